@@ -1,0 +1,1 @@
+"""LLM evaluations at scale."""
