@@ -1,0 +1,209 @@
+"""Every exception this package raises on purpose.
+
+    FiAsyncError
+    ├── ConfigurationError            wrong or missing settings; nothing was sent
+    │   └── MissingCredentialsError   no key pair; names the variables and the local backend
+    ├── APIError                      a request went wrong
+    │   ├── APIConnectionError        no complete reply arrived
+    │   │   └── APITimeoutError       … within its time
+    │   ├── APIStatusError            the server refused it
+    │   │   ├── AuthenticationError   401
+    │   │   ├── PermissionDeniedError 403
+    │   │   ├── ValidationError       400, with the messages per field
+    │   │   ├── NotFoundError         404, and the 400 that means it
+    │   │   ├── RateLimitError        429, with retry_after
+    │   │   └── ServerError           5xx
+    │   └── ProtocolError             a reply that says neither yes nor no
+    ├── InvalidCaseError              refused before sending; names the field and the fix
+    ├── EvaluationError               the server ran the evaluation and it failed
+    ├── AmbiguousError                sent, outcome unknown, and not to be sent again
+    ├── StalledError                  accepted, and not finished within its time
+    └── IncompleteRunError            raise_for_failures(): some cases have no score
+
+All of them can be pickled, and carry what is needed to go on: `status`, `request_id`, `eval_id`,
+`attempts` and the server's words, where known. None of them ever holds a credential or an input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+
+class FiAsyncError(Exception):
+    """The root: catch it to catch everything this package raises on purpose.
+
+    Attributes:
+        message: What happened, in one sentence, with the fix where there is one.
+        status: HTTP status, if the server answered.
+        request_id: The server's X-Request-Id, for a support ticket.
+        eval_id: The evaluation it is about, if one exists on the server: it can still be polled.
+        attempts: How many requests were made for it, the first included.
+        server_message: The server's own words.
+        report: What was done all the same, where the error ended a call of several evaluations.
+    """
+
+    message: str
+    report: Any = None
+    status: int | None = None
+    request_id: str | None = None
+    eval_id: str | None = None
+    attempts: int | None = None
+    server_message: str | None = None
+
+    def __init__(self, message: str, **facts: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.__dict__.update({name: value for name, value in facts.items() if value is not None})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild from the attributes; they come after the object, as a report may lead back to it."""
+        return _rebuild, (type(self), self.message), self.__dict__.copy()
+
+    def __str__(self) -> str:
+        about = [
+            f"{label} {value}"
+            for label, value in (
+                ("status", self.status),
+                ("request", self.request_id),
+                ("evaluation", self.eval_id),
+                ("attempt", self.attempts if (self.attempts or 0) > 1 else None),
+            )
+            if value is not None
+        ]
+        return f"{self.message} ({', '.join(about)})" if about else self.message
+
+    def with_facts(self, **facts: Any) -> Self:
+        """Return the same error, told more of what it is about; what it knows already stays."""
+        for name, value in facts.items():
+            if value is not None and getattr(self, name, None) is None:
+                self.__dict__[name] = value
+        return self
+
+
+def _rebuild(cls: type[FiAsyncError], message: str) -> FiAsyncError:
+    error = cls.__new__(cls, message)
+    error.args = (message,)
+    return error
+
+
+class ConfigurationError(FiAsyncError, ValueError):
+    """A setting is wrong or missing. Raised at construction, before anything is sent."""
+
+
+class MissingCredentialsError(ConfigurationError):
+    """There is no API key pair."""
+
+
+class APIError(FiAsyncError):
+    """A request went wrong."""
+
+
+class APIConnectionError(APIError):
+    """No complete reply arrived: connection refused, reset, or cut off.
+
+    Attributes:
+        sent: False if the request certainly never left; True if the server may have acted on it.
+    """
+
+    sent: bool = True
+
+
+class APITimeoutError(APIConnectionError, TimeoutError):
+    """No complete reply arrived in time."""
+
+
+class APIStatusError(APIError):
+    """The server answered with an error status.
+
+    Attributes:
+        code: The server's error code, such as `authentication_failed`.
+    """
+
+    code: str | None = None
+
+
+class AuthenticationError(APIStatusError):
+    """401: the key pair is missing, wrong or disabled."""
+
+
+class PermissionDeniedError(APIStatusError):
+    """403: the key pair may not do this in this workspace."""
+
+
+class ValidationError(APIStatusError):
+    """400: the server refuses the request as it stands.
+
+    Attributes:
+        fields: The server's messages by dotted field name; empty where it gave none.
+    """
+
+    fields: Mapping[str, Sequence[str]] = {}
+
+
+class NotFoundError(APIStatusError):
+    """The id is unknown, or belongs to another organisation (the server answers both alike)."""
+
+
+class RateLimitError(APIStatusError):
+    """429: too many requests in this window.
+
+    Attributes:
+        retry_after: Seconds until the server says it will accept requests again.
+    """
+
+    retry_after: float | None = None
+
+
+class ServerError(APIStatusError):
+    """5xx: the server, or a proxy before it, failed."""
+
+
+class ProtocolError(APIError):
+    """A reply that cannot be understood: cut-off JSON, a redirect, another program's page."""
+
+
+class InvalidCaseError(FiAsyncError, ValueError):
+    """A case that the server would refuse, or silently misread. Nothing was sent.
+
+    Attributes:
+        field: The input key at fault.
+        index: The position of the case in its run, from 0.
+    """
+
+    field: str | None = None
+    index: int | None = None
+
+
+class EvaluationError(FiAsyncError):
+    """The server ran the evaluation and it failed; `server_message` says why.
+
+    Attributes:
+        throttled: True if an evaluation limit of the plan stopped it. Not a verdict: later it will run.
+    """
+
+    throttled: bool = False
+
+
+class AmbiguousError(FiAsyncError):
+    """The request left, its outcome is unknown, and `on_ambiguous="fail"` forbids sending it again.
+
+    It may have been evaluated, and paid. `__cause__` is what went wrong.
+    """
+
+
+class StalledError(FiAsyncError, TimeoutError):
+    """The server accepted the evaluation and did not finish it within its time.
+
+    `eval_id` still names it: `await ev.poll(error.eval_id)` asks again, at no further cost.
+    """
+
+
+class IncompleteRunError(FiAsyncError):
+    """Some cases of a run have no score.
+
+    Attributes:
+        failures: The outcomes without a score, in input order.
+    """
+
+    failures: Sequence[Any] = ()

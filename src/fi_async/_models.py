@@ -1,0 +1,213 @@
+"""What users hand in and get back: Case, Template, EvalResult, BatchRunResult, Outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict, Field, computed_field
+
+from fi_async._errors import FiAsyncError
+
+Inputs = Mapping[str, Any]
+"""One set of inputs by key: strings, or anything that serialises to JSON text."""
+
+OnAmbiguous = Literal["resubmit", "fail"]
+"""What to do with a request that left and whose outcome is unknown."""
+
+
+_VERDICT_TYPES = frozenset({None, "", "Pass/Fail"})  # old servers leave the type out
+
+
+@runtime_checkable
+class NamedTemplate(Protocol):
+    """Any object or class with an `eval_name`, as the template classes of the official SDK have."""
+
+    eval_name: str
+
+
+TemplateLike = str | NamedTemplate | type[NamedTemplate]
+"""A template by its name, or any object with an `eval_name`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One set of inputs to evaluate, with an id of your own that comes back on its outcomes.
+
+    Args:
+        inputs: Values by key: a string, or anything richer, which is sent as its JSON text.
+        id: Yours; never sent to the server.
+
+    Example:
+        >>> Case({"output": "Paris", "context": "Paris is in France."}, id="q-17").id
+        'q-17'
+    """
+
+    inputs: Inputs
+    id: str | None = None
+
+
+class EvalStatus(StrEnum):
+    """Where an evaluation stands on the server."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The facts of one evaluation template.
+
+    Attributes:
+        name: What requests call it; case-sensitive.
+        required_keys: The input keys; the server takes exactly these.
+        output_type: "Pass/Fail", "score", "numeric", "choices" or "reason".
+        choices: The labels it may answer with, if it chooses.
+        params: Name and facts of each parameter that `eval_config` accepts.
+        partial: True if keys may be left out (custom evaluations).
+        system: True for one of the platform's own.
+    """
+
+    name: str
+    required_keys: tuple[str, ...]
+    output_type: str = ""
+    description: str = ""
+    choices: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    params: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    partial: bool = False
+    system: bool = True
+
+
+class EvalResult(BaseModel):
+    """What one evaluation said.
+
+    Attributes:
+        name: The template.
+        output: "Passed" or "Failed", a number, a list of labels, or {"score", "choice"}; None while pending.
+        reason: Why, in the judge's words.
+        runtime: Milliseconds on the server.
+        output_type: What kind of output the template gives.
+        eval_id: The evaluation's id on the server.
+        filled: Required keys that were filled from another input of yours, as {key: taken from}.
+        backend: "cloud" or "local": who evaluated.
+        estimate: True for a lexical estimate of the local backend, which is not the platform's judge.
+        request_id: The server's id of the request that brought the result.
+    """
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    name: str = ""
+    output: Any = None
+    reason: str | None = None
+    runtime: float | None = None
+    output_type: str | None = None
+    eval_id: str | None = None
+    model: str | None = None
+    error_localizer_enabled: bool | None = None
+    error_localizer: Any = None
+    filled: Mapping[str, str] = Field(default_factory=dict)
+    backend: str = "cloud"
+    estimate: bool = False
+    request_id: str | None = None
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic's documented form; mypy has no word for it
+    @property
+    def score(self) -> float | None:
+        """The verdict as a number: 1.0 or 0.0 for Pass/Fail; None where the output has no number."""
+        if self.passed is not None:
+            return float(self.passed)
+        value = self.output.get("score") if isinstance(self.output, dict) else self.output
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return None
+        return float(value)
+
+    @computed_field  # type: ignore[prop-decorator]  # as above
+    @property
+    def passed(self) -> bool | None:
+        """True or False for Pass/Fail templates; None for all others: a score has no threshold here."""
+        if self.output_type not in _VERDICT_TYPES or not isinstance(self.output, str):
+            return None
+        return {"Passed": True, "Failed": False}.get(self.output)
+
+    @computed_field  # type: ignore[prop-decorator]  # as above
+    @property
+    def choices(self) -> list[str] | None:
+        """The labels chosen; None for templates that choose none."""
+        if isinstance(self.output, list):
+            return [str(label) for label in self.output]
+        if isinstance(self.output, dict) and "choice" in self.output:
+            return [str(self.output["choice"])]
+        return None
+
+
+class BatchRunResult(BaseModel):
+    """The results of one `evaluate` call, in input order.
+
+    Attributes:
+        eval_results: One for each row and template.
+        message: The server's answer, where a platform's configuration was checked and nothing evaluated.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    eval_results: list[EvalResult]
+    message: str | None = None
+
+
+class OutcomeStatus(StrEnum):
+    """How a case ended."""
+
+    SCORED = "scored"
+    FAILED = "failed"
+    STALLED = "stalled"
+    CANCELLED = "cancelled"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one case ended under one template: with a result, or with the error that says why not.
+
+    Attributes:
+        index: The case's position in the input, from 0.
+        case: The case as it was handed in.
+        template: The template's name.
+        status: scored, failed, stalled, cancelled or invalid.
+        result: The result, if scored.
+        error: Why there is none, otherwise.
+        attempts: Evaluation requests made for it, the first included; 0 if none was sent.
+        ambiguous: How many of these left and had no readable answer.
+        possible_duplicates: How many of the ambiguous were sent again, and so may be paid twice.
+        eval_id: The evaluation's id on the server, if known.
+        backend: "cloud" or "local".
+        latency_s: Seconds from its first request to its outcome.
+    """
+
+    index: int
+    case: Case
+    template: str
+    status: OutcomeStatus
+    result: EvalResult | None = None
+    error: FiAsyncError | None = None
+    attempts: int = 0
+    ambiguous: int = 0
+    possible_duplicates: int = 0
+    eval_id: str | None = None
+    backend: str = "cloud"
+    latency_s: float | None = None
+
+    @property
+    def score(self) -> float | None:
+        """The result's score; None without one."""
+        return self.result.score if self.result else None
+
+    @property
+    def passed(self) -> bool | None:
+        """The result's verdict; None without one."""
+        return self.result.passed if self.result else None

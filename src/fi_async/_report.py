@@ -1,0 +1,122 @@
+"""What a run gives back: every case accounted for, and what it took."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Any
+
+from fi_async._errors import IncompleteRunError
+from fi_async._models import EvalResult, Outcome, OutcomeStatus
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a run asked of the server.
+
+    Attributes:
+        requests: HTTP requests sent, polls and repeats included.
+        polls: Those that asked for a result.
+        retries: Requests repeated after a failure.
+        throttled: Refusals by a rate limit, waited out.
+        ambiguous: Evaluation requests that left and had no readable answer.
+        possible_duplicates: Evaluations asked for again after that, which may be paid twice.
+    """
+
+    requests: int = 0
+    polls: int = 0
+    retries: int = 0
+    throttled: int = 0
+    ambiguous: int = 0
+    possible_duplicates: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The outcomes of a run in input order, one for each case and template, whatever happened.
+
+    Attributes:
+        outcomes: Case by case, and for each case in the order of the templates.
+        wall_s: Seconds the run took.
+        counts: What it asked of the server.
+
+    Example:
+        >>> Report(outcomes=(), wall_s=0.0).coverage
+        1.0
+    """
+
+    outcomes: Sequence[Outcome]
+    wall_s: float
+    counts: Counts = field(default_factory=Counts)
+
+    @property
+    def results(self) -> list[EvalResult]:
+        """The results of the scored cases, in input order."""
+        return [outcome.result for outcome in self.outcomes if outcome.result is not None]
+
+    @property
+    def failures(self) -> list[Outcome]:
+        """The outcomes without a score, in input order; their `error` says why."""
+        return [outcome for outcome in self.outcomes if outcome.status is not OutcomeStatus.SCORED]
+
+    @property
+    def coverage(self) -> float:
+        """Scored / all, from 0 to 1; 1 for an empty run. A mean score says little beside a low one."""
+        return 1 - len(self.failures) / len(self.outcomes) if self.outcomes else 1.0
+
+    def summary(self) -> dict[str, Any]:
+        """Return the run in numbers: plain values, ready for JSON.
+
+        `cases` counts sets of inputs and `evaluations` outcomes, one per case and template. Means and
+        pass rates are over scored cases only, of which there are `n`; None where there are none.
+        """
+        counted = Counter(outcome.status for outcome in self.outcomes)
+        return {
+            "cases": len({outcome.index for outcome in self.outcomes}),
+            "evaluations": len(self.outcomes),
+            **{status.value: counted[status] for status in OutcomeStatus},
+            "coverage": self.coverage,
+            "wall_s": self.wall_s,
+            "requests": self.counts.requests,
+            "polls": self.counts.polls,
+            "retries": self.counts.retries,
+            "throttled": self.counts.throttled,
+            "ambiguous": self.counts.ambiguous,
+            "possible_duplicates": self.counts.possible_duplicates,
+            "templates": {name: self._of_template(name) for name in self._templates()},
+        }
+
+    def _templates(self) -> list[str]:
+        return list(dict.fromkeys(outcome.template for outcome in self.outcomes))
+
+    def _of_template(self, name: str) -> dict[str, Any]:
+        results = [each.result for each in self.outcomes if each.template == name and each.result is not None]
+        scores = [result.score for result in results if result.score is not None]
+        verdicts = [result.passed for result in results if result.passed is not None]
+        return {
+            "mean_score": fmean(scores) if scores else None,
+            "pass_rate": fmean(verdicts) if verdicts else None,
+            "n": len(results),
+        }
+
+    def raise_for_failures(self) -> None:
+        """Return quietly if every case is scored.
+
+        Raises:
+            IncompleteRunError: Some are not; its `failures` are their outcomes, its message the causes.
+        """
+        failures = self.failures
+        if not failures:
+            return
+        causes = Counter(f"{each.status}: {type(each.error).__name__}" for each in failures)
+        listed = ", ".join(f"{count} {cause}" for cause, count in causes.most_common())
+        raise IncompleteRunError(
+            f"{len(failures)} of {len(self.outcomes)} evaluations have no score ({listed})", failures=failures
+        )
+
+    def __repr__(self) -> str:
+        summary = self.summary()
+        counted = ", ".join(f"{summary[status]} {status}" for status in OutcomeStatus if summary[status])
+        return f"<Report {counted or 'empty'}, coverage {self.coverage:.1%}, {self.wall_s:.1f} s>"

@@ -1,0 +1,256 @@
+"""Who asks whom, and how patiently: credentials, base URL, Timeout, RetryPolicy, RunOptions."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from enum import Enum
+from typing import Any, Final, Literal, Self, TypedDict, get_args
+from urllib.parse import urlsplit
+
+from fi_async._errors import ConfigurationError, MissingCredentialsError
+from fi_async._models import OnAmbiguous
+from fi_async._version import __version__
+
+CLOUD_URL: Final = "https://api.futureagi.com"
+LOCAL: Final = "local"
+"""The base URL that means the embedded backend, in this process."""
+
+Strategy = Literal["sync", "async"]
+ExtraKeys = Literal["forbid", "ignore"]
+
+
+class Omitted(Enum):
+    """The type of OMITTED, so that a keyword left out is told apart from None."""
+
+    OMITTED = "omitted"
+
+    def __repr__(self) -> str:
+        return "OMITTED"
+
+
+OMITTED: Final = Omitted.OMITTED
+
+
+def _positive(owner: str, name: str, value: float | None, *, optional: bool = False) -> None:
+    if value is None and optional:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0 or math.isnan(value):
+        raise ConfigurationError(f"{owner}{name} must be a number of seconds above 0, not {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeout:
+    """How long to wait, in seconds.
+
+    Args:
+        connect: For a connection to open.
+        read: For a reply to begin and to go on. A sync evaluation holds its reply until it is scored.
+        case: For one case, from its first request to its outcome. Time that a rate limit takes is not
+            counted. None: no bound.
+        call: For a whole call, `gather` and `stream` included. None: no bound.
+    """
+
+    connect: float = 10.0
+    read: float = 120.0
+    case: float | None = 600.0
+    call: float | None = None
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            _positive("timeout.", each.name, getattr(self, each.name), optional=each.name in ("case", "call"))
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """What is tried again, and how often.
+
+    Args:
+        max_retries: Further attempts after a failed one; 0 tries nothing again, not even a 429.
+            Waiting out a rate limit is not counted.
+        on_ambiguous: "resubmit" sends a request again although it may have run, and counts that as a
+            possible duplicate; "fail" ends the case with an AmbiguousError.
+        max_retry_after: The longest Retry-After that is obeyed, in seconds.
+    """
+
+    max_retries: int = 4
+    on_ambiguous: OnAmbiguous = "resubmit"
+    max_retry_after: float = 120.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.max_retries, bool) or not isinstance(self.max_retries, int) or self.max_retries < 0:
+            raise ConfigurationError(f"max_retries must be a whole number from 0, not {self.max_retries!r}")
+        _one_of("on_ambiguous", self.on_ambiguous, get_args(OnAmbiguous))
+        _positive("", "max_retry_after", self.max_retry_after)
+
+
+def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        raise ConfigurationError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
+
+
+class RunKeywords(TypedDict, total=False):
+    """The keywords that shape a run, as type checkers see them; RunOptions says what each means."""
+
+    concurrency: int
+    timeout: float | Timeout | None
+    max_retries: int
+    on_ambiguous: OnAmbiguous
+    model_name: str | None
+    strategy: Strategy
+    fill_missing: bool
+    extra_keys: ExtraKeys
+    poll_interval: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What shapes a run. Each is a keyword of `gather` and `stream`, with its default at construction.
+
+    Args:
+        concurrency: Requests under way at once. Evaluations the server still works on are not counted.
+        timeout: See Timeout; a number bounds each case, in seconds.
+        max_retries: See RetryPolicy.
+        on_ambiguous: See RetryPolicy.
+        model_name: The judge, such as "turing_small".
+        strategy: "sync" holds one request per case until it is scored; "async" submits, then polls.
+        fill_missing: Fill a missing required key from its documented alias and list it in `result.filled`;
+            False refuses such a case.
+        extra_keys: "forbid" refuses a case with a key that none of the run's templates takes; "ignore"
+            leaves the key out.
+        poll_interval: Seconds between two polls of one evaluation; None adapts to what the run has seen.
+    """
+
+    concurrency: int = 16
+    timeout: Timeout = field(default_factory=Timeout)
+    max_retries: int = 4
+    on_ambiguous: OnAmbiguous = "resubmit"
+    model_name: str | None = None
+    strategy: Strategy = "sync"
+    fill_missing: bool = True
+    extra_keys: ExtraKeys = "forbid"
+    poll_interval: float | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.concurrency, bool) or not isinstance(self.concurrency, int) or self.concurrency < 1:
+            raise ConfigurationError(f"concurrency must be a whole number from 1, not {self.concurrency!r}")
+        _one_of("strategy", self.strategy, get_args(Strategy))
+        _one_of("extra_keys", self.extra_keys, get_args(ExtraKeys))
+        _positive("", "poll_interval", self.poll_interval, optional=True)
+        self.retry_policy()
+
+    def retry_policy(self) -> RetryPolicy:
+        """Return the retry policy these options describe."""
+        return RetryPolicy(max_retries=self.max_retries, on_ambiguous=self.on_ambiguous)
+
+    def with_given(self, **given: Any) -> Self:
+        """Return a copy with the keywords that were given; those OMITTED keep their value here.
+
+        A `timeout` that is a number, or None, bounds each case, and leaves the other timeouts as they are.
+
+        Raises:
+            ConfigurationError: A value is out of its range; the message names the keyword.
+        """
+        changes = {name: value for name, value in given.items() if value is not OMITTED}
+        if "timeout" in changes and not isinstance(changes["timeout"], Timeout):
+            changes["timeout"] = replace(self.timeout, case=changes["timeout"])
+        return replace(self, **changes) if changes else self
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A key pair that never shows in a repr, a log or an exception."""
+
+    api_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where requests go and as whom. Two clients with different connections share nothing.
+
+    Attributes:
+        base_url: Scheme, host and perhaps a path prefix, without a trailing slash; "local" in process.
+        credentials: The key pair.
+        user_agent: Sent as User-Agent.
+        default_headers: Sent with every request.
+    """
+
+    base_url: str
+    credentials: Credentials
+    user_agent: str = f"fi-async/{__version__}"
+    default_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def backend(self) -> str:
+        """Who evaluates, as outcomes name it: "local" or "cloud"."""
+        return LOCAL if self.base_url == LOCAL else "cloud"
+
+    @classmethod
+    def resolve(
+        cls,
+        fi_api_key: str | None,
+        fi_secret_key: str | None,
+        fi_base_url: str | None,
+        *,
+        allow_insecure_http: bool = False,
+        **others: Any,
+    ) -> Connection:
+        """Return the connection that arguments, then FI_API_KEY, FI_SECRET_KEY, FI_BASE_URL, describe.
+
+        Raises:
+            MissingCredentialsError: A key is missing, and the backend is not the local one.
+            ConfigurationError: The URL cannot be used, or a key cannot be sent in a header.
+        """
+        base_url = _base_url(fi_base_url or os.environ.get("FI_BASE_URL") or CLOUD_URL, allow_insecure_http)
+        api_key = fi_api_key or os.environ.get("FI_API_KEY")
+        secret_key = fi_secret_key or os.environ.get("FI_SECRET_KEY")
+        if base_url == LOCAL:
+            return cls(base_url, Credentials(api_key or LOCAL, secret_key or LOCAL), **others)
+        if not api_key or not secret_key:
+            missing = [name for name, value in (("FI_API_KEY", api_key), ("FI_SECRET_KEY", secret_key)) if not value]
+            raise MissingCredentialsError(
+                f"{' and '.join(missing)} missing: set FI_API_KEY and FI_SECRET_KEY, or pass fi_api_key= and"
+                " fi_secret_key=. To try without an account, use the embedded backend: AsyncEvaluator.local(),"
+                " or FI_BASE_URL=local"
+            )
+        for name, key in (("fi_api_key", api_key), ("fi_secret_key", secret_key)):
+            if not (key.isascii() and key.isprintable()) or key != key.strip():
+                raise ConfigurationError(f"{name} holds a space, a line break or a character no header can carry")
+        return cls(base_url, Credentials(api_key, secret_key), **others)
+
+
+def _base_url(url: str, allow_insecure_http: bool) -> str:
+    if url == LOCAL:
+        return LOCAL
+    url = url.strip().rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ConfigurationError(
+            f'fi_base_url must look like https://host or be "{LOCAL}", not {_without_login(url)!r}'
+        )
+    if parts.username or parts.password:
+        raise ConfigurationError("fi_base_url must not hold a user name or password")
+    if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(parts.hostname):
+        raise ConfigurationError(
+            f"fi_base_url {url!r} would send your keys unencrypted: use https, or pass allow_insecure_http=True"
+        )
+    return url
+
+
+def _without_login(url: str) -> str:
+    """Return the URL with what may be a password cut out, fit for a message."""
+    head, at, tail = url.rpartition("@")
+    return f"{head.split('//')[0]}//***@{tail}" if at else url
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,148 @@
+"""What a call of the client does with the engine: one batch, a gathered run, a stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+
+from fi_async._errors import FiAsyncError
+from fi_async._models import Case, EvalResult, Inputs, Outcome, TemplateLike
+from fi_async._report import Report
+from fi_async._settings import RunOptions
+from fi_async.engine import Run, Session, as_async
+from fi_async.flow import Job, Started, score, start
+from fi_async.intake import Intake, grouped, questions
+from fi_async.protocol.inputs import rows_of
+from fi_async.protocol.templates import names_of
+
+Templates = TemplateLike | Sequence[TemplateLike]
+Cases = Iterable[Inputs | Case] | AsyncIterable[Inputs | Case]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is asked of every case of a call, and how.
+
+    Attributes:
+        templates: One or several.
+        options: What shapes the run.
+        own_bound: True if the call set a concurrency of its own; else it shares the client's.
+        eval_config: The template's parameters; by template name if there are several.
+        fields: The other fields of the request.
+    """
+
+    templates: Templates
+    options: RunOptions
+    own_bound: bool = False
+    eval_config: Mapping[str, Any] | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    async def intake(self, session: Session) -> Intake:
+        """Return what turns cases into jobs; a name that is not a system template's is looked up once."""
+        found = await session.find_templates(names_of(self.templates), self.options)
+        asked = questions(found, self.options, self.eval_config, **self.fields)
+        return Intake(asked, session.context(self.options), self.options)
+
+    def run(self, session: Session, intake: Intake, **how: Any) -> Run:
+        """Return a run for this call."""
+        limiter = None if not self.own_bound else anyio.CapacityLimiter(self.options.concurrency)
+        return Run(session, intake.context, self.options, limiter=limiter, **how)
+
+
+async def evaluate(
+    session: Session, ask: Ask, inputs: Inputs | Case | Sequence[Inputs | Case], *, is_async: bool
+) -> list[EvalResult]:
+    """Return the results of one batch, case by case, and for each case in the order of the templates.
+
+    Raises:
+        InvalidCaseError: A case cannot be sent; none was.
+        FiAsyncError: The first failure among them; its `report` has the outcomes of all.
+    """
+    cases = rows_of(inputs)
+    intake = await ask.intake(session)
+    works = intake.works(cases)
+    run = ask.run(session, intake)
+    began = anyio.current_time()
+    for group in grouped(works, held=not is_async):
+        run.add((start if is_async else score)(group, intake.context))
+    await run.drive()
+    place = {(work.index, work.parameters.template): place for place, work in enumerate(works)}
+    ended: list[Outcome | Started] = sorted(run.finished, key=lambda each: place[each.index, each.template])
+    for each in ended:
+        if each.error is not None:
+            outcomes = [other for other in ended if isinstance(other, Outcome)]
+            each.error.report = Report(outcomes, anyio.current_time() - began, intake.context.counts)
+            raise each.error
+    return [each.result for each in ended if each.result is not None]
+
+
+async def gather(session: Session, ask: Ask, cases: Cases) -> Report:
+    """Return the outcomes of all cases. Raises only what no other case could escape; see `evaluate`."""
+    began = anyio.current_time()
+    intake = await ask.intake(session)
+    run = ask.run(session, intake)
+    read = 0
+
+    async def feed() -> AsyncIterator[list[Job | Outcome]]:
+        nonlocal read
+        async for case in as_async(cases):
+            read += 1
+            yield intake.jobs(read - 1, case)
+
+    def report() -> Report:
+        place = {question.template.name: place for place, question in enumerate(intake.questions)}
+        ended = sorted(run.finished, key=lambda each: (each.index, place[each.template]))
+        return Report(ended, anyio.current_time() - began, intake.context.counts)
+
+    try:
+        await run.drive(feed)
+    except FiAsyncError as error:
+        error.report = report()
+        raise
+    if isinstance(cases, Sequence):
+        # The timeout of the call may have ended it before all were read.
+        for index in range(read, len(cases)):
+            run.finished.extend(intake.cancelled(index, cases[index]))
+    return report()
+
+
+async def stream(session: Session, ask: Ask, cases: Cases) -> AsyncGenerator[Outcome]:
+    """Yield outcomes as they come. Cases are read no faster than outcomes are taken."""
+    intake = await ask.intake(session)
+    ready: deque[Outcome] = deque()
+    arrived = asyncio.Event()
+
+    def emit(outcome: Outcome) -> None:
+        ready.append(outcome)
+        arrived.set()
+
+    run = ask.run(session, intake, emit=emit)
+
+    async def feed() -> AsyncIterator[list[Job | Outcome]]:
+        index = 0
+        async for case in as_async(cases):
+            yield intake.jobs(index, case)
+            index += 1
+
+    # A task of its own, not a task group: a generator may be closed by another task than it began in, and a
+    # task group must not. Whichever way the generator ends, the task has ended before it.
+    driving = asyncio.create_task(run.drive(feed))
+    driving.add_done_callback(lambda _: arrived.set())
+    try:
+        while True:
+            while ready:
+                yield ready.popleft()
+                run.release()
+            if driving.done():
+                break
+            await arrived.wait()
+            arrived.clear()
+        await driving
+    finally:
+        driving.cancel()
+        await asyncio.wait([driving])

@@ -1,0 +1,347 @@
+"""The one engine: drives jobs, at most so many requests under way, in memory that does not grow with their number.
+
+A Session is what the runs of one client share; a Run drives jobs to their end. Each request is a task of
+its own, and one task decides which comes next. Jobs that wait for a poll or a retry are entries in a heap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import anyio
+
+from fi_async._errors import AmbiguousError, APIConnectionError, APITimeoutError, FiAsyncError, StalledError
+from fi_async._models import OutcomeStatus, Template
+from fi_async._report import Counts
+from fi_async._settings import Connection, RunOptions
+from fi_async.flow import Action, Context, Event, Hold, Job, Rest, Send, Work, fetch, outcome
+from fi_async.pacing.polling import Completions
+from fi_async.pacing.rate import Gate
+from fi_async.protocol import requests, responses
+from fi_async.protocol.requests import HttpCall
+from fi_async.protocol.templates import Templates
+from fi_async.transport import Transport
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
+ACCEPTED_IN_HOUSE: Final = 4096  # evaluations the server works on at once, for us: about 2 kB of memory each
+_READ_AT_ONCE: Final = 64  # cases read from a source that never waits, before others get their turn
+
+T = TypeVar("T")
+Feed = Callable[[], AsyncIterator[Sequence[Job | Any]]]
+
+
+class Session:
+    """What all runs of one client share: connections, the gate, what is known of the templates.
+
+    Args:
+        connection: Where requests go, and as whom.
+        transport: Moves the bytes.
+        concurrency: Requests under way at once, over all runs that set no bound of their own.
+        rng: Draws the jitter; seeded by tests.
+    """
+
+    def __init__(
+        self, connection: Connection, transport: Transport, concurrency: int, rng: random.Random | None = None
+    ) -> None:
+        self.connection = connection
+        self.transport = transport
+        self.concurrency = concurrency
+        self.templates = Templates()
+        self.gate = Gate()
+        self.rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._limiter: anyio.CapacityLimiter
+        self._listing: anyio.Lock
+
+    def with_concurrency(self, concurrency: int) -> Session:
+        """Return a session that shares all but the bound on requests under way."""
+        other = Session(self.connection, self.transport, concurrency, self.rng)
+        other.templates, other.gate = self.templates, self.gate
+        return other
+
+    def limiter(self) -> anyio.CapacityLimiter:
+        """Return the bound on requests under way over all runs."""
+        self._bind()
+        return self._limiter
+
+    def _bind(self) -> None:
+        """Make what belongs to one event loop anew when another one runs, as after `asyncio.run`."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop = loop
+            self._limiter = anyio.CapacityLimiter(self.concurrency)
+            self._listing = anyio.Lock()
+        self.gate.go_by(loop)
+
+    def context(self, options: RunOptions) -> Context:
+        """Return what the jobs of a run with these options share."""
+        return Context(
+            backend=self.connection.backend,
+            timeout=options.timeout,
+            policy=options.retry_policy(),
+            completions=Completions(options.poll_interval),
+            rng=self.rng,
+        )
+
+    async def fetch(self, call: HttpCall, options: RunOptions, read: Callable[[responses.Reply], T]) -> T:
+        """Return what `read` makes of the reply to one call, retried as `options` say.
+
+        Raises:
+            APITimeoutError: There was none within the timeout of the call.
+            FiAsyncError: Whatever `read` or the last attempt raised.
+        """
+        run = Run(self, self.context(options), options)
+        run.add(fetch(call, read, run.context))
+        await run.drive()
+        if not run.finished:
+            raise APITimeoutError("no answer within the timeout of the call")
+        answer: T = run.finished[0]
+        return answer
+
+    async def list_templates(self, options: RunOptions) -> list[dict[str, Any]]:
+        """Return the server's list of templates: asked for once, also by many at the same moment."""
+        self._bind()
+        async with self._listing:
+            if self.templates.listed is None:
+                self.templates.learn(await self.fetch(requests.get_evals(), options, responses.read))
+        return self.templates.listed or []
+
+    async def find_templates(self, names: Sequence[str], options: RunOptions) -> list[Template]:
+        """Return the facts of some templates. Only a name that is not a system template's costs a request.
+
+        Raises:
+            NotFoundError: The server lists no such template; the message suggests names that resemble it.
+        """
+        if any(self.templates.get(name) is None for name in names):
+            await self.list_templates(options)
+        return [self.templates.find(name) for name in names]
+
+
+class Run:
+    """Drives jobs until all are done. What they end in is handed to `emit`, or kept in `finished`.
+
+    Args:
+        session: The client's.
+        context: What the run's jobs share.
+        options: `concurrency` bounds this run; `timeout.call` ends it.
+        limiter: A bound to share with other runs; None for one of this run alone.
+        emit: Takes each outcome. Whoever takes one says so by `release`, and makes room for another.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        context: Context,
+        options: RunOptions,
+        *,
+        limiter: anyio.CapacityLimiter | None = None,
+        emit: Callable[[Any], None] | None = None,
+    ) -> None:
+        self.context = context
+        self.finished: list[Any] = []
+        self._session = session
+        self._limiter = limiter or session.limiter()
+        self._emit = emit or self._keep
+        self._call_timeout = options.timeout.call
+        self._room = ACCEPTED_IN_HOUSE if options.strategy == "async" else 2 * options.concurrency
+        self._jobs: set[Job] = set()
+        self._gets: deque[tuple[float, Job, Send]] = deque()
+        self._posts: deque[tuple[float, Job, Send]] = deque()
+        self._resting: list[tuple[float, int, Job]] = []
+        self._order = count()
+        self._under_way: set[Job] = set()
+        self._unread = 0
+        self._feeding = False
+        self._failure: Exception | None = None
+        self._changed = asyncio.Event()
+        self._has_room = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return (
+            f"<Run under_way={len(self._under_way)}/{self._limiter.total_tokens:g}"
+            f" ready={len(self._gets) + len(self._posts)} resting={len(self._resting)} unread={self._unread}>"
+        )
+
+    @property
+    def counts(self) -> Counts:
+        """What the run has asked of the server so far."""
+        return self.context.counts
+
+    def add(self, job: Job) -> None:
+        """Begin a job."""
+        self._jobs.add(job)
+        self._advance(job, None)
+
+    def release(self, taken: int = 1) -> None:
+        """Take note that outcomes were taken away, so that others may be made."""
+        self._unread -= taken
+        self._has_room.set()
+
+    async def drive(self, feed: Feed | None = None) -> None:
+        """Return once every job is done, and every one that `feed` gives.
+
+        Whatever ends it early, no task and no request is left behind.
+
+        Raises:
+            AuthenticationError, PermissionDeniedError: The key pair was refused; all else was dropped.
+            Exception: Whatever `feed` raised.
+        """
+        self._feeding = feed is not None
+        with anyio.move_on_after(self._call_timeout) as scope:
+            async with anyio.create_task_group() as tasks:
+                if feed is not None:
+                    tasks.start_soon(self._feed, feed)
+                await self._dispatch(tasks)
+                tasks.cancel_scope.cancel()
+        if self._failure is not None:
+            raise self._failure
+        if scope.cancelled_caught:
+            self._abandon()
+
+    async def _feed(self, feed: Feed) -> None:
+        try:
+            async for items in feed():
+                self._finish(items)
+                while len(self._jobs) + self._unread >= self._room:
+                    self._has_room.clear()
+                    await self._has_room.wait()
+        except Exception as error:  # noqa: BLE001  # the user's own source: drive() raises it as it is
+            self._failure = error
+        finally:
+            self._feeding = False
+            self._changed.set()
+
+    async def _dispatch(self, tasks: TaskGroup) -> None:
+        """Start requests as they become due, and wait until there may be another."""
+        while (self._jobs or self._feeding) and self._failure is None:
+            self._changed.clear()
+            now = anyio.current_time()
+            while self._resting and self._resting[0][0] <= now:
+                self._advance(heapq.heappop(self._resting)[2], Event(now))
+            while len(self._under_way) < self._limiter.total_tokens and (ready := self._next_ready(now)):
+                self._under_way.add(ready[1])
+                tasks.start_soon(self._perform, *ready)
+            with anyio.move_on_at(self._next_time()):
+                await self._changed.wait()
+
+    def _next_ready(self, now: float) -> tuple[float, Job, Send] | None:
+        """Return what may leave now: polls before new evaluations, as what ends makes room."""
+        for queue, is_post in ((self._gets, False), (self._posts, True)):
+            if queue and self._session.gate.opens_at(post=is_post) <= now:
+                return queue.popleft()
+        return None
+
+    def _next_time(self) -> float | None:
+        """Return when something becomes due by the clock alone; None if nothing does."""
+        times = [self._resting[0][0]] if self._resting else []
+        if len(self._under_way) < self._limiter.total_tokens:
+            times += [
+                self._session.gate.opens_at(post=is_post)
+                for queue, is_post in ((self._gets, False), (self._posts, True))
+                if queue
+            ]
+        return min(times, default=None)
+
+    async def _perform(self, ready_at: float, job: Job, send: Send) -> None:
+        async with self._limiter:
+            now = anyio.current_time()
+            if self._session.gate.opens_at(post=not send.call.repeatable) > now:
+                self._under_way.discard(job)  # the gate closed while this waited for its turn
+                self._queue(send).appendleft((ready_at, job, send))
+                self._changed.set()
+                return
+            waited = now - ready_at
+            timeout = self.context.timeout
+            begins_now = None if timeout.case is None else now + timeout.case
+            deadline = begins_now if send.deadline is None else send.deadline + waited
+            reply = problem = None
+            try:
+                reply = await self._session.transport.send(send.call, timeout, deadline)
+            except APIConnectionError as error:
+                problem = error
+            except Exception as error:  # noqa: BLE001  # a bug or a setting: drive() raises it as it is
+                self._fail(error)
+                return
+        self._under_way.discard(job)
+        self._advance(job, Event(anyio.current_time(), now, waited, reply, problem))
+        self._changed.set()
+
+    def _advance(self, job: Job, event: Event | None) -> None:
+        """Tell a job what happened, and take what it wants to do next."""
+        try:
+            while isinstance(action := job.steps.send(event), Hold):  # type: ignore[arg-type]  # None begins it
+                self._session.gate.hold(action.until, posts_only=action.posts_only)
+            self._take(job, action)
+        except StopIteration as end:
+            self._jobs.discard(job)
+            self._finish(end.value)
+        except Exception as error:  # noqa: BLE001  # a refused key pair ends all; drive() raises it
+            self._fail(error)
+
+    def _take(self, job: Job, action: Action) -> None:
+        if isinstance(action, Rest):
+            heapq.heappush(self._resting, (action.until, next(self._order), job))
+        elif isinstance(action, Send):
+            self._queue(action).append((anyio.current_time(), job, action))
+
+    def _queue(self, send: Send) -> deque[tuple[float, Job, Send]]:
+        return self._gets if send.call.repeatable else self._posts
+
+    def _finish(self, items: Sequence[Job | Any]) -> None:
+        """Take over the jobs among these, and hand out what is finished."""
+        for item in items:
+            if isinstance(item, Job):
+                self.add(item)
+            else:
+                self._unread += 1
+                self._emit(item)
+        self._has_room.set()
+        self._changed.set()
+
+    def _keep(self, item: Any) -> None:
+        self.finished.append(item)
+        self.release()
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = self._failure or error
+        self._changed.set()
+
+    def _abandon(self) -> None:
+        """Hand out an outcome for every work whose job ended with the call's time."""
+        for job in self._jobs:
+            job.steps.close()
+            for work in job.works:
+                self._finish([self._cut_off(work, under_way=job in self._under_way)])
+        self._jobs.clear()
+
+    def _cut_off(self, work: Work, *, under_way: bool) -> Any:
+        status, error = OutcomeStatus.CANCELLED, FiAsyncError("not evaluated within the timeout of the call")
+        if work.eval_id is not None:
+            status = OutcomeStatus.STALLED
+            error = StalledError("accepted by the server, and not done within the timeout of the call")
+        elif under_way:
+            work.attempts += 1
+            work.ambiguous += 1
+            self.counts.ambiguous += 1
+            error = AmbiguousError("sent, and cut off by the timeout of the call: it may have been evaluated")
+        return outcome(work, self.context.backend, status, error=error)
+
+
+async def as_async(items: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]:
+    """Iterate over either kind, letting others have their turn now and then."""
+    if isinstance(items, AsyncIterable):
+        async for item in items:
+            yield item
+        return
+    for position, item in enumerate(items, 1):
+        yield item
+        if position % _READ_AT_ONCE == 0:
+            await anyio.lowlevel.checkpoint()

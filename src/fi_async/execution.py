@@ -1,0 +1,133 @@
+"""The handle of an evaluation on the server: its id is all it takes to come back to it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import anyio
+
+from fi_async._errors import EvaluationError, StalledError
+from fi_async._models import Case, EvalResult, EvalStatus, Outcome
+from fi_async._report import Report
+from fi_async._settings import OMITTED, Omitted, RunOptions, Timeout
+from fi_async.engine import Run, Session
+from fi_async.flow import Work, poll
+from fi_async.protocol import requests, responses
+from fi_async.protocol.requests import Parameters
+from fi_async.protocol.responses import Progress, Reply
+
+
+class Execution:
+    """An evaluation that the server has accepted. `await` it for its result.
+
+    Attributes:
+        id: The evaluation's id: keep it, and `get_execution(id)` makes this handle again anywhere.
+        status: Where it stood when last asked.
+        error: Why it failed, once it has.
+
+    Example:
+        >>> async def in_background(ev):
+        ...     execution = await ev.submit("groundedness", {"output": "…", "context": "…"})
+        ...     return await execution
+    """
+
+    def __init__(self, id: str, session: Session, options: RunOptions, template: str = "") -> None:  # noqa: A002  # the official name
+        requests.get_eval(id)  # refuses what is no id, before anyone waits for it
+        self.id = id
+        self.template = template
+        self.status = EvalStatus.PENDING
+        self.error: EvaluationError | None = None
+        self._result: EvalResult | None = None
+        self._session = session
+        self._options = options
+
+    def __repr__(self) -> str:
+        return f"<Execution {self.id} {self.status}>"
+
+    def __await__(self) -> Generator[Any, Any, EvalResult]:
+        """Wait for the result, as `result()`."""
+        return self.result().__await__()
+
+    def is_done(self) -> bool:
+        """Tell whether the evaluation had ended when last asked."""
+        return self.status in (EvalStatus.COMPLETED, EvalStatus.FAILED)
+
+    @property
+    def error_message(self) -> str | None:
+        """The server's words on why it failed; None if it did not."""
+        return self.error.server_message if self.error else None
+
+    async def refresh(self) -> Execution:
+        """Ask once where the evaluation stands, and return this handle.
+
+        Raises:
+            NotFoundError: The id is unknown, or another organisation's.
+            APIError: The server could not be asked.
+        """
+
+        def read(reply: Reply) -> Progress:
+            return responses.progress(responses.read(reply), reply)
+
+        progress = await self._session.fetch(requests.get_eval(self.id), self._options, read)
+        self.status, self._result, self.error = progress.status, progress.result, progress.error
+        return self
+
+    async def result(self) -> EvalResult:
+        """Return the result, waiting for it as `wait` does. Raises as `wait` does."""
+        return await self.wait_for_result(OMITTED, OMITTED)
+
+    async def wait_for_result(
+        self, timeout: float | Timeout | Omitted | None, poll_interval: float | Omitted | None
+    ) -> EvalResult:
+        """Return the result, waiting as `wait` does with these arguments."""
+        await self.wait(timeout, poll_interval)
+        assert self._result is not None  # noqa: S101  # wait() has it, or raises
+        return self._result
+
+    async def wait(
+        self,
+        timeout: float | Timeout | Omitted | None = OMITTED,
+        poll_interval: float | Omitted | None = OMITTED,
+        *,
+        raise_on_failure: bool = True,
+    ) -> Execution:
+        """Return this handle once the evaluation has ended.
+
+        Args:
+            timeout: Seconds to wait; None waits as long as it takes.
+            poll_interval: Seconds between requests; None adapts: soon at first, then at growing intervals.
+            raise_on_failure: False returns the handle of a failed evaluation too; see its `error`.
+
+        Raises:
+            StalledError: Not done in time. Waiting again costs nothing more.
+            EvaluationError: It failed on the server.
+            APIError: The server refused to say.
+        """
+        if not self.is_done():
+            options = self._options.with_given(timeout=timeout, poll_interval=poll_interval)
+            report = await poll_all([self.id], self._session, options)
+            self._settle(report.outcomes[0])
+        if self.error is not None and raise_on_failure:
+            raise self.error
+        return self
+
+    def _settle(self, ended: Outcome) -> None:
+        if ended.result is not None:
+            self.status, self._result = EvalStatus.COMPLETED, ended.result
+        elif isinstance(ended.error, EvaluationError):
+            self.status, self.error = EvalStatus.FAILED, ended.error
+        else:
+            raise ended.error or StalledError("the evaluation did not end", eval_id=self.id)
+
+
+async def poll_all(eval_ids: list[str], session: Session, options: RunOptions) -> Report:
+    """Return how some accepted evaluations ended, in the order of their ids."""
+    began = anyio.current_time()
+    context = session.context(options)
+    run = Run(session, context, options)
+    for index, eval_id in enumerate(eval_ids):
+        run.add(poll(Work(index, Case({}, id=eval_id), Parameters(""), eval_id=eval_id), context))
+    await run.drive()
+    ended = sorted(run.finished, key=lambda outcome: outcome.index)
+    return Report(ended, anyio.current_time() - began, context.counts)

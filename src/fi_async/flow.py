@@ -1,0 +1,430 @@
+"""What a case goes through, as generators: they yield what to do and are told what happened.
+
+No await and no clock: whoever drives a job performs its actions and sends back an Event with the time. So
+every way that a case can go is tested by hand, and the engine that drives thousands at once is short.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from fi_async._errors import (
+    AmbiguousError,
+    APIConnectionError,
+    APIError,
+    AuthenticationError,
+    EvaluationError,
+    FiAsyncError,
+    PermissionDeniedError,
+    ProtocolError,
+    ServerError,
+    StalledError,
+    ValidationError,
+)
+from fi_async._models import Case, EvalResult, Outcome, OutcomeStatus
+from fi_async._report import Counts
+from fi_async._settings import RetryPolicy, Timeout
+from fi_async.pacing.polling import Completions
+from fi_async.pacing.retry import Decision, GiveUp, decide
+from fi_async.protocol import requests, responses
+from fi_async.protocol.inputs import Row
+from fi_async.protocol.requests import HttpCall, Parameters
+from fi_async.protocol.responses import Reply
+
+T = TypeVar("T")
+
+DENIED: Final = (AuthenticationError, PermissionDeniedError)
+"""Refusals of the key pair: they end the whole run, as every other request would meet them too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send this call, and tell the reply or what prevented it.
+
+    Attributes:
+        deadline: When to give up at the latest; None if the case's time begins with this call.
+    """
+
+    call: HttpCall
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Come back at this time."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Let nobody send before this time, or nobody start an evaluation; then go on with this job."""
+
+    until: float
+    posts_only: bool
+
+
+Action = Send | Rest | Hold
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened: the time, and after a Send its reply or its error.
+
+    Attributes:
+        sent_at: When the call left.
+        waited: Seconds it waited for its turn before that. No case's time runs meanwhile.
+    """
+
+    now: float
+    sent_at: float = 0.0
+    waited: float = 0.0
+    reply: Reply | None = None
+    error: APIConnectionError | None = None
+
+
+Steps = Generator[Action, Event, T]
+
+
+@dataclass(slots=True)
+class Work:
+    """One case under one template, on its way to an outcome. Times are the loop's."""
+
+    index: int
+    case: Case
+    parameters: Parameters
+    row: Row | None = None
+    attempts: int = 0
+    ambiguous: int = 0
+    possible_duplicates: int = 0
+    throttled: int = 0
+    eval_id: str | None = None
+    began_at: float | None = None
+    accepted_at: float | None = None
+    seen_at: float = 0.0
+    deadline: float | None = None
+
+    def note(self, event: Event, case_timeout: float | None) -> None:
+        """Take note of a call that ended; the first one begins the case's time."""
+        if self.began_at is None:
+            self.began_at = event.sent_at
+        if self.deadline is not None:
+            self.deadline += event.waited
+        elif case_timeout is not None:
+            self.deadline = event.sent_at + case_timeout
+        self.seen_at = event.now
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """Steps on their way, and the works they are for.
+
+    They end in a list: what is finished, and the jobs that take over the rest.
+    """
+
+    steps: Steps[Sequence[Any]]
+    works: Sequence[Work] = ()
+
+
+@dataclass(slots=True)
+class Context:
+    """What the jobs of one run share."""
+
+    backend: str
+    timeout: Timeout
+    policy: RetryPolicy
+    completions: Completions
+    rng: random.Random
+    counts: Counts = field(default_factory=Counts)
+
+
+def ask(call: HttpCall, read: Callable[[Reply], T], context: Context, works: Sequence[Work] = ()) -> Steps[T]:
+    """Return what `read` makes of the reply, after as many attempts as it takes and the policy allows.
+
+    Raises:
+        FiAsyncError: The last attempt's error; an AmbiguousError if the policy forbids another.
+    """
+    attempts = failures = 0
+    while True:
+        attempts += 1
+        event = yield Send(call, works[0].deadline if works else None)
+        _note(call, event, context, works)
+        try:
+            if event.error is not None:
+                raise event.error
+            assert event.reply is not None  # noqa: S101  # an Event after a Send has one of the two
+            return read(event.reply)
+        except FiAsyncError as error:
+            problem = error
+        failures += 1
+        decision = decide(
+            problem, repeatable=call.repeatable, failures=failures, policy=context.policy, rng=context.rng
+        )
+        _note_ambiguous(decision, context, works)
+        late = bool(works) and works[0].deadline is not None and event.now >= works[0].deadline
+        if isinstance(decision, GiveUp) or (late and not decision.throttled):
+            raise _final(problem, decision, attempts)
+        if decision.throttled:
+            failures -= 1
+            context.counts.throttled += 1
+            yield Hold(event.now + decision.delay, posts_only=False)
+            continue
+        context.counts.retries += 1
+        if decision.ambiguous:
+            _note_duplicates(context, works)
+        yield Rest(event.now + decision.delay)
+
+
+def _note(call: HttpCall, event: Event, context: Context, works: Sequence[Work]) -> None:
+    context.counts.requests += 1
+    context.counts.polls += call.repeatable and bool(works)
+    for work in works:
+        work.attempts += not call.repeatable
+        work.note(event, context.timeout.case)
+
+
+def _note_ambiguous(decision: Decision, context: Context, works: Sequence[Work]) -> None:
+    if decision.ambiguous:
+        context.counts.ambiguous += len(works) or 1
+        for work in works:
+            work.ambiguous += 1
+
+
+def _note_duplicates(context: Context, works: Sequence[Work]) -> None:
+    context.counts.possible_duplicates += len(works) or 1
+    for work in works:
+        work.possible_duplicates += 1
+
+
+def _final(error: FiAsyncError, decision: Decision, attempts: int) -> FiAsyncError:
+    if isinstance(decision, GiveUp) and decision.forbidden:
+        forbidden = _ambiguous(error)
+        forbidden.__cause__ = error
+        error = forbidden
+    return error.with_facts(attempts=attempts)
+
+
+def _ambiguous(error: FiAsyncError) -> AmbiguousError:
+    return AmbiguousError(
+        f'sent, and its outcome is unknown ({error.message}); on_ambiguous="fail" forbids sending it again',
+        status=error.status,
+        request_id=error.request_id,
+        server_message=error.server_message,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An evaluation that the server has accepted: its result has an eval_id, and no output yet."""
+
+    index: int
+    template: str
+    result: EvalResult
+    error: None = None
+
+
+def fetch(call: HttpCall, read: Callable[[Reply], T], context: Context) -> Job:
+    """Return a job that ends in what `read` makes of the reply to one call."""
+
+    def steps() -> Steps[Sequence[T]]:
+        answer = yield from ask(call, read, context)
+        return [answer]
+
+    return Job(steps())
+
+
+def score(works: Sequence[Work], context: Context) -> Job:
+    """Return a job that evaluates some rows in one request and holds it until they are scored."""
+    return _submit(works, context, is_async=False, then=lambda work, result: _scored(work, context, result))
+
+
+def accept(works: Sequence[Work], context: Context) -> Job:
+    """Return a job that starts evaluations of some rows in one request, and polls each until it is done."""
+
+    def accepted(work: Work, _: EvalResult) -> Job:
+        return poll(work, context)
+
+    return _submit(works, context, is_async=True, then=accepted)
+
+
+def start(works: Sequence[Work], context: Context) -> Job:
+    """Return a job that starts evaluations, and ends in a Started each."""
+
+    def started(work: Work, result: EvalResult) -> Started:
+        return Started(work.index, work.parameters.template, _completed(work, result))
+
+    return _submit(works, context, is_async=True, then=started)
+
+
+def _submit(works: Sequence[Work], context: Context, *, is_async: bool, then: Callable[[Work, EvalResult], Any]) -> Job:
+    def read(reply: Reply) -> list[EvalResult]:
+        results = responses.started(responses.read(reply), reply, len(works))
+        if is_async and not all(result.eval_id for result in results):
+            raise ProtocolError("the reply accepts evaluations without naming their eval_id", status=reply.status)
+        return results
+
+    def steps() -> Steps[Sequence[Any]]:
+        rows = [work.row.inputs for work in works if work.row is not None]
+        call = requests.new_eval(works[0].parameters, rows, is_async=is_async)
+        try:
+            results = yield from ask(call, read, context, works)
+        except DENIED:
+            raise
+        except (ValidationError, ServerError) as error:
+            if len(works) == 1:
+                return [_failed(works[0], context, error)]
+            return _singly(works, context, error, is_async=is_async, then=then)
+        except FiAsyncError as error:
+            return [_failed(work, context, error) for work in works]
+        for work, result in zip(works, results, strict=True):
+            work.eval_id, work.accepted_at = result.eval_id, work.seen_at
+        return [then(work, result) for work, result in zip(works, results, strict=True)]
+
+    return Job(steps(), works)
+
+
+def _singly(
+    works: Sequence[Work],
+    context: Context,
+    error: APIError,
+    *,
+    is_async: bool,
+    then: Callable[[Work, EvalResult], Any],
+) -> Sequence[Any]:
+    """Return what becomes of rows whose common request was refused: one of them spoils the reply of all.
+
+    The server names the field of a request that it refuses before it evaluates any row. Otherwise the rows
+    before the spoilt one may have been evaluated, and each is ambiguous.
+    """
+    if not getattr(error, "fields", None):
+        if isinstance(error, ValidationError):
+            _note_ambiguous(GiveUp(ambiguous=True), context, works)
+        if context.policy.on_ambiguous == "fail":
+            return [_failed(work, context, _ambiguous(error)) for work in works]
+        _note_duplicates(context, works)
+    return [_submit([work], context, is_async=is_async, then=then) for work in works]
+
+
+def poll(work: Work, context: Context) -> Job:
+    """Return a job that asks for an accepted evaluation's result until it is done, or its time is over."""
+
+    def read(reply: Reply) -> responses.Progress:
+        return responses.progress(responses.read(reply), reply)
+
+    def steps() -> Steps[Sequence[Any]]:
+        assert work.eval_id is not None  # noqa: S101  # only what was accepted is polled
+        call = requests.get_eval(work.eval_id)
+        status, trouble = "pending", None
+        while True:
+            if work.accepted_at is not None:
+                yield Rest(_next_poll(work, context))
+            try:
+                progress = yield from ask(call, read, context, [work])
+            except (APIConnectionError, ServerError, ProtocolError) as error:
+                # The evaluation goes on without us, and is paid: what cannot be read now is asked for later.
+                trouble, progress = error, None
+            except DENIED:
+                raise
+            except FiAsyncError as error:
+                return [_failed(work, context, error)]
+            work.accepted_at = work.began_at if work.accepted_at is None else work.accepted_at
+            if progress is not None and progress.is_done:
+                return (yield from _settle(work, context, progress))
+            status = progress.status if progress is not None else status
+            if work.deadline is not None and work.seen_at >= work.deadline:
+                return [_stalled(work, context, status, trouble)]
+
+    return Job(steps(), [work])
+
+
+def _next_poll(work: Work, context: Context) -> float:
+    assert work.accepted_at is not None  # noqa: S101  # as above
+    age = context.completions.next_poll(work.parameters.template, work.seen_at - work.accepted_at)
+    return work.accepted_at + age if work.deadline is None else min(work.accepted_at + age, work.deadline)
+
+
+def _settle(work: Work, context: Context, progress: responses.Progress) -> Steps[Sequence[Any]]:
+    """Return what becomes of an evaluation that is done: an outcome, or another try if a limit stopped it."""
+    if progress.result is not None:
+        assert work.accepted_at is not None  # noqa: S101  # as above
+        context.completions.learn(work.parameters.template, work.seen_at - work.accepted_at)
+        return [_scored(work, context, progress.result)]
+    assert progress.error is not None  # noqa: S101  # done is a result or an error
+    decision = decide(
+        progress.error, repeatable=False, failures=work.throttled + 1, policy=context.policy, rng=context.rng
+    )
+    if isinstance(decision, GiveUp) or work.row is None:
+        return [_failed(work, context, progress.error)]
+    # It was never run: the case begins anew, and what waits at the gate is not its time.
+    work.throttled += 1
+    context.counts.throttled += 1
+    work.eval_id = work.accepted_at = work.deadline = None
+    yield Hold(work.seen_at + decision.delay, posts_only=True)
+    return [accept([work], context)]
+
+
+def _completed(work: Work, result: EvalResult) -> EvalResult:
+    """Return a result with what the server leaves out and we know."""
+    known: dict[str, Any] = {}
+    if result.model is None and work.parameters.model is not None:
+        known["model"] = work.parameters.model
+    if result.eval_id is None and work.eval_id is not None:
+        known["eval_id"] = work.eval_id
+    if work.row is not None and work.row.filled:
+        known["filled"] = dict(work.row.filled)
+    return result.model_copy(update=known) if known else result
+
+
+def _scored(work: Work, context: Context, result: EvalResult) -> Outcome:
+    if result.output is None:
+        error = EvaluationError("the server answered without an output", request_id=result.request_id)
+        return _failed(work, context, error)
+    return outcome(work, context.backend, OutcomeStatus.SCORED, result=_completed(work, result))
+
+
+def _failed(work: Work, context: Context, error: FiAsyncError) -> Outcome:
+    return outcome(work, context.backend, OutcomeStatus.FAILED, error=error)
+
+
+def _stalled(work: Work, context: Context, status: str, trouble: FiAsyncError | None) -> Outcome:
+    waited = work.seen_at - (work.accepted_at or work.seen_at)
+    error = StalledError(f"accepted by the server, and still {status} after {waited:.0f} s")
+    error.__cause__ = trouble
+    return outcome(work, context.backend, OutcomeStatus.STALLED, error=error)
+
+
+def outcome(
+    work: Work,
+    backend: str,
+    status: OutcomeStatus,
+    *,
+    result: EvalResult | None = None,
+    error: FiAsyncError | None = None,
+) -> Outcome:
+    """Return how a work ended, with all that is known of it on the outcome and on its error."""
+    if error is not None:
+        _without_frames(error.with_facts(eval_id=work.eval_id, attempts=work.attempts or None))
+    return Outcome(
+        index=work.index,
+        case=work.case,
+        template=work.parameters.template,
+        status=status,
+        result=result,
+        error=error,
+        attempts=work.attempts,
+        ambiguous=work.ambiguous,
+        possible_duplicates=work.possible_duplicates,
+        eval_id=work.eval_id,
+        backend=result.backend if result is not None else backend,
+        latency_s=None if work.began_at is None else work.seen_at - work.began_at,
+    )
+
+
+def _without_frames(error: BaseException | None) -> None:
+    """Drop the tracebacks of an error that is kept as data: their frames hold connections and inputs alive."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,126 @@
+"""The server as an ASGI application: the path of a request through faults, gate and limits to its route."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from fi_async.local import asgi, control, envelopes, faults, gate
+from fi_async.local.asgi import Receive, Request, Scope, Send
+from fi_async.local.envelopes import Refused
+from fi_async.local.evaluations import Answer, Evaluations, Visit
+from fi_async.local.limits import Windows
+from fi_async.local.pipeline import Pipelines
+from fi_async.local.routes import Routes
+from fi_async.local.store import open_store
+from fi_async.local.switches import Switches
+from fi_async.local.tally import Tally
+
+_DEFAULT = Switches()
+
+
+class LocalBackend:
+    """The evaluation API as an ASGI application: in process for a test, or behind `server.serve`.
+
+    Args:
+        switches: What the server is like.
+        store: A file to keep evaluations in, past the end of the process; without, they are kept in memory.
+        clock: Returns the time in seconds since the epoch.
+        sleep: Waits so many seconds.
+
+    Attributes:
+        switches: Assign others to change the server while it runs; what was accepted before keeps the
+            time that it was promised.
+
+    Example:
+        >>> client = httpx.AsyncClient(transport=httpx.ASGITransport(LocalBackend(Switches(latency=2.0))))
+    """
+
+    switches: Switches
+
+    def __init__(
+        self,
+        switches: Switches = _DEFAULT,
+        *,
+        store: str | Path | None = None,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
+        self.switches = switches
+        self._clock = clock
+        self._sleep = sleep
+        self._store = open_store(store)
+        self._tally = Tally()
+        self._windows = Windows()
+        evaluations = Evaluations(self._store, self._tally)
+        self._routes = Routes(evaluations, Pipelines(self._store, evaluations))
+
+    def statistics(self) -> dict[str, Any]:
+        """Return what the server has counted since it was made; of evaluations, since its store was."""
+        return self._tally.report(self._store.made())
+
+    def close(self) -> None:
+        """Give the store's file back. What it holds is there for the next backend on it."""
+        self._store.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request.
+
+        Raises:
+            ConnectionResetError: In process, in place of a connection that a fault resets.
+        """
+        if scope["type"] != "http":
+            raise NotImplementedError(f"the local backend speaks HTTP, not {scope['type']}")
+        request = await asgi.read(scope, receive)
+        if request is None:
+            return
+        if request.path.startswith(control.PREFIX):
+            await asgi.write(send, request, control.answer(self, request), self._clock())
+            return
+        with self._tally.counting(request.method) as number:
+            answer = self._answer(request, number)
+            # Sleeping is all that waiting for an evaluation takes: it is stored, whoever hangs up now.
+            seconds = answer.due - self._clock() + self.switches.overhead
+            if seconds > 0:
+                await self._sleep(seconds)
+            if answer.reply is None:
+                await asgi.reset(scope, receive)
+            else:
+                await asgi.write(send, request, answer.reply, self._clock())
+
+    def _answer(self, request: Request, number: int) -> Answer:
+        """Decide, without waiting, what the n-th request of its method gets and when."""
+        switches, now = self.switches, self._clock()
+        fault = faults.strike(request.method, number, switches)
+        if fault is not None:
+            self._tally.faults[fault] += 1
+            if faults.is_before(fault):
+                return faults.instead(fault, now)
+        try:
+            answer = self._process(request, now, switches)
+        except Refused as refused:
+            answer = Answer(refused.reply, now)
+        return answer if fault is None else faults.spoiled(fault, answer, switches)
+
+    def _process(self, request: Request, now: float, switches: Switches) -> Answer:
+        route = self._routes.find(request.path)
+        if route is None:
+            raise Refused(self._elsewhere(request))
+        gate.check_accept(request)
+        owner = gate.authenticate(request, switches.keys)
+        quota = switches.requests
+        if quota is not None and self._windows.take(owner, [quota], now, now):
+            self._tally.refused_requests += 1
+            raise Refused(envelopes.rate_limited(quota, quota.seconds_left(now)))
+        return route.answer(request, Visit(owner, now, switches))
+
+    def _elsewhere(self, request: Request) -> envelopes.Reply:
+        """Return the redirect to the path with a trailing slash, or the page that there is nothing here."""
+        if self._routes.find(f"{request.path}/") is None:
+            return envelopes.page(404)
+        query = f"?{request.query_string}" if request.query_string else ""
+        return envelopes.moved(f"{request.path}/{query}")

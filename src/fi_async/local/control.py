@@ -1,0 +1,43 @@
+"""The server's own routes, which the platform does not have: what it saw, and what it is to be like."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Protocol
+
+from fi_async.local.asgi import Request
+from fi_async.local.envelopes import Reply, json_reply
+from fi_async.local.switches import Switches
+from fi_async.local.texts import parse_switches
+
+PREFIX = "/_local/"
+
+
+class Controlled(Protocol):
+    """What can be watched and changed from outside."""
+
+    switches: Switches
+
+    def statistics(self) -> dict[str, Any]:
+        """Return what it counted."""
+
+
+def answer(backend: Controlled, request: Request) -> Reply:
+    """Answer GET statistics, and POST switches with the fields to change; they need no credentials."""
+    match request.method, request.path.removeprefix(PREFIX):
+        case "GET", "statistics":
+            return json_reply(200, backend.statistics())
+        case "POST", "switches":
+            return _change(backend, request)
+    return json_reply(404, {"error": f"there is GET {PREFIX}statistics and POST {PREFIX}switches"})
+
+
+def _change(backend: Controlled, request: Request) -> Reply:
+    try:
+        changes = json.loads(request.body)
+        if not isinstance(changes, dict):
+            raise TypeError("the body is not an object with the switches to change")
+        backend.switches = parse_switches(changes, backend.switches)
+    except (ValueError, TypeError, AttributeError) as error:
+        return json_reply(400, {"error": str(error)})
+    return json_reply(200, {"changed": sorted(changes)})

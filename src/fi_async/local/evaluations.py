@@ -1,0 +1,197 @@
+"""Accepting evaluations. What becomes of each is settled when it arrives; nothing runs in the background."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from fi_async.local import draws, results, validation
+from fi_async.local.envelopes import Reply, server_error, success
+from fi_async.local.limits import Lanes, Windows
+from fi_async.local.store import Evaluation, Store
+from fi_async.local.switches import Switches
+from fi_async.local.tally import Tally
+from fi_async.local.validation import Inputs, Job
+
+_NO_CAPACITY = "Service unavailable: no capacity left for evaluations."
+
+
+class UnstorableError(ValueError):
+    """Inputs with a character that the platform's database refuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Who asks (the API key), when (seconds since the epoch), and what the server is like then."""
+
+    owner: str
+    now: float
+    switches: Switches
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reply, and when it is due in seconds since the epoch; no reply is a reset connection."""
+
+    reply: Reply | None
+    due: float
+
+
+class Evaluations:
+    """Books each evaluation's place in time and keeps it in the store."""
+
+    def __init__(self, store: Store, tally: Tally) -> None:
+        self._store = store
+        self._tally = tally
+        self._lanes = Lanes()
+        self._windows = Windows()
+        self._number = len(store)  # of the next evaluation: draws go on where an earlier process stopped
+
+    def submit(self, job: Job, visit: Visit) -> Answer:
+        """Accept a request to evaluate, of one row or several."""
+        if not job.is_async:
+            return self._run(job, visit)
+        accepted, whole = self.accept(job, validation.rows(job.inputs), visit)
+        # The rows before one that cannot be stored are accepted, though nobody learns their ids.
+        reply = _listed([results.async_item(row) for row in accepted]) if whole else server_error()
+        return Answer(reply, visit.now)
+
+    def accept(self, job: Job, rows: Iterable[Inputs], visit: Visit) -> tuple[list[Evaluation], bool]:
+        """Store asynchronous evaluations up to the first that cannot be; return them, and whether these are all."""
+        capacity = visit.switches.capacity
+        accepted: list[Evaluation] = []
+        whole = True
+        try:
+            for inputs in rows:
+                row = self._admit(job, inputs, self._lanes.start(visit.now, capacity), visit)
+                if row.start < row.ready:
+                    self._lanes.hold(row.start, row.ready, capacity)
+                accepted.append(row)
+        except (UnstorableError, IndexError):
+            whole = False
+        self._store.add(accepted)
+        return accepted, whole
+
+    def _run(self, job: Job, visit: Visit) -> Answer:
+        """Run a synchronous request: one lane, one row after the other, up to the first that fails."""
+        capacity = visit.switches.capacity
+        start = at = self._lanes.start(visit.now, capacity)
+        ran: list[Evaluation] = []
+        items: list[dict[str, Any]] = []
+        refusal = None
+        try:
+            for inputs in validation.rows(job.inputs):
+                row = self._admit(job, inputs, at, visit)
+                ran.append(row)
+                at = row.ready
+                ended = results.outcome(row)
+                refusal = ended.refusal
+                if refusal:
+                    break
+                items.append(results.sync_item(row, ended))
+        except (UnstorableError, IndexError):
+            refusal = server_error()
+        if start < at:
+            self._lanes.hold(start, at, capacity)
+        self._store.add(ran)
+        return Answer(refusal or _listed(items), at)
+
+    def _admit(self, job: Job, inputs: Inputs, start: float, visit: Visit) -> Evaluation:
+        """Settle what becomes of one row that can start at `start`."""
+        switches = visit.switches
+        text = stored_text(inputs)
+        number, self._number = self._number, self._number + 1
+        ready = start + draws.latency(switches.latency, switches.seed, number)
+        error, case = None, _case(job.template.name, text)
+        fate = draws.pick(switches.faults.of_evaluation(), draws.uniform(switches.seed, "fate", number))
+        if fate == "stuck" and job.is_async:
+            start = ready = math.inf
+            self._tally.faults["stuck"] += 1
+        elif self._windows.take(visit.owner, switches.evaluations, visit.now, start):
+            ready, error, case = start, results.RATE_LIMITED, b""
+            self._tally.refused_evaluations += 1
+        elif fate == "fail":
+            error = results.ENGINE_FAILED
+            self._tally.faults["fail"] += 1
+        return Evaluation(
+            id=uuid4().bytes,
+            owner=visit.owner,
+            template=job.template.name,
+            inputs=text,
+            params=json.dumps(job.params, separators=(",", ":")),
+            model=job.model,
+            is_async=job.is_async,
+            error_localizer=job.error_localizer,
+            start=start,
+            ready=ready,
+            error=error,
+            case=case,
+        )
+
+    def find(self, text: str, owner: str) -> Evaluation | None:
+        """Return the owner's evaluation with this id, in any form of a UUID.
+
+        Raises:
+            ValueError: The text is not a UUID.
+        """
+        row = self._store.find(UUID(text).bytes)
+        return row if row is not None and row.owner == owner else None
+
+    def overloaded(self, visit: Visit) -> Reply | None:
+        """Return the refusal of a request to evaluate for want of capacity, if there is none left."""
+        switches = visit.switches
+        if switches.overload == "queue" or self._lanes.start(visit.now, switches.capacity) <= visit.now:
+            return None
+        if self._lanes.waiting(visit.now) < (switches.queue_limit or 0):
+            return None
+        self._tally.refused_requests += 1
+        return server_error(_NO_CAPACITY, 503)
+
+
+def stored_text(inputs: Inputs) -> str:
+    """Return inputs as they are stored: JSON, the keys in the database's order.
+
+    Raises:
+        UnstorableError: There is a NUL or a lone surrogate in them.
+    """
+    in_order = {key: inputs[key] for key in sorted(inputs, key=jsonb_order)}
+    text = json.dumps(in_order, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UnstorableError from error
+    # A NUL is always written as this escape; only then is it worth asking whether it is one.
+    if r"\u0000" in text and any(_has_nul(value) for value in inputs.values()):
+        raise UnstorableError
+    return text
+
+
+def is_storable(inputs: Inputs) -> bool:
+    """Whether the platform's database takes these inputs."""
+    try:
+        stored_text(inputs)
+    except UnstorableError:
+        return False
+    return True
+
+
+def jsonb_order(key: str) -> tuple[int, str]:
+    """Sort keys as PostgreSQL's jsonb keeps them: by length first. The platform's replies show it."""
+    return len(key), key
+
+
+def _has_nul(value: str | list[Any]) -> bool:
+    return "\0" in value if isinstance(value, str) else any(_has_nul(item) for item in value)
+
+
+def _case(template: str, text: str) -> bytes:
+    return hashlib.blake2b(f"{template}\n{text}".encode(), digest_size=8).digest()
+
+
+def _listed(items: list[dict[str, Any]]) -> Reply:
+    return success([{"evaluations": items}])

@@ -1,0 +1,49 @@
+"""What a fault makes of a request: the reply instead of processing it, or what is left of its answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fi_async.local import draws, envelopes
+from fi_async.local.envelopes import Reply
+from fi_async.local.evaluations import Answer
+from fi_async.local.switches import Switches
+
+_AFTER = "_after"
+
+
+def strike(method: str, number: int, switches: Switches) -> str | None:
+    """Return the fault that the n-th request of this method meets, by its name; mostly none."""
+    chances = list(switches.faults.of_request(method))
+    return draws.pick(chances, draws.uniform(switches.seed, method, number)) if chances else None
+
+
+def is_before(fault: str) -> bool:
+    """Whether this fault keeps the request from being processed."""
+    return fault.isdigit() or fault in ("html_500", "reset_before")
+
+
+def instead(fault: str, now: float) -> Answer:
+    """Return what the client sees of a request that was not processed."""
+    if fault == "reset_before":
+        return Answer(None, now)
+    if fault == "html_500":
+        return Answer(envelopes.page(500), now)
+    status = int(fault)
+    kind = "server_error" if status >= 500 else "api_error"
+    return Answer(envelopes.api_error(status, "fault", f"{envelopes.phrase(status)} (a fault drawn)", kind), now)
+
+
+def spoiled(fault: str, answer: Answer, switches: Switches) -> Answer:
+    """Return what the client sees of the answer to a request that was processed."""
+    if answer.reply is None or fault == "reset_after":
+        return Answer(None, answer.due)
+    if fault == "slow":
+        return replace(answer, due=answer.due + switches.faults.slow[1])
+    if fault == "cut_json":
+        return replace(answer, reply=_cut(answer.reply))
+    return replace(answer, reply=envelopes.page(int(fault.removesuffix(_AFTER))))
+
+
+def _cut(reply: Reply) -> Reply:
+    return replace(reply, body=reply.body[: len(reply.body) // 2])

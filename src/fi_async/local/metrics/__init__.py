@@ -1,0 +1,18 @@
+"""The evaluators of the embedded backend, by template name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from fi_async.local.metrics import formats, lexical, retrieval, similarity, text
+from fi_async.local.metrics._verdict import Metric, Verdict
+
+__all__ = ["ESTIMATES", "METRICS", "Metric", "Verdict"]
+
+METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
+    {**text.METRICS, **formats.METRICS, **similarity.METRICS, **retrieval.METRICS, **lexical.METRICS}
+)
+ESTIMATES: Final = frozenset(lexical.METRICS)
+"""Those that only estimate what the platform's judge would say; the others answer as the platform does."""

@@ -1,0 +1,160 @@
+"""The local backend behind uvicorn, on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from fi_async.local.app import LocalBackend
+from fi_async.local.asgi import ABORT, Application, Receive, Scope, Send
+
+KEEP_ALIVE_SECONDS = 30
+"""How long the platform, and so this server, keeps an idle connection."""
+
+_NO_LINGER = struct.pack("ii", 1, 0)
+
+
+def serve(
+    backend: LocalBackend,
+    host: str = "127.0.0.1",
+    port: int = 8100,
+    *,
+    on_started: Callable[[str], None] | None = None,
+    grace: float = 3.0,
+    access_log: bool = False,
+) -> None:
+    """Answer requests until SIGINT or SIGTERM; it prints nothing unless asked for an access log.
+
+    Args:
+        backend: What answers.
+        host: The address to listen at.
+        port: The port; 0 for a free one.
+        on_started: Called with the base URL once it listens.
+        grace: Seconds that requests in flight have to finish in when it stops; then they are cut.
+        access_log: Log every request.
+
+    Raises:
+        OSError: The port is taken, or the address is not of this machine.
+    """
+    with closing(_listen(host, port)) as listener:
+        _Server(backend, on_started, grace, access_log=access_log).run_on(listener)
+
+
+@contextmanager
+def running(backend: LocalBackend, port: int = 0) -> Iterator[str]:
+    """Yield the base URL of a server on the loopback, in a thread; requests in flight at the end are cut."""
+    urls: list[str] = []
+    started = threading.Event()
+
+    def on_started(url: str) -> None:
+        urls.append(url)
+        started.set()
+
+    with closing(_listen("127.0.0.1", port)) as listener:
+        server = _Server(backend, on_started, grace=0.0)
+        thread = threading.Thread(target=server.run_on, args=(listener,), name="fi-async local backend", daemon=True)
+        thread.start()
+        started.wait()
+        try:
+            yield urls[0]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+class _Server(uvicorn.Server):
+    """Says when it has started, and stops without waiting for evaluations that take long."""
+
+    def __init__(
+        self,
+        backend: LocalBackend,
+        on_started: Callable[[str], None] | None,
+        grace: float,
+        *,
+        access_log: bool = False,
+    ) -> None:
+        logging: dict[str, Any] = {"log_level": "info"} if access_log else {"log_level": "warning", "log_config": None}
+        config = uvicorn.Config(
+            backend,
+            http=ResettableProtocol,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            access_log=access_log,
+            date_header=False,  # the backend dates its replies by its own clock
+            server_header=False,
+            **logging,
+        )
+        super().__init__(config)
+        self._on_started = on_started
+        self._grace = grace
+
+    def run_on(self, listener: socket.socket) -> None:
+        """Serve on this socket until told to stop."""
+        self.run(sockets=[listener])
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        if self._on_started is not None:
+            self._on_started(_url(self.servers[0].sockets[0]))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no more, let requests in flight finish within the grace, cut the rest."""
+        for server in self.servers:
+            server.close()
+        if self.server_state.tasks:
+            _, late = await asyncio.wait(set(self.server_state.tasks), timeout=self._grace)
+            for task in late:
+                task.cancel()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the shape of a signal handler
+        """Stop; unlike uvicorn, do not raise the signal again afterwards: the caller goes on."""
+        self.should_exit = True
+
+
+class ResettableProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+    """uvicorn's protocol (httptools', or h11's without it), with an ASGI extension that resets the connection."""
+
+    app: Application
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Give the application, on this connection, the means to reset it."""
+        super().connection_made(transport)
+        app = self.app
+
+        def abort() -> None:
+            # With no linger the peer sees a reset; an orderly close would read as the end of an empty reply.
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            transport.abort()
+
+        async def resettable(scope: Scope, receive: Receive, send: Send) -> None:
+            scope.setdefault("extensions", {})[ABORT] = abort
+            try:
+                await app(scope, receive, send)
+            except asyncio.CancelledError:
+                # The server stops and this request's grace is over: a cut connection, not a traceback.
+                abort()
+                await receive()
+
+        self.app = resettable
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,197 @@
+"""What the server can be told to be: slow, small, strict or faulty.
+
+All of it is plain frozen data, validated when made. `texts` reads the same from short texts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+_NO_STATUS: Mapping[int, float] = {}
+_UNITS = {1: "second", 60: "minute", 3600: "hour", 86400: "day"}
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """At most `count` in each window of `window_seconds`, for each key pair.
+
+    Windows are fixed and aligned to the epoch: those of 60 seconds are the minutes of UTC.
+    """
+
+    count: int
+    window_seconds: float
+
+    def __post_init__(self) -> None:
+        _require(_is_whole(self.count) and self.count >= 0, f"a quota counts from 0 up, not {self.count!r}")
+        _require(
+            _is_number(self.window_seconds) and self.window_seconds > 0,
+            f"a quota's window lasts some seconds, not {self.window_seconds!r}",
+        )
+
+    def window(self, at: float) -> int:
+        """Return the number of the window that the time `at` falls into."""
+        return math.floor(at / self.window_seconds)
+
+    def seconds_left(self, at: float) -> int:
+        """Return the whole seconds from `at` to the end of its window, at least 1."""
+        return max(1, math.ceil((self.window(at) + 1) * self.window_seconds - at))
+
+    def __str__(self) -> str:
+        """Read as the platform words it: `5 api requests per minute`."""
+        unit = _UNITS.get(int(self.window_seconds)) if self.window_seconds == int(self.window_seconds) else None
+        return f"{self.count} api requests per {unit or f'{self.window_seconds:g} seconds'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Lognormal:
+    """Latencies that are mostly near `median` seconds, and sometimes much longer.
+
+    `sigma` is the standard deviation of their logarithm: at 0.8, one in twenty takes more than 3.7 medians.
+    """
+
+    median: float
+    sigma: float
+
+    def __post_init__(self) -> None:
+        _require(_is_number(self.median) and self.median >= 0, f"a median is 0 seconds or more, not {self.median!r}")
+        _require(_is_number(self.sigma) and self.sigma >= 0, f"sigma is 0 or more, not {self.sigma!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """How probable each kind of fault is. At most one strikes a request, and one an evaluation.
+
+    Before anything is processed:
+        status: An error reply with a JSON body, by HTTP status.
+        html_500: A 500 with an HTML page.
+        reset_before: The connection is reset.
+    After the request was processed and its evaluations were stored:
+        reset_after: The connection is reset.
+        cut_json: The reply's JSON stops half-way, under a right Content-Length.
+        status_after: A proxy's HTML page, by HTTP status (say 502 or 504).
+        slow: (probability, seconds): the reply comes so many seconds late.
+    In an evaluation:
+        fail: It ends with an engine error.
+        stuck: Asynchronous only: it stays pending for ever.
+
+    GETs meet those before processing and `cut_json`; with `gets=False`, none.
+    """
+
+    status: Mapping[int, float] = field(default_factory=lambda: _NO_STATUS)
+    html_500: float = 0.0
+    reset_before: float = 0.0
+    reset_after: float = 0.0
+    cut_json: float = 0.0
+    status_after: Mapping[int, float] = field(default_factory=lambda: _NO_STATUS)
+    slow: tuple[float, float] = (0.0, 0.0)
+    fail: float = 0.0
+    stuck: float = 0.0
+    gets: bool = True
+
+    def __post_init__(self) -> None:
+        everything = [*self.of_request("POST"), *self.of_evaluation()]
+        for name, probability in everything:
+            _require(
+                _is_number(probability) and 0 <= probability <= 1,
+                f"the probability of {name} is from 0 to 1, not {probability!r}",
+            )
+        for each in (self.of_request("POST"), self.of_evaluation()):
+            total = sum(probability for _, probability in each)
+            _require(total <= 1 + 1e-9, f"the probabilities of faults sum to {total:g}, which is more than 1")
+        for status in (*self.status, *self.status_after):
+            _require(_is_whole(status) and 400 <= status <= 599, f"a fault's status is 400 to 599, not {status!r}")
+        _require(
+            _is_number(self.slow[1]) and self.slow[1] >= 0, f"a slow reply is some seconds late, not {self.slow[1]!r}"
+        )
+
+    def of_request(self, method: str) -> Iterator[tuple[str, float]]:
+        """Yield the faults that can strike a request of this method, by the names statistics count them under."""
+        if method != "POST" and not self.gets:
+            return
+        yield from ((str(status), probability) for status, probability in self.status.items())
+        yield "html_500", self.html_500
+        yield "reset_before", self.reset_before
+        yield "cut_json", self.cut_json
+        if method == "POST":
+            yield "reset_after", self.reset_after
+            yield from ((f"{status}_after", probability) for status, probability in self.status_after.items())
+            yield "slow", self.slow[0]
+
+    def of_evaluation(self) -> Iterator[tuple[str, float]]:
+        """Yield the faults that can strike an evaluation."""
+        yield "fail", self.fail
+        yield "stuck", self.stuck
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """What the server is like; the default is instant, unlimited and without faults.
+
+    Args:
+        latency: Seconds an evaluation takes.
+        overhead: Seconds added to every reply, as a network would.
+        capacity: How many evaluations run at once; None for any number.
+        overload: What happens beyond it: they queue, or requests are refused with 503.
+        queue_limit: With "refuse", how many evaluations may still queue before a 503; None for none.
+        requests: The quota of HTTP requests; over it, 429 with Retry-After.
+        evaluations: Quotas of evaluations; over one, a synchronous request ends in a generic 500,
+            an asynchronous one is accepted and then fails as `rate_limited`.
+        faults: How often what goes wrong.
+        spelling: Of the keys in replies to GET: "camel" as old servers wrote them.
+        seed: Of every draw: the n-th request and the n-th evaluation meet the same fate in each run.
+        keys: Secret key by API key; None takes any pair that is not empty.
+        projects: The names that pipelines may use; None for any name.
+        own_templates: Templates that count as the organisation's own. Only these can be configured for
+            tracing: the platform answers 500 for its system templates.
+    """
+
+    latency: float | Lognormal = 0.0
+    overhead: float = 0.0
+    capacity: int | None = None
+    overload: Literal["queue", "refuse"] = "queue"
+    queue_limit: int | None = None
+    requests: Quota | None = None
+    evaluations: tuple[Quota, ...] = ()
+    faults: Faults = field(default_factory=Faults)
+    spelling: Literal["snake", "camel"] = "snake"
+    seed: int = 0
+    keys: Mapping[str, str] | None = None
+    projects: frozenset[str] | None = None
+    own_templates: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        for name in ("latency", "overhead"):
+            seconds = getattr(self, name)
+            _require(
+                isinstance(seconds, Lognormal) or (_is_number(seconds) and seconds >= 0),
+                f"{name} is 0 seconds or more, not {seconds!r}",
+            )
+        for name, least in (("capacity", 1), ("queue_limit", 0)):
+            count = getattr(self, name)
+            _require(
+                count is None or (_is_whole(count) and count >= least), f"{name} is {least} or more, not {count!r}"
+            )
+        _require(self.overload in ("queue", "refuse"), f'overload is "queue" or "refuse", not {self.overload!r}')
+        _require(self.spelling in ("snake", "camel"), f'spelling is "snake" or "camel", not {self.spelling!r}')
+        _require(_is_whole(self.seed), f"seed is a whole number, not {self.seed!r}")
+
+    def replace(self, **changes: object) -> Switches:
+        """Return a copy with these fields changed."""
+        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]

@@ -1,0 +1,112 @@
+"""The templates as this server serves them: their facts, and which of them it can evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from uuid import NAMESPACE_URL, uuid5
+
+from fi_async import _catalogue
+from fi_async.local import scoring
+from fi_async.local.envelopes import Reply, success
+from fi_async.local.metrics import ESTIMATES
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What the rules need to know of a template.
+
+    Attributes:
+        optional: Keys that a request may leave out, only to be refused by the engine.
+        judged_by_model: The platform asks a language model for the verdict.
+        available: This server can evaluate it.
+        estimate: What this server answers is an estimate of the platform's verdict, not the same formula.
+    """
+
+    name: str
+    required: tuple[str, ...]
+    optional: frozenset[str]
+    output_type: str
+    choices: tuple[str, ...]
+    judged_by_model: bool
+    available: bool
+    estimate: bool
+
+    @property
+    def marks(self) -> dict[str, Any]:
+        """The fields that tell every reply about an evaluation as this server's."""
+        return {"backend": "local", "estimate": self.estimate}
+
+
+def find(name: str) -> Template | None:
+    """Return the template of this name, which is case-sensitive; None if the platform has none."""
+    return _templates().get(name)
+
+
+def why_unavailable(name: str) -> str:
+    """Return the message for a template of the platform that this server lacks."""
+    has = ", ".join(sorted(scoring.supported()))
+    return f"The local backend has no evaluator for {name!r}. It has: {has}."
+
+
+@cache
+def listing() -> Reply:
+    """Return the reply that lists every template as the platform does; `available` is ours."""
+    return success(_listed())
+
+
+def numbered(number: int) -> dict[str, Any] | None:
+    """Return the template with this `eval_id` in the shape of the list; None if there is none."""
+    return next((listed for listed in _listed() if listed["eval_id"] == number), None)
+
+
+@cache
+def _templates() -> Mapping[str, Template]:
+    return {name: _template(row) for name, row in _catalogue.rows().items()}
+
+
+def _template(row: Mapping[str, Any]) -> Template:
+    return Template(
+        name=row["name"],
+        required=tuple(row["required_keys"]),
+        optional=frozenset(row.get("optional_keys", ())),
+        output_type=row["output"],
+        choices=tuple(row.get("choices") or ()),
+        judged_by_model=row["engine"] != "CustomCodeEval",
+        available=row["name"] in scoring.supported(),
+        estimate=row["name"] in ESTIMATES,
+    )
+
+
+@cache
+def _listed() -> list[dict[str, Any]]:
+    return [_in_list(row) for row in _catalogue.rows().values()]
+
+
+def _in_list(row: Mapping[str, Any]) -> dict[str, Any]:
+    config = {
+        "output": row["output"],
+        "eval_type_id": row["engine"],
+        "required_keys": row["required_keys"],
+        "optional_keys": row.get("optional_keys", []),
+        "config": row.get("config", {}),
+        "config_params_desc": row.get("params_desc", {}),
+    }
+    if "function_params_schema" in row:
+        config["function_params_schema"] = row["function_params_schema"]
+    return {
+        "id": str(uuid5(NAMESPACE_URL, f"https://api.futureagi.com/eval/{row['name']}")),
+        "name": row["name"],
+        "description": row["description"],
+        "organization": None,
+        "owner": "system",
+        "eval_tags": row["tags"],
+        "config": config,
+        "eval_id": row["eval_id"],
+        "criteria": "",
+        "choices": row.get("choices"),
+        "multi_choice": row.get("multi_choice", False),
+        "available": row["name"] in scoring.supported(),
+    }

@@ -1,0 +1,100 @@
+"""What went wrong -> what to do: Retry, Ambiguous or GiveUp. The one place that knows.
+
+    what happened                                   POST that evaluates     anything else
+    never sent (connect, TLS)                       Retry                   Retry
+    429                                             Retry, all wait         Retry, all wait
+    "failed" with rate_limited                      Retry, all wait         -
+    no reply, cut-off reply, 5xx                    ambiguous               Retry
+    any other refusal, or a failed evaluation       GiveUp                  GiveUp
+
+An ambiguous request may have been evaluated, and paid. `on_ambiguous` says whether it is sent again.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from fi_async._errors import (
+    APIConnectionError,
+    EvaluationError,
+    FiAsyncError,
+    ProtocolError,
+    RateLimitError,
+    ServerError,
+)
+from fi_async._settings import RetryPolicy
+from fi_async.pacing import backoff
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Send it again in `delay` seconds.
+
+    Attributes:
+        throttled: True if a limit was met: everyone waits, and it does not count as a failed attempt.
+        ambiguous: True if the last attempt may have been evaluated.
+    """
+
+    delay: float
+    throttled: bool = False
+    ambiguous: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Do not send it again.
+
+    Attributes:
+        ambiguous: True if the last attempt may have been evaluated.
+        forbidden: True if it would have been tried again, but for `on_ambiguous="fail"`.
+    """
+
+    ambiguous: bool = False
+    forbidden: bool = False
+
+
+Decision = Retry | GiveUp
+
+
+def decide(
+    error: FiAsyncError, *, repeatable: bool, failures: int, policy: RetryPolicy, rng: random.Random
+) -> Decision:
+    """Return what to do after a request failed.
+
+    Args:
+        error: What happened.
+        repeatable: True if the request may be sent twice without harm.
+        failures: Failed attempts so far, this one included; throttled ones are not counted.
+        policy: What the user allows.
+        rng: Draws the jitter.
+    """
+    if _is_throttle(error):
+        if policy.max_retries == 0:
+            return GiveUp()
+        return Retry(_throttle_delay(error, failures, policy, rng), throttled=True)
+    lost = _is_lost(error)
+    ambiguous = lost and not repeatable
+    if ambiguous and policy.on_ambiguous == "fail":
+        return GiveUp(ambiguous=True, forbidden=True)
+    never_sent = isinstance(error, APIConnectionError) and not error.sent
+    if (lost or never_sent) and failures <= policy.max_retries:
+        return Retry(backoff.delay(failures, rng), ambiguous=ambiguous)
+    return GiveUp(ambiguous=ambiguous)
+
+
+def _is_throttle(error: FiAsyncError) -> bool:
+    return isinstance(error, RateLimitError) or (isinstance(error, EvaluationError) and error.throttled)
+
+
+def _throttle_delay(error: FiAsyncError, failures: int, policy: RetryPolicy, rng: random.Random) -> float:
+    said = getattr(error, "retry_after", None)
+    # A server that does not say when is asked again at the pace of failures.
+    return backoff.delay(failures, rng) if said is None else min(float(said), policy.max_retry_after)
+
+
+def _is_lost(error: FiAsyncError) -> bool:
+    """Tell whether the request may have reached the server, and its answer did not reach us."""
+    if isinstance(error, APIConnectionError):
+        return error.sent
+    return isinstance(error, (ServerError, ProtocolError))

@@ -1,0 +1,132 @@
+"""From rows to HTTP calls: what each endpoint of the API is asked with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+from fi_async._errors import InvalidCaseError
+
+ROOT: Final = "/sdk/api/v1/"  # every path ends in a slash: without it a POST is redirected into a GET
+ROWS_OF_SEVERAL_LISTS: Final = 3  # the server's bound on a batch of two or more lists
+ROWS_OF_ONE_LIST: Final = 1000  # the server sets none; a reply lost should not cost more than this
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCall:
+    """One request, complete but for the host and the headers.
+
+    Attributes:
+        method: "GET" or "POST".
+        path: From the root, with its query.
+        body: JSON, encoded; None for GET. Always sent with a Content-Length: the server reads a
+            body without one as empty.
+        repeatable: True if sending it twice does no harm. The server knows no idempotency key, so a
+            POST that starts an evaluation never is.
+    """
+
+    method: Literal["GET", "POST"]
+    path: str
+    body: bytes | None = None
+    repeatable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """All that an evaluation is asked with, but its inputs.
+
+    Attributes:
+        template: The template's name.
+        model: The judge's name.
+        config: The template's own parameters, sent as `config.params`.
+    """
+
+    template: str
+    model: str | None = None
+    config: Mapping[str, Any] | None = None
+    custom_eval_name: str | None = None
+    trace_eval: bool = False
+    span_id: str | None = None
+    error_localizer: bool = False
+
+
+def max_rows(keys: int) -> int:
+    """Return how many rows one request may carry if each has so many keys."""
+    return ROWS_OF_ONE_LIST if keys == 1 else ROWS_OF_SEVERAL_LISTS
+
+
+def new_eval(parameters: Parameters, rows: Sequence[Mapping[str, str]], *, is_async: bool) -> HttpCall:
+    """Return the call that starts an evaluation of each row; the reply names them in this order.
+
+    One row goes as plain strings, several as lists of equal length.
+    """
+    inputs: dict[str, Any] = dict(rows[0])
+    if len(rows) > 1:
+        inputs = {key: [row[key] for row in rows] for key in inputs}
+    # Fields at their default are left out: the server refuses null for some, and unknown fields for all.
+    given = {
+        "eval_name": parameters.template,
+        "inputs": inputs,
+        "model": parameters.model,
+        "span_id": parameters.span_id,
+        "custom_eval_name": parameters.custom_eval_name,
+        "trace_eval": parameters.trace_eval or None,
+        "is_async": is_async or None,
+        "error_localizer": parameters.error_localizer or None,
+        "config": {"params": parameters.config} if parameters.config else None,
+    }
+    body = {name: value for name, value in given.items() if value is not None}
+    return HttpCall("POST", f"{ROOT}new-eval/", _json("eval_config", body), repeatable=False)
+
+
+def get_eval(eval_id: str) -> HttpCall:
+    """Return the call that asks how an evaluation stands; the server takes one id a request.
+
+    Raises:
+        InvalidCaseError: The id is no UUID, so the server cannot know it.
+    """
+    try:
+        UUID(eval_id)
+    except (ValueError, AttributeError, TypeError):
+        raise InvalidCaseError(
+            f"eval_id must be a UUID, as submit() returns it, not {eval_id!r}", field="eval_id"
+        ) from None
+    return HttpCall("GET", f"{ROOT}new-eval/?eval_id={eval_id}")
+
+
+def get_evals() -> HttpCall:
+    """Return the call that lists all templates."""
+    return HttpCall("GET", f"{ROOT}get-evals/")
+
+
+def configure_evaluations(body: Mapping[str, Any]) -> HttpCall:
+    """Return the call that checks an evaluation's configuration for a tracing platform."""
+    return HttpCall("POST", f"{ROOT}configure-evaluations/", _json("eval_config", body))
+
+
+def evaluate_pipeline(project_name: str, version: str, eval_data: Sequence[Mapping[str, Any]]) -> HttpCall:
+    """Return the call that evaluates a project's version; the server refuses a version it has seen."""
+    body = {"project_name": project_name, "version": version, "eval_data": list(eval_data)}
+    return HttpCall("POST", f"{ROOT}evaluate-pipeline/", _json("eval_data", body), repeatable=False)
+
+
+def pipeline_results(project_name: str, versions: Sequence[str]) -> HttpCall:
+    """Return the call that asks for the aggregates of some versions of a project."""
+    query = urlencode({"project_name": project_name, "versions": ",".join(versions)}, quote_via=quote)
+    return HttpCall("GET", f"{ROOT}evaluate-pipeline/?{query}")
+
+
+def _json(field: str, body: Mapping[str, Any]) -> bytes:
+    try:
+        text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return text.encode()
+    except (TypeError, ValueError) as error:
+        # Not the error's own text: it may quote the inputs.
+        raise InvalidCaseError(
+            f"{field} holds a value with no JSON form ({type(error).__name__}): use text, numbers, lists and dicts",
+            field=field,
+        ) from None

@@ -1,0 +1,316 @@
+"""From an HTTP reply to what it means: a result, where an evaluation stands, or a typed error.
+
+Servers spell reply fields in snake_case, old ones in camelCase; both are read, the first is preferred.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+from fi_async._errors import (
+    APIError,
+    APIStatusError,
+    AuthenticationError,
+    EvaluationError,
+    NotFoundError,
+    PermissionDeniedError,
+    ProtocolError,
+    RateLimitError,
+    ServerError,
+    ValidationError,
+)
+from fi_async._models import EvalResult, EvalStatus
+
+_CAMEL: Final = {
+    "eval_status": "evalStatus",
+    "eval_id": "evalId",
+    "output_type": "outputType",
+    "input_data": "inputData",
+    "error_message": "errorMessage",
+    "error_localizer": "errorLocalizer",
+    "error_localizer_enabled": "errorLocalizerEnabled",
+}
+_SNAKE: Final = {camel: snake for snake, camel in _CAMEL.items()}
+_THROTTLED: Final = "rate_limited"  # the reason of an evaluation that a plan's limit stopped
+_LONGEST_QUOTE: Final = 500
+_REFUSALS: Final[Mapping[int, tuple[type[APIStatusError], str]]] = {
+    401: (AuthenticationError, "the server does not accept the key pair"),
+    403: (PermissionDeniedError, "the key pair may not do this"),
+    404: (NotFoundError, "nothing is at this address; is fi_base_url right?"),
+    429: (RateLimitError, "too many requests"),
+    4: (APIStatusError, "the server refused the request"),
+    5: (ServerError, "the server failed"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole HTTP reply.
+
+    Attributes:
+        headers: By lower-case name.
+        content: The body, decompressed.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def request_id(self) -> str | None:
+        """The server's id of the request."""
+        return self.headers.get("x-request-id")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where an evaluation stands: not done, done with a result, or failed with an error."""
+
+    status: EvalStatus
+    result: EvalResult | None = None
+    error: EvaluationError | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """True once nothing will change any more."""
+        return self.result is not None or self.error is not None
+
+
+def read(reply: Reply) -> Any:
+    """Return the `result` of a good reply.
+
+    Raises:
+        APIStatusError: The server refused the request; the subclass says how.
+        ProtocolError: The reply is not the API's.
+    """
+    body = read_body(reply)
+    if "result" not in body:
+        raise _unreadable(reply, "has no result")
+    return body["result"]
+
+
+def read_body(reply: Reply) -> dict[str, Any]:
+    """Return the whole JSON object of a good reply. Raises as `read` does."""
+    if reply.status >= 400:
+        raise _refusal(reply, _json_object(reply))
+    if reply.status >= 300:
+        to = reply.headers.get("location", "somewhere else")
+        raise _unreadable(reply, f"is a redirect to {to}; redirects are not followed, as they would carry your keys")
+    body = _json_object(reply)
+    if body is None:
+        raise _unreadable(reply, "is not a JSON object")
+    if body.get("status") is False:
+        raise _refusal(reply, body)
+    return body
+
+
+def _json_object(reply: Reply) -> dict[str, Any] | None:
+    try:
+        body = json.loads(reply.content)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _unreadable(reply: Reply, what: str) -> ProtocolError:
+    return ProtocolError(
+        f"the reply {what}",
+        status=reply.status,
+        request_id=reply.request_id,
+        server_message=_quote(reply, None),
+    )
+
+
+def _refusal(reply: Reply, body: Mapping[str, Any] | None) -> APIError:
+    words = _quote(reply, body)
+    facts = {
+        "status": reply.status,
+        "request_id": reply.request_id,
+        "server_message": words,
+        "code": (body or {}).get("code"),
+    }
+    if reply.status == 400:
+        return _bad_request(words, body or {}, facts)
+    if reply.status == 429:
+        facts["retry_after"] = _retry_after(reply, body or {})
+    kind, meaning = _REFUSALS.get(reply.status) or _REFUSALS[4 if reply.status < 500 else 5]
+    return kind(f"{meaning}: {words}", **facts)
+
+
+def _bad_request(words: str, body: Mapping[str, Any], facts: Mapping[str, Any]) -> APIStatusError:
+    listed = body.get("errors") or body.get("details")
+    fields = {
+        str(name): [str(each) for each in messages] if isinstance(messages, list) else [str(messages)]
+        for name, messages in (listed.items() if isinstance(listed, dict) else ())
+    }
+    if not fields and words.rstrip(".").endswith("not found"):
+        return NotFoundError(words, **facts)
+    said = "; ".join(f"{name}: {' '.join(messages)}" for name, messages in fields.items())
+    return ValidationError(f"the server refused the request: {said or words}", fields=fields, **facts)
+
+
+def _quote(reply: Reply, body: Mapping[str, Any] | None) -> str:
+    """Return the server's words: its message, or what kind of page came instead."""
+    for name in ("detail", "message", "error", "result"):
+        said = (body or {}).get(name)
+        if isinstance(said, dict):
+            said = said.get("message")
+        if isinstance(said, str) and said:
+            return said[:_LONGEST_QUOTE]
+    kind = reply.headers.get("content-type", "no content type").split(";")[0]
+    title = re.search(rb"<title>\s*([^<]{1,100}?)\s*</title>", reply.content, re.IGNORECASE)
+    named = f" titled {title[1].decode(errors='replace')!r}" if title else ""
+    return f"{len(reply.content)} bytes of {kind}{named}"
+
+
+def _retry_after(reply: Reply, body: Mapping[str, Any]) -> float | None:
+    """Return the seconds to wait: the header's, a date taken relative to the server's own, or the body's."""
+    header = reply.headers.get("retry-after")
+    inner = body.get("result")
+    for said in (header, inner.get("retry_after") if isinstance(inner, dict) else None):
+        try:
+            seconds = float(said)  # type: ignore[arg-type]  # None and words end in the except
+        except (TypeError, ValueError):
+            continue
+        if math.isfinite(seconds) and seconds >= 0:
+            return seconds
+    try:
+        return max(0.0, (_date(header) - _date(reply.headers.get("date"))).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+def _date(header: str | None) -> datetime:
+    return parsedate_to_datetime(header or "")
+
+
+def started(result: Any, reply: Reply, rows: int) -> list[EvalResult]:
+    """Return the items of a `new-eval/` reply, in the order of the rows that were sent.
+
+    Those of a sync call carry outputs; those of an async one carry ids to poll.
+
+    Raises:
+        ProtocolError: There are not as many items as rows, so that none can be told whose it is.
+        EvaluationError: An item says that it failed.
+    """
+    items = [item for group in _listed(result) for item in _listed(group.get("evaluations", [group]))]
+    if len(items) != rows:
+        raise _unreadable(reply, f"names {len(items)} evaluations for {rows} rows")
+    return [_result(_unwrapped(item), reply) for item in items]
+
+
+def _unwrapped(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an item itself where a server put it inside {"eval_status", "result"}."""
+    inner = item.get("result")
+    return inner if isinstance(inner, dict) else item
+
+
+def progress(result: Any, reply: Reply) -> Progress:
+    """Return where an evaluation stands, from the reply to `new-eval/?eval_id=`.
+
+    A failed *sync* verdict is stored as "failed" with a value and no error: that is a result.
+
+    Raises:
+        ProtocolError: The reply does not say.
+    """
+    if not isinstance(result, dict):
+        raise _unreadable(reply, "does not say where the evaluation stands")
+    outer = _snake(result)
+    try:
+        status = EvalStatus(str(outer.get("eval_status")).lower())
+    except ValueError:
+        raise _unreadable(reply, f"has the unknown eval_status {outer.get('eval_status')!r}") from None
+    if status in (EvalStatus.PENDING, EvalStatus.PROCESSING):
+        return Progress(status)
+    record = outer.get("result")
+    record = _snake(record) if isinstance(record, dict) else {}
+    words = record.get("error_message")
+    value = record.get("output", record.get("value"))
+    if value is not None and (status is EvalStatus.COMPLETED or not words):
+        return Progress(EvalStatus.COMPLETED, _result(record, reply))
+    words = str(words or "the evaluation ended without a value")
+    error = EvaluationError(
+        f"the evaluation failed on the server: {words[:_LONGEST_QUOTE]}",
+        eval_id=record.get("eval_id"),
+        request_id=reply.request_id,
+        server_message=words,
+        throttled=_THROTTLED in words or None,
+    )
+    return Progress(EvalStatus.FAILED, error=error)
+
+
+def _result(item: Mapping[str, Any], reply: Reply) -> EvalResult:
+    item = _snake(item)
+    output_type = item.get("output_type")
+    return EvalResult(
+        name=item.get("name") or "",
+        output=_typed(item.get("output", item.get("value")), output_type, reply),
+        reason=item.get("reason"),
+        runtime=item.get("runtime"),
+        output_type=output_type,
+        eval_id=item.get("eval_id"),
+        model=item.get("model"),
+        error_localizer_enabled=item.get("error_localizer_enabled"),
+        error_localizer=item.get("error_localizer"),
+        backend=item.get("backend") or "cloud",
+        estimate=bool(item.get("estimate")),
+        request_id=reply.request_id,
+    )
+
+
+def _typed(value: Any, output_type: str | None, reply: Reply) -> Any:
+    """Return an output in its own type: polls give numbers, lists and dicts as text (Python's repr)."""
+    if isinstance(value, bool) and output_type in (None, "", "Pass/Fail"):
+        return "Passed" if value else "Failed"
+    if output_type in ("score", "numeric") and value is not None:
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise _unreadable(reply, f"gives a {output_type} that is no number")
+        return number
+    if output_type == "choices" and isinstance(value, str) and value[:1] in ("[", "{"):
+        for parse in (json.loads, ast.literal_eval):
+            try:
+                return parse(value)
+            except (ValueError, SyntaxError, RecursionError, MemoryError):
+                continue
+    return value
+
+
+def _snake(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a record in today's spelling; where both are given, today's wins."""
+    return {
+        _SNAKE.get(name, name): value
+        for name, value in record.items()
+        if name not in _SNAKE or _SNAKE[name] not in record
+    }
+
+
+def _listed(value: Any) -> Sequence[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def both_spellings(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a poll's body with each field under its new and its old name, at every level of the envelope.
+
+    So loops written for old servers (`evalStatus`) and for new ones (`eval_status`) both find theirs.
+    """
+    spelled: dict[str, Any] = {}
+    for name, value in body.items():
+        # What the user sent comes back as they sent it: only the envelope is spelled twice.
+        both = both_spellings(value) if name == "result" and isinstance(value, dict) else value
+        spelled[name] = both
+        other = _CAMEL.get(name) or _SNAKE.get(name)
+        if other and other not in body:
+            spelled[other] = both
+    return spelled

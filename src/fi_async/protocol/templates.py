@@ -1,0 +1,110 @@
+"""What is known of the templates: the shipped table, overruled by whatever a server said since."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fi_async import _catalogue
+from fi_async._errors import ConfigurationError, NotFoundError
+from fi_async._models import NamedTemplate, Template, TemplateLike
+
+
+def name_of(template: TemplateLike) -> str:
+    """Return a template's name.
+
+    Raises:
+        ConfigurationError: It is neither a name nor an object with an `eval_name`.
+    """
+    name = template.eval_name if isinstance(template, NamedTemplate) else template
+    if not isinstance(name, str) or not name:
+        raise ConfigurationError(
+            f"eval_templates must be a template's name or an object with an eval_name, not {type(template).__name__}"
+        )
+    return name
+
+
+def names_of(templates: TemplateLike | Iterable[TemplateLike]) -> list[str]:
+    """Return the names of one template or several, each once, in the order given.
+
+    Raises:
+        ConfigurationError: There is none, or one is not a template.
+    """
+    if isinstance(templates, str | NamedTemplate) or not isinstance(templates, Iterable):
+        return [name_of(templates)]
+    names = list(dict.fromkeys(name_of(each) for each in templates))
+    if not names:
+        raise ConfigurationError('eval_templates is empty: name at least one, such as "groundedness"')
+    return names
+
+
+class Templates:
+    """The templates one client knows: the shipped ones, and those a server has listed.
+
+    What the server said last is right.
+    """
+
+    def __init__(self) -> None:
+        self.listed: list[dict[str, Any]] | None = None
+        self._known: dict[str, Template] = {}
+
+    def get(self, name: str) -> Template | None:
+        """Return a template's facts; None if the name is not known."""
+        if name not in self._known and name in _catalogue.rows():
+            self._known[name] = _from_catalogue(_catalogue.rows()[name])
+        return self._known.get(name)
+
+    def find(self, name: str) -> Template:
+        """Return a template's facts.
+
+        Raises:
+            NotFoundError: The name is not known; the message names some that resemble it.
+        """
+        template = self.get(name)
+        if template is None:
+            similar = ", ".join(self.suggest(name))
+            raise NotFoundError(
+                f"no evaluation template is named {name!r}" + (f"; did you mean {similar}?" if similar else "")
+            )
+        return template
+
+    def learn(self, registry: list[dict[str, Any]]) -> None:
+        """Take over the server's own list (the result of `get-evals/`)."""
+        self.listed = registry
+        self._known |= {row["name"]: from_registry(row) for row in registry if row.get("name")}
+
+    def suggest(self, name: str) -> list[str]:
+        """Return up to three known names that resemble one that is not."""
+        known = {*_catalogue.rows(), *self._known}
+        by_folded = {each.casefold().replace("-", "_").replace(" ", "_"): each for each in sorted(known)}
+        folded = name.casefold().replace("-", "_").replace(" ", "_")
+        return [by_folded[match] for match in difflib.get_close_matches(folded, by_folded, n=3)]
+
+
+def _from_catalogue(row: Mapping[str, Any]) -> Template:
+    return Template(
+        name=row["name"],
+        required_keys=tuple(row["required_keys"]),
+        output_type=row["output"],
+        description=row.get("description", ""),
+        choices=tuple(row.get("choices", ())),
+        tags=tuple(row.get("tags", ())),
+        params={**row.get("config", {}), **row.get("function_params_schema", {})},
+    )
+
+
+def from_registry(row: Mapping[str, Any]) -> Template:
+    """Return a template's facts from one item of `get-evals/`; absent or null fields read as empty."""
+    config = row.get("config") or {}
+    return Template(
+        name=row["name"],
+        required_keys=tuple(config.get("required_keys") or ()),
+        output_type=str(config.get("output") or ""),
+        description=row.get("description") or "",
+        choices=tuple(str(choice) for choice in row.get("choices") or ()),
+        tags=tuple(row.get("eval_tags") or ()),
+        params={**(config.get("config") or {}), **(config.get("function_params_schema") or {})},
+        partial=bool(config.get("custom_eval")),
+        system=row.get("owner") == "system",
+    )

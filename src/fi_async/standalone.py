@@ -1,0 +1,69 @@
+"""evaluate() and aevaluate(): one evaluation in one line, with the environment's keys."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import Any
+
+from fi_async._models import EvalResult, TemplateLike
+from fi_async._settings import OMITTED, Omitted
+from fi_async.evaluator import AsyncEvaluator
+from fi_async.sync import Evaluator
+
+
+def evaluate(
+    template: TemplateLike,
+    /,
+    *,
+    model: str | None = None,
+    eval_config: dict[str, Any] | None = None,
+    timeout: float | Omitted | None = OMITTED,
+    **inputs: Any,
+) -> EvalResult:
+    """Return the result of one evaluation: `.score`, `.passed`, `.reason`.
+
+    Args:
+        template: A template's name, or an object with an `eval_name`.
+        model: The judge.
+        eval_config: The template's parameters.
+        timeout: Seconds until the call gives up.
+        **inputs: The inputs by key.
+
+    Raises:
+        MissingCredentialsError: FI_API_KEY or FI_SECRET_KEY is missing, and FI_BASE_URL is not "local".
+        InvalidCaseError, APIError, EvaluationError: As `AsyncEvaluator.evaluate`.
+    """
+    evaluator = _blocking_client(*_environment())
+    batch = evaluator.evaluate(template, inputs, model_name=model, eval_config=eval_config, timeout=timeout)
+    return batch.eval_results[0]
+
+
+async def aevaluate(
+    template: TemplateLike,
+    /,
+    *,
+    model: str | None = None,
+    eval_config: dict[str, Any] | None = None,
+    timeout: float | Omitted | None = OMITTED,
+    **inputs: Any,
+) -> EvalResult:
+    """Return the result of one evaluation, as `evaluate` does, for programs that await."""
+    evaluator = _client(*_environment())
+    batch = await evaluator.evaluate(template, inputs, model_name=model, eval_config=eval_config, timeout=timeout)
+    return batch.eval_results[0]
+
+
+def _environment() -> tuple[str | None, ...]:
+    """Return what the clients are kept by: a program may change its keys, and clients never mix."""
+    return tuple(os.environ.get(name) for name in ("FI_API_KEY", "FI_SECRET_KEY", "FI_BASE_URL"))
+
+
+@cache
+def _client(*_: str | None) -> AsyncEvaluator:
+    return AsyncEvaluator()
+
+
+@cache
+def _blocking_client(*_: str | None) -> Evaluator:
+    return Evaluator()

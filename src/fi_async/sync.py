@@ -1,0 +1,236 @@
+"""Evaluator: AsyncEvaluator for programs that don't await, over one background event loop per process."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import weakref
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
+from functools import partial, wraps
+from types import TracebackType
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from fi_async._models import Case, EvalResult, EvalStatus, Inputs, Outcome
+from fi_async._settings import OMITTED, Omitted, RunKeywords, Timeout
+from fi_async.calls import Cases, Templates
+from fi_async.evaluator import AsyncEvaluator
+from fi_async.execution import Execution
+from fi_async.transport import AsgiApp
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_LAST_WORDS = 2.0  # seconds that closing connections at exit may take
+
+
+class _Background:
+    """The event loop that all Evaluators of this process share, in a thread of its own, begun on first use."""
+
+    def __init__(self, **backend_options: Any) -> None:
+        self.backend_options = backend_options
+        self.evaluators: weakref.WeakSet[Evaluator] = weakref.WeakSet()
+        self._forget()
+        if hasattr(os, "register_at_fork"):
+            # The thread does not live on in a child, and the lock may have been held at the fork.
+            os.register_at_fork(after_in_child=self._forget)
+
+    def _forget(self) -> None:
+        self._lock = threading.Lock()
+        self._portal: BlockingPortal | None = None
+        self._running = ExitStack()
+
+    def portal(self) -> BlockingPortal:
+        with self._lock:
+            if self._portal is None:
+                portal = start_blocking_portal("asyncio", self.backend_options, name="fi_async")
+                self._portal = self._running.enter_context(portal)
+            return self._portal
+
+    def run(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Return what the function returns on the loop; an interrupt cancels it there, and does not wait for it."""
+        future = self.portal().start_task_soon(partial(function, *args, **kwargs))
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def stop(self) -> None:
+        """Close what is still open, then the loop. A later call begins another."""
+        with self._lock:
+            portal, self._portal = self._portal, None
+        if portal is None:
+            return
+        for evaluator in list(self.evaluators):
+            with suppress(Exception):  # at exit there is no one left to tell
+                portal.start_task_soon(evaluator._async.aclose).result(_LAST_WORDS)  # our own
+        self._running.close()
+
+
+background = _Background()
+atexit.register(background.stop)
+
+
+def _blocking(
+    method: Callable[Concatenate[AsyncEvaluator, P], Awaitable[T]],
+) -> Callable[Concatenate[Evaluator, P], T]:
+    """Return a method that waits for the client's of the same name."""
+
+    @wraps(method)
+    def call(self: Evaluator, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return background.run(method, self._async, *args, **kwargs)
+
+    return call
+
+
+class Evaluator:
+    """The client, for programs that don't await: every method of AsyncEvaluator, blocking until it is done.
+
+    Works where an event loop already runs (a notebook), from several threads at once, and in forked children.
+    Ctrl-C ends a call at once. Use it in `with`, or don't: what it holds is closed at exit.
+
+    Args:
+        *args: As of AsyncEvaluator, as all others.
+        **kwargs: As of AsyncEvaluator.
+
+    Raises:
+        MissingCredentialsError, ConfigurationError: As AsyncEvaluator.
+
+    Example:
+        >>> ev = Evaluator.local()
+        >>> ev.evaluate("contains", {"text": "Paris, France"}, eval_config={"keyword": "Paris"}).eval_results[0].passed
+        True
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._adopt(AsyncEvaluator(*args, **kwargs))
+
+    def _adopt(self, evaluator: AsyncEvaluator) -> None:
+        self._async = evaluator
+        background.evaluators.add(self)
+
+    @classmethod
+    def _of(cls, evaluator: AsyncEvaluator) -> Self:
+        self = cls.__new__(cls)
+        self._adopt(evaluator)
+        return self
+
+    @classmethod
+    def local(cls, app: AsgiApp | None = None, **options: Any) -> Self:
+        """Return a client of the embedded backend; see `AsyncEvaluator.local`."""
+        return cls._of(AsyncEvaluator.local(app, **options))
+
+    def with_options(self, **options: Unpack[RunKeywords]) -> Self:
+        """Return a client with other defaults that shares this one's connections."""
+        return self._of(self._async.with_options(**options))
+
+    def __repr__(self) -> str:
+        return repr(self._async).replace("Async", "", 1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    close = _blocking(AsyncEvaluator.aclose)
+    evaluate = _blocking(AsyncEvaluator.evaluate)
+    get_eval_result = _blocking(AsyncEvaluator.get_eval_result)
+    gather = _blocking(AsyncEvaluator.gather)
+    poll = _blocking(AsyncEvaluator.poll)
+    list_evaluations = _blocking(AsyncEvaluator.list_evaluations)
+    evaluate_pipeline = _blocking(AsyncEvaluator.evaluate_pipeline)
+    get_pipeline_results = _blocking(AsyncEvaluator.get_pipeline_results)
+    configure_evaluations = _blocking(AsyncEvaluator.configure_evaluations)
+
+    def submit(
+        self, eval_templates: Templates, inputs: Inputs | Case | list[Inputs | Case], **given: Any
+    ) -> BlockingExecution | list[BlockingExecution]:
+        """Start evaluations and return their handles at once; see `AsyncEvaluator.submit`."""
+        handles = background.run(partial(self._async.submit, eval_templates, inputs, **given))
+        if isinstance(handles, list):
+            return [BlockingExecution(handle) for handle in handles]
+        return BlockingExecution(handles)
+
+    def get_execution(self, execution_id: str) -> BlockingExecution:
+        """Return the handle of an accepted evaluation, from its id alone, asked once where it stands.
+
+        Raises:
+            NotFoundError: The id is unknown, or another organisation's.
+        """
+        return BlockingExecution(self._async.get_execution(execution_id)).refresh()
+
+    def stream(
+        self,
+        cases: Cases,
+        eval_templates: Templates,
+        *,
+        eval_config: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Iterator[Outcome]:
+        """Iterate over outcomes as cases end; see `AsyncEvaluator.stream`."""
+        outcomes = self._async.stream(cases, eval_templates, eval_config=eval_config, **options)
+        try:
+            while True:
+                try:
+                    yield background.run(outcomes.__anext__)
+                except StopAsyncIteration:
+                    return
+        finally:
+            background.run(outcomes.aclose)
+
+
+class BlockingExecution:
+    """The handle of an evaluation on the server, for programs that don't await; see `Execution`."""
+
+    def __init__(self, execution: Execution) -> None:
+        self._execution = execution
+
+    def __repr__(self) -> str:
+        return repr(self._execution)
+
+    @property
+    def id(self) -> str:
+        """The evaluation's id: with it `get_execution` makes this handle again anywhere."""
+        return self._execution.id
+
+    @property
+    def status(self) -> EvalStatus:
+        """Where the evaluation stood when last asked."""
+        return self._execution.status
+
+    @property
+    def error_message(self) -> str | None:
+        """The server's words on why it failed; None if it did not."""
+        return self._execution.error_message
+
+    def is_done(self) -> bool:
+        """Tell whether the evaluation had ended when last asked."""
+        return self._execution.is_done()
+
+    def refresh(self) -> Self:
+        """Ask once where the evaluation stands, and return this handle."""
+        background.run(self._execution.refresh)
+        return self
+
+    def result(self) -> EvalResult:
+        """Return the result, waiting for it. Raises as `Execution.wait` does."""
+        return background.run(self._execution.result)
+
+    def wait(
+        self,
+        timeout: float | Timeout | Omitted | None = OMITTED,
+        poll_interval: float | Omitted | None = OMITTED,
+        *,
+        raise_on_failure: bool = True,
+    ) -> Self:
+        """Return this handle once the evaluation has ended; see `Execution.wait`."""
+        wait = partial(self._execution.wait, timeout, poll_interval, raise_on_failure=raise_on_failure)
+        background.run(wait)
+        return self
