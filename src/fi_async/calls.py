@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,11 +89,12 @@ async def gather(session: Session, ask: Ask, cases: Cases) -> Report:
     run = ask.run(session, intake)
     read = 0
 
-    async def feed() -> AsyncIterator[list[Job | Outcome]]:
+    async def feed() -> AsyncGenerator[list[Job | Outcome]]:
         nonlocal read
-        async for case in as_async(cases):
-            read += 1
-            yield intake.jobs(read - 1, case)
+        async with aclosing(as_async(cases)) as source:
+            async for case in source:
+                read += 1
+                yield intake.jobs(read - 1, case)
 
     def report() -> Report:
         place = {question.template.name: place for place, question in enumerate(intake.questions)}
@@ -123,11 +125,12 @@ async def stream(session: Session, ask: Ask, cases: Cases) -> AsyncGenerator[Out
 
     run = ask.run(session, intake, emit=emit)
 
-    async def feed() -> AsyncIterator[list[Job | Outcome]]:
+    async def feed() -> AsyncGenerator[list[Job | Outcome]]:
         index = 0
-        async for case in as_async(cases):
-            yield intake.jobs(index, case)
-            index += 1
+        async with aclosing(as_async(cases)) as source:
+            async for case in source:
+                yield intake.jobs(index, case)
+                index += 1
 
     # A task of its own, not a task group: a generator may be closed by another task than it began in, and a
     # task group must not. Whichever way the generator ends, the task has ended before it.

@@ -10,13 +10,14 @@ import asyncio
 import heapq
 import random
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
+from contextlib import aclosing
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
 
-from fi_async._errors import AmbiguousError, APIConnectionError, APITimeoutError, FiAsyncError, StalledError
+from fi_async._errors import APIConnectionError, APITimeoutError, FiAsyncError, StalledError
 from fi_async._models import OutcomeStatus, Template
 from fi_async._report import Counts
 from fi_async._settings import Connection, RunOptions
@@ -35,7 +36,7 @@ ACCEPTED_IN_HOUSE: Final = 4096  # evaluations the server works on at once, for 
 _READ_AT_ONCE: Final = 64  # cases read from a source that never waits, before others get their turn
 
 T = TypeVar("T")
-Feed = Callable[[], AsyncIterator[Sequence[Job | Any]]]
+Feed = Callable[[], AsyncGenerator[Sequence[Job | Any]]]
 
 
 class Session:
@@ -102,7 +103,7 @@ class Session:
         run.add(fetch(call, read, run.context))
         await run.drive()
         if not run.finished:
-            raise APITimeoutError("no answer within the timeout of the call")
+            raise APITimeoutError("no reply within the timeout of the call")
         answer: T = run.finished[0]
         return answer
 
@@ -208,11 +209,12 @@ class Run:
 
     async def _feed(self, feed: Feed) -> None:
         try:
-            async for items in feed():
-                self._finish(items)
-                while len(self._jobs) + self._unread >= self._room:
-                    self._has_room.clear()
-                    await self._has_room.wait()
+            async with aclosing(feed()) as given:
+                async for items in given:
+                    self._finish(items)
+                    while len(self._jobs) + self._unread >= self._room:
+                        self._has_room.clear()
+                        await self._has_room.wait()
         except Exception as error:  # noqa: BLE001  # the user's own source: drive() raises it as it is
             self._failure = error
         finally:
@@ -323,7 +325,8 @@ class Run:
         self._jobs.clear()
 
     def _cut_off(self, work: Work, *, under_way: bool) -> Any:
-        status, error = OutcomeStatus.CANCELLED, FiAsyncError("not evaluated within the timeout of the call")
+        status = OutcomeStatus.CANCELLED
+        error: FiAsyncError = APITimeoutError("not sent within the timeout of the call", sent=False)
         if work.eval_id is not None:
             status = OutcomeStatus.STALLED
             error = StalledError("accepted by the server, and not done within the timeout of the call")
@@ -331,11 +334,11 @@ class Run:
             work.attempts += 1
             work.ambiguous += 1
             self.counts.ambiguous += 1
-            error = AmbiguousError("sent, and cut off by the timeout of the call: it may have been evaluated")
+            error = APITimeoutError("no reply within the timeout of the call; it may have been evaluated")
         return outcome(work, self.context.backend, status, error=error)
 
 
-async def as_async(items: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]:
+async def as_async(items: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[Any]:
     """Iterate over either kind, letting others have their turn now and then."""
     if isinstance(items, AsyncIterable):
         async for item in items:

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from clock import VirtualClockLoop
+
+_real_connect = socket.socket.connect
+
+
+def _fenced(self: socket.socket, address: object) -> None:
+    """Refuse to leave this machine: a test that tries is a bug, or a leak of somebody's keys."""
+    host = address[0] if isinstance(address, tuple) else "127.0.0.1"
+    if host not in ("127.0.0.1", "::1", "localhost"):
+        raise AssertionError(f"a test tried to connect to {host}")
+    _real_connect(self, address)
+
+
+@pytest.fixture(autouse=True)
+def _fence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket.socket, "connect", _fenced)
+    for name in ("FI_API_KEY", "FI_SECRET_KEY", "FI_BASE_URL", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    """Run async tests on virtual time; tests/wire/ overrides this with real time."""
+    return "asyncio", {"loop_factory": VirtualClockLoop}

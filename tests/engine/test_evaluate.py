@@ -1,0 +1,375 @@
+from __future__ import annotations
+
+import asyncio
+import pickle
+
+import anyio
+import pytest
+
+import fi_async
+from embedded import GROUNDED, NEEDLE, backend, client, texts
+from fi_async import (
+    APITimeoutError,
+    AsyncEvaluator,
+    AuthenticationError,
+    Case,
+    ConfigurationError,
+    EvalStatus,
+    EvaluationError,
+    Execution,
+    FiAsyncError,
+    InvalidCaseError,
+    MissingCredentialsError,
+    NotFoundError,
+    StalledError,
+    ValidationError,
+)
+from fi_async.local import Faults, Switches
+from scripted import Scripted, accepted, completed, error, failed, pending, scored, uuid
+
+pytestmark = pytest.mark.anyio
+KEYS = {"key-a": "secret-a", "key-b": "secret-b"}
+
+
+async def test_one_evaluation_gives_its_result():
+    async with client(backend(latency=2)) as ev:
+        batch = await ev.evaluate("groundedness", GROUNDED, model_name="turing_small")
+    (result,) = batch.eval_results
+    assert (result.name, result.output, result.score, result.passed) == ("groundedness", "Passed", 1.0, True)
+    assert (result.runtime, result.model, result.output_type) == (2000, "turing_small", "Pass/Fail")
+    assert (result.backend, result.estimate, result.choices) == ("local", True, None)
+    assert result.eval_id
+    assert result.request_id
+    assert "Lexical estimate" in result.reason
+
+
+async def test_a_missing_key_is_filled_from_its_alias_and_listed():
+    app = Scripted(scored())
+    async with client(app) as ev:
+        batch = await ev.evaluate("groundedness", {"output": "a", "context": "b"})
+        assert batch.eval_results[0].filled == {"input": "output"}
+        assert app.requests[0][2]["inputs"] == {"output": "a", "input": "a", "context": "b"}
+        with pytest.raises(InvalidCaseError, match="needs the key 'input'"):
+            await ev.with_options(fill_missing=False).evaluate("groundedness", {"output": "a", "context": "b"})
+
+
+async def test_parameters_travel_as_the_server_wants_them():
+    app = Scripted(scored())
+    async with client(app, model_name="turing_flash") as ev:
+        await ev.evaluate(
+            "contains",
+            {"text": "x"},
+            eval_config=NEEDLE,
+            custom_eval_name="mine",
+            trace_eval=True,
+            span_id="0123456789abcdef",
+            error_localizer=True,
+        )
+    assert app.requests[0][:3] == (
+        "POST",
+        "/sdk/api/v1/new-eval/",
+        {
+            "eval_name": "contains",
+            "inputs": {"text": "x"},
+            "model": "turing_flash",
+            "span_id": "0123456789abcdef",
+            "custom_eval_name": "mine",
+            "trace_eval": True,
+            "error_localizer": True,
+            "config": {"params": NEEDLE},
+        },
+    )
+
+
+async def test_a_batch_goes_in_as_few_requests_as_the_server_takes():
+    app = backend()
+    async with client(app) as ev:
+        batch = await ev.evaluate("levenshtein_similarity", {"output": list("abcde"), "expected": list("abxxe")})
+        assert [result.score for result in batch.eval_results] == [1.0, 1.0, 0.0, 0.0, 1.0]
+        assert app.statistics()["posts"] == 2  # rows of three, and the rest
+        batch = await ev.evaluate("contains", [{"text": "needle"}, Case({"text": "x"})], eval_config=NEEDLE)
+        assert [result.passed for result in batch.eval_results] == [True, False]
+
+
+async def test_several_templates_answer_case_by_case():
+    async with client(backend()) as ev:
+        batch = await ev.evaluate(["is_json", "one_line"], [{"text": "[\n1]"}, {"text": "[1]"}])
+    assert [(result.name, result.passed) for result in batch.eval_results] == [
+        ("is_json", True),
+        ("one_line", False),
+        ("is_json", True),
+        ("one_line", True),
+    ]
+
+
+async def test_any_object_with_an_eval_name_is_a_template():
+    class IsJson:
+        eval_name = "is_json"
+
+    async with client(backend()) as ev:
+        for template in (IsJson, IsJson(), [IsJson]):
+            assert (await ev.evaluate(template, {"text": "1"})).eval_results[0].passed
+
+
+async def test_is_async_returns_at_once_with_ids():
+    async with client(backend(latency=30)) as ev:
+        batch = await ev.evaluate("contains", {"text": ["needle", "x"]}, eval_config=NEEDLE, is_async=True)
+        assert anyio.current_time() == 0.0
+        ids = [result.eval_id for result in batch.eval_results]
+        assert [result.output for result in batch.eval_results] == [None, None]
+        report = await ev.poll(*ids)
+        assert [outcome.passed for outcome in report.outcomes] == [True, False]
+        assert [outcome.case.id for outcome in report.outcomes] == ids
+
+
+async def test_errors_are_raised_typed_and_tell_what_was_done():
+    replies = [scored(), error(400, "boom"), error(400, "boom"), error(400, "boom")]
+    async with client(Scripted(*replies), concurrency=1) as ev:
+        with pytest.raises(ValidationError, match="boom") as caught:
+            await ev.evaluate(["is_json", "one_line"], {"text": "x"})
+    assert [str(outcome.status) for outcome in caught.value.report.outcomes] == ["scored", "failed"]
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (str(again), again.server_message) == (str(caught.value), "boom")
+
+
+async def test_a_bad_input_sends_nothing():
+    app = Scripted(scored())
+    async with client(app) as ev:
+        with pytest.raises(InvalidCaseError, match=r"case 1: .*'text' is blank") as caught:
+            await ev.evaluate("contains", [{"text": "x"}, {"text": " "}])
+    assert (caught.value.field, caught.value.index, app.requests) == ("text", 1, [])
+
+
+async def test_a_row_that_spoils_its_batch_costs_only_itself():
+    async with client(backend()) as ev:
+        with pytest.raises(ValidationError) as caught:
+            await ev.evaluate("regex", {"text": ["a", "b"]}, eval_config={"pattern": "("})
+    assert len(caught.value.report.outcomes) == 2
+
+
+async def test_the_timeout_bounds_the_call():
+    async with client(backend(latency=60)) as ev:
+        with pytest.raises(APITimeoutError):
+            await ev.evaluate("contains", {"text": "x"}, timeout=5)
+        assert anyio.current_time() == 5.0
+    app = Scripted((429, {"status": False, "result": {"retry_after": 100}}))
+    async with client(app) as ev:
+        with pytest.raises(FiAsyncError, match="timeout of the call"):
+            await ev.evaluate("contains", {"text": "x"}, timeout=5)
+
+
+async def test_submit_gives_a_handle_that_can_be_awaited():
+    app = backend(latency=3)
+    async with client(app) as ev:
+        execution = await ev.submit("contains", {"text": "needle"}, eval_config=NEEDLE)
+        assert isinstance(execution, Execution)
+        assert (execution.status, execution.is_done(), anyio.current_time()) == (EvalStatus.PENDING, False, 0.0)
+        assert (await execution.refresh()).status in (EvalStatus.PENDING, EvalStatus.PROCESSING)
+        assert (await execution).passed is True
+        assert 3.0 <= anyio.current_time() <= 4.0
+        assert execution.is_done()
+        assert repr(execution) == f"<Execution {execution.id} completed>"
+        polls = app.statistics()["gets"]
+        assert (await execution.result()).passed is True
+        assert app.statistics()["gets"] == polls
+
+    async with client(app) as other:
+        assert (await other.get_execution(execution.id)).eval_id == execution.id
+        assert (await other.poll(execution.id, timeout=300)).passed is True
+
+
+async def test_submit_of_a_batch_gives_a_list():
+    async with client(backend()) as ev:
+        handles = await ev.submit("contains", [{"text": "needle"}, {"text": "x"}], eval_config=NEEDLE)
+        assert [(await handle).passed for handle in handles] == [True, False]
+        assert len(await ev.submit("contains", {"text": ["needle"]}, eval_config=NEEDLE)) == 1
+        assert len(await ev.submit(["is_json", "one_line"], {"text": "x"})) == 2
+
+
+async def test_wait_polls_at_the_interval_it_is_given():
+    app = backend(latency=9.5)
+    async with client(app) as ev:
+        execution = await ev.submit("contains", {"text": "needle"}, eval_config=NEEDLE)
+        assert (await execution.wait(timeout=60, poll_interval=2.0)) is execution
+        assert anyio.current_time() == 10.0
+        assert app.statistics()["gets"] == 6  # at 0, when it was first seen, and every 2 s
+
+
+async def test_a_wait_in_vain_costs_nothing_more():
+    async with client(backend(latency=10)) as ev:
+        execution = await ev.submit("contains", {"text": "needle"}, eval_config=NEEDLE)
+        with pytest.raises(StalledError, match="still p") as caught:
+            await execution.wait(timeout=4)
+        assert (anyio.current_time(), caught.value.eval_id) == (4.0, execution.id)
+        assert isinstance(caught.value, TimeoutError)
+        assert (await execution).passed is True
+
+
+async def test_a_failed_execution_raises_its_error_or_hands_it_over():
+    async with client(Scripted(accepted(1), pending(), failed("no judge", 1))) as ev:
+        execution = await ev.submit("contains", {"text": "x"})
+        assert (await execution.wait(raise_on_failure=False)).error_message == "no judge"
+        assert execution.status is EvalStatus.FAILED
+        with pytest.raises(EvaluationError, match="no judge"):
+            await execution
+    async with client(Scripted(completed(number=2))) as ev:
+        assert ev.get_execution(uuid(2)).error_message is None
+
+
+async def test_an_id_that_is_none_is_refused():
+    app = backend()
+    async with client(app) as ev:
+        with pytest.raises(InvalidCaseError, match="must be a UUID"):
+            ev.get_execution("abc123")
+        with pytest.raises(NotFoundError, match="Evaluation not found"):
+            await ev.get_execution(uuid(9))
+        with pytest.raises(NotFoundError, match="Evaluation not found"):
+            await ev.get_execution(uuid(9)).refresh()
+        report = await ev.poll([uuid(9), uuid(8)])
+        assert [type(outcome.error) for outcome in report.outcomes] == [NotFoundError] * 2
+
+
+@pytest.mark.parametrize("spelling", ["snake", "camel"])
+async def test_the_raw_answer_has_both_spellings(spelling):
+    async with client(backend(latency=1, spelling=spelling)) as ev:
+        execution = await ev.submit("contains", {"text": "needle"}, eval_config=NEEDLE)
+        raw = await ev.get_eval_result(execution.id)
+        assert raw["result"]["evalStatus"] == raw["result"]["eval_status"] != "completed"
+        assert (await execution).passed
+        raw = await ev.get_eval_result(execution.id)
+    assert raw["result"]["evalStatus"] == raw["result"]["eval_status"] == "completed"
+    record = raw["result"]["result"]
+    assert record["evalId"] == record["eval_id"] == execution.id
+    assert record["outputType"] == record["output_type"] == "Pass/Fail"
+    assert record["value"] == "Passed"
+    assert record["runtime"] == 1000.0
+
+
+async def test_a_sync_verdict_of_failed_is_a_result_and_no_failure():
+    async with client(backend()) as ev:
+        batch = await ev.evaluate("contains", {"text": "straw"}, eval_config=NEEDLE)
+        assert (await ev.get_eval_result(batch.eval_results[0].eval_id))["result"]["eval_status"] == "failed"
+        assert (await ev.poll(batch.eval_results[0].eval_id)).passed is False
+
+
+async def test_the_registry_is_asked_once_by_many():
+    app = backend(overhead=1)
+    async with client(app) as ev, anyio.create_task_group() as group:
+        for _ in range(5):
+            group.start_soon(ev.list_evaluations)
+    assert app.statistics()["requests"] == 1
+    listed = await ev.list_evaluations()
+    assert len(listed) >= 156
+    assert app.statistics()["requests"] == 1
+
+
+async def test_the_pipeline_and_its_results():
+    data = [{"eval_template": "contains", "inputs": {"text": ["needle", "x"]}, "config": {"params": NEEDLE}}]
+    async with client(backend(latency=1)) as ev:
+        accepted_ = await ev.evaluate_pipeline("project", "v1", data)
+        assert accepted_["result"]["version"] == "v1"
+        assert (await ev.get_pipeline_results("project", ["v1"]))["result"]["status"] == "processing"
+        await anyio.sleep(5)
+        done = await ev.get_pipeline_results("project", ["v1"])
+        assert done["result"]["evaluation_runs"][0]["results_summary"] == {"contains": 50.0}
+        with pytest.raises(ValidationError, match="already exists") as caught:
+            await ev.evaluate_pipeline("project", "v1", data)
+        assert list(caught.value.fields) == ["version"]
+        with pytest.raises(ConfigurationError, match="list of names"):
+            await ev.get_pipeline_results("project", "v1")
+
+
+async def test_a_platforms_configuration_is_checked():
+    app = backend(own_templates=frozenset({"contains"}))
+    langfuse = {"langfuse_secret_key": "sk", "langfuse_public_key": "pk", "langfuse_host": "https://lf.example"}
+    async with client(app, **langfuse) as ev:
+        batch = await ev.evaluate(
+            "contains", {"text": "output.value"}, platform="langfuse", custom_eval_name="mine",
+            span_id="0123456789abcdef", trace_id="0" * 31 + "1",
+        )  # fmt: skip
+        assert (batch.eval_results, batch.message) == ([], "Configuration is valid.")
+        with pytest.raises(ConfigurationError, match="custom_eval_name"):
+            await ev.configure_evaluations("contains", {"text": "x"}, custom_eval_name=None)
+        with pytest.raises(ConfigurationError, match="one template"):
+            await ev.configure_evaluations(["a", "b"], {"text": "x"}, custom_eval_name="mine")
+        with pytest.raises(TypeError, match="platfrom"):
+            await ev.evaluate("contains", {"text": "x"}, platfrom="langfuse")
+
+
+async def test_clients_with_different_keys_never_mix():
+    app = backend(keys=KEYS)
+    a = client(app, fi_api_key="key-a", fi_secret_key="secret-a")
+    b = client(app, fi_api_key="key-b", fi_secret_key="secret-b")
+    wrong = client(app, fi_api_key="key-a", fi_secret_key="secret-b")
+    execution = await a.submit("contains", {"text": "needle"}, eval_config=NEEDLE)
+    with pytest.raises(NotFoundError):
+        await b.poll(execution.id)
+    assert (await a.poll(execution.id)).passed
+    with pytest.raises(AuthenticationError) as caught:
+        await wrong.evaluate("contains", {"text": "x"})
+    for shown in (repr(a), repr(wrong), str(caught.value), repr(vars(caught.value)), repr(a._session.connection)):
+        assert "secret-" not in shown
+        assert "key-a" not in shown
+
+
+async def test_with_options_shares_the_connections_and_nothing_else():
+    app = backend(latency=1)
+    async with client(app) as ev:
+        other = ev.with_options(concurrency=2, model_name="turing_large")
+        assert other._session.transport is ev._session.transport
+        report = await other.gather(texts(4), "contains", eval_config=NEEDLE)
+        assert (report.wall_s, report.results[0].model) == (2.0, "turing_large")
+        assert repr(ev) == "<AsyncEvaluator local concurrency=16>"
+        assert (await ev.gather(texts(4), "contains", eval_config=NEEDLE)).wall_s == 1.0
+
+
+async def test_a_closed_client_opens_again():
+    ev = client(backend())
+    await ev.aclose()
+    await ev.evaluate("contains", {"text": "x"})
+    await ev.aclose()
+    await ev.aclose()
+    assert (await ev.evaluate("contains", {"text": "x"})).eval_results[0].passed is False
+
+
+def test_a_client_serves_one_event_loop_after_another():
+    ev = AsyncEvaluator.local(fi_async_backend())
+
+    async def use() -> bool | None:
+        first, second = await asyncio.gather(
+            ev.evaluate("is_json", {"text": "[1]"}), ev.evaluate("is_json", {"text": "[2]"})
+        )
+        assert second.eval_results[0].passed
+        return first.eval_results[0].passed
+
+    assert [asyncio.run(use()), asyncio.run(use())] == [True, True]
+
+
+def fi_async_backend():
+    from fi_async.local import LocalBackend
+
+    return LocalBackend(Switches(faults=Faults()))
+
+
+def test_without_keys_the_error_names_the_variables_and_the_way_out(monkeypatch):
+    with pytest.raises(MissingCredentialsError) as caught:
+        AsyncEvaluator()
+    for words in ("FI_API_KEY", "FI_SECRET_KEY", "AsyncEvaluator.local()", "FI_BASE_URL=local"):
+        assert words in str(caught.value)
+    monkeypatch.setenv("FI_API_KEY", "k")
+    with pytest.raises(MissingCredentialsError, match=r"^FI_SECRET_KEY missing"):
+        AsyncEvaluator()
+    monkeypatch.setenv("FI_BASE_URL", "local")
+    assert repr(AsyncEvaluator()) == "<AsyncEvaluator local concurrency=16>"
+
+
+async def test_the_environment_chooses_the_embedded_backend(monkeypatch):
+    monkeypatch.setenv("FI_BASE_URL", "local")
+    result = await fi_async.aevaluate("contains", text="needle", eval_config=NEEDLE, model="turing_small")
+    assert (result.passed, result.backend) == (True, "local")
+
+
+def test_two_names_for_one_bound_are_one_too_many():
+    with pytest.raises(ConfigurationError, match="old name"):
+        AsyncEvaluator.local(concurrency=1, max_workers=1)
+    assert repr(AsyncEvaluator.local(max_workers=3)) == "<AsyncEvaluator local concurrency=3>"

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from embedded import NEEDLE, backend, client, texts
+from fi_async import AuthenticationError, Timeout
+from scripted import Scripted, error, scored
+
+pytestmark = pytest.mark.anyio
+
+
+async def collected(ev, cases, **options):
+    return [outcome async for outcome in ev.stream(cases, "contains", eval_config=NEEDLE, **options)]
+
+
+async def test_outcomes_come_as_they_complete():
+    app = Scripted(error(503), scored())
+    async with client(app, concurrency=2) as ev:
+        outcomes = await collected(ev, texts(3))
+    assert [outcome.index for outcome in outcomes] == [1, 2, 0]
+
+
+class Counted:
+    """A source of cases that counts how many were read."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.read = count, 0
+
+    def __iter__(self) -> Iterator[dict[str, str]]:
+        for case in texts(self.count):
+            self.read += 1
+            yield case
+
+
+@pytest.mark.parametrize("strategy", ["sync", "async"])
+async def test_a_slow_consumer_slows_the_reading(strategy):
+    cases = Counted(20_000)
+    async with client(backend(), concurrency=4, strategy=strategy) as ev:
+        taken = 0
+        async for _ in (stream := ev.stream(cases, "contains", eval_config=NEEDLE)):
+            taken += 1
+            await anyio.sleep(1)
+            assert cases.read - taken <= {"sync": 2 * 4, "async": 4096}[strategy]
+            if taken == 20:
+                break
+        await stream.aclose()
+
+
+async def test_leaving_the_loop_stops_the_run():
+    tasks = asyncio.all_tasks()
+    app = backend(latency=1)
+    async with client(app, concurrency=4) as ev:
+        async for _ in ev.stream(texts(1000), "contains", eval_config=NEEDLE):
+            break
+        await anyio.lowlevel.checkpoint()
+        await anyio.sleep(0.1)
+        assert asyncio.all_tasks() == tasks
+        assert app.statistics()["requests"] <= 8
+        assert len(await collected(ev, texts(3))) == 3
+
+
+async def test_a_source_that_waits_holds_up_nothing_else():
+    async def trickle() -> AsyncIterator[dict[str, str]]:
+        for case in texts(3):
+            yield case
+            await anyio.sleep(100)
+
+    async with client(backend(latency=1)) as ev:
+        outcomes = ev.stream(trickle(), "contains", eval_config=NEEDLE)
+        times = [(outcome.index, anyio.current_time()) async for outcome in outcomes]
+    assert times == [(0, 1.0), (1, 101.0), (2, 201.0)]
+
+
+async def test_outcomes_before_an_error_are_handed_out_first():
+    app = Scripted(scored(), error(401, "revoked"))
+    async with client(app, concurrency=1) as ev:
+        outcomes = ev.stream(texts(10), "contains", eval_config=NEEDLE)
+        assert (await anext(outcomes)).index == 0
+        with pytest.raises(AuthenticationError, match="revoked"):
+            await anext(outcomes)
+
+
+async def test_the_timeout_of_the_call_ends_a_stream_that_never_would():
+    def endless() -> Iterator[dict[str, str]]:
+        while True:
+            yield {"text": "needle"}
+
+    async with client(backend(latency=1), concurrency=2) as ev:
+        outcomes = await collected(ev, endless(), timeout=Timeout(call=3.5))
+    assert [str(outcome.status) for outcome in outcomes].count("scored") == 6
+    assert {str(outcome.status) for outcome in outcomes} == {"scored", "cancelled"}
+    assert len(outcomes) <= 6 + 4
+
+
+async def test_two_streams_share_the_clients_bound():
+    app = backend(latency=1)
+    async with client(app, concurrency=3) as ev, anyio.create_task_group() as group:
+        group.start_soon(collected, ev, texts(9))
+        group.start_soon(collected, ev, texts(9))
+    assert app.statistics()["peak_in_flight"] == 3
