@@ -105,14 +105,11 @@ class AsyncEvaluator:
         """Return a client of the embedded backend: no account, no network, no cost.
 
         Its function templates answer as the platform's; groundedness and its like are lexical estimates, and
-        say so. Needs `pip install 'fi-async[local]'`.
+        say so.
 
         Args:
             app: A `fi_async.local.LocalBackend` of yours, with its latency, limits and faults.
             **options: As of the class.
-
-        Raises:
-            ConfigurationError: The extra is not installed.
         """
         evaluator = cls(**{**options, "fi_base_url": LOCAL})
         if app is not None:
@@ -473,15 +470,9 @@ class AsyncEvaluator:
 
 
 def embedded_backend() -> AsgiApp:
-    """Return an embedded backend.
+    """Return an embedded backend of its own."""
+    from fi_async.local import LocalBackend  # noqa: PLC0415  # not needed by who asks the cloud
 
-    Raises:
-        ConfigurationError: The extra it needs is not installed.
-    """
-    try:
-        from fi_async.local import LocalBackend  # noqa: PLC0415  # an extra
-    except ImportError as error:
-        raise ConfigurationError(f"the embedded backend needs {error.name}: pip install 'fi-async[local]'") from None
     return LocalBackend()
 
 

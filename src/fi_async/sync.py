@@ -7,12 +7,14 @@ import os
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial, wraps
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack
 
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+import anyio
+from anyio.from_thread import BlockingPortal
 
 from fi_async._models import Case, EvalResult, EvalStatus, Inputs, Outcome
 from fi_async._settings import OMITTED, Omitted, RunKeywords, Timeout
@@ -41,14 +43,27 @@ class _Background:
     def _forget(self) -> None:
         self._lock = threading.Lock()
         self._portal: BlockingPortal | None = None
-        self._running = ExitStack()
+        self._thread: threading.Thread | None = None
 
     def portal(self) -> BlockingPortal:
+        """Return the way into the loop, begun if there is none."""
         with self._lock:
             if self._portal is None:
-                portal = start_blocking_portal("asyncio", self.backend_options, name="fi_async")
-                self._portal = self._running.enter_context(portal)
+                begun: Future[BlockingPortal] = Future()
+                # Not anyio's start_blocking_portal(): its context manager, dropped in a forked child, waits
+                # for the thread that only the parent has.
+                self._thread = threading.Thread(target=self._serve, args=(begun,), name="fi_async", daemon=True)
+                self._thread.start()
+                self._portal = begun.result()
             return self._portal
+
+    def _serve(self, begun: Future[BlockingPortal]) -> None:
+        async def until_stopped() -> None:
+            async with BlockingPortal() as portal:
+                begun.set_result(portal)
+                await portal.sleep_until_stopped()
+
+        anyio.run(until_stopped, backend="asyncio", backend_options=self.backend_options)
 
     def run(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what the function returns on the loop; an interrupt cancels it there, and does not wait for it."""
@@ -62,13 +77,19 @@ class _Background:
     def stop(self) -> None:
         """Close what is still open, then the loop. A later call begins another."""
         with self._lock:
-            portal, self._portal = self._portal, None
-        if portal is None:
+            portal, thread = self._portal, self._thread
+            self._portal = self._thread = None
+        if portal is None or thread is None:
             return
+        with suppress(Exception):  # at exit there is no one left to tell
+            portal.start_task_soon(self._close_all).result(_LAST_WORDS)
+        with suppress(RuntimeError):  # the loop has ended already
+            portal.start_task_soon(portal.stop, True)
+        thread.join(_LAST_WORDS)
+
+    async def _close_all(self) -> None:
         for evaluator in list(self.evaluators):
-            with suppress(Exception):  # at exit there is no one left to tell
-                portal.start_task_soon(evaluator._async.aclose).result(_LAST_WORDS)  # our own
-        self._running.close()
+            await evaluator._async.aclose()  # our own
 
 
 background = _Background()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import cache, partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from importlib.util import find_spec
@@ -29,6 +29,7 @@ HttpClient = httpx.AsyncClient
 AsgiApp = Callable[..., Any]
 
 KEEPALIVE: Final = 25.0  # the server closes an idle connection after 30 s; a request must not meet that
+_CLOSING: Final = 2.0  # seconds that closing connections may take
 _IN_PROCESS: Final = "http://local.invalid"  # a host no resolver knows: an ASGI transport never looks it up
 
 # A request that ended so had not begun to leave.
@@ -70,8 +71,9 @@ class Transport:
         }
         self._injected = http_client
         self._app = app
-        self._client: HttpClient | None = http_client
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._open: AsyncGenerator[HttpClient] | None = None
+        self._client: HttpClient | None = None
         self._urls: dict[str, httpx.URL] = {}
 
     def __repr__(self) -> str:
@@ -89,7 +91,7 @@ class Transport:
             APITimeoutError: No complete reply in time.
             APIConnectionError: No complete reply; `sent` tells whether the request may have left.
         """
-        client = self._bound_client()
+        client = self._injected or await self._client_of_this_loop()
         request = client.build_request(
             call.method,
             self._url(call),
@@ -121,36 +123,46 @@ class Transport:
             url = self._urls[call.path] = httpx.URL(self._root + call.path)
         return url
 
-    def _bound_client(self) -> HttpClient:
-        """Return the client of the running loop; connections of a loop that has ended are not to be used."""
-        if self._injected is not None:
-            return self._injected
+    async def _client_of_this_loop(self) -> HttpClient:
+        """Return a client opened in the running loop; connections of a loop that has ended are of no use."""
         loop = asyncio.get_running_loop()
         if self._client is None or self._loop is not loop:
-            self._client, self._loop = self._new_client(), loop
+            self._loop, self._open = loop, self._opened()
+            self._client = await anext(self._open)
         return self._client
 
-    def _new_client(self) -> HttpClient:
+    async def _opened(self) -> AsyncGenerator[HttpClient]:
+        """Yield a client, and close it in the end.
+
+        A generator, because a loop closes those that it still has when it ends: a client that nobody closed
+        leaves no connection behind all the same, and no complaint.
+        """
         transport = _socket_transport(self._root) if self._app is None else httpx.ASGITransport(self._app)
         # No cookies: a session's would put the keys' requests under the session's limits.
         cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
-        return httpx.AsyncClient(transport=transport, cookies=cookies, trust_env=False)
+        client = httpx.AsyncClient(transport=transport, cookies=cookies, trust_env=False)
+        try:
+            yield client
+        finally:
+            with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSING):
+                await client.aclose()
 
     async def aclose(self) -> None:
         """Close the connections. The transport opens new ones if it is used again."""
-        client, self._client = self._client, self._injected
-        if client is None or client is self._injected or self._loop is not asyncio.get_running_loop():
-            return
-        with anyio.CancelScope(shield=True), anyio.move_on_after(2.0):
-            await client.aclose()
+        opened, self._open, self._client = self._open, None, None
+        if opened is not None and self._loop is asyncio.get_running_loop():
+            await opened.aclose()
 
 
 def _connection_error(error: Exception, timeout: Timeout) -> APIConnectionError:
-    never_sent = isinstance(error, _NEVER_SENT)
     cause = error.__cause__
-    if never_sent and type(cause).__module__.startswith("aiohttp"):
+    if type(cause).__module__.startswith("aiohttp"):
         never_sent = not _AIOHTTP_NEVER_SENT.isdisjoint(kind.__name__ for kind in type(cause).__mro__)
-    if isinstance(error, httpx.TimeoutException) and (never_sent or not isinstance(error, httpx.ConnectTimeout)):
+        timed_out = isinstance(cause, TimeoutError)
+    else:
+        never_sent = isinstance(error, _NEVER_SENT)
+        timed_out = isinstance(error, httpx.TimeoutException)
+    if timed_out:
         waited = f"no connection within {timeout.connect:g} s" if never_sent else f"no reply within {timeout.read:g} s"
         return APITimeoutError(waited, sent=not never_sent)
     # The library's text names hosts and ports, never headers or bodies.

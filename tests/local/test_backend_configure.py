@@ -16,6 +16,7 @@ RIGHT = {
     "span_id": "0123456789abcdef",
     "trace_id": "0" * 32,
 }
+CREDENTIALS = ("langfuse_secret_key", "langfuse_public_key", "langfuse_host")
 REQUIRED = "This field is required."
 PATH = "configure-evaluations/"
 
@@ -62,10 +63,9 @@ async def test_system_templates_end_in_a_500(api, body):
         ({**RIGHT, "platform": "nope"}, "platform", "Value 'nope' is not a valid choice."),
         (without("custom_eval_name"), "name", "This field cannot be null."),
         (
-            without("langfuse_secret_key", "langfuse_public_key", "langfuse_host"),
+            without(*CREDENTIALS),
             "credentials",
-            "Missing required credentials for langfuse platform: "
-            "langfuse_secret_key, langfuse_public_key, langfuse_host",
+            "Missing required credentials for langfuse platform: " + ", ".join(CREDENTIALS),
         ),
         (
             {**RIGHT, "langfuse_host": None},

@@ -283,3 +283,8 @@ async def test_old_servers_spell_in_camel_case(start):
     assert result["errorMessage"].startswith("No input received")
     assert result["outputType"] is None
     assert result["inputData"] == {**GROUNDED, "input": " "}
+
+
+async def test_lists_of_equal_length_are_rows_of_several_keys(api):
+    body = {"eval_name": "levenshtein_similarity", "inputs": {"output": ["a", "b", "c"], "expected": ["a", "x", "c"]}}
+    assert [item["output"] for item in items(await api.post(body))] == [1.0, 0.0, 1.0]

@@ -38,6 +38,6 @@ def _change(backend: Controlled, request: Request) -> Reply:
         if not isinstance(changes, dict):
             raise TypeError("the body is not an object with the switches to change")
         backend.switches = parse_switches(changes, backend.switches)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError) as error:
         return json_reply(400, {"error": str(error)})
     return json_reply(200, {"changed": sorted(changes)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -16,13 +17,9 @@ from fi_async.local.limits import Lanes, Windows
 from fi_async.local.store import Evaluation, Store
 from fi_async.local.switches import Switches
 from fi_async.local.tally import Tally
-from fi_async.local.validation import Inputs, Job
+from fi_async.local.validation import BrokenRowError, Inputs, Job
 
 _NO_CAPACITY = "Service unavailable: no capacity left for evaluations."
-
-
-class UnstorableError(ValueError):
-    """Inputs with a character that the platform's database refuses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,7 @@ class Evaluations:
                 if row.start < row.ready:
                     self._lanes.hold(row.start, row.ready, capacity)
                 accepted.append(row)
-        except (UnstorableError, IndexError):
+        except BrokenRowError:
             whole = False
         self._store.add(accepted)
         return accepted, whole
@@ -94,7 +91,7 @@ class Evaluations:
                 if refusal:
                     break
                 items.append(results.sync_item(row, ended))
-        except (UnstorableError, IndexError):
+        except BrokenRowError:
             refusal = server_error()
         if start < at:
             self._lanes.hold(start, at, capacity)
@@ -118,13 +115,13 @@ class Evaluations:
         elif fate == "fail":
             error = results.ENGINE_FAILED
             self._tally.faults["fail"] += 1
-        return Evaluation(
+        return Evaluation(  # interned is what thousands of rows share
             id=uuid4().bytes,
-            owner=visit.owner,
+            owner=sys.intern(visit.owner),
             template=job.template.name,
             inputs=text,
-            params=json.dumps(job.params, separators=(",", ":")),
-            model=job.model,
+            params=sys.intern(job.params),
+            model=job.model and sys.intern(job.model),
             is_async=job.is_async,
             error_localizer=job.error_localizer,
             start=start,
@@ -157,17 +154,17 @@ def stored_text(inputs: Inputs) -> str:
     """Return inputs as they are stored: JSON, the keys in the database's order.
 
     Raises:
-        UnstorableError: There is a NUL or a lone surrogate in them.
+        BrokenRowError: There is a NUL or a lone surrogate in them, which the platform's database refuses.
     """
     in_order = {key: inputs[key] for key in sorted(inputs, key=jsonb_order)}
     text = json.dumps(in_order, ensure_ascii=False, separators=(",", ":"))
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise UnstorableError from error
+        raise BrokenRowError("a lone surrogate") from error
     # A NUL is always written as this escape; only then is it worth asking whether it is one.
     if r"\u0000" in text and any(_has_nul(value) for value in inputs.values()):
-        raise UnstorableError
+        raise BrokenRowError("a NUL")
     return text
 
 
@@ -175,7 +172,7 @@ def is_storable(inputs: Inputs) -> bool:
     """Whether the platform's database takes these inputs."""
     try:
         stored_text(inputs)
-    except UnstorableError:
+    except BrokenRowError:
         return False
     return True
 

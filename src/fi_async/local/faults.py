@@ -31,7 +31,7 @@ def instead(fault: str, now: float) -> Answer:
         return Answer(envelopes.page(500), now)
     status = int(fault)
     kind = "server_error" if status >= 500 else "api_error"
-    return Answer(envelopes.api_error(status, "fault", f"{envelopes.phrase(status)} (a fault drawn)", kind), now)
+    return Answer(envelopes.error(status, kind, kind, envelopes.phrase(status)), now)
 
 
 def spoiled(fault: str, answer: Answer, switches: Switches) -> Answer:

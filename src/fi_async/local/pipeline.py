@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
@@ -128,7 +129,7 @@ def _job(item: Any) -> Job:
         raise WrongItemError({"inputs": [message]})
     if messages := validation.wrong_params(template, params):
         raise WrongItemError({"config": messages})
-    return Job(template, inputs, params, values["model_name"], is_async=True, error_localizer=False)
+    return Job(template, inputs, json.dumps(params), values["model_name"], is_async=True, error_localizer=False)
 
 
 def _wrong_lists(inputs: Mapping[str, Any]) -> str | None:

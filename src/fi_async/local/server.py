@@ -8,6 +8,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from types import FrameType
 from typing import Any
@@ -21,6 +22,7 @@ from fi_async.local.asgi import ABORT, Application, Receive, Scope, Send
 KEEP_ALIVE_SECONDS = 30
 """How long the platform, and so this server, keeps an idle connection."""
 
+_START_SECONDS = 30.0
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
@@ -53,20 +55,13 @@ def serve(
 @contextmanager
 def running(backend: LocalBackend, port: int = 0) -> Iterator[str]:
     """Yield the base URL of a server on the loopback, in a thread; requests in flight at the end are cut."""
-    urls: list[str] = []
-    started = threading.Event()
-
-    def on_started(url: str) -> None:
-        urls.append(url)
-        started.set()
-
+    url: Future[str] = Future()
     with closing(_listen("127.0.0.1", port)) as listener:
-        server = _Server(backend, on_started, grace=0.0)
+        server = _Server(backend, url.set_result, grace=0.0)
         thread = threading.Thread(target=server.run_on, args=(listener,), name="fi-async local backend", daemon=True)
         thread.start()
-        started.wait()
         try:
-            yield urls[0]
+            yield url.result(_START_SECONDS)
         finally:
             server.should_exit = True
             thread.join()
@@ -90,6 +85,7 @@ class _Server(uvicorn.Server):
             ws="none",
             lifespan="off",
             interface="asgi3",
+            proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             access_log=access_log,
             date_header=False,  # the backend dates its replies by its own clock

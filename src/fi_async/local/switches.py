@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, TypeGuard
 
-_NO_STATUS: Mapping[int, float] = {}
 _UNITS = {1: "second", 60: "minute", 3600: "hour", 86400: "day"}
 
 
@@ -20,12 +19,20 @@ def _require(condition: bool, message: str) -> None:
         raise ValueError(message)
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _is_whole(value: object) -> bool:
+def _is_seconds(value: object) -> bool:
+    return _is_number(value) and value >= 0
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_names(value: object) -> bool:
+    return isinstance(value, frozenset) and all(isinstance(name, str) for name in value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +77,8 @@ class Lognormal:
     sigma: float
 
     def __post_init__(self) -> None:
-        _require(_is_number(self.median) and self.median >= 0, f"a median is 0 seconds or more, not {self.median!r}")
-        _require(_is_number(self.sigma) and self.sigma >= 0, f"sigma is 0 or more, not {self.sigma!r}")
+        _require(_is_seconds(self.median), f"a median is 0 seconds or more, not {self.median!r}")
+        _require(_is_seconds(self.sigma), f"sigma is 0 or more, not {self.sigma!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +101,12 @@ class Faults:
     GETs meet those before processing and `cut_json`; with `gets=False`, none.
     """
 
-    status: Mapping[int, float] = field(default_factory=lambda: _NO_STATUS)
+    status: Mapping[int, float] = field(default_factory=dict)
     html_500: float = 0.0
     reset_before: float = 0.0
     reset_after: float = 0.0
     cut_json: float = 0.0
-    status_after: Mapping[int, float] = field(default_factory=lambda: _NO_STATUS)
+    status_after: Mapping[int, float] = field(default_factory=dict)
     slow: tuple[float, float] = (0.0, 0.0)
     fail: float = 0.0
     stuck: float = 0.0
@@ -117,9 +124,7 @@ class Faults:
             _require(total <= 1 + 1e-9, f"the probabilities of faults sum to {total:g}, which is more than 1")
         for status in (*self.status, *self.status_after):
             _require(_is_whole(status) and 400 <= status <= 599, f"a fault's status is 400 to 599, not {status!r}")
-        _require(
-            _is_number(self.slow[1]) and self.slow[1] >= 0, f"a slow reply is some seconds late, not {self.slow[1]!r}"
-        )
+        _require(_is_seconds(self.slow[1]), f"a slow reply is some seconds late, not {self.slow[1]!r}")
 
     def of_request(self, method: str) -> Iterator[tuple[str, float]]:
         """Yield the faults that can strike a request of this method, by the names statistics count them under."""
@@ -172,26 +177,35 @@ class Switches:
     faults: Faults = field(default_factory=Faults)
     spelling: Literal["snake", "camel"] = "snake"
     seed: int = 0
-    keys: Mapping[str, str] | None = None
+    keys: Mapping[str, str] | None = field(default=None, repr=False)
     projects: frozenset[str] | None = None
     own_templates: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        for name in ("latency", "overhead"):
-            seconds = getattr(self, name)
-            _require(
-                isinstance(seconds, Lognormal) or (_is_number(seconds) and seconds >= 0),
-                f"{name} is 0 seconds or more, not {seconds!r}",
-            )
-        for name, least in (("capacity", 1), ("queue_limit", 0)):
-            count = getattr(self, name)
-            _require(
-                count is None or (_is_whole(count) and count >= least), f"{name} is {least} or more, not {count!r}"
-            )
-        _require(self.overload in ("queue", "refuse"), f'overload is "queue" or "refuse", not {self.overload!r}')
-        _require(self.spelling in ("snake", "camel"), f'spelling is "snake" or "camel", not {self.spelling!r}')
-        _require(_is_whole(self.seed), f"seed is a whole number, not {self.seed!r}")
+        for name, (allows, words) in _ALLOWED.items():
+            value = getattr(self, name)
+            _require(allows(value), f"{name} is {words}, not {value!r}")
+        _require(self.keys is None or isinstance(self.keys, Mapping), "keys are secret keys by API key, or None")
 
     def replace(self, **changes: object) -> Switches:
         """Return a copy with these fields changed."""
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+
+
+_ALLOWED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "latency": (lambda value: isinstance(value, Lognormal) or _is_seconds(value), "0 seconds or more"),
+    "overhead": (_is_seconds, "0 seconds or more"),
+    "capacity": (lambda value: value is None or (_is_whole(value) and value >= 1), "1 or more, or None"),
+    "overload": (lambda value: value in ("queue", "refuse"), '"queue" or "refuse"'),
+    "queue_limit": (lambda value: value is None or (_is_whole(value) and value >= 0), "0 or more, or None"),
+    "requests": (lambda value: value is None or isinstance(value, Quota), "a quota or None"),
+    "evaluations": (
+        lambda value: isinstance(value, tuple) and all(isinstance(each, Quota) for each in value),
+        "a tuple of quotas",
+    ),
+    "faults": (lambda value: isinstance(value, Faults), "of the type Faults"),
+    "spelling": (lambda value: value in ("snake", "camel"), '"snake" or "camel"'),
+    "seed": (_is_whole, "a whole number"),
+    "projects": (lambda value: value is None or _is_names(value), "a frozenset of names, or None"),
+    "own_templates": (_is_names, "a frozenset of names"),
+}

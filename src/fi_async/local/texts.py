@@ -3,6 +3,7 @@
     quota      "300/10s"  "50/min"  "1000/day"
     latency    "2"  "2~0.8" (lognormal: median ~ sigma)
     faults     "503=0.05"  "502_after=0.01"  "reset_before=0.02"  "slow=0.1:5" (probability : seconds late)
+               "gets=off" (none of them on GET)
 
 Every error is a ValueError that repeats the text and shows a right one.
 """
@@ -42,12 +43,12 @@ def parse_faults(texts: Iterable[str]) -> Faults:
     """Return the faults that texts such as `503=0.05` or `slow=0.1:5` name, a kind each."""
     changes: dict[str, Any] = {"status": {}, "status_after": {}}
     for text in texts:
-        kind, _, amount = (part.strip() for part in text.partition("="))
+        kind, _, amount = (part.strip() for part in str(text).partition("="))
         try:
             _add_fault(changes, kind, amount)
         except ValueError as error:
-            kinds = "a status such as 503, 502_after, " + ", ".join(_PLAIN_KINDS)
-            message = f"{text!r} is not a fault; write it as 503=0.05 or slow=0.1:5; the kinds are {kinds} and slow"
+            kinds = ", ".join(("a status such as 503", "502_after", *_PLAIN_KINDS, "slow"))
+            message = f"{text!r} is not a fault; write it as 503=0.05, slow=0.1:5 or gets=off; there are {kinds}"
             raise ValueError(message) from error
     return Faults(**changes)
 
@@ -62,6 +63,8 @@ def _add_fault(changes: dict[str, Any], kind: str, amount: str) -> None:
         changes["slow"] = (float(probability), float(seconds))
     elif kind in _PLAIN_KINDS:
         changes[kind] = float(amount)
+    elif kind == "gets" and amount in ("on", "off"):
+        changes["gets"] = amount == "on"
     else:
         raise ValueError(kind)
 
@@ -69,8 +72,8 @@ def _add_fault(changes: dict[str, Any], kind: str, amount: str) -> None:
 def parse_switches(changes: Mapping[str, Any], base: Switches | None = None) -> Switches:
     """Return the switches with these fields changed, each given as its own type or as its text or JSON.
 
-    Lists of texts are taken for `evaluations`, `faults` (which then replace all faults there were),
-    `projects` and `own_templates`, null for what can be None.
+    Lists of texts are taken for `evaluations`, `projects`, `own_templates` and `faults`, for the latter an
+    object of amounts by kind too; they replace what there was. Null is taken for what can be None.
 
     Example:
         >>> parse_switches({"latency": "2~0.8", "evaluations": ["50/min"]}).latency
@@ -94,28 +97,30 @@ def _text_or_value(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
     return lambda value: parse(value) if isinstance(value, str) else value
 
 
-def _quotas(value: Any) -> tuple[Quota, ...]:
-    return tuple(map(_text_or_value(parse_quota), _listed(value)))
+def _several(collect: Callable[[Iterable[Any]], Any]) -> Callable[[Any], Any]:
+    """Return what reads a list, or one text in place of a list of one; anything else is for `Switches` to refuse."""
+
+    def read(value: Any) -> Any:
+        items = [value] if isinstance(value, str) else value
+        return collect(items) if isinstance(items, list | tuple | set | frozenset) else value
+
+    return read
 
 
-def _faults(value: Any) -> Faults:
-    return value if isinstance(value, Faults) else parse_faults(_listed(value))
+def _texts(value: Any) -> Any:
+    return [f"{kind}={amount}" for kind, amount in value.items()] if isinstance(value, Mapping) else value
 
 
-def _names(value: Any) -> frozenset[str] | None:
-    return None if value is None else frozenset(_listed(value))
-
-
-def _listed(value: Any) -> Iterable[Any]:
-    return [value] if isinstance(value, str | Quota) else value
+def _quotas(items: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(map(_text_or_value(parse_quota), items))
 
 
 _PLAIN_KINDS = ("html_500", "reset_before", "reset_after", "cut_json", "fail", "stuck")
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "latency": _text_or_value(parse_latency),
     "requests": _text_or_value(parse_quota),
-    "evaluations": _quotas,
-    "faults": _faults,
-    "projects": _names,
-    "own_templates": _names,
+    "evaluations": _several(_quotas),
+    "faults": lambda value: _several(parse_faults)(_texts(value)),
+    "projects": _several(frozenset),
+    "own_templates": _several(frozenset),
 }

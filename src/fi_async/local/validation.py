@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -19,13 +20,17 @@ _WRONG_VALUES = "All input values must be either strings, lists of strings, or l
 _WRONG_PARAMS = "Invalid function parameter input. Please check the value and try again."
 
 
+class BrokenRowError(ValueError):
+    """A row that the platform accepts and then crashes on: it cannot be taken from the lists, or not be stored."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A valid request to evaluate; its inputs may still be several rows."""
+    """A valid request to evaluate; its inputs may still be several rows, its params are JSON text."""
 
     template: Template
     inputs: Inputs
-    params: Mapping[str, Any]
+    params: str
     model: str | None
     is_async: bool
     error_localizer: bool
@@ -50,7 +55,7 @@ def new_eval(body: Any) -> Job:
         raise Refused(invalid({"config": messages}))
     if not template.available:
         refuse("non_field_errors", templates.why_unavailable(template.name))
-    return Job(template, inputs, params, values["model"], values["is_async"], values["error_localizer"])
+    return Job(template, inputs, json.dumps(params), values["model"], values["is_async"], values["error_localizer"])
 
 
 def refuse(field: str, message: str) -> NoReturn:
@@ -81,13 +86,15 @@ def rows(inputs: Inputs) -> Iterator[Inputs]:
     and every other value is indexed: of a string, row by row, that gives one character.
 
     Raises:
-        IndexError: Where another value is too short, after the rows before.
+        BrokenRowError: Where another value is too short, after the rows before.
     """
     first = next(iter(inputs.values()), "")
     if not isinstance(first, list):
         yield inputs
         return
     for index in range(len(first)):
+        if any(len(value) <= index for value in inputs.values()):
+            raise BrokenRowError(f"a value has no item {index}")
         yield {key: value[index] for key, value in inputs.items()}
 
 

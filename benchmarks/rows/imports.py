@@ -1,0 +1,47 @@
+"""How long the import takes: a fresh interpreter with it, less one without."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import environment
+from table import Line
+
+if TYPE_CHECKING:
+    from lab import Lab
+
+_SHARE = 0.5
+
+
+def imports(lab: Lab) -> list[Line]:
+    """`import fi_async` beside `import fi.evals`, each less the start of its own bare interpreter."""
+    wanted = {"ours": (sys.executable, "fi_async"), "official": (lab.official, "fi.evals")}
+    walls: dict[tuple[str, bool], list[float]] = {}
+    for turn in range(1 + lab.scaled(7, 3)):
+        for who, (python, module) in wanted.items():
+            for bare in (True, False):
+                if python is None:
+                    continue
+                seconds = _wall(python, "" if bare else f"import {module}")
+                if turn:  # the first only fills the caches
+                    walls.setdefault((who, bare), []).append(seconds)
+    lab.raw["import"] = [{f"{who}{' bare' if bare else ''}": each for (who, bare), each in walls.items()}]
+    ours, official = (_taken(walls, who) for who in wanted)
+    holds = None if official is None or ours is None else ours <= _SHARE * official
+    return [Line("import", "import time", ours, "ms", None, official, f"≤ {_SHARE} x official", holds)]
+
+
+def _wall(python: str, code: str) -> float:
+    began = time.perf_counter()
+    subprocess.run([python, "-I", "-c", code], check=True, env=environment.clean(), timeout=60)
+    return time.perf_counter() - began
+
+
+def _taken(walls: dict[tuple[str, bool], list[float]], who: str) -> float | None:
+    if (who, True) not in walls:
+        return None
+    return 1000 * (statistics.median(walls[who, False]) - statistics.median(walls[who, True]))

@@ -1,0 +1,75 @@
+"""Measures fi_async against its bounds and the official SDK, on this machine, and writes results.md beside it.
+
+    python benchmarks/run.py                    five or six minutes; medians of 3 runs
+    python benchmarks/run.py --quick            about a minute; 1 run, and less of some
+    python benchmarks/run.py --only cpu         some rows; nothing is written but what --json names
+
+Needs the extras `aiohttp` and `local`. The official SDK is put in a cache directory once, or used where
+`--official-python` says; without it, its column is empty. Exits with 1 if a figure is not as it must be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import environment
+from lab import Lab
+from rows import ROWS
+from table import Line, aligned
+
+_RESULTS = Path(__file__).parent / "results.md"
+_NOTES = """\
+Every client is a process of its own beside a fresh server: the embedded backend behind uvicorn, in a process of its
+own too. Figures are medians of {runs}; clients of one row take turns. CPU is the client process's own, without its
+start and its first requests. The bound of a wall is what the latency alone makes; of CPU, the same request
+by hand over the same transport, its reply parsed and nothing checked; of requests, a POST and one GET. The official
+SDK runs its cookbook's patterns, with `Evaluator(max_workers=…)` raised to the number of threads; its polling row
+looks for the key that servers now answer, as the printed one never ends."""
+
+
+def main() -> int:
+    """Measure, print, write; return the exit code."""
+    options = _options()
+    began = time.monotonic()
+    official = None if options.without_official else environment.official_python(options.official_python)
+    lab = Lab(options.quick, official)
+    lines = [line for name in options.only or ROWS for line in _measured(lab, name)]
+    table = aligned(lines)
+    about = environment.described(official)
+    print("\n".join(["", *about, "", table]))
+    took = time.monotonic() - began
+    if not options.only:
+        runs = "1 run (--quick)" if options.quick else "3 runs"
+        text = [*(f"- {each}" for each in about), f"- Took {took:.0f} s", "", _NOTES.format(runs=runs), "", table, ""]
+        _RESULTS.write_text("\n".join(["# Benchmarks", "", *text]))
+    if options.json:
+        record = {"about": about, "took_s": took, "lines": [vars(line) for line in lines], "raw": lab.raw}
+        options.json.write_text(json.dumps(record, indent=1))
+    failed = [line.what for line in lines if line.holds is False]
+    print(f"\n{took:.0f} s; " + (f"not as it must be: {'; '.join(failed)}" if failed else "all as it must be"))
+    return 1 if failed else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="measure once, and less")
+    parser.add_argument("--only", action="append", choices=ROWS, metavar="NAME", help=f"one of {', '.join(ROWS)}")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write everything measured here too")
+    parser.add_argument("--official-python", metavar="PATH", help=f"a Python with {environment.OFFICIAL}")
+    parser.add_argument("--without-official", action="store_true", help="leave the official SDK out")
+    return parser.parse_args()
+
+
+def _measured(lab: Lab, name: str) -> list[Line]:
+    began = time.monotonic()
+    lines = ROWS[name](lab)
+    print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())

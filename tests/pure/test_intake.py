@@ -1,0 +1,168 @@
+"""From cases to jobs: preflight for each template, and rows that may share a request."""
+
+from __future__ import annotations
+
+import pytest
+
+from fi_async import Case, ConfigurationError, InvalidCaseError, Outcome, OutcomeStatus, RunOptions, Template
+from fi_async.flow import Job, Send, Work
+from fi_async.intake import Intake, Question, grouped, questions
+from fi_async.protocol.inputs import Row
+from fi_async.protocol.requests import Parameters
+from pure.hand import begin, context
+
+TONE = Template("tone", ("output",))
+SIMILARITY = Template("similarity", ("output", "expected"))
+
+
+def intake(*templates: Template, **options: object) -> Intake:
+    chosen = RunOptions(**options)
+    return Intake(questions(templates or (TONE,), chosen, None), context(), chosen)
+
+
+# -- questions ---------------------------------------------------------------------------------------------------------
+
+
+def test_one_template_takes_its_parameters_as_they_are():
+    asked = questions([TONE], RunOptions(model_name="turing_small"), {"k": 3}, span_id="s", trace_eval=True)
+    assert asked == [Question(TONE, Parameters("tone", "turing_small", {"k": 3}, span_id="s", trace_eval=True))]
+
+
+@pytest.mark.parametrize("config", [None, {}])
+def test_no_parameters_are_none(config):
+    assert questions([TONE], RunOptions(), config) == [Question(TONE, Parameters("tone"))]
+
+
+def test_several_templates_take_theirs_by_name():
+    asked = questions([TONE, SIMILARITY], RunOptions(), {"similarity": {"k": 3}, "tone": {}})
+    assert [question.parameters.config for question in asked] == [None, {"k": 3}]
+
+
+@pytest.mark.parametrize(("config", "name"), [({"k": 3}, "k"), ({"tone": 3}, "tone"), ({"tone": {}, "nope": {}}, "nope")])
+def test_parameters_that_are_not_by_name_are_refused_with_an_example(config, name):
+    with pytest.raises(ConfigurationError) as caught:
+        questions([TONE, SIMILARITY], RunOptions(), config)
+    assert caught.value.message.endswith(f"such as {{'tone': {{...}}}}; it has {name!r}")
+
+
+# -- jobs --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("strategy", "is_async"), [("sync", False), ("async", True)])
+def test_a_case_becomes_a_job_for_each_template(strategy, is_async):
+    jobs = intake(TONE, SIMILARITY, strategy=strategy).jobs(7, {"output": "o", "expected": "e"})
+    assert [type(job) for job in jobs] == [Job, Job]
+    assert [(job.works[0].index, job.works[0].parameters.template) for job in jobs] == [(7, "tone"), (7, "similarity")]
+    for job in jobs:
+        action = begin(job)
+        assert isinstance(action, Send)
+        assert (b'"is_async":true' in action.call.body) is is_async
+
+
+def test_a_case_that_cannot_be_sent_becomes_an_outcome_that_names_it():
+    case = Case({"output": "o"}, id="mine")
+    job, outcome = intake(TONE, SIMILARITY).jobs(7, case)
+    assert isinstance(job, Job)
+    assert (outcome.index, outcome.case, outcome.template) == (7, case, "similarity")
+    assert (outcome.status, outcome.attempts, outcome.latency_s) == (OutcomeStatus.INVALID, 0, None)
+    assert type(outcome.error) is InvalidCaseError
+    assert outcome.error.message.startswith("case 7: similarity needs the key 'expected'")
+    assert (outcome.error.field, outcome.error.index, outcome.error.attempts) == ("expected", 7, None)
+    assert outcome.error.__traceback__ is None
+
+
+@pytest.mark.parametrize("item", ["text", None, 5, ["a"]], ids=repr)
+def test_what_is_no_case_becomes_an_outcome_for_each_template(item):
+    outcomes = intake(TONE, SIMILARITY).jobs(3, item)
+    assert [(each.template, each.status) for each in outcomes] == [
+        ("tone", OutcomeStatus.INVALID),
+        ("similarity", OutcomeStatus.INVALID),
+    ]
+    assert {(each.error.index, each.case) == (3, Case({})) for each in outcomes} == {True}
+    assert outcomes[0].error.message.startswith("case 3: a case must be a dict")
+    assert outcomes[0].error is not outcomes[1].error
+
+
+def test_the_options_rule_what_is_filled_and_what_is_extra():
+    assert isinstance(intake().jobs(0, {"response": "o"})[0], Job)
+    assert isinstance(intake(fill_missing=False).jobs(0, {"response": "o"})[0], Outcome)
+    assert isinstance(intake().jobs(0, {"output": "o", "x": "y"})[0], Outcome)
+    assert isinstance(intake(extra_keys="ignore").jobs(0, {"output": "o", "x": "y"})[0], Job)
+
+
+def test_what_was_filled_is_on_the_row():
+    (job,) = intake().jobs(0, {"response": "o"})
+    assert job.works[0].row == Row({"output": "o"}, {"output": "response"})
+
+
+def test_works_come_case_by_case_and_in_the_order_of_the_templates():
+    works = intake(SIMILARITY, TONE).works([{"output": "a", "expected": "b"}, Case({"output": "c", "expected": "d"})])
+    assert [(work.index, work.parameters.template) for work in works] == [
+        (0, "similarity"),
+        (0, "tone"),
+        (1, "similarity"),
+        (1, "tone"),
+    ]
+
+
+@pytest.mark.parametrize("bad", [{"output": ""}, {"x": "y"}, "text"])
+def test_the_first_case_that_cannot_be_sent_is_raised(bad):
+    with pytest.raises(InvalidCaseError) as caught:
+        intake().works([{"output": "o"}, bad, {"output": None}])
+    assert caught.value.index == 1
+    assert caught.value.message.startswith("case 1: ")
+
+
+def test_a_case_that_was_not_begun_is_cancelled_unless_it_is_invalid():
+    cancelled, invalid = intake(TONE, SIMILARITY).cancelled(7, {"output": "o"})
+    assert (cancelled.index, cancelled.status, cancelled.error, cancelled.attempts) == (
+        7,
+        OutcomeStatus.CANCELLED,
+        None,
+        0,
+    )
+    assert (invalid.status, invalid.template) == (OutcomeStatus.INVALID, "similarity")
+
+
+# -- groups ------------------------------------------------------------------------------------------------------------
+
+
+def rows(template: str, count: int, *keys: str) -> list[Work]:
+    row = Row(dict.fromkeys(keys, "x"), {})
+    return [Work(index, Case({}), Parameters(template), row) for index in range(count)]
+
+
+def sizes(works: list[Work], *, held: bool) -> list[int]:
+    groups = grouped(works, held=held)
+    assert sorted(map(id, works)) == sorted(id(work) for group in groups for work in group)
+    return [len(group) for group in groups]
+
+
+@pytest.mark.parametrize(
+    ("keys", "held", "expected"),
+    [
+        (("a",), True, [3, 3, 1]),
+        (("a", "b"), True, [3, 3, 1]),
+        (("a",), False, [7]),
+        (("a", "b"), False, [3, 3, 1]),
+        ((), False, [3, 3, 1]),
+    ],
+)
+def test_rows_share_a_request_up_to_the_servers_bound(keys, held, expected):
+    assert sizes(rows("t", 7, *keys), held=held) == expected
+
+
+def test_one_list_is_bounded_by_what_a_lost_reply_may_cost():
+    assert sizes(rows("t", 2500, "a"), held=False) == [1000, 1000, 500]
+
+
+def test_templates_and_keys_are_not_mixed():
+    works = [*rows("t", 1, "a"), *rows("u", 2, "a"), *rows("t", 1, "a"), *rows("t", 1, "a", "b"), *rows("t", 1, "a")]
+    groups = grouped(works, held=False)
+    assert [[work.parameters.template for work in group] for group in groups] == [["t", "t"], ["u", "u"], ["t"], ["t"]]
+    assert [works.index(group[0]) for group in groups] == [0, 1, 4, 5]
+
+
+def test_order_is_kept_within_a_template():
+    works = rows("t", 10, "a")
+    assert [work.index for group in grouped(works, held=True) for work in group] == list(range(10))

@@ -1,0 +1,185 @@
+"""The decision table: what went wrong, and what to do about it."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from fi_async import (
+    AmbiguousError,
+    APIConnectionError,
+    APIError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    ConfigurationError,
+    EvaluationError,
+    FiAsyncError,
+    IncompleteRunError,
+    InvalidCaseError,
+    MissingCredentialsError,
+    NotFoundError,
+    PermissionDeniedError,
+    ProtocolError,
+    RateLimitError,
+    ServerError,
+    StalledError,
+    ValidationError,
+    _errors,
+)
+from fi_async._settings import RetryPolicy
+from fi_async.pacing.retry import Decision, GiveUp, Retry, decide
+
+RESUBMIT = RetryPolicy()
+FAIL = RetryPolicy(on_ambiguous="fail")
+NO_RETRY = RetryPolicy(max_retries=0)
+NO_RETRY_FAIL = RetryPolicy(max_retries=0, on_ambiguous="fail")
+POLICIES = [RESUBMIT, FAIL, NO_RETRY, NO_RETRY_FAIL]
+
+NEVER_SENT = [APIConnectionError("refused", sent=False), APITimeoutError("no connection", sent=False)]
+LOST = [
+    APIConnectionError("reset"),
+    APITimeoutError("no reply", sent=True),
+    ServerError("500", status=500),
+    ServerError("503", status=503),
+    ProtocolError("cut off", status=200),
+]
+REFUSED = [
+    kind("no")
+    for kind in (
+        FiAsyncError,
+        ConfigurationError,
+        MissingCredentialsError,
+        APIError,
+        APIStatusError,
+        AuthenticationError,
+        PermissionDeniedError,
+        ValidationError,
+        NotFoundError,
+        InvalidCaseError,
+        EvaluationError,
+        AmbiguousError,
+        StalledError,
+        IncompleteRunError,
+    )
+]
+THROTTLES = [RateLimitError("429", retry_after=44.0), EvaluationError("rate_limited", throttled=True)]
+
+
+def named(value: object) -> str:
+    if isinstance(value, FiAsyncError):
+        return f"{type(value).__name__}-{value.message}"
+    if isinstance(value, RetryPolicy):
+        return f"{value.max_retries}-{value.on_ambiguous}"
+    return {True: "repeatable", False: "evaluates"}.get(value, repr(value))
+
+
+def decided(error: FiAsyncError, *, repeatable: bool, policy: RetryPolicy = RESUBMIT, failures: int = 1) -> Decision:
+    return decide(error, repeatable=repeatable, failures=failures, policy=policy, rng=random.Random(1))
+
+
+def first_delay() -> float:
+    return random.Random(1).uniform(0.25, 0.5)
+
+
+def test_every_class_of_error_is_in_the_table():
+    every = {kind for kind in vars(_errors).values() if isinstance(kind, type) and issubclass(kind, FiAsyncError)}
+    assert {type(error) for error in (*NEVER_SENT, *LOST, *REFUSED, *THROTTLES)} == every
+
+
+@pytest.mark.parametrize("repeatable", [True, False], ids=named)
+@pytest.mark.parametrize("policy", [RESUBMIT, FAIL], ids=named)
+@pytest.mark.parametrize("error", NEVER_SENT, ids=named)
+def test_what_was_never_sent_is_tried_again_and_is_not_ambiguous(error, policy, repeatable):
+    assert decided(error, repeatable=repeatable, policy=policy) == Retry(first_delay())
+
+
+@pytest.mark.parametrize("repeatable", [True, False], ids=named)
+@pytest.mark.parametrize("policy", [NO_RETRY, NO_RETRY_FAIL], ids=named)
+@pytest.mark.parametrize("error", NEVER_SENT, ids=named)
+def test_what_was_never_sent_is_given_up_without_retries(error, policy, repeatable):
+    assert decided(error, repeatable=repeatable, policy=policy) == GiveUp()
+
+
+@pytest.mark.parametrize("policy", [RESUBMIT, FAIL], ids=named)
+@pytest.mark.parametrize("error", LOST, ids=named)
+def test_a_lost_answer_to_what_is_repeatable_is_asked_for_again(error, policy):
+    assert decided(error, repeatable=True, policy=policy) == Retry(first_delay())
+
+
+@pytest.mark.parametrize("policy", [NO_RETRY, NO_RETRY_FAIL], ids=named)
+@pytest.mark.parametrize("error", LOST, ids=named)
+def test_a_lost_answer_is_not_asked_for_again_without_retries(error, policy):
+    assert decided(error, repeatable=True, policy=policy) == GiveUp()
+
+
+@pytest.mark.parametrize(
+    ("policy", "decision"),
+    [
+        (RESUBMIT, Retry(first_delay(), ambiguous=True)),
+        (FAIL, GiveUp(ambiguous=True, forbidden=True)),
+        (NO_RETRY, GiveUp(ambiguous=True)),
+        (NO_RETRY_FAIL, GiveUp(ambiguous=True, forbidden=True)),
+    ],
+    ids=named,
+)
+@pytest.mark.parametrize("error", LOST, ids=named)
+def test_a_lost_evaluation_is_ambiguous(error, policy, decision):
+    assert decided(error, repeatable=False, policy=policy) == decision
+
+
+@pytest.mark.parametrize("repeatable", [True, False], ids=named)
+@pytest.mark.parametrize("policy", POLICIES, ids=named)
+@pytest.mark.parametrize("error", REFUSED, ids=named)
+def test_a_refusal_is_final(error, policy, repeatable):
+    assert decided(error, repeatable=repeatable, policy=policy) == GiveUp()
+
+
+@pytest.mark.parametrize("repeatable", [True, False], ids=named)
+@pytest.mark.parametrize("policy", [RESUBMIT, FAIL], ids=named)
+def test_a_429_is_waited_out_as_long_as_the_server_says(policy, repeatable):
+    assert decided(THROTTLES[0], repeatable=repeatable, policy=policy) == Retry(44.0, throttled=True)
+
+
+@pytest.mark.parametrize("repeatable", [True, False], ids=named)
+@pytest.mark.parametrize("policy", [RESUBMIT, FAIL], ids=named)
+@pytest.mark.parametrize("error", [THROTTLES[1], RateLimitError("429")], ids=named)
+def test_a_limit_that_names_no_time_is_waited_out_at_the_pace_of_failures(error, policy, repeatable):
+    assert decided(error, repeatable=repeatable, policy=policy) == Retry(first_delay(), throttled=True)
+    slow = decided(error, repeatable=repeatable, policy=policy, failures=5)
+    assert slow == Retry(random.Random(1).uniform(4, 8), throttled=True)
+
+
+@pytest.mark.parametrize("repeatable", [True, False], ids=named)
+@pytest.mark.parametrize("policy", [NO_RETRY, NO_RETRY_FAIL], ids=named)
+@pytest.mark.parametrize("error", THROTTLES, ids=named)
+def test_without_retries_not_even_a_limit_is_waited_out(error, policy, repeatable):
+    assert decided(error, repeatable=repeatable, policy=policy) == GiveUp()
+
+
+@pytest.mark.parametrize(
+    ("said", "longest", "delay"), [(0.0, 120.0, 0.0), (119.9, 120.0, 119.9), (120.5, 120.0, 120.0), (3600, 60.0, 60.0)]
+)
+def test_the_time_a_server_names_is_capped(said, longest, delay):
+    policy = RetryPolicy(max_retry_after=longest)
+    assert decided(RateLimitError("429", retry_after=said), repeatable=True, policy=policy) == Retry(delay, throttled=True)
+
+
+@pytest.mark.parametrize("failures", [1, 100])
+def test_limits_are_waited_out_however_often_it_failed_before(failures):
+    assert decided(THROTTLES[0], repeatable=False, failures=failures) == Retry(44.0, throttled=True)
+
+
+@pytest.mark.parametrize("max_retries", [1, 4, 7])
+@pytest.mark.parametrize("repeatable", [True, False], ids=named)
+@pytest.mark.parametrize("error", [*NEVER_SENT, *LOST], ids=named)
+def test_it_is_tried_again_max_retries_times_at_growing_delays(error, repeatable, max_retries):
+    policy = RetryPolicy(max_retries=max_retries)
+    for failures in range(1, max_retries + 1):
+        decision = decided(error, repeatable=repeatable, policy=policy, failures=failures)
+        longest = min(0.5 * 2 ** (failures - 1), 8.0)
+        assert isinstance(decision, Retry)
+        assert longest / 2 <= decision.delay <= longest
+    last = decided(error, repeatable=repeatable, policy=policy, failures=max_retries + 1)
+    assert last == GiveUp(ambiguous=error in LOST and not repeatable)

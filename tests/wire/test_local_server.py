@@ -1,0 +1,130 @@
+"""The embedded backend behind uvicorn, on real sockets and in real time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import httpx
+import pytest
+
+from fi_async.local import Faults, LocalBackend, Switches
+from fi_async.local.server import running, serve
+
+HEADERS = {"X-Api-Key": "key", "X-Secret-Key": "secret"}
+PARIS = {"eval_name": "contains", "inputs": {"text": "Paris"}, "config": {"params": {"keyword": "Paris"}}}
+
+
+def client(url):
+    return httpx.Client(base_url=f"{url}/sdk/api/v1/", headers=HEADERS)
+
+
+def test_running_answers_and_stops_promptly():
+    backend = LocalBackend()
+    with running(backend) as url:
+        with client(url) as http:
+            reply = http.post("new-eval/", json=PARIS)
+            assert reply.json()["result"][0]["evaluations"][0]["output"] == "Passed"
+            assert len(reply.headers.get_list("date")) == 1
+            assert len(reply.headers.get_list("server")) == 1
+            chunked = http.post("new-eval/", content=iter([b"{}"]), headers={"Content-Type": "application/json"})
+            assert chunked.status_code == 400
+            assert http.head("get-evals/").status_code == 200
+        began = time.monotonic()
+    assert time.monotonic() - began < 2.0
+    assert backend.statistics()["requests"] == 3
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url)
+
+
+@pytest.mark.parametrize(("kind", "evaluated"), [("reset_before", 0), ("reset_after", 1)])
+def test_a_reset_is_seen_as_one_and_leaves_no_trace_in_the_log(kind, evaluated, caplog):
+    backend = LocalBackend(Switches(faults=Faults(**{kind: 1.0})))
+    with running(backend) as url, client(url) as http:
+        with pytest.raises(httpx.ReadError, match="reset"):
+            http.post("new-eval/", json=PARIS)
+        backend.switches = Switches()
+        assert http.post("new-eval/", json=PARIS).status_code == 200
+    assert backend.statistics()["evaluations_made"] == evaluated + 1
+    assert not caplog.records
+
+
+def test_json_cut_half_way_is_a_whole_http_reply():
+    with running(LocalBackend(Switches(faults=Faults(cut_json=1.0)))) as url, client(url) as http:
+        reply = http.post("new-eval/", json=PARIS)
+        assert reply.status_code == 200
+        assert len(reply.content) == int(reply.headers["content-length"])
+        with pytest.raises(ValueError, match="line 1"):
+            reply.json()
+
+
+def test_requests_in_flight_are_cut_at_the_end(caplog):
+    backend = LocalBackend(Switches(latency=60.0))
+    seen = []
+
+    def post(url):
+        try:
+            httpx.post(f"{url}/sdk/api/v1/new-eval/", json=PARIS, headers=HEADERS, timeout=30)
+        except httpx.ReadError as error:
+            seen.append(error)
+
+    with running(backend) as url:
+        poster = threading.Thread(target=post, args=(url,))
+        poster.start()
+        while not backend.statistics()["in_flight"]:
+            time.sleep(0.01)
+    poster.join()
+    assert len(seen) == 1
+    assert backend.statistics()["evaluations_made"] == 1
+    assert not caplog.records
+
+
+def test_a_port_that_is_taken():
+    with running(LocalBackend()) as url, pytest.raises(OSError, match="in use"):
+        serve(LocalBackend(), port=httpx.URL(url).port)
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
+def test_ipv6_and_an_access_log(caplog):
+    urls = []
+
+    def on_started(url):
+        urls.append(url)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        serve(LocalBackend(), "::1", 0, on_started=on_started, access_log=True)
+    assert urls[0].startswith("http://[::1]:")
+
+
+PROGRAM = """
+import sys
+from fi_async.local import LocalBackend
+from fi_async.local.server import serve
+backend = LocalBackend(store=sys.argv[1])
+serve(backend, port=0, on_started=lambda url: print(url, flush=True))
+print("stopped")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_it_gracefully(number, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(tmp_path / "store.db")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+    ) as process:
+        url = process.stdout.readline().strip()
+        with client(url) as http:
+            assert http.post("new-eval/", json=PARIS).status_code == 200
+        process.send_signal(number)
+        output, _ = process.communicate(timeout=10)
+    assert (output, process.returncode) == ("stopped\n", 0)
