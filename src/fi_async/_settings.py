@@ -227,14 +227,18 @@ def _base_url(url: str, allow_insecure_http: bool) -> str:
     if url == LOCAL:
         return LOCAL
     url = url.strip().rstrip("/")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or parts.query or parts.fragment:
         raise ConfigurationError(
             f'fi_base_url must look like https://host or be "{LOCAL}", not {_without_login(url)!r}'
         )
     if parts.username or parts.password:
         raise ConfigurationError("fi_base_url must not hold a user name or password")
-    if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(parts.hostname or ""):
         raise ConfigurationError(
             f"fi_base_url {url!r} would send your keys unencrypted: use https, or pass allow_insecure_http=True"
         )
@@ -244,7 +248,8 @@ def _base_url(url: str, allow_insecure_http: bool) -> str:
 def _without_login(url: str) -> str:
     """Return the URL with what may be a password cut out, fit for a message."""
     head, at, tail = url.rpartition("@")
-    return f"{head.split('//')[0]}//***@{tail}" if at else url
+    scheme, separator, _ = head.rpartition("://")
+    return f"{scheme}{separator}***@{tail}" if at else url
 
 
 def _is_loopback(host: str) -> bool:

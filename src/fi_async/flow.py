@@ -147,9 +147,8 @@ def ask(call: HttpCall, read: Callable[[Reply], T], context: Context, works: Seq
     Raises:
         FiAsyncError: The last attempt's error; an AmbiguousError if the policy forbids another.
     """
-    attempts = failures = 0
+    failures = throttles = 0
     while True:
-        attempts += 1
         event = yield Send(call, works[0].deadline if works else None)
         _note(call, event, context, works)
         try:
@@ -159,19 +158,24 @@ def ask(call: HttpCall, read: Callable[[Reply], T], context: Context, works: Seq
             return read(event.reply)
         except FiAsyncError as error:
             problem = error
-        failures += 1
         decision = decide(
-            problem, repeatable=call.repeatable, failures=failures, policy=context.policy, rng=context.rng
+            problem,
+            repeatable=call.repeatable,
+            failures=failures + 1,
+            throttles=throttles + 1,
+            policy=context.policy,
+            rng=context.rng,
         )
         _note_ambiguous(decision, context, works)
         late = bool(works) and works[0].deadline is not None and event.now >= works[0].deadline
         if isinstance(decision, GiveUp) or (late and not decision.throttled):
-            raise _final(problem, decision, attempts)
+            raise _final(problem, decision, failures + throttles + 1)
         if decision.throttled:
-            failures -= 1
+            throttles += 1
             context.counts.throttled += 1
             yield Hold(event.now + decision.delay, posts_only=False)
             continue
+        failures += 1
         context.counts.retries += 1
         if decision.ambiguous:
             _note_duplicates(context, works)
@@ -354,7 +358,12 @@ def _settle(work: Work, context: Context, progress: responses.Progress) -> Steps
         return [_scored(work, context, progress.result)]
     assert progress.error is not None  # noqa: S101  # done is a result or an error
     decision = decide(
-        progress.error, repeatable=False, failures=work.throttled + 1, policy=context.policy, rng=context.rng
+        progress.error,
+        repeatable=False,
+        failures=1,
+        throttles=work.throttled + 1,
+        policy=context.policy,
+        rng=context.rng,
     )
     if isinstance(decision, GiveUp) or work.row is None:
         return [_failed(work, context, progress.error)]

@@ -58,21 +58,28 @@ Decision = Retry | GiveUp
 
 
 def decide(
-    error: FiAsyncError, *, repeatable: bool, failures: int, policy: RetryPolicy, rng: random.Random
+    error: FiAsyncError,
+    *,
+    repeatable: bool,
+    failures: int,
+    policy: RetryPolicy,
+    rng: random.Random,
+    throttles: int = 1,
 ) -> Decision:
     """Return what to do after a request failed.
 
     Args:
         error: What happened.
         repeatable: True if the request may be sent twice without harm.
-        failures: Failed attempts so far, this one included; throttled ones are not counted.
+        failures: Failed attempts so far, this one included; throttled ones did not fail.
         policy: What the user allows.
         rng: Draws the jitter.
+        throttles: How often a limit was met so far, this time included.
     """
     if _is_throttle(error):
         if policy.max_retries == 0:
             return GiveUp()
-        return Retry(_throttle_delay(error, failures, policy, rng), throttled=True)
+        return Retry(_throttle_delay(error, throttles, policy, rng), throttled=True)
     lost = _is_lost(error)
     ambiguous = lost and not repeatable
     if ambiguous and policy.on_ambiguous == "fail":
@@ -87,10 +94,10 @@ def _is_throttle(error: FiAsyncError) -> bool:
     return isinstance(error, RateLimitError) or (isinstance(error, EvaluationError) and error.throttled)
 
 
-def _throttle_delay(error: FiAsyncError, failures: int, policy: RetryPolicy, rng: random.Random) -> float:
+def _throttle_delay(error: FiAsyncError, throttles: int, policy: RetryPolicy, rng: random.Random) -> float:
     said = getattr(error, "retry_after", None)
     # A server that does not say when is asked again at the pace of failures.
-    return backoff.delay(failures, rng) if said is None else min(float(said), policy.max_retry_after)
+    return backoff.delay(throttles, rng) if said is None else min(float(said), policy.max_retry_after)
 
 
 def _is_lost(error: FiAsyncError) -> bool:

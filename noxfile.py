@@ -1,0 +1,97 @@
+"""What CI runs: `nox` for all of it, `nox -s tests-3.12` for one, `nox -l` for the list."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.error_on_missing_interpreters = False
+
+SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
+
+
+def interpreters() -> dict[str, str]:
+    """Return the interpreters that this machine has and that start, by version.
+
+    Looked up here, because a version manager's shim is on the PATH also for versions it does not run.
+    """
+    found: dict[str, str] = {}
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    managed = sorted(pyenv.glob("versions/3.*/bin/python"), reverse=True)
+    for candidate in (*(shutil.which(f"python{version}") for version in SUPPORTED), *map(str, managed)):
+        if candidate is None:
+            continue
+        try:
+            told = subprocess.run([candidate, "-V"], capture_output=True, text=True, check=True, timeout=30).stdout
+        except (OSError, subprocess.SubprocessError):
+            continue
+        version = re.match(r"Python (3\.\d+)", told)
+        if version and version[1] in SUPPORTED:
+            found.setdefault(version[1], candidate)
+    return found
+
+
+PYTHONS = dict(sorted(interpreters().items()))
+OLDEST = next(iter(PYTHONS.values()))
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    session.install("-e", ".[all]", *(word for group in groups for word in ("--group", group)))
+
+
+def upgrade_pip(session: nox.Session) -> None:
+    # Dependency groups need pip 25.1; a fresh venv has the one its Python came with.
+    session.run("python", "-m", "pip", "install", "-q", "--upgrade", "pip", silent=True)
+
+
+@nox.session(python=OLDEST)
+def lint(session: nox.Session) -> None:
+    upgrade_pip(session)
+    session.install("--group", "lint")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session(python=OLDEST)
+def types(session: nox.Session) -> None:
+    upgrade_pip(session)
+    install(session, "types")
+    session.install("nox")
+    session.run("mypy")
+
+
+def _tests(session: nox.Session) -> None:
+    upgrade_pip(session)
+    install(session, "test")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine", "-q")
+    if not session.posargs:
+        session.run("coverage", "report")
+
+
+for _version, _interpreter in PYTHONS.items():
+    nox.session(python=_interpreter, name=f"tests-{_version}")(_tests)
+
+
+@nox.session(python=OLDEST)
+def docs(session: nox.Session) -> None:
+    upgrade_pip(session)
+    install(session, "docs")
+    out = Path(session.create_tmp()) / "docs"
+    session.run("sphinx-build", "-W", "-n", "-q", "-b", "html", "docs", str(out / "html"))
+    session.run("sphinx-build", "-W", "-q", "-b", "doctest", "docs", str(out / "doctest"))
+
+
+@nox.session(python=OLDEST)
+def examples(session: nox.Session) -> None:
+    upgrade_pip(session)
+    install(session)
+    session.run("python", "examples/run_all.py")
