@@ -42,7 +42,9 @@ def works(count: int) -> list[Work]:
 
 def reply(body: Any, status: int = 200, **headers: str) -> Reply:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Reply(status, {"content-type": "application/json", "x-request-id": "r-1", **named}, json.dumps(body).encode())
+    return Reply(
+        status, {"content-type": "application/json", "x-request-id": "r-1", **named}, json.dumps(body).encode()
+    )
 
 
 def scored(*outputs: Any, output_type: str = "Pass/Fail") -> Reply:

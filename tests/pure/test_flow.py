@@ -25,8 +25,7 @@ from fi_async import (
     StalledError,
     ValidationError,
 )
-from fi_async import flow as flow_module
-from fi_async.flow import Hold, Job, Rest, Send, Started, Work, accept, fetch, poll, score, start
+from fi_async.flow import DENIED, Hold, Job, Rest, Send, Started, Work, accept, fetch, poll, score, start
 from fi_async.protocol import requests, responses
 from fi_async.protocol.requests import Parameters
 from pure.hand import (
@@ -784,7 +783,9 @@ def chain(error: BaseException | None) -> list[BaseException]:
 
 
 @pytest.mark.parametrize("on_ambiguous", ["resubmit", "fail"])
-@pytest.mark.parametrize("what", [timed_out(), refused(500), reply([]), refused(400)], ids=["timeout", "500", "[]", "400"])
+@pytest.mark.parametrize(
+    "what", [timed_out(), refused(500), reply([]), refused(400)], ids=["timeout", "500", "[]", "400"]
+)
 def test_the_error_of_an_outcome_holds_no_frames(what, on_ambiguous):
     job = score([work()], context(max_retries=0, on_ambiguous=on_ambiguous))
     begin(job)
@@ -807,4 +808,4 @@ def test_jobs_are_told_apart_though_they_are_alike():
 
 
 def test_the_refusals_that_end_a_run_are_those_of_the_key_pair():
-    assert flow_module.DENIED == (AuthenticationError, PermissionDeniedError)
+    assert set(DENIED) == {AuthenticationError, PermissionDeniedError}

@@ -84,11 +84,10 @@ def test_the_key_itself_comes_first_and_then_the_aliases_in_their_order(key, sou
 
 
 def test_the_aliases_are_those_that_users_of_the_official_sdk_rely_on():
-    assert set(ALIASES) == set(
-        """output input context expected expected_value generated_value reference hypothesis text conversation prompt
-        system_prompt image caption instruction instructions images input_pdf json_content input_audio audio
-        generated_audio generated_transcript""".split()
-    )
+    keys = """output input context expected expected_value generated_value reference hypothesis text conversation prompt
+    system_prompt image caption instruction instructions images input_pdf json_content input_audio audio generated_audio
+    generated_transcript"""
+    assert list(ALIASES) == keys.split()
     assert ALIASES["output"] == ("response", "answer", "generated", "input")
     assert ALIASES["input"] == ("query", "question", "prompt_input", "output")
     assert all(key not in sources for key, sources in ALIASES.items())
@@ -409,7 +408,11 @@ def test_a_list_of_anything_else_is_one_rich_value(value):
 
 def test_members_of_a_list_are_one_row_each():
     case = Case({"text": ["a", "b"]}, id="mine")
-    assert rows_of([{"text": ["a", "b"]}, case, {"text": "c"}]) == [Case({"text": ["a", "b"]}), case, Case({"text": "c"})]
+    assert rows_of([{"text": ["a", "b"]}, case, {"text": "c"}]) == [
+        Case({"text": ["a", "b"]}),
+        case,
+        Case({"text": "c"}),
+    ]
     assert rows_of(({"text": "a"},)) == [Case({"text": "a"})]
 
 

@@ -86,12 +86,27 @@ def test_the_servers_bound_of_three_is_for_two_keys_or_more(keys, rows):
 
 @pytest.mark.parametrize("eval_id", [ID, ID.upper(), ID.replace("-", "")])
 def test_a_poll_asks_for_one_id_in_any_spelling_of_it(eval_id):
-    assert requests.get_eval(eval_id) == HttpCall("GET", f"/sdk/api/v1/new-eval/?eval_id={eval_id}", None, repeatable=True)
+    assert requests.get_eval(eval_id) == HttpCall(
+        "GET", f"/sdk/api/v1/new-eval/?eval_id={eval_id}", None, repeatable=True
+    )
 
 
 @pytest.mark.parametrize(
     "eval_id",
-    ["", "not-a-uuid", ID[:-1], f"{ID}0", f"{ID}&foo=1", f"{ID}\n", f"{ID[:-1]}\n", f" {ID[1:]}", None, 5, b"x", ID.split("-")],
+    [
+        "",
+        "not-a-uuid",
+        ID[:-1],
+        f"{ID}0",
+        f"{ID}&foo=1",
+        f"{ID}\n",
+        f"{ID[:-1]}\n",
+        f" {ID[1:]}",
+        None,
+        5,
+        b"x",
+        ID.split("-"),
+    ],
     ids=repr,
 )
 def test_what_is_no_uuid_is_refused_before_it_is_sent(eval_id):

@@ -163,7 +163,9 @@ def test_without_retries_not_even_a_limit_is_waited_out(error, policy, repeatabl
 )
 def test_the_time_a_server_names_is_capped(said, longest, delay):
     policy = RetryPolicy(max_retry_after=longest)
-    assert decided(RateLimitError("429", retry_after=said), repeatable=True, policy=policy) == Retry(delay, throttled=True)
+    assert decided(RateLimitError("429", retry_after=said), repeatable=True, policy=policy) == Retry(
+        delay, throttled=True
+    )
 
 
 @pytest.mark.parametrize("failures", [1, 100])

@@ -108,7 +108,11 @@ def test_concurrency_is_a_whole_number_from_one(value):
 
 @pytest.mark.parametrize(
     ("name", "value", "allowed"),
-    [("strategy", "batch", "'sync', 'async'"), ("extra_keys", "allow", "'forbid', 'ignore'"), ("strategy", [], "'sync'")],
+    [
+        ("strategy", "batch", "'sync', 'async'"),
+        ("extra_keys", "allow", "'forbid', 'ignore'"),
+        ("strategy", [], "'sync'"),
+    ],
 )
 def test_the_words_of_an_option_are_named(name, value, allowed):
     with pytest.raises(ConfigurationError) as caught:
@@ -168,7 +172,9 @@ def test_omitted_has_a_name_of_its_own():
     assert copy.deepcopy(OMITTED) is OMITTED
 
 
-@pytest.mark.parametrize("settings", [Timeout(), RetryPolicy(), RunOptions(), Credentials("a", "b")], ids=lambda it: type(it).__name__)
+@pytest.mark.parametrize(
+    "settings", [Timeout(), RetryPolicy(), RunOptions(), Credentials("a", "b")], ids=lambda it: type(it).__name__
+)
 def test_settings_cannot_be_changed(settings):
     for field in dataclasses.fields(settings):
         with pytest.raises(dataclasses.FrozenInstanceError):
@@ -271,7 +277,9 @@ def test_base_urls_that_cannot_be_used_are_named_with_an_example(url):
     assert caught.value.message.startswith('fi_base_url must look like https://host or be "local", not ')
 
 
-@pytest.mark.parametrize("url", ["http://host", "http://10.0.0.1", "http://localhost.example.com", "http://127.0.0.1.nip.io"])
+@pytest.mark.parametrize(
+    "url", ["http://host", "http://10.0.0.1", "http://localhost.example.com", "http://127.0.0.1.nip.io"]
+)
 def test_keys_are_not_sent_unencrypted_unless_the_user_says_so(url):
     with pytest.raises(ConfigurationError, match="unencrypted: use https, or pass allow_insecure_http=True"):
         Connection.resolve("a", "s", url)
@@ -280,7 +288,13 @@ def test_keys_are_not_sent_unencrypted_unless_the_user_says_so(url):
 
 @pytest.mark.parametrize(
     "url",
-    ["https://user:hunter2@host", "https://hunter2@host", "ftp://user:hunter2@host", "https://u:hunter2@host?x", "u:hunter2@h"],
+    [
+        "https://user:hunter2@host",
+        "https://hunter2@host",
+        "ftp://user:hunter2@host",
+        "https://u:hunter2@host?x",
+        "u:hunter2@h",
+    ],
 )
 def test_a_login_in_the_url_is_refused_and_not_shown(url):
     with pytest.raises(ConfigurationError) as caught:
@@ -288,7 +302,9 @@ def test_a_login_in_the_url_is_refused_and_not_shown(url):
     assert "hunter2" not in "".join(traceback.format_exception(caught.value))
 
 
-@pytest.mark.parametrize("key", ["hunter2\n", " hunter2", "hunter2 ", "hun\rter2", "hunter2é", "hun\tter2", "hunter2\0"])
+@pytest.mark.parametrize(
+    "key", ["hunter2\n", " hunter2", "hunter2 ", "hun\rter2", "hunter2é", "hun\tter2", "hunter2\0"]
+)
 def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(key):
     for pair, name in (((key, "s"), "fi_api_key"), (("a", key), "fi_secret_key")):
         with pytest.raises(ConfigurationError) as caught:

@@ -96,7 +96,12 @@ def test_name_of_one():
 
 @pytest.mark.parametrize(
     ("wrong", "suggested"),
-    [("Groundedness", "groundedness"), ("context-relevance", "context_relevance"), ("Bleu Score", "bleu_score"), ("tonne", "tone")],
+    [
+        ("Groundedness", "groundedness"),
+        ("context-relevance", "context_relevance"),
+        ("Bleu Score", "bleu_score"),
+        ("tonne", "tone"),
+    ],
 )
 def test_a_name_that_is_not_known_is_answered_with_one_that_resembles_it(wrong, suggested):
     templates = Templates()

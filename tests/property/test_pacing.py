@@ -1,0 +1,98 @@
+"""Delays, decisions and polls stay within their bounds, whatever happened before."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fi_async import (
+    APIConnectionError,
+    APITimeoutError,
+    AuthenticationError,
+    EvaluationError,
+    NotFoundError,
+    ProtocolError,
+    RateLimitError,
+    ServerError,
+    ValidationError,
+)
+from fi_async._settings import RetryPolicy
+from fi_async.pacing import backoff
+from fi_async.pacing.polling import LONGEST, Completions
+from fi_async.pacing.rate import Gate
+from fi_async.pacing.retry import GiveUp, Retry, decide
+
+times = st.floats(0, 1e6, allow_nan=False)
+errors = st.one_of(
+    st.builds(APIConnectionError, st.just("x"), sent=st.booleans()),
+    st.builds(APITimeoutError, st.just("x"), sent=st.booleans()),
+    st.builds(RateLimitError, st.just("x"), retry_after=st.none() | times),
+    st.builds(EvaluationError, st.just("x"), throttled=st.booleans()),
+    st.sampled_from(
+        [kind("x") for kind in (ServerError, ProtocolError, ValidationError, NotFoundError, AuthenticationError)]
+    ),
+)
+policies = st.builds(
+    RetryPolicy,
+    max_retries=st.integers(0, 10),
+    on_ambiguous=st.sampled_from(["resubmit", "fail"]),
+    max_retry_after=st.floats(0.001, 1e6),
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.integers(1, 10**6), st.integers())
+def test_a_delay_is_between_half_its_step_and_its_step(failures, seed):
+    step = min(0.5 * 2 ** min(failures - 1, 10), backoff.LONGEST)
+    assert step / 2 <= backoff.delay(failures, random.Random(seed)) <= step
+
+
+@settings(deadline=None, max_examples=500)
+@given(errors, st.booleans(), st.integers(1, 20), policies, st.integers())
+def test_a_decision_keeps_to_the_policy(error, repeatable, failures, policy, seed):
+    decision = decide(error, repeatable=repeatable, failures=failures, policy=policy, rng=random.Random(seed))
+    if isinstance(decision, Retry):
+        assert policy.max_retries > 0
+        assert decision.throttled or failures <= policy.max_retries
+        assert 0 <= decision.delay <= max(policy.max_retry_after, backoff.LONGEST)
+        assert not (decision.throttled and decision.ambiguous)
+        assert not (decision.ambiguous and policy.on_ambiguous == "fail")
+    assert not (decision.ambiguous and repeatable)
+    if isinstance(decision, GiveUp) and decision.forbidden:
+        assert decision.ambiguous
+        assert policy.on_ambiguous == "fail"
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(times, max_size=300), times)
+def test_the_next_poll_is_later_but_not_by_much(learned, age):
+    completions = Completions()
+    for each in learned:
+        completions.learn("t", each)
+    then = completions.next_poll("t", age)
+    recent = sorted(learned[-200:])
+    quickest = recent[len(recent) // 10] if len(recent) >= 5 else 0.0
+    assert then > age
+    assert then <= max(age + LONGEST, quickest)
+    assert then >= quickest
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(times, max_size=20), times, st.floats(0.001, 1e4))
+def test_a_fixed_interval_is_kept_whatever_was_learned(learned, age, interval):
+    completions = Completions(interval)
+    for each in learned:
+        completions.learn("t", each)
+    assert completions.next_poll("t", age) == age + interval
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.tuples(times, st.booleans())))
+def test_a_gate_opens_at_the_latest_time_anyone_was_told(holds):
+    gate = Gate()
+    for until, posts_only in holds:
+        gate.hold(until, posts_only=posts_only)
+    assert gate.opens_at(post=True) == max([0.0, *(until for until, _ in holds)])
+    assert gate.opens_at(post=False) == max([0.0, *(until for until, posts_only in holds if not posts_only)])

@@ -1,0 +1,103 @@
+"""The public names, and what importing them costs."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import fi_async
+
+PUBLIC = [
+    "APIConnectionError",
+    "APIError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AmbiguousError",
+    "AsyncEvaluator",
+    "AuthenticationError",
+    "BatchRunResult",
+    "BlockingExecution",
+    "Case",
+    "ConfigurationError",
+    "Counts",
+    "EvalResult",
+    "EvalStatus",
+    "EvaluationError",
+    "Evaluator",
+    "Execution",
+    "FiAsyncError",
+    "IncompleteRunError",
+    "InvalidCaseError",
+    "MissingCredentialsError",
+    "NotFoundError",
+    "Outcome",
+    "OutcomeStatus",
+    "PermissionDeniedError",
+    "ProtocolError",
+    "RateLimitError",
+    "Report",
+    "RunOptions",
+    "ServerError",
+    "StalledError",
+    "Template",
+    "Timeout",
+    "ValidationError",
+    "__version__",
+    "aevaluate",
+    "evaluate",
+]
+EXTRAS = ("starlette", "uvicorn", "httptools", "aiohttp", "httpx_aiohttp", "cyclopts", "rich")
+
+
+def loaded_by(program: str) -> set[str]:
+    """The top-level modules that a fresh interpreter has loaded after a program."""
+    source = f"import sys\n{program}\nprint(*{{name.split('.')[0] for name in sys.modules}})"
+    ran = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True, timeout=60)
+    return set(ran.stdout.split())
+
+
+def test_the_public_names_are_these():
+    assert fi_async.__all__ == PUBLIC == sorted(PUBLIC)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_each_public_name_is_there_and_documented(name):
+    member = getattr(fi_async, name)
+    if name != "__version__":
+        assert inspect.getdoc(member)
+
+
+def test_no_other_public_name_is_bound():
+    bound = {name for name, value in vars(fi_async).items() if not name.startswith("_") and not inspect.ismodule(value)}
+    assert bound == set(PUBLIC) - {"__version__"}
+
+
+def test_the_package_is_typed():
+    assert (Path(fi_async.__file__).parent / "py.typed").is_file()
+
+
+def test_the_version_is_a_version_and_the_distributions_own():
+    assert re.fullmatch(r"\d+\.\d+\.\d+((a|b|rc)\d+)?(\.dev\d+)?", fi_async.__version__)
+    try:
+        installed = metadata.version("fi-async")
+    except metadata.PackageNotFoundError:
+        pytest.skip("the package is not installed")
+    assert installed == fi_async.__version__
+
+
+def test_importing_the_package_imports_none_of_its_extras():
+    # httpx itself imports rich where it finds click, pygments and rich, for its own command line.
+    httpx_loads = loaded_by("import httpx")
+    extras = loaded_by("import fi_async") & set(EXTRAS)
+    assert extras - (httpx_loads & {"rich"}) == set()
+
+
+def test_importing_the_package_reads_no_table_of_templates():
+    loaded = "from fi_async import _catalogue; assert _catalogue.rows.cache_info().currsize == 0, 'read'"
+    loaded_by(f"import fi_async; {loaded}")

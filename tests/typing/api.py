@@ -1,0 +1,66 @@
+"""What a user's type checker makes of the public names. Checked by mypy, never run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, assert_type
+
+from fi_async import (
+    AsyncEvaluator,
+    BatchRunResult,
+    BlockingExecution,
+    Case,
+    EvalResult,
+    Evaluator,
+    Execution,
+    Outcome,
+    Report,
+    Timeout,
+    aevaluate,
+    evaluate,
+)
+
+if TYPE_CHECKING:
+    import httpx
+
+
+async def awaited(client: httpx.AsyncClient) -> None:
+    """Hold the types of the client."""
+    async with AsyncEvaluator(
+        "key", "secret", concurrency=8, timeout=Timeout(case=30), on_ambiguous="fail", http_client=client
+    ) as ev:
+        batch = await ev.evaluate("groundedness", {"output": "x", "context": "y"}, model_name="turing_small", timeout=5)
+        assert_type(batch, BatchRunResult)
+        assert_type(batch.eval_results[0], EvalResult)
+        assert_type(batch.eval_results[0].score, float | None)
+        assert_type(batch.eval_results[0].passed, bool | None)
+        assert_type(ev.get_execution("id"), Execution)
+        assert_type(await ev.get_execution("id"), EvalResult)
+        assert_type(await ev.poll("id"), EvalResult)
+        report = await ev.gather([{"output": "x"}, Case({"output": "y"}, id="1")], ["toxicity"], concurrency=64)
+        assert_type(report, Report)
+        assert_type(report.results, list[EvalResult])
+        async for outcome in ev.stream(numbers(), "toxicity", timeout=None, strategy="async"):
+            assert_type(outcome, Outcome)
+        assert_type(ev.with_options(max_retries=0), AsyncEvaluator)
+        await ev.gather([], "toxicity", concurency=3)  # type: ignore[call-arg]  # a misspelt keyword is seen
+        await ev.gather([], "toxicity", on_ambiguous="maybe")  # type: ignore[arg-type]  # so is a wrong value
+    assert_type(await aevaluate("toxicity", output="x"), EvalResult)
+
+
+async def numbers() -> AsyncIterator[dict[str, str]]:
+    """Yield cases."""
+    yield {"output": "x"}
+
+
+def blocking() -> None:
+    """Hold the types of the facade: the client's, without the await."""
+    with Evaluator(max_workers=8) as ev:
+        assert_type(ev.evaluate("toxicity", {"output": "x"}), BatchRunResult)
+        assert_type(ev.gather([{"output": "x"}], "toxicity", concurrency=3), Report)
+        assert_type(ev.get_execution("id"), BlockingExecution)
+        assert_type(ev.get_execution("id").result(), EvalResult)
+        for outcome in ev.stream([{"output": "x"}], "toxicity"):
+            assert_type(outcome, Outcome)
+        ev.gather([], "toxicity", concurency=3)  # type: ignore[call-arg]  # a misspelt keyword is seen
+    assert_type(evaluate("toxicity", output="x"), EvalResult)
