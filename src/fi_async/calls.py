@@ -12,14 +12,16 @@ from typing import Any
 import anyio
 
 from fi_async._errors import FiAsyncError
-from fi_async._models import Case, EvalResult, Inputs, Outcome, TemplateLike
+from fi_async._models import Case, EvalResult, Inputs, Outcome, Template, TemplateLike
 from fi_async._report import Report
 from fi_async._settings import RunOptions
-from fi_async.engine import Run, Session, as_async
+from fi_async.engine import Run, fetch_once
 from fi_async.flow import Job, Started, score, start
-from fi_async.intake import Intake, grouped, questions
+from fi_async.intake import Intake, as_async, grouped, questions
+from fi_async.protocol import requests, responses
 from fi_async.protocol.inputs import rows_of
 from fi_async.protocol.templates import names_of
+from fi_async.session import Session
 
 Templates = TemplateLike | Sequence[TemplateLike]
 Cases = Iterable[Inputs | Case] | AsyncIterable[Inputs | Case]
@@ -45,7 +47,7 @@ class Ask:
 
     async def intake(self, session: Session) -> Intake:
         """Return what turns cases into jobs; a name that is not a system template's is looked up once."""
-        found = await session.find_templates(names_of(self.templates), self.options)
+        found = await find_templates(session, names_of(self.templates), self.options)
         asked = questions(found, self.options, self.eval_config, **self.fields)
         return Intake(asked, session.context(self.options), self.options)
 
@@ -53,6 +55,26 @@ class Ask:
         """Return a run for this call."""
         limiter = None if not self.own_bound else anyio.CapacityLimiter(self.options.concurrency)
         return Run(session, intake.context, self.options, limiter=limiter, **how)
+
+
+async def list_templates(session: Session, options: RunOptions) -> list[dict[str, Any]]:
+    """Return the server's list of templates: asked for once, also by many at the same moment."""
+    known = session.templates
+    async with session.listing():
+        if known.listed is None:
+            known.learn(await fetch_once(session, requests.get_evals(), options, responses.read))
+    return known.listed or []
+
+
+async def find_templates(session: Session, names: Sequence[str], options: RunOptions) -> list[Template]:
+    """Return the facts of some templates. Only a name that is not a system template's costs a request.
+
+    Raises:
+        NotFoundError: The server lists no such template; the message suggests names that resemble it.
+    """
+    if any(session.templates.get(name) is None for name in names):
+        await list_templates(session, options)
+    return [session.templates.find(name) for name in names]
 
 
 async def evaluate(

@@ -1,16 +1,15 @@
 """The one engine: drives jobs, at most so many requests under way, in memory that does not grow with their number.
 
-A Session is what the runs of one client share; a Run drives jobs to their end. Each request is a task of
-its own, and one task decides which comes next. Jobs that wait for a poll or a retry are entries in a heap.
+Each request is a task of its own, and one task decides which comes next. Jobs that wait for a poll or a retry
+are entries in a heap.
 """
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-import random
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -18,112 +17,21 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import anyio
 
 from fi_async._errors import APIConnectionError, APITimeoutError, FiAsyncError, StalledError
-from fi_async._models import OutcomeStatus, Template
+from fi_async._models import Outcome, OutcomeStatus
 from fi_async._report import Counts
-from fi_async._settings import Connection, RunOptions
+from fi_async._settings import RunOptions
 from fi_async.flow import Action, Context, Event, Hold, Job, Rest, Send, Work, fetch, outcome
-from fi_async.pacing.polling import Completions
-from fi_async.pacing.rate import Gate
-from fi_async.protocol import requests, responses
 from fi_async.protocol.requests import HttpCall
-from fi_async.protocol.templates import Templates
-from fi_async.transport import Transport
+from fi_async.protocol.responses import Reply
+from fi_async.session import Session
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
 ACCEPTED_IN_HOUSE: Final = 4096  # evaluations the server works on at once, for us: about 2 kB of memory each
-_READ_AT_ONCE: Final = 64  # cases read from a source that never waits, before others get their turn
 
 T = TypeVar("T")
 Feed = Callable[[], AsyncGenerator[Sequence[Job | Any]]]
-
-
-class Session:
-    """What all runs of one client share: connections, the gate, what is known of the templates.
-
-    Args:
-        connection: Where requests go, and as whom.
-        transport: Moves the bytes.
-        concurrency: Requests under way at once, over all runs that set no bound of their own.
-        rng: Draws the jitter; seeded by tests.
-    """
-
-    def __init__(
-        self, connection: Connection, transport: Transport, concurrency: int, rng: random.Random | None = None
-    ) -> None:
-        self.connection = connection
-        self.transport = transport
-        self.concurrency = concurrency
-        self.templates = Templates()
-        self.gate = Gate()
-        self.rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._limiter: anyio.CapacityLimiter
-        self._listing: anyio.Lock
-
-    def with_concurrency(self, concurrency: int) -> Session:
-        """Return a session that shares all but the bound on requests under way."""
-        other = Session(self.connection, self.transport, concurrency, self.rng)
-        other.templates, other.gate = self.templates, self.gate
-        return other
-
-    def limiter(self) -> anyio.CapacityLimiter:
-        """Return the bound on requests under way over all runs."""
-        self._bind()
-        return self._limiter
-
-    def _bind(self) -> None:
-        """Make what belongs to one event loop anew when another one runs, as after `asyncio.run`."""
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            self._loop = loop
-            self._limiter = anyio.CapacityLimiter(self.concurrency)
-            self._listing = anyio.Lock()
-        self.gate.go_by(loop)
-
-    def context(self, options: RunOptions) -> Context:
-        """Return what the jobs of a run with these options share."""
-        return Context(
-            backend=self.connection.backend,
-            timeout=options.timeout,
-            policy=options.retry_policy(),
-            completions=Completions(options.poll_interval),
-            rng=self.rng,
-        )
-
-    async def fetch(self, call: HttpCall, options: RunOptions, read: Callable[[responses.Reply], T]) -> T:
-        """Return what `read` makes of the reply to one call, retried as `options` say.
-
-        Raises:
-            APITimeoutError: There was none within the timeout of the call.
-            FiAsyncError: Whatever `read` or the last attempt raised.
-        """
-        run = Run(self, self.context(options), options)
-        run.add(fetch(call, read, run.context))
-        await run.drive()
-        if not run.finished:
-            raise APITimeoutError("no reply within the timeout of the call")
-        answer: T = run.finished[0]
-        return answer
-
-    async def list_templates(self, options: RunOptions) -> list[dict[str, Any]]:
-        """Return the server's list of templates: asked for once, also by many at the same moment."""
-        self._bind()
-        async with self._listing:
-            if self.templates.listed is None:
-                self.templates.learn(await self.fetch(requests.get_evals(), options, responses.read))
-        return self.templates.listed or []
-
-    async def find_templates(self, names: Sequence[str], options: RunOptions) -> list[Template]:
-        """Return the facts of some templates. Only a name that is not a system template's costs a request.
-
-        Raises:
-            NotFoundError: The server lists no such template; the message suggests names that resemble it.
-        """
-        if any(self.templates.get(name) is None for name in names):
-            await self.list_templates(options)
-        return [self.templates.find(name) for name in names]
 
 
 class Run:
@@ -159,6 +67,7 @@ class Run:
         self._resting: list[tuple[float, int, Job]] = []
         self._order = count()
         self._under_way: set[Job] = set()
+        self._sent: set[Job] = set()
         self._unread = 0
         self._feeding = False
         self._failure: Exception | None = None
@@ -265,6 +174,7 @@ class Run:
             begins_now = None if timeout.case is None else now + timeout.case
             deadline = begins_now if send.deadline is None else send.deadline + waited
             reply = problem = None
+            self._sent.add(job)
             try:
                 reply = await self._session.transport.send(send.call, timeout, deadline)
             except APIConnectionError as error:
@@ -272,6 +182,7 @@ class Run:
             except Exception as error:  # noqa: BLE001  # a bug or a setting: drive() raises it as it is
                 self._fail(error)
                 return
+        self._sent.discard(job)
         self._under_way.discard(job)
         self._advance(job, Event(anyio.current_time(), now, waited, reply, problem))
         self._changed.set()
@@ -321,16 +232,16 @@ class Run:
         for job in self._jobs:
             job.steps.close()
             for work in job.works:
-                self._finish([self._cut_off(work, under_way=job in self._under_way)])
+                self._finish([self._cut_off(work, sent=job in self._sent)])
         self._jobs.clear()
 
-    def _cut_off(self, work: Work, *, under_way: bool) -> Any:
+    def _cut_off(self, work: Work, *, sent: bool) -> Outcome:
         status = OutcomeStatus.CANCELLED
         error: FiAsyncError = APITimeoutError("not sent within the timeout of the call", sent=False)
         if work.eval_id is not None:
             status = OutcomeStatus.STALLED
             error = StalledError("accepted by the server, and not done within the timeout of the call")
-        elif under_way:
+        elif sent:
             work.attempts += 1
             work.ambiguous += 1
             self.counts.ambiguous += 1
@@ -338,13 +249,17 @@ class Run:
         return outcome(work, self.context.backend, status, error=error)
 
 
-async def as_async(items: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[Any]:
-    """Iterate over either kind, letting others have their turn now and then."""
-    if isinstance(items, AsyncIterable):
-        async for item in items:
-            yield item
-        return
-    for position, item in enumerate(items, 1):
-        yield item
-        if position % _READ_AT_ONCE == 0:
-            await anyio.lowlevel.checkpoint()
+async def fetch_once(session: Session, call: HttpCall, options: RunOptions, read: Callable[[Reply], T]) -> T:
+    """Return what `read` makes of the reply to one call, retried as `options` say.
+
+    Raises:
+        APITimeoutError: There was none within the timeout of the call.
+        FiAsyncError: Whatever `read` or the last attempt raised.
+    """
+    run = Run(session, session.context(options), options)
+    run.add(fetch(call, read, run.context))
+    await run.drive()
+    if not run.finished:
+        raise APITimeoutError("no reply within the timeout of the call")
+    answer: T = run.finished[0]
+    return answer

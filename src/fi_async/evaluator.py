@@ -15,11 +15,12 @@ from fi_async._models import BatchRunResult, Case, EvalResult, Inputs, Outcome
 from fi_async._report import Report
 from fi_async._settings import LOCAL, OMITTED, Connection, Omitted, RunKeywords, RunOptions, Timeout
 from fi_async.calls import Ask, Cases, Templates
-from fi_async.engine import Session
+from fi_async.engine import fetch_once
 from fi_async.execution import Execution, poll_all
 from fi_async.protocol import requests, responses
 from fi_async.protocol.inputs import rows_of
 from fi_async.protocol.templates import names_of
+from fi_async.session import Session
 from fi_async.transport import AsgiApp, Transport
 
 if TYPE_CHECKING:
@@ -306,7 +307,7 @@ class AsyncEvaluator:
             APIError: The server could not be asked.
         """
         call = requests.get_eval(eval_id)
-        return responses.both_spellings(await self._session.fetch(call, self._options, responses.read_body))
+        return responses.both_spellings(await fetch_once(self._session, call, self._options, responses.read_body))
 
     # Many
 
@@ -384,7 +385,7 @@ class AsyncEvaluator:
         Raises:
             APIError: The server could not be asked.
         """
-        return await self._session.list_templates(self._options)
+        return await calls.list_templates(self._session, self._options)
 
     async def evaluate_pipeline(
         self, project_name: str, version: str, eval_data: Sequence[Mapping[str, Any]]
@@ -403,7 +404,7 @@ class AsyncEvaluator:
         call = requests.evaluate_pipeline(project_name, version, eval_data)
         # Sent again it would be refused as seen before, whatever became of the first.
         options = self._options.with_given(on_ambiguous="fail")
-        return await self._session.fetch(call, options, responses.read_body)
+        return await fetch_once(self._session, call, options, responses.read_body)
 
     async def get_pipeline_results(self, project_name: str, versions: Sequence[str]) -> dict[str, Any]:
         """Return the server's answer on some versions of a project: aggregates only, once all are done.
@@ -415,7 +416,7 @@ class AsyncEvaluator:
         if isinstance(versions, str) or not all(isinstance(version, str) for version in versions):
             raise ConfigurationError("versions must be a list of names")
         call = requests.pipeline_results(project_name, versions)
-        return await self._session.fetch(call, self._options, responses.read_body)
+        return await fetch_once(self._session, call, self._options, responses.read_body)
 
     async def configure_evaluations(
         self,
@@ -465,7 +466,7 @@ class AsyncEvaluator:
             **{name: value for name, value in span.items() if value},
             **fields,
         }
-        answer = await self._session.fetch(requests.configure_evaluations(body), self._options, responses.read)
+        answer = await fetch_once(self._session, requests.configure_evaluations(body), self._options, responses.read)
         return answer if isinstance(answer, dict) else {"message": answer}
 
 

@@ -11,11 +11,12 @@ from fi_async._errors import EvaluationError, StalledError
 from fi_async._models import Case, EvalResult, EvalStatus, Outcome
 from fi_async._report import Report
 from fi_async._settings import OMITTED, Omitted, RunOptions, Timeout
-from fi_async.engine import Run, Session
+from fi_async.engine import Run, fetch_once
 from fi_async.flow import Work, poll
 from fi_async.protocol import requests, responses
 from fi_async.protocol.requests import Parameters
 from fi_async.protocol.responses import Progress, Reply
+from fi_async.session import Session
 
 
 class Execution:
@@ -69,7 +70,7 @@ class Execution:
         def read(reply: Reply) -> Progress:
             return responses.progress(responses.read(reply), reply)
 
-        progress = await self._session.fetch(requests.get_eval(self.id), self._options, read)
+        progress = await fetch_once(self._session, requests.get_eval(self.id), self._options, read)
         self.status, self._result, self.error = progress.status, progress.result, progress.error
         return self
 

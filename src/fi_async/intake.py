@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+
+import anyio
 
 from fi_async._errors import ConfigurationError, InvalidCaseError
 from fi_async._models import Case, Inputs, Outcome, OutcomeStatus, Template
@@ -13,6 +15,7 @@ from fi_async.flow import Context, Job, Work, accept, outcome, score
 from fi_async.protocol import inputs
 from fi_async.protocol.requests import ROWS_OF_SEVERAL_LISTS, Parameters, max_rows
 
+_READ_AT_ONCE: Final = 64  # cases read from a source that never waits, before others get their turn
 _HELD_ROWS: Final = ROWS_OF_SEVERAL_LISTS  # rows of a sync request run one after the other while it is held
 
 
@@ -128,3 +131,15 @@ def grouped(works: Sequence[Work], *, held: bool) -> list[list[Work]]:
             groups.append(group)
         group.append(work)
     return groups
+
+
+async def as_async(items: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[Any]:
+    """Iterate over either kind, letting others have their turn now and then."""
+    if isinstance(items, AsyncIterable):
+        async for item in items:
+            yield item
+        return
+    for position, item in enumerate(items, 1):
+        yield item
+        if position % _READ_AT_ONCE == 0:
+            await anyio.lowlevel.checkpoint()
