@@ -1,42 +1,47 @@
 """LLM evaluations at scale against the Future AGI API: asyncio-native, paced, every case accounted for."""
 
-from fi_async._errors import (
-    AmbiguousError,
-    APIConnectionError,
-    APIError,
-    APIStatusError,
-    APITimeoutError,
-    AuthenticationError,
-    ConfigurationError,
-    EvaluationError,
-    FiAsyncError,
-    IncompleteRunError,
-    InvalidCaseError,
-    MissingCredentialsError,
-    NotFoundError,
-    PermissionDeniedError,
-    ProtocolError,
-    RateLimitError,
-    ServerError,
-    StalledError,
-    ValidationError,
-)
-from fi_async._models import (
-    BatchRunResult,
-    Case,
-    EvalResult,
-    EvalStatus,
-    Outcome,
-    OutcomeStatus,
-    Template,
-)
-from fi_async._report import Counts, Report
-from fi_async._settings import RunOptions, Timeout
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from fi_async._version import __version__
-from fi_async.evaluator import AsyncEvaluator
-from fi_async.execution import Execution
-from fi_async.standalone import aevaluate, evaluate
-from fi_async.sync import BlockingExecution, Evaluator
+
+if TYPE_CHECKING:
+    from fi_async._errors import (
+        AmbiguousError,
+        APIConnectionError,
+        APIError,
+        APIStatusError,
+        APITimeoutError,
+        AuthenticationError,
+        ConfigurationError,
+        EvaluationError,
+        FiAsyncError,
+        IncompleteRunError,
+        InvalidCaseError,
+        MissingCredentialsError,
+        NotFoundError,
+        PermissionDeniedError,
+        ProtocolError,
+        RateLimitError,
+        ServerError,
+        StalledError,
+        ValidationError,
+    )
+    from fi_async._models import (
+        BatchRunResult,
+        Case,
+        EvalResult,
+        EvalStatus,
+        Outcome,
+        OutcomeStatus,
+        Template,
+    )
+    from fi_async._report import Counts, Report
+    from fi_async._settings import RunOptions, Timeout
+    from fi_async.evaluator import AsyncEvaluator
+    from fi_async.execution import Execution
+    from fi_async.standalone import aevaluate, evaluate
+    from fi_async.sync import BlockingExecution, Evaluator
 
 __all__ = [
     "APIConnectionError",
@@ -77,3 +82,20 @@ __all__ = [
     "aevaluate",
     "evaluate",
 ]
+
+_ROOMS = ("_errors", "_settings", "_models", "_report", "execution", "evaluator", "sync", "standalone")
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used: importing the package must not cost what it does not need."""
+    if name in __all__:
+        for room in _ROOMS:
+            value = getattr(import_module(f"{__name__}.{room}"), name, None)
+            if value is not None:
+                globals()[name] = value
+                return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
@@ -79,7 +78,7 @@ class Template:
     description: str = ""
     choices: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
-    params: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    params: Mapping[str, Any] = field(default_factory=dict)
     partial: bool = False
     system: bool = True
 
@@ -143,6 +142,8 @@ class EvalResult(BaseModel):
             return [str(label) for label in self.output]
         if isinstance(self.output, dict) and "choice" in self.output:
             return [str(self.output["choice"])]
+        if isinstance(self.output, str) and self.output_type == "choices":
+            return [self.output]
         return None
 
 

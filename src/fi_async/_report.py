@@ -64,7 +64,7 @@ class Report:
     @property
     def coverage(self) -> float:
         """Scored / all, from 0 to 1; 1 for an empty run. A mean score says little beside a low one."""
-        return 1 - len(self.failures) / len(self.outcomes) if self.outcomes else 1.0
+        return len(self.results) / len(self.outcomes) if self.outcomes else 1.0
 
     def summary(self) -> dict[str, Any]:
         """Return the run in numbers: plain values, ready for JSON.
@@ -110,7 +110,9 @@ class Report:
         failures = self.failures
         if not failures:
             return
-        causes = Counter(f"{each.status}: {type(each.error).__name__}" for each in failures)
+        causes = Counter(
+            f"{each.status}: {type(each.error).__name__}" if each.error else str(each.status) for each in failures
+        )
         listed = ", ".join(f"{count} {cause}" for cause, count in causes.most_common())
         raise IncompleteRunError(
             f"{len(failures)} of {len(self.outcomes)} evaluations have no score ({listed})", failures=failures

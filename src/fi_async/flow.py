@@ -36,6 +36,8 @@ from fi_async.protocol.responses import Reply
 
 T = TypeVar("T")
 
+_LAST_REPLY: Final = 5.0  # seconds that the reply to a case's last poll may take past its deadline
+
 DENIED: Final = (AuthenticationError, PermissionDeniedError)
 """Refusals of the key pair: they end the whole run, as every other request would meet them too."""
 
@@ -149,7 +151,7 @@ def ask(call: HttpCall, read: Callable[[Reply], T], context: Context, works: Seq
     """
     failures = throttles = 0
     while True:
-        event = yield Send(call, works[0].deadline if works else None)
+        event = yield Send(call, _deadline(call, works))
         _note(call, event, context, works)
         try:
             if event.error is not None:
@@ -167,12 +169,12 @@ def ask(call: HttpCall, read: Callable[[Reply], T], context: Context, works: Seq
             rng=context.rng,
         )
         _note_ambiguous(decision, context, works)
-        late = bool(works) and works[0].deadline is not None and event.now >= works[0].deadline
-        if isinstance(decision, GiveUp) or (late and not decision.throttled):
+        if isinstance(decision, GiveUp) or (_too_late(event.now + decision.delay, works) and not decision.throttled):
             raise _final(problem, decision, failures + throttles + 1)
         if decision.throttled:
             throttles += 1
             context.counts.throttled += 1
+            _begin_anew(call, works)
             yield Hold(event.now + decision.delay, posts_only=False)
             continue
         failures += 1
@@ -180,6 +182,23 @@ def ask(call: HttpCall, read: Callable[[Reply], T], context: Context, works: Seq
         if decision.ambiguous:
             _note_duplicates(context, works)
         yield Rest(event.now + decision.delay)
+
+
+def _deadline(call: HttpCall, works: Sequence[Work]) -> float | None:
+    """Return when a call is given up. A poll at the last moment still has time for its reply."""
+    deadline = works[0].deadline if works else None
+    return deadline + _LAST_REPLY if deadline is not None and call.repeatable else deadline
+
+
+def _too_late(when: float, works: Sequence[Work]) -> bool:
+    return bool(works) and works[0].deadline is not None and when >= works[0].deadline
+
+
+def _begin_anew(call: HttpCall, works: Sequence[Work]) -> None:
+    """Let a case's time begin with its next attempt: what a limit refused, the server never had."""
+    if not call.repeatable:
+        for work in works:
+            work.deadline = None
 
 
 def _note(call: HttpCall, event: Event, context: Context, works: Sequence[Work]) -> None:
@@ -205,19 +224,19 @@ def _note_duplicates(context: Context, works: Sequence[Work]) -> None:
 
 def _final(error: FiAsyncError, decision: Decision, attempts: int) -> FiAsyncError:
     if isinstance(decision, GiveUp) and decision.forbidden:
-        forbidden = _ambiguous(error)
-        forbidden.__cause__ = error
-        error = forbidden
+        error = _ambiguous(error)
     return error.with_facts(attempts=attempts)
 
 
-def _ambiguous(error: FiAsyncError) -> AmbiguousError:
-    return AmbiguousError(
-        f'sent, and its outcome is unknown ({error.message}); on_ambiguous="fail" forbids sending it again',
-        status=error.status,
-        request_id=error.request_id,
-        server_message=error.server_message,
+def _ambiguous(cause: FiAsyncError) -> AmbiguousError:
+    error = AmbiguousError(
+        f'sent, and its outcome is unknown ({cause.message}); on_ambiguous="fail" forbids sending it again',
+        status=cause.status,
+        request_id=cause.request_id,
+        server_message=cause.server_message,
     )
+    error.__cause__ = cause
+    return error
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +327,8 @@ def _singly(
             _note_ambiguous(GiveUp(ambiguous=True), context, works)
         if context.policy.on_ambiguous == "fail":
             return [_failed(work, context, _ambiguous(error)) for work in works]
+        if context.policy.max_retries == 0 or _too_late(works[0].seen_at, works):
+            return [_failed(work, context, error) for work in works]
         _note_duplicates(context, works)
     return [_submit([work], context, is_async=is_async, then=then) for work in works]
 
@@ -399,7 +420,7 @@ def _failed(work: Work, context: Context, error: FiAsyncError) -> Outcome:
 
 
 def _stalled(work: Work, context: Context, status: str, trouble: FiAsyncError | None) -> Outcome:
-    waited = work.seen_at - (work.accepted_at or work.seen_at)
+    waited = work.seen_at - (work.seen_at if work.accepted_at is None else work.accepted_at)
     error = StalledError(f"accepted by the server, and still {status} after {waited:.0f} s")
     error.__cause__ = trouble
     return outcome(work, context.backend, OutcomeStatus.STALLED, error=error)
@@ -415,7 +436,8 @@ def outcome(
 ) -> Outcome:
     """Return how a work ended, with all that is known of it on the outcome and on its error."""
     if error is not None:
-        _without_frames(error.with_facts(eval_id=work.eval_id, attempts=work.attempts or None))
+        error.attempts = work.attempts or error.attempts
+        _without_frames(error.with_facts(eval_id=work.eval_id))
     return Outcome(
         index=work.index,
         case=work.case,

@@ -43,6 +43,9 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
 """Where a missing required key may be taken from, first match first: what users of the official SDK rely on."""
 
 
+_OPENS_JSON: Final = frozenset('[{"n')  # n: null
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """The inputs of one evaluation as they are sent, in the template's order of keys.
@@ -219,20 +222,25 @@ def _text(key: str, value: object) -> str:
     return value
 
 
-def _is_blank(value: object) -> bool:
-    """Tell whether the server reads a value as no input: blank text, null, or JSON of nothing else."""
-    if isinstance(value, str):
-        text = value.strip()
-        if text[:1] not in ("[", "{", '"', "n"):
-            return not text
-        try:
-            inner = json.loads(text)
-        except (ValueError, RecursionError):
+def _is_blank(text: str) -> bool:
+    """Tell whether the server reads a text as no input: white space, null, or JSON of nothing else."""
+    parts: list[object] = [text]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, str):
+            stripped = part.strip()
+            if stripped[:1] in _OPENS_JSON:
+                try:
+                    parts.append(json.loads(stripped))
+                except (ValueError, RecursionError):
+                    return False
+            elif stripped:
+                return False
+        elif isinstance(part, dict | list):
+            parts += part.values() if isinstance(part, dict) else part
+        elif part is not None:
             return False
-        return inner != value and _is_blank(inner)
-    if isinstance(value, dict | list):
-        return all(_is_blank(each) for each in (value.values() if isinstance(value, dict) else value))
-    return value is None
+    return True
 
 
 def _encodes(text: str) -> bool:

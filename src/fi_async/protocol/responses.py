@@ -15,6 +15,8 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
+import pydantic
+
 from fi_async._errors import (
     APIError,
     APIStatusError,
@@ -40,6 +42,7 @@ _CAMEL: Final = {
 }
 _SNAKE: Final = {camel: snake for snake, camel in _CAMEL.items()}
 _THROTTLED: Final = "rate_limited"  # the reason of an evaluation that a plan's limit stopped
+_UNKNOWN: Final = frozenset({"Evaluation not found", "Evaluation template not found"})  # said with a 400
 _LONGEST_QUOTE: Final = 500
 _REFUSALS: Final[Mapping[int, tuple[type[APIStatusError], str]]] = {
     401: (AuthenticationError, "the server does not accept the key pair"),
@@ -150,8 +153,9 @@ def _bad_request(words: str, body: Mapping[str, Any], facts: Mapping[str, Any]) 
     fields = {
         str(name): [str(each) for each in messages] if isinstance(messages, list) else [str(messages)]
         for name, messages in (listed.items() if isinstance(listed, dict) else ())
+        if name != "detail"  # the message of the whole request again
     }
-    if not fields and words.rstrip(".").endswith("not found"):
+    if words.rstrip(".") in _UNKNOWN:
         return NotFoundError(words, **facts)
     said = "; ".join(f"{name}: {' '.join(messages)}" for name, messages in fields.items())
     return ValidationError(f"the server refused the request: {said or words}", fields=fields, **facts)
@@ -178,13 +182,13 @@ def _retry_after(reply: Reply, body: Mapping[str, Any]) -> float | None:
     for said in (header, inner.get("retry_after") if isinstance(inner, dict) else None):
         try:
             seconds = float(said)  # type: ignore[arg-type]  # None and words end in the except
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             continue
         if math.isfinite(seconds) and seconds >= 0:
             return seconds
     try:
         return max(0.0, (_date(header) - _date(reply.headers.get("date"))).total_seconds())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
@@ -250,20 +254,24 @@ def progress(result: Any, reply: Reply) -> Progress:
 def _result(item: Mapping[str, Any], reply: Reply) -> EvalResult:
     item = _snake(item)
     output_type = item.get("output_type")
-    return EvalResult(
-        name=item.get("name") or "",
-        output=_typed(item.get("output", item.get("value")), output_type, reply),
-        reason=item.get("reason"),
-        runtime=item.get("runtime"),
-        output_type=output_type,
-        eval_id=item.get("eval_id"),
-        model=item.get("model"),
-        error_localizer_enabled=item.get("error_localizer_enabled"),
-        error_localizer=item.get("error_localizer"),
-        backend=item.get("backend") or "cloud",
-        estimate=bool(item.get("estimate")),
-        request_id=reply.request_id,
-    )
+    try:
+        return EvalResult(
+            name=item.get("name") or "",
+            output=_typed(item.get("output", item.get("value")), output_type, reply),
+            reason=item.get("reason"),
+            runtime=item.get("runtime"),
+            output_type=output_type,
+            eval_id=item.get("eval_id"),
+            model=item.get("model"),
+            error_localizer_enabled=item.get("error_localizer_enabled"),
+            error_localizer=item.get("error_localizer"),
+            backend=item.get("backend") or "cloud",
+            estimate=bool(item.get("estimate")),
+            request_id=reply.request_id,
+        )
+    except pydantic.ValidationError as error:
+        field = error.errors(include_input=False)[0]["loc"][0]
+        raise _unreadable(reply, f"gives the field {field} in another type") from None
 
 
 def _typed(value: Any, output_type: str | None, reply: Reply) -> Any:
@@ -273,7 +281,7 @@ def _typed(value: Any, output_type: str | None, reply: Reply) -> Any:
     if output_type in ("score", "numeric") and value is not None:
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
             raise _unreadable(reply, f"gives a {output_type} that is no number")
@@ -282,7 +290,7 @@ def _typed(value: Any, output_type: str | None, reply: Reply) -> Any:
         for parse in (json.loads, ast.literal_eval):
             try:
                 return parse(value)
-            except (ValueError, SyntaxError, RecursionError, MemoryError):
+            except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
                 continue
     return value
 
