@@ -62,7 +62,7 @@ async def list_templates(session: Session, options: RunOptions) -> list[dict[str
     known = session.templates
     async with session.listing():
         if known.listed is None:
-            known.learn(await fetch_once(session, requests.get_evals(), options, responses.read))
+            known.learn(await fetch_once(session, requests.get_evals(), options, responses.listed_templates))
     return known.listed or []
 
 

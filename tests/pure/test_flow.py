@@ -49,6 +49,7 @@ from pure.hand import (
     works,
 )
 
+GRACE = 5.0  # seconds for the reply to a last poll
 SCORED, FAILED, STALLED = OutcomeStatus.SCORED, OutcomeStatus.FAILED, OutcomeStatus.STALLED
 
 
@@ -240,7 +241,7 @@ def test_a_429_holds_everyone_and_is_no_failure():
     first = begin(job)
     for now in (10.0, 60.0, 110.0):
         assert tell(job, now, throttled(44)) == Hold(now + 44.0, posts_only=False)
-        assert tell(job, now) == Send(first.call, 610.0)
+        assert tell(job, now) == Send(first.call, None)
     assert isinstance(tell(job, 160.0, REFUSED), Rest)
     assert isinstance(tell(job, 161.0), Send)
     (outcome,) = tell(job, 162.0, scored("Passed"))
@@ -318,10 +319,21 @@ def test_a_cases_time_begins_with_its_first_request():
 def test_waiting_for_a_turn_is_not_the_cases_time():
     job = score([work()], context(case=10.0))
     begin(job)
+    tell(job, 101.0, REFUSED, sent_at=100.0)
+    assert tell(job, 102.0).deadline == 110.0
+    tell(job, 147.0, REFUSED, sent_at=146.0, waited=44.0)
+    assert tell(job, 148.0).deadline == 154.0
+
+
+def test_what_a_limit_refused_the_server_never_had_and_the_cases_time_begins_anew():
+    job = score([work()], context(case=10.0))
+    begin(job)
     tell(job, 101.0, throttled(44), sent_at=100.0)
-    assert tell(job, 101.0).deadline == 110.0
+    assert tell(job, 101.0).deadline is None
     tell(job, 146.0, REFUSED, sent_at=145.0, waited=44.0)
-    assert tell(job, 147.0).deadline == 154.0
+    assert tell(job, 147.0).deadline == 155.0
+    (outcome,) = tell(job, 148.0, scored("Passed"))
+    assert outcome.latency_s == 48.0
 
 
 def test_a_case_without_a_bound_has_no_deadline():
@@ -506,7 +518,7 @@ def test_accepted_rows_become_a_poll_each():
     assert [each.eval_id for each in three] == IDS[:3]
     for number, each in enumerate(jobs):
         assert begin(each) == Rest(100.25)
-        assert tell(each, 100.25) == Send(requests.get_eval(IDS[number]), 699.0)
+        assert tell(each, 100.25) == Send(requests.get_eval(IDS[number]), 699.0 + GRACE)
     assert run.counts == Counts(requests=1)
 
 
@@ -614,10 +626,11 @@ def test_lost_polls_are_asked_again_until_the_deadline_and_cost_no_attempt():
             action = tell(job, now)
         else:
             asked += 1
-            assert action.deadline == 109.0
+            assert action.deadline == 109.0 + GRACE
             action = tell(job, now, [timed_out(), refused(500), reply([]), REFUSED][asked % 4])
     (outcome,) = action
-    assert now >= 109.0
+    assert 105.0 < now <= 109.0
+    assert asked > 5
     assert outcome.status is STALLED
     assert type(outcome.error) is StalledError
     assert outcome.error.__cause__ is not None
@@ -656,16 +669,22 @@ def test_how_long_it_stalled_is_told_by_a_clock_that_began_at_zero_too():
     assert outcome.error.message == "accepted by the server, and still pending after 9 s"
 
 
-def test_the_last_poll_leaves_time_for_its_reply():
+def test_the_last_poll_is_at_the_deadline_and_has_time_for_its_reply():
     job = polling(context(case=10.0))
-    action, now = begin(job), 100.0
-    while not isinstance(action, list):
-        if isinstance(action, Rest):
-            now = action.until
-            action = tell(job, now)
-        else:
-            assert now < action.deadline
-            action = tell(job, now, pending()) if now < 108.0 else tell(job, action.deadline, timed_out(), sent_at=now)
+    begin(job)
+    tell(job, 100.25)
+    assert tell(job, 108.0, pending()) == Rest(109.0)
+    assert tell(job, 109.0).deadline == 109.0 + GRACE
+    (outcome,) = tell(job, 111.0, completed(), sent_at=109.0)
+    assert outcome.status is SCORED
+
+
+def test_a_429_on_a_poll_does_not_let_the_cases_time_begin_anew():
+    job = polling(context(case=10.0))
+    begin(job)
+    tell(job, 100.25)
+    tell(job, 101.0, throttled(44))
+    assert tell(job, 101.0).deadline == 109.0 + GRACE
 
 
 def test_a_poll_without_a_bound_goes_on():
@@ -678,9 +697,9 @@ def test_a_poll_without_a_bound_goes_on():
 def test_waiting_for_a_poll_to_leave_extends_the_deadline():
     job = polling(context(case=10.0))
     begin(job)
-    assert tell(job, 100.25).deadline == 109.0
+    assert tell(job, 100.25).deadline == 109.0 + GRACE
     tell(job, 131.0, pending(), sent_at=130.25, waited=30.0)
-    assert tell(job, 132.0).deadline == 139.0
+    assert tell(job, 132.0).deadline == 139.0 + GRACE
 
 
 def test_a_429_on_a_poll_holds_everyone():
@@ -710,7 +729,7 @@ def test_an_evaluation_that_a_limit_stopped_begins_anew_and_others_wait():
     assert b'"is_async":true' in send.call.body
     (next_poll,) = tell(again, 201.0, accepted(first=1), sent_at=200.0, waited=99.0)
     assert begin(next_poll) == Rest(201.25)
-    assert tell(next_poll, 201.25) == Send(requests.get_eval(IDS[1]), 210.0)
+    assert tell(next_poll, 201.25) == Send(requests.get_eval(IDS[1]), 210.0 + GRACE)
     (outcome,) = tell(next_poll, 202.0, completed(eval_id=IDS[1]))
     assert (outcome.status, outcome.attempts, outcome.possible_duplicates) == (SCORED, 2, 0)
     assert (outcome.eval_id, outcome.latency_s) == (IDS[1], 103.0)
@@ -750,7 +769,7 @@ def test_an_id_alone_is_asked_for_at_once():
     job = poll(by_id(), run)
     assert begin(job) == Send(requests.get_eval(IDS[0]), None)
     assert tell(job, 100.0, pending()) == Rest(100.25)
-    assert tell(job, 100.25) == Send(requests.get_eval(IDS[0]), 110.0)
+    assert tell(job, 100.25) == Send(requests.get_eval(IDS[0]), 110.0 + GRACE)
     (outcome,) = tell(job, 101.0, completed(0.5, "score"))
     assert (outcome.status, outcome.score, outcome.attempts, outcome.latency_s) == (SCORED, 0.5, 0, 1.0)
     assert outcome.result.filled == {}

@@ -6,7 +6,7 @@ import pytest
 
 from fi_async import Case, ConfigurationError, InvalidCaseError, Outcome, OutcomeStatus, RunOptions, Template
 from fi_async.flow import Job, Send, Work
-from fi_async.intake import Intake, Question, grouped, questions
+from fi_async.intake import Intake, Question, as_async, grouped, questions
 from fi_async.protocol.inputs import Row
 from fi_async.protocol.requests import Parameters
 from pure.hand import begin, context
@@ -169,3 +169,34 @@ def test_templates_and_keys_are_not_mixed():
 def test_order_is_kept_within_a_template():
     works = rows("t", 10, "a")
     assert [work.index for group in grouped(works, held=True) for work in group] == list(range(10))
+
+
+# -- sources -----------------------------------------------------------------------------------------------------------
+
+
+def read_by_hand(source: object) -> list[object]:
+    """Iterate without an event loop: what never waits needs none."""
+    read, items = [], as_async(source)
+    while True:
+        try:
+            items.__anext__().send(None)
+        except StopIteration as item:
+            read.append(item.value)
+        except StopAsyncIteration:
+            return read
+
+
+class Async:
+    async def __aiter__(self):
+        for number in range(100):
+            yield number
+
+
+@pytest.mark.parametrize("source", [[], [1, 2], (1, 2), iter([1, 2]), range(63)], ids=repr)
+def test_cases_are_read_from_any_iterable(source):
+    expected = [1, 2] if not isinstance(source, range | list) else list(source)
+    assert read_by_hand(source) == expected
+
+
+def test_cases_are_read_from_an_async_source_at_its_own_pace():
+    assert read_by_hand(Async()) == list(range(100))

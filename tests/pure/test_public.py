@@ -73,9 +73,16 @@ def test_each_public_name_is_there_and_documented(name):
         assert inspect.getdoc(member)
 
 
-def test_no_other_public_name_is_bound():
-    bound = {name for name, value in vars(fi_async).items() if not name.startswith("_") and not inspect.ismodule(value)}
-    assert bound == set(PUBLIC) - {"__version__"}
+def test_a_star_binds_these_and_no_other():
+    bound: dict[str, object] = {}
+    exec("from fi_async import *", bound)
+    assert sorted(set(bound) - {"__builtins__"}) == PUBLIC
+    assert set(PUBLIC) <= set(dir(fi_async))
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no_such_name"):
+        fi_async.no_such_name  # noqa: B018
 
 
 def test_the_package_is_typed():
@@ -91,13 +98,13 @@ def test_the_version_is_a_version_and_the_distributions_own():
     assert installed == fi_async.__version__
 
 
-def test_importing_the_package_imports_none_of_its_extras():
+@pytest.mark.parametrize("program", ["import fi_async", "from fi_async import *"])
+def test_importing_the_package_imports_none_of_its_extras(program):
     # httpx itself imports rich where it finds click, pygments and rich, for its own command line.
-    httpx_loads = loaded_by("import httpx")
-    extras = loaded_by("import fi_async") & set(EXTRAS)
-    assert extras - (httpx_loads & {"rich"}) == set()
+    of_httpx = loaded_by("import httpx") & {"rich"}
+    assert loaded_by(program) & set(EXTRAS) - of_httpx == set()
 
 
 def test_importing_the_package_reads_no_table_of_templates():
     loaded = "from fi_async import _catalogue; assert _catalogue.rows.cache_info().currsize == 0, 'read'"
-    loaded_by(f"import fi_async; {loaded}")
+    loaded_by(f"from fi_async import *; {loaded}")

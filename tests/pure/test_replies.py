@@ -166,14 +166,16 @@ FAILED = {
 # 400 that names fields: which.
 INVALID_FIELDS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(
-        words("""async_batched_4_two_keys_400 custom_extra_key err_extra_key err_input_bool err_input_dict err_input_float
+        words("""
+        async_batched_4_two_keys_400 custom_extra_key err_extra_key err_input_bool err_input_dict err_input_float
         err_input_int err_input_list_of_dicts err_input_list_with_int err_input_list_with_null err_input_nested_3
         err_input_null err_inputs_empty_dict err_inputs_list err_inputs_null err_inputs_string err_missing_inputs
         err_missing_required_key sync_batched_4_two_keys_400 sync_batched_lengths_differ_400"""),
         ("inputs",),
     ),
     **dict.fromkeys(
-        words("""err_config_not_dict err_config_null err_config_params_not_dict func_param_out_of_range func_param_unknown
+        words("""
+        err_config_not_dict err_config_null err_config_params_not_dict func_param_out_of_range func_param_unknown
         func_param_wrong_type"""),
         ("config",),
     ),
@@ -212,7 +214,8 @@ INVALID_FIELDS: dict[str, tuple[str, ...]] = {
 
 # 400 with the words of whatever ran the evaluation, and no field.
 INVALID_WITHOUT_FIELDS = set(
-    words("""err_llm_bad_json_sync err_llm_empty_sync err_llm_exception_sync func_custom_code_error func_regex_bad_pattern
+    words("""
+    err_llm_bad_json_sync err_llm_empty_sync err_llm_exception_sync func_custom_code_error func_regex_bad_pattern
     input_url_string_llm sync_batched_one_item_errors sync_single_optional_key_omitted""")
 )
 UNPARSED = {"err_gzip_request_body", "err_invalid_utf8", "err_json_nan", "err_malformed_json", "json_bom"}
@@ -243,7 +246,8 @@ REFUSED: dict[str, tuple[type[APIStatusError], int, str | None]] = {
         (APIStatusError, 415, "unsupported_media_type"),
     ),
     **dict.fromkeys(
-        words("""async_batched_item2_unstorable configure_bad_platform configure_llm_no_model configure_missing_credentials
+        words("""
+        async_batched_item2_unstorable configure_bad_platform configure_llm_no_model configure_missing_credentials
         configure_missing_name configure_null_credentials configure_ok err_custom_all_empty err_input_blank_string
         err_input_empty_string err_input_json_empty_list err_input_json_empty_string err_input_json_null_string
         input_lone_surrogate input_nul_char input_nul_char_async mixed_first_key_list_other_short_string
@@ -278,7 +282,8 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
         ["pipeline_processing", "pipeline_race_50ms_get", "pipeline_race_get"], (("status", "processing"),)
     ),
     **dict.fromkeys(
-        words("""pipeline_completed pipeline_completed_two_versions pipeline_empty_lists_get pipeline_error_swallowed_get
+        words("""
+        pipeline_completed pipeline_completed_two_versions pipeline_empty_lists_get pipeline_error_swallowed_get
         pipeline_some_fail_completed"""),
         (("status", "completed"),),
     ),

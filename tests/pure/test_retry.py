@@ -75,8 +75,8 @@ def named(value: object) -> str:
     return {True: "repeatable", False: "evaluates"}.get(value, repr(value))
 
 
-def decided(error: FiAsyncError, *, repeatable: bool, policy: RetryPolicy = RESUBMIT, failures: int = 1) -> Decision:
-    return decide(error, repeatable=repeatable, failures=failures, policy=policy, rng=random.Random(1))
+def decided(error: FiAsyncError, *, repeatable: bool, policy: RetryPolicy = RESUBMIT, **counted: int) -> Decision:
+    return decide(error, repeatable=repeatable, policy=policy, rng=random.Random(1), **({"failures": 1} | counted))
 
 
 def first_delay() -> float:
@@ -145,10 +145,11 @@ def test_a_429_is_waited_out_as_long_as_the_server_says(policy, repeatable):
 @pytest.mark.parametrize("repeatable", [True, False], ids=named)
 @pytest.mark.parametrize("policy", [RESUBMIT, FAIL], ids=named)
 @pytest.mark.parametrize("error", [THROTTLES[1], RateLimitError("429")], ids=named)
-def test_a_limit_that_names_no_time_is_waited_out_at_the_pace_of_failures(error, policy, repeatable):
+def test_a_limit_that_names_no_time_is_waited_out_ever_longer(error, policy, repeatable):
     assert decided(error, repeatable=repeatable, policy=policy) == Retry(first_delay(), throttled=True)
-    slow = decided(error, repeatable=repeatable, policy=policy, failures=5)
+    slow = decided(error, repeatable=repeatable, policy=policy, throttles=5)
     assert slow == Retry(random.Random(1).uniform(4, 8), throttled=True)
+    assert decided(error, repeatable=repeatable, policy=policy, failures=5) == Retry(first_delay(), throttled=True)
 
 
 @pytest.mark.parametrize("repeatable", [True, False], ids=named)

@@ -177,3 +177,9 @@ def test_what_one_client_learns_another_does_not_know():
     templates = Templates()
     templates.learn([{"name": "mine"}])
     assert Templates().get("mine") is None
+
+
+def test_a_registry_of_another_shape_is_read_as_far_as_it_goes():
+    known = Templates()
+    known.learn([{"name": "mine", "config": "text", "choices": "abc", "eval_tags": None}, {"name": ""}, {}])
+    assert known.get("mine") == Template("mine", (), system=False)

@@ -96,8 +96,10 @@ def _is_throttle(error: FiAsyncError) -> bool:
 
 def _throttle_delay(error: FiAsyncError, throttles: int, policy: RetryPolicy, rng: random.Random) -> float:
     said = getattr(error, "retry_after", None)
-    # A server that does not say when is asked again at the pace of failures.
-    return backoff.delay(throttles, rng) if said is None else min(float(said), policy.max_retry_after)
+    # A server that does not say when, or says "now" again and again, is asked at the pace of failures.
+    if said is None or (said == 0 and throttles > 1):
+        return backoff.delay(throttles, rng)
+    return min(float(said), policy.max_retry_after)
 
 
 def _is_lost(error: FiAsyncError) -> bool:

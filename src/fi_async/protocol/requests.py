@@ -121,7 +121,7 @@ def _json(field: str, body: Mapping[str, Any]) -> bytes:
     try:
         text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         return text.encode()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         # Not the error's own text: it may quote the inputs.
         raise InvalidCaseError(
             f"{field} holds a value with no JSON form ({type(error).__name__}): use text, numbers, lists and dicts",

@@ -203,12 +203,24 @@ def started(result: Any, reply: Reply, rows: int) -> list[EvalResult]:
 
     Raises:
         ProtocolError: There are not as many items as rows, so that none can be told whose it is.
-        EvaluationError: An item says that it failed.
     """
     items = [item for group in _listed(result) for item in _listed(group.get("evaluations", [group]))]
     if len(items) != rows:
         raise _unreadable(reply, f"names {len(items)} evaluations for {rows} rows")
     return [_result(_unwrapped(item), reply) for item in items]
+
+
+def listed_templates(reply: Reply) -> list[dict[str, Any]]:
+    """Return the items of `get-evals/`.
+
+    Raises:
+        ProtocolError: The reply is no list.
+        APIStatusError: The server refused the request.
+    """
+    result = read(reply)
+    if not isinstance(result, list):
+        raise _unreadable(reply, "does not list templates")
+    return [dict(each) for each in _listed(result)]
 
 
 def _unwrapped(item: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -237,7 +249,7 @@ def progress(result: Any, reply: Reply) -> Progress:
     record = outer.get("result")
     record = _snake(record) if isinstance(record, dict) else {}
     words = record.get("error_message")
-    value = record.get("output", record.get("value"))
+    value = _value(record)
     if value is not None and (status is EvalStatus.COMPLETED or not words):
         return Progress(EvalStatus.COMPLETED, _result(record, reply))
     words = str(words or "the evaluation ended without a value")
@@ -257,7 +269,7 @@ def _result(item: Mapping[str, Any], reply: Reply) -> EvalResult:
     try:
         return EvalResult(
             name=item.get("name") or "",
-            output=_typed(item.get("output", item.get("value")), output_type, reply),
+            output=_typed(_value(item), output_type, reply),
             reason=item.get("reason"),
             runtime=item.get("runtime"),
             output_type=output_type,
@@ -272,6 +284,12 @@ def _result(item: Mapping[str, Any], reply: Reply) -> EvalResult:
     except pydantic.ValidationError as error:
         field = error.errors(include_input=False)[0]["loc"][0]
         raise _unreadable(reply, f"gives the field {field} in another type") from None
+
+
+def _value(record: Mapping[str, Any]) -> Any:
+    """Return the verdict: posts call it output, polls value."""
+    output = record.get("output")
+    return record.get("value") if output is None else output
 
 
 def _typed(value: Any, output_type: str | None, reply: Reply) -> Any:

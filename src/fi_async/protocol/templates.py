@@ -96,15 +96,23 @@ def _from_catalogue(row: Mapping[str, Any]) -> Template:
 
 def from_registry(row: Mapping[str, Any]) -> Template:
     """Return a template's facts from one item of `get-evals/`; absent or null fields read as empty."""
-    config = row.get("config") or {}
+    config = _dict(row.get("config"))
     return Template(
         name=row["name"],
-        required_keys=tuple(config.get("required_keys") or ()),
+        required_keys=tuple(map(str, _list(config.get("required_keys")))),
         output_type=str(config.get("output") or ""),
-        description=row.get("description") or "",
-        choices=tuple(str(choice) for choice in row.get("choices") or ()),
-        tags=tuple(row.get("eval_tags") or ()),
-        params={**(config.get("config") or {}), **(config.get("function_params_schema") or {})},
+        description=str(row.get("description") or ""),
+        choices=tuple(map(str, _list(row.get("choices")))),
+        tags=tuple(map(str, _list(row.get("eval_tags")))),
+        params={**_dict(config.get("config")), **_dict(config.get("function_params_schema"))},
         partial=bool(config.get("custom_eval")),
         system=row.get("owner") == "system",
     )
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,126 @@
+"""The commands, and what `--help` says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from cyclopts import App
+
+from fi_async._version import __version__
+from fi_async.cli.errors import EXIT_CODES
+from fi_async.cli.options import Flag, RunFlags, ServeFlags
+from fi_async.cli.sources import STDIN
+
+_RUN = f"""\
+FILE is JSONL (.jsonl, .ndjson: one JSON object a line) or CSV (.csv, with a header); - reads JSONL from stdin. \
+Columns that no template takes are carried along; a column named id comes back on every outcome. Rows that cannot \
+be read or evaluated become outcomes that say why, and the others go on.
+
+Each line of --out is an outcome: index (of the row, from 0), id, template, status (scored, failed, stalled, \
+cancelled, invalid), score, passed, output, reason, error, backend, eval_id, attempts, latency_s, inputs (the row). \
+They come as cases end, in any order. "requests" in the summary counts evaluation requests, not polls.
+
+Examples:
+  fi-async run answers.jsonl --eval groundedness --out scores.jsonl
+  fi-async run answers.csv --eval groundedness contains \\
+      --param contains.keyword=Paris --map output=answer
+  cat answers.jsonl | fi-async run - --eval is_json --backend local --json
+
+{EXIT_CODES}"""
+
+_SERVE = """\
+Examples:
+  fi-async serve
+  fi-async serve --latency 2~0.8 --capacity 8 --requests 300/10s
+  fi-async serve --latency 1 --fault 503=0.05 reset_after=0.01
+
+Ctrl-C stops it (exit code 0). Exit code 3: the port is taken."""
+
+_TEMPLATES = """\
+Examples:
+  fi-async templates
+  fi-async templates groundedness
+  fi-async templates --local --json"""
+
+_TOP = """\
+Examples:
+  fi-async run answers.jsonl --eval groundedness --out scores.jsonl
+  fi-async templates
+  fi-async COMMAND --help
+
+Any command takes --debug: a traceback with what went wrong."""
+
+
+_SERVED = ServeFlags()
+
+
+def execute(words: Sequence[str]) -> int:
+    """Return the exit code of a command line that could be carried out.
+
+    Raises:
+        CycloptsError: It cannot be parsed.
+        Exception: Whatever the command raises.
+    """
+    # The parser takes a lone dash for an option.
+    code = _app()([STDIN if word == "-" else word for word in words])
+    return code if isinstance(code, int) else 0
+
+
+def _app() -> App:
+    app = App(
+        name="fi-async",
+        help="LLM evaluations at scale against the Future AGI API, or on this machine.",
+        help_format="plaintext",
+        help_epilogue=_TOP,
+        version=__version__,
+        print_error=False,
+        exit_on_error=False,
+        result_action="return_value",
+    )
+    app.command(run, help_epilogue=_RUN)
+    app.command(serve, help_epilogue=_SERVE)
+    app.command(templates, help_epilogue=_TEMPLATES)
+    return app
+
+
+def run(file: str, /, *, flags: RunFlags) -> int:
+    """Evaluate every row of FILE, and print a summary.
+
+    Args:
+        file: JSONL or CSV, by its extension; - for JSONL from stdin.
+        flags: See RunFlags.
+    """
+    from fi_async.cli.run import run_file  # noqa: PLC0415  # each command imports what it needs
+
+    return run_file(file, flags)
+
+
+def serve(*, flags: ServeFlags = _SERVED) -> int:
+    """Serve the evaluation API on this machine, as slow, small or faulty as you say.
+
+    Args:
+        flags: See ServeFlags.
+    """
+    from fi_async.cli.serve import serve_local  # noqa: PLC0415  # as above
+
+    return serve_local(flags)
+
+
+def templates(
+    name: str | None = None,
+    /,
+    *,
+    local: Annotated[bool, Flag] = False,
+    json: Annotated[bool, Flag] = False,
+) -> int:
+    """List the evaluation templates, or show one. Asks no server.
+
+    Args:
+        name: The template to show.
+        local: List only those that the local backend evaluates.
+        json: Print JSON.
+    """
+    from fi_async.cli.templates import show_all, show_one  # noqa: PLC0415  # as above
+
+    return show_all(local_only=local, as_json=json) if name is None else show_one(name, as_json=json)

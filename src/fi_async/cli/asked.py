@@ -1,0 +1,174 @@
+"""What the user asked for, checked before anything is sent: templates, their parameters, columns, backend."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from fi_async._models import Template
+from fi_async._settings import CLOUD_URL, LOCAL
+from fi_async.cli.errors import UsageError
+from fi_async.cli.options import RunFlags
+from fi_async.cli.sources import Mapped, Source
+from fi_async.evaluator import AsyncEvaluator
+from fi_async.local import templates as local_templates
+from fi_async.protocol.inputs import ALIASES
+from fi_async.protocol.templates import Templates
+
+_KEYS: Final = ("FI_API_KEY", "FI_SECRET_KEY")
+
+
+def evaluator(backend: str, flags: RunFlags) -> AsyncEvaluator:
+    """Return the client of a backend.
+
+    Raises:
+        ConfigurationError: A setting is wrong.
+    """
+    options: dict[str, Any] = {
+        "concurrency": flags.concurrency,
+        "timeout": flags.timeout,
+        "max_retries": flags.max_retries,
+        "on_ambiguous": flags.on_ambiguous,
+        "model_name": flags.model,
+        "strategy": flags.strategy,
+        "extra_keys": "ignore",
+    }
+    return AsyncEvaluator.local(**options) if backend == LOCAL else AsyncEvaluator(fi_base_url=base_url(), **options)
+
+
+def base_url() -> str:
+    """Return the server's address, where the backend is the cloud."""
+    url = os.environ.get("FI_BASE_URL")
+    return CLOUD_URL if not url or url == LOCAL else url
+
+
+def backend(chosen: str | None) -> str:
+    """Return "cloud" or "local": the one chosen, or what the environment says.
+
+    Raises:
+        UsageError: It is the cloud, and there is no key pair.
+    """
+    missing = [name for name in _KEYS if not os.environ.get(name)]
+    if chosen == LOCAL or (chosen is None and os.environ.get("FI_BASE_URL") == LOCAL) or is_fallback(chosen):
+        return LOCAL
+    if missing:
+        raise UsageError(
+            f"{' and '.join(missing)} missing: set FI_API_KEY and FI_SECRET_KEY to use your account, or use the"
+            " embedded backend with --backend local"
+        )
+    return "cloud"
+
+
+def is_fallback(chosen: str | None) -> bool:
+    """Tell whether the local backend is used for want of anything that says otherwise."""
+    return chosen is None and not any(os.environ.get(name) for name in (*_KEYS, "FI_BASE_URL"))
+
+
+def check_templates(names: Sequence[str], backend: str) -> dict[str, Template]:
+    """Return the facts of those templates that need no request; the others are the server's to know.
+
+    Raises:
+        UsageError: The local backend cannot evaluate one.
+        NotFoundError: It has no such template; the message suggests names that resemble it.
+    """
+    known = Templates()
+    facts = {name: known.get(name) for name in names}
+    for name in facts if backend == LOCAL else ():
+        known.find(name)
+        found = local_templates.find(name)
+        if found is None or not found.available:
+            raise UsageError(
+                f"the local backend has no evaluator for {name}; fi-async templates --local lists those it has."
+                " --backend cloud evaluates all of them"
+            )
+    return {name: template for name, template in facts.items() if template is not None}
+
+
+def eval_config(given: Sequence[str], names: Sequence[str], known: Mapping[str, Template]) -> dict[str, Any] | None:
+    """Return the parameters as the client takes them: of the one template, or by template name.
+
+    Raises:
+        UsageError: One is not KEY=VALUE, or its template or its name is not known.
+    """
+    configs: dict[str, dict[str, Any]] = {}
+    for text in given:
+        key, value = _pair(text, "--param", "KEY=VALUE")
+        name, key = _owner(key, names)
+        params = known[name].params if name in known else {}
+        if params and key not in params:
+            raise UsageError(f"--param {text}: {name} has no parameter {key!r}{_instead(key, params)}")
+        configs.setdefault(name, {})[key] = _value(value)
+    return (configs.get(names[0]) if len(names) == 1 else configs) or None
+
+
+def _owner(key: str, names: Sequence[str]) -> tuple[str, str]:
+    owner, dot, rest = key.partition(".")
+    if dot and owner in names:
+        return owner, rest
+    if len(names) == 1:
+        return names[0], key
+    raise UsageError(f"--param {key}: with several templates say whose it is, such as --param {names[0]}.{key}=VALUE")
+
+
+def mapping(given: Sequence[str], names: Sequence[str], known: Mapping[str, Template]) -> Mapped:
+    """Return the column that each key is taken from.
+
+    Raises:
+        UsageError: One is not KEY=COLUMN, or no template takes the key.
+    """
+    mapped = dict(_pair(text, "--map", "KEY=COLUMN") for text in given)
+    if all(name in known and known[name].required_keys for name in names):
+        keys = [key for template in known.values() for key in template.required_keys]
+        accepted = {*keys, *(alias for key in keys for alias in ALIASES.get(key, ()))}
+        if wrong := next((key for key in mapped if key not in accepted), None):
+            raise UsageError(
+                f"--map {wrong}={mapped[wrong]}: no template of this run takes {wrong!r}{_instead(wrong, keys)}"
+            )
+    return mapped
+
+
+def check_columns(source: Source, known: Mapping[str, Template]) -> None:
+    """Return if the file has the columns that are asked for.
+
+    Raises:
+        UsageError: It lacks one that a key is taken from, or, as a CSV, one for a key that a template requires.
+    """
+    columns = source.columns()
+    if columns is None:
+        return
+    for key, column in source.mapped.items():
+        if column not in columns:
+            raise UsageError(f"--map {key}={column}: {source.name} has no column {column!r}{_instead(column, columns)}")
+    if not source.is_csv:
+        return
+    keys = {*columns, *source.mapped}
+    for template in known.values():
+        for key in template.required_keys:
+            if keys.isdisjoint((key, *ALIASES.get(key, ()))):
+                raise UsageError(
+                    f"{source.name} has no column for {key!r}, which {template.name} needs: --map {key}=COLUMN."
+                    f" It has {', '.join(columns)}"
+                )
+
+
+def _pair(text: str, flag: str, shape: str) -> tuple[str, str]:
+    key, sign, value = text.partition("=")
+    if not sign or not key:
+        raise UsageError(f"{flag} {text}: write it as {shape}")
+    return key, value
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _instead(name: str, known: Iterable[str]) -> str:
+    options = list(dict.fromkeys(known))
+    similar = difflib.get_close_matches(name, options, n=1)
+    return f"; did you mean {similar[0]}?" if similar else f"; there are {', '.join(options)}"

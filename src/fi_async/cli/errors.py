@@ -1,0 +1,71 @@
+"""What ends a command early: its exit code, and the one line that says why and what to do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cyclopts import CycloptsError
+from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
+
+from fi_async._errors import (
+    AuthenticationError,
+    ConfigurationError,
+    FiAsyncError,
+    NotFoundError,
+)
+
+DONE: Final = 0
+INCOMPLETE: Final = 1
+USAGE: Final = 2
+IMPOSSIBLE: Final = 3
+INTERRUPTED: Final = 130
+
+EXIT_CODES: Final = """\
+Exit codes:
+  0    every case is scored
+  1    some cases have no score
+  2    wrong usage: an unknown flag, template or column, a wrong value, no file
+  3    it could not be done: the key pair is refused, the server unreachable
+  130  stopped by Ctrl-C; what was written stays"""
+
+
+class UsageError(Exception):
+    """The command as it was given cannot be carried out; the text says what to write instead."""
+
+
+class ImpossibleError(Exception):
+    """The command is right, and something outside prevents it."""
+
+
+def explain(error: BaseException) -> tuple[int, str]:
+    """Return the exit code of what ended a command, and what to tell the user."""
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED, "interrupted"
+    if isinstance(error, CycloptsError):
+        return USAGE, _of_parsing(error)
+    if isinstance(error, UsageError | ConfigurationError):
+        return USAGE, str(error)
+    if isinstance(error, NotFoundError) and error.status is None:  # a template's name, looked up by us
+        return USAGE, str(error)
+    return IMPOSSIBLE, _of_trouble(error)
+
+
+def _of_parsing(error: CycloptsError) -> str:
+    command = " ".join(["fi-async", *(error.command_chain or ())])
+    said = str(error)
+    if isinstance(error, UnusedCliTokensError):
+        said = f"Unexpected: {' '.join(error.unused_tokens or ())}."
+    elif isinstance(error, MissingArgumentError) and error.argument is not None and error.keyword is None:
+        hint = ": it comes before --eval" if error.argument.name == "FILE" else ""
+        said = f"{error.argument.name} is missing{hint}."
+    return f"{said} See {command} --help"
+
+
+def _of_trouble(error: BaseException) -> str:
+    if isinstance(error, AuthenticationError):
+        return f"{error}. Check FI_API_KEY and FI_SECRET_KEY"
+    if isinstance(error, ImpossibleError | FiAsyncError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return f"unexpected {type(error).__name__}: {error} (--debug shows where)"

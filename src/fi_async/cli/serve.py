@@ -1,0 +1,84 @@
+"""`fi-async serve`: the embedded backend on a real socket."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fi_async.cli import errors, terminal
+from fi_async.cli.errors import ImpossibleError, UsageError
+from fi_async.cli.options import ServeFlags
+from fi_async.local import LocalBackend, parse_switches
+
+_GRACE: float = 0.5  # seconds that requests under way have to finish in after Ctrl-C
+_ANY_ADDRESS = {"http://0.0.0.0": "http://127.0.0.1", "http://[::]": "http://[::1]"}
+
+
+def serve_local(flags: ServeFlags) -> int:
+    """Return 0 once Ctrl-C has stopped the server.
+
+    Raises:
+        UsageError: A flag's value cannot be read, or the extra is not installed.
+        ImpossibleError: The port is taken, or the address not of this machine.
+    """
+    try:
+        from fi_async.local.server import serve  # noqa: PLC0415  # needs the extra
+    except ModuleNotFoundError as error:
+        raise UsageError(f"serve needs {error.name}: pip install 'fi-async[local]'") from None
+    keys = _keys(flags.key or ())
+    try:
+        switches = parse_switches(_changes(flags, keys))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    backend = LocalBackend(switches, store=flags.store)
+    try:
+        serve(backend, flags.host, flags.port, on_started=lambda url: _tell(url, keys), grace=_GRACE)
+    except KeyboardInterrupt:
+        pass  # pressed before the server took over: as good as later
+    except OSError as error:
+        raise ImpossibleError(_why_not(flags, error)) from None
+    finally:
+        backend.close()
+    return errors.DONE
+
+
+def _changes(flags: ServeFlags, keys: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the flags change about the server; what they leave out stays as it is."""
+    changes = {
+        "latency": flags.latency,
+        "overhead": flags.overhead,
+        "capacity": flags.capacity,
+        "requests": flags.requests,
+        "evaluations": flags.evaluations,
+        "faults": flags.fault,
+        "spelling": flags.spelling,
+        "seed": flags.seed,
+        "keys": keys or None,
+    }
+    return {name: value for name, value in changes.items() if value is not None}
+
+
+def _keys(pairs: Sequence[str]) -> dict[str, str]:
+    keys = dict(pair.partition(":")[::2] for pair in pairs)
+    if not all(key and secret for key, secret in keys.items()):
+        raise UsageError("--key: write it as KEY:SECRET")
+    return keys
+
+
+def _tell(url: str, keys: Mapping[str, str]) -> None:
+    """Print where the server listens and what a client's environment needs."""
+    key, secret = next(iter(keys.items()), ("local", "local"))
+    for anywhere, here in _ANY_ADDRESS.items():
+        url = url.replace(f"{anywhere}:", f"{here}:")
+    console = terminal.stdout()
+    console.print(f"Listening at [bold]{url}[/] (Ctrl-C stops it). To use it:\n")
+    for name, value in (("FI_BASE_URL", url), ("FI_API_KEY", key), ("FI_SECRET_KEY", secret)):
+        console.print(f"  export {name}={value}", soft_wrap=True, markup=False)
+    console.file.flush()
+
+
+def _why_not(flags: ServeFlags, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {flags.port} of {flags.host} is taken; --port 0 takes a free one"
+    return f"cannot listen at {flags.host}, port {flags.port}: {error.strerror or error}"

@@ -1,0 +1,209 @@
+"""A run in numbers, kept as its outcomes pass by, and the table that shows them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from fi_async._models import Outcome, OutcomeStatus
+from fi_async.cli.results import cause_of, never_left, place_of
+from fi_async.cli.sources import Source
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_MOST_CAUSES: Final = 200  # told apart; more would be one per case, and memory must not grow with their number
+_SHOWN_CAUSES: Final = 5
+_OTHER: Final = ("other", "further causes")
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a template's scored cases sum up to."""
+
+    n: int = 0
+    scores: int = 0
+    score_sum: float = 0.0
+    verdicts: int = 0
+    passes: int = 0
+    estimate: bool = False
+
+    @property
+    def mean_score(self) -> float | None:
+        """The mean of those scores that are numbers; None if there are none."""
+        return self.score_sum / self.scores if self.scores else None
+
+    @property
+    def pass_rate(self) -> float | None:
+        """Passed / all verdicts; None if there are none."""
+        return self.passes / self.verdicts if self.verdicts else None
+
+    def add(self, outcome: Outcome) -> None:
+        """Count a scored case."""
+        self.n += 1
+        if outcome.score is not None:
+            self.scores += 1
+            self.score_sum += outcome.score
+        if outcome.passed is not None:
+            self.verdicts += 1
+            self.passes += outcome.passed
+        self.estimate = self.estimate or (outcome.result is not None and outcome.result.estimate)
+
+
+class Totals:
+    """The numbers of a run so far. Memory does not grow with the number of its cases.
+
+    Args:
+        templates: The names of the run's templates.
+        source: Where its cases come from.
+    """
+
+    def __init__(self, templates: Sequence[str], source: Source) -> None:
+        self.templates = {name: Tally() for name in templates}
+        self.statuses: Counter[OutcomeStatus] = Counter()
+        self.causes: Counter[tuple[str, str]] = Counter()
+        self.first: dict[tuple[str, str], str] = {}
+        self.cases = self.requests = self.ambiguous = self.possible_duplicates = self.unreachable = 0
+        self.unreachable_because = ""
+        self._source = source
+        self._open: dict[int, int] = {}
+
+    def add(self, outcome: Outcome) -> None:
+        """Count an outcome."""
+        self.statuses[outcome.status] += 1
+        self.requests += outcome.attempts
+        self.ambiguous += outcome.ambiguous
+        self.possible_duplicates += outcome.possible_duplicates
+        self._count_case(outcome.index)
+        if outcome.status is OutcomeStatus.SCORED:
+            self.templates[outcome.template].add(outcome)
+            return
+        cause = cause_of(outcome)
+        if never_left(outcome):
+            self.unreachable += 1
+            self.unreachable_because = cause[1]
+        if cause not in self.causes and len(self.causes) >= _MOST_CAUSES:
+            cause = _OTHER
+        self.causes[cause] += 1
+        self.first.setdefault(cause, place_of(outcome, self._source))
+
+    def _count_case(self, index: int) -> None:
+        left = self._open.pop(index, None)
+        if left is None:
+            self.cases += 1
+            left = len(self.templates)
+        if left > 1:
+            self._open[index] = left - 1
+
+    @property
+    def done(self) -> int:
+        """All outcomes."""
+        return self.statuses.total()
+
+    @property
+    def scored(self) -> int:
+        """Those with a score."""
+        return self.statuses[OutcomeStatus.SCORED]
+
+    @property
+    def failed(self) -> int:
+        """Those without one, for whatever reason."""
+        return self.done - self.scored
+
+    @property
+    def coverage(self) -> float:
+        """Scored / all, from 0 to 1; 1 of none."""
+        return self.scored / self.done if self.done else 1.0
+
+    @property
+    def only_unreachable(self) -> bool:
+        """True if there was something to send and no request ever reached a server."""
+        return 0 < self.unreachable == self.done - self.statuses[OutcomeStatus.INVALID]
+
+    def as_dict(self, wall_s: float) -> dict[str, Any]:
+        """Return the run in numbers, under the names that `Report.summary()` gives them.
+
+        `requests` counts evaluation requests; polls are not among them.
+        """
+        return {
+            "cases": self.cases,
+            "evaluations": self.done,
+            **{status.value: self.statuses[status] for status in OutcomeStatus},
+            "coverage": self.coverage,
+            "wall_s": wall_s,
+            "requests": self.requests,
+            "ambiguous": self.ambiguous,
+            "possible_duplicates": self.possible_duplicates,
+            "templates": {
+                name: {"mean_score": of.mean_score, "pass_rate": of.pass_rate, "n": of.n, "estimate": of.estimate}
+                for name, of in self.templates.items()
+            },
+            "causes": [
+                {"count": count, "error": cause[0], "message": cause[1], "first": self.first[cause]}
+                for cause, count in self.causes.most_common(_SHOWN_CAUSES)
+            ],
+        }
+
+
+def show(totals: Totals, wall_s: float, console: Console) -> None:
+    """Print the run as tables: a row per template, the counts, and why some cases have no score."""
+    parts = [_templates(totals), _counts(totals, wall_s)]
+    if totals.causes:
+        parts.append(_causes(totals))
+    for part in parts:
+        console.print(part)
+        console.print()
+
+
+def _templates(totals: Totals) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+    table.add_column("template", overflow="fold")
+    for heading in ("n", "mean score", "pass rate"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, of in totals.templates.items():
+        label = Text(name).append("  estimate", style="yellow") if of.estimate else Text(name)
+        table.add_row(label, f"{of.n:,}", _number(of.mean_score, ".3f"), _number(of.pass_rate, ".1%"))
+    return table
+
+
+def _number(value: float | None, how: str) -> str:
+    return "-" if value is None else format(value, how)
+
+
+def _counts(totals: Totals, wall_s: float) -> Table:
+    """Return how the cases ended, and beside it what that took."""
+    effort = [
+        ("coverage", f"{totals.coverage:.1%}"),
+        ("wall", f"{wall_s:,.1f} s"),
+        ("requests", f"{totals.requests:,}"),
+        ("ambiguous", f"{totals.ambiguous:,}"),
+        ("possible duplicates", f"{totals.possible_duplicates:,}"),
+    ]
+    table = Table(box=None, show_header=False, pad_edge=True)
+    for _ in range(2):
+        table.add_column(style="dim")
+        table.add_column(justify="right")
+    for status, (label, value) in zip(OutcomeStatus, effort, strict=True):
+        count = totals.statuses[status]
+        bad = count > 0 and status is not OutcomeStatus.SCORED
+        table.add_row(status.value, Text(f"{count:,}", style="red" if bad else ""), f"  {label}", value)
+    return table
+
+
+def _causes(totals: Totals) -> Table:
+    table = Table(box=None, title="No score because", title_justify="left", title_style="bold", show_header=False)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
+    for cause, count in totals.causes.most_common(_SHOWN_CAUSES):
+        kind, message = cause
+        first = (f" (first: {totals.first[cause]})", "dim")
+        table.add_row(f"{count:,} x", Text.assemble((kind, "red"), f": {message}", first))
+    if (more := len(totals.causes) - _SHOWN_CAUSES) > 0:
+        table.add_row("", Text(f"and {more} more", style="dim"))
+    return table

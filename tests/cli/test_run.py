@@ -1,0 +1,448 @@
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+import fi_async.evaluator
+from fi_async import AsyncEvaluator
+from fi_async.cli import progress
+from fi_async.cli.summary import Totals
+from fi_async.local import Faults
+
+HIT = "--param keyword=Paris"
+KEYS = [
+    "index",
+    "id",
+    "template",
+    "status",
+    "score",
+    "passed",
+    "output",
+    "reason",
+    "error",
+    "backend",
+    "eval_id",
+    "attempts",
+    "latency_s",
+    "inputs",
+]
+GROUNDED = {"output": "The tower is in Paris.", "context": "The tower stands in Paris.", "text": "Paris"}
+
+
+def test_every_row_becomes_a_line(cli, jsonl, lines):
+    rows = [{"id": 7, "text": "Paris é", "note": [1]}, {"text": "Rome"}]
+    ended = cli("run", jsonl(*rows), "--eval contains", HIT, "--out out.jsonl --backend local")
+    assert ended.code == 0
+    assert ended.err == ""
+    first, second = lines()
+    assert list(first) == list(second) == KEYS
+    assert first | {"eval_id": None, "latency_s": None, "reason": None} == {
+        "index": 0,
+        "id": "7",
+        "template": "contains",
+        "status": "scored",
+        "score": 1.0,
+        "passed": True,
+        "output": "Passed",
+        "reason": None,
+        "error": None,
+        "backend": "local",
+        "eval_id": None,
+        "attempts": 1,
+        "latency_s": None,
+        "inputs": rows[0],
+    }
+    assert first["eval_id"]
+    assert first["reason"]
+    assert first["latency_s"] >= 0
+    assert (second["id"], second["passed"], second["inputs"]) == (None, False, rows[1])
+    assert "é" in Path("out.jsonl").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("templates", ["--eval contains groundedness", "--eval contains --eval groundedness"])
+def test_both_ways_to_name_several_templates(templates, cli, jsonl, lines):
+    ended = cli("run", jsonl(GROUNDED), templates, "--param contains.keyword=Paris --out out.jsonl --backend local")
+    assert ended.code == 0
+    assert [line["template"] for line in lines()] == ["contains", "groundedness"]
+    assert "contains " in ended.out
+    assert "groundedness  estimate" in ended.out
+
+
+def test_a_template_named_twice_is_asked_once(cli, jsonl):
+    ended = cli("run", jsonl({"text": "[1]"}), "--eval is_json is_json --json")
+    assert ended.summary["evaluations"] == 1
+
+
+BAD_ROWS = [
+    {"text": "Paris"},
+    b'{"text": "Paris',
+    b"[1, 2]",
+    b'{"text": "caf\xe9"}',
+    b"",
+    b'{"text": NaN}',
+    b'{"text": 1e999}',
+    b'{"text": 1.5}',
+    b"[" * 100_000,
+    {"text": None},
+    {"id": "last", "text": "Rome"},
+]
+
+
+def test_bad_rows_name_their_line_and_the_rest_runs(cli, jsonl, lines):
+    ended = cli("run", jsonl(*BAD_ROWS), "--eval contains", HIT, "--out out.jsonl --backend local")
+    assert ended.code == 1
+    found = lines()
+    assert [line["index"] for line in found] == list(range(10))
+    assert [line["status"] for line in found] == ["scored", *["invalid"] * 5, "scored", *["invalid"] * 2, "scored"]
+    assert all(list(line) == KEYS for line in found)
+    expected = [
+        "in.jsonl, line 2: not valid JSON (Unterminated string starting at, column 10)",
+        "in.jsonl, line 3: not a JSON object but a list",
+        "in.jsonl, line 4: not valid UTF-8 (byte 14)",
+        "in.jsonl, line 6: not valid JSON (a number or a nesting beyond what JSON readers take)",
+        "in.jsonl, line 7: not valid JSON (a number or a nesting beyond what JSON readers take)",
+    ]
+    assert [line["error"] for line in found[1:6]] == expected
+    assert found[7]["error"].startswith("in.jsonl, line 9: not valid JSON")
+    assert found[8]["error"] == "in.jsonl, line 10: the input 'text' is None: give it text, or leave the key out"
+    assert [line["inputs"] for line in found[1:4]] == [None] * 3
+    assert found[8]["inputs"] == {"text": None}
+    assert found[9]["id"] == "last"
+    assert "4 x  UnreadableRow: not valid JSON (first: in.jsonl, line 2)" in ended.out
+
+
+def test_a_byte_order_mark_is_no_fault(cli, jsonl):
+    assert cli("run", jsonl(b'\xef\xbb\xbf{"text": "Paris"}'), "--eval contains", HIT).code == 0
+
+
+def test_half_a_surrogate_pair_is_written_as_it_was_read(cli, jsonl, lines):
+    row = {"text": "Paris", "note": "\ud83d"}
+    assert cli("run", jsonl(row), "--eval contains", HIT, "--out out.jsonl").code == 0
+    assert lines()[0]["inputs"] == row
+
+
+def write_csv(*rows, name="in.csv", encoding="utf-8"):
+    with Path(name).open("w", newline="", encoding=encoding) as file:
+        csv.writer(file).writerows(rows)
+    return name
+
+
+def test_csv_with_quotes_and_line_breaks(cli, lines):
+    rows = [("id", "text", "note"), ("a", 'in "Paris",\nFrance', "x"), (), ("b", "Rome"), ("c", "Paris", "x", "y")]
+    ended = cli("run", write_csv(*rows), "--eval contains", HIT, "--out out.jsonl --backend local")
+    assert ended.code == 1
+    first, second, third = lines()
+    assert (first["id"], first["passed"], first["inputs"]["text"]) == ("a", True, 'in "Paris",\nFrance')
+    assert (second["id"], second["passed"], second["inputs"]) == ("b", False, {"id": "b", "text": "Rome"})
+    assert third["error"] == "in.csv, line 6: more cells than the header has columns (4 instead of 3)"
+
+
+def test_csv_rows_that_cannot_be_read(cli, lines):
+    Path("in.csv").write_bytes(b'\xef\xbb\xbftext\nParis\ncaf\xe9\n"Par"is\nRome\n"open\n')
+    assert cli("run in.csv --eval contains", HIT, "--out out.jsonl").code == 1
+    found = lines()
+    assert [line["status"] for line in found] == ["scored", "invalid", "invalid", "scored", "invalid"]
+    assert found[1]["error"] == "in.csv, line 3: not valid UTF-8"
+    assert found[2]["error"] == "in.csv, line 4: not valid CSV (',' expected after '\"')"
+    assert found[4]["error"] == "in.csv, line 6: not valid CSV (unexpected end of data)"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "the first line must be the names of the columns: the file is empty"),
+        (b"t\xe9xt\n1\n", "the first line must be the names of the columns: not valid UTF-8"),
+        (b"text,text\n1,2\n", "the first line names the column 'text' twice"),
+        (b"answer\nParis\n", "in.csv has no column for 'text', which contains needs: --map text=COLUMN. It has answer"),
+        (b"text\n", "in.csv holds no rows"),
+    ],
+)
+def test_a_csv_that_cannot_be_used(content, said, cli):
+    Path("in.csv").write_bytes(content)
+    ended = cli("run in.csv --eval contains --backend local")
+    assert (ended.code, ended.out) == (2, "")
+    assert said in ended.err
+
+
+def test_keys_are_taken_from_columns_of_other_names(cli, jsonl, lines):
+    rows = [{"answer": "Paris", "text": "Rome"}, {"text": "Paris"}]
+    ended = cli("run", jsonl(*rows), "--eval contains", HIT, "--map text=answer --out out.jsonl")
+    assert ended.code == 1
+    first, second = lines()
+    assert (first["passed"], first["inputs"]) == (True, rows[0])
+    assert second["error"].startswith("in.jsonl, line 2: contains needs the key 'text'")
+
+
+def test_a_column_of_a_csv_can_be_mapped(cli):
+    ended = cli("run", write_csv(("answer",), ("Paris",)), "--eval contains", HIT, "--map text=answer --json")
+    assert ended.summary["templates"]["contains"]["pass_rate"] == 1.0
+
+
+def test_the_limit_counts_rows(cli, jsonl):
+    ended = cli("run", jsonl(b"{", {"text": "Paris"}, {"text": "Rome"}), "--eval contains", HIT, "--limit 2 --json")
+    assert (ended.code, ended.summary["cases"], ended.summary["invalid"]) == (1, 2, 1)
+
+
+class Pipe(io.BytesIO):
+    """Bytes on stdin that stop coming, as those of a program that fails."""
+
+    def readline(self, *_):
+        raise OSError(5, "Input/output error")
+
+    __next__ = readline
+
+
+def test_stdin_is_jsonl(cli, stdin, lines):
+    stdin(b'{"text": "Paris"}\n{')
+    ended = cli("run - --eval contains", HIT, "--out out.jsonl")
+    assert ended.code == 1
+    assert [line["status"] for line in lines()] == ["scored", "invalid"]
+    assert lines()[1]["error"].startswith("stdin, line 2: not valid JSON")
+
+
+def test_stdin_that_breaks_ends_the_run(cli, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Pipe()))
+    ended = cli("run - --eval is_json --backend local")
+    assert (ended.code, ended.err) == (3, "fi-async: Input/output error\n")
+
+
+def test_no_rows_is_wrong_usage_and_leaves_the_output_alone(cli, jsonl):
+    Path("out.jsonl").write_text("of yesterday")
+    ended = cli("run", jsonl(), "--eval is_json --backend local --out out.jsonl")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == "fi-async: in.jsonl holds no rows: there is nothing to evaluate\n"
+    assert Path("out.jsonl").read_text() == "of yesterday"
+
+
+def test_an_output_of_yesterday_is_replaced(cli, jsonl, lines):
+    Path("out.jsonl").write_text("of yesterday")
+    assert cli("run", jsonl({"text": "[1]"}), "--eval is_json --out out.jsonl").code == 0
+    assert len(lines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("param", "passes"),
+    [
+        ("keyword=Paris", [True, False, False]),
+        ("contains.keyword=Paris case_sensitive=false", [True, True, False]),
+        ('keyword="Paris"', [True, False, False]),
+        ("keyword==", [False, False, True]),
+    ],
+)
+def test_params_are_json_or_else_text(param, passes, cli, jsonl, lines):
+    rows = [{"text": text} for text in ("Paris", "paris", "=")]
+    cli("run", jsonl(*rows), "--eval contains --param", param, "--out out.jsonl")
+    assert [line["passed"] for line in lines()] == passes
+
+
+def test_the_numbers_are_those_of_a_report(cli, jsonl):
+    cases = [GROUNDED | {"text": f"Paris {n}"[n % 5 :]} for n in range(40)]
+    cases.append({"output": "alone"})
+    templates = ["contains", "groundedness", "bleu_score"]
+    config = {"contains": {"keyword": "Paris"}}
+
+    async def gathered():
+        async with AsyncEvaluator.local(extra_keys="ignore") as ev:
+            return (await ev.gather(cases, templates, eval_config=config)).summary()
+
+    expected = asyncio.run(gathered())
+    ended = cli("run", jsonl(*cases), "--eval", *templates, "--param contains.keyword=Paris --json --no-progress")
+    found = ended.summary
+    assert expected["templates"].keys() == found["templates"].keys()
+    for name, of in expected["templates"].items():
+        assert found["templates"][name].pop("estimate") is (name == "groundedness")
+        assert found["templates"][name] == pytest.approx(of)
+    left_out = {"polls", "retries", "throttled", "wall_s", "templates"}
+    assert {name: found[name] for name in expected if name not in left_out} == {
+        name: value for name, value in expected.items() if name not in left_out
+    }
+    assert ended.code == 1
+
+
+def test_the_table_at_80_and_60_columns(cli, jsonl, monkeypatch):
+    file = jsonl(GROUNDED | {"reference": "a", "hypothesis": "a"}, b"{", *[{"a" * n: ""} for n in range(1, 9)])
+    wide = cli("run", file, "--eval groundedness bleu_score")
+    assert all(len(line) <= 80 for line in wide.out.splitlines())
+    assert re.search(r"^ scored +2 +coverage +10.0% $", wide.out, re.MULTILINE)
+    assert "and 12 more" in wide.out
+    monkeypatch.setenv("COLUMNS", "60")
+    narrow = cli("run", file, "--eval groundedness bleu_score")
+    assert all(len(line) <= 60 for line in narrow.out.splitlines())
+    assert "…" not in narrow.out
+
+
+def test_templates_without_numbers_have_none(cli, jsonl):
+    ended = cli("run", jsonl({"nothing": ""}), "--eval bleu_score --json")
+    assert ended.summary["templates"]["bleu_score"] == {
+        "mean_score": None,
+        "pass_rate": None,
+        "n": 0,
+        "estimate": False,
+    }
+
+
+def test_causes_are_grouped_and_hold_no_inputs(cli, jsonl, embedded):
+    embedded(faults=Faults(fail=1.0))
+    secret = "the-text-of-a-customer"
+    ended = cli("run", jsonl({"text": secret}, {"text": secret}), "--eval is_json --max-retries 0")
+    assert ended.code == 1
+    assert "2 x" in ended.out
+    assert "line 1" in ended.out
+    assert secret not in ended.out + ended.err
+
+
+def test_causes_beyond_what_is_told_apart_are_counted_together(cli, jsonl, monkeypatch):
+    monkeypatch.setattr("fi_async.cli.summary._MOST_CAUSES", 2)
+    ended = cli("run", jsonl(*({"a" * n: "x"} for n in range(1, 9))), "--eval is_json --json")
+    assert [(cause["count"], cause["error"]) for cause in ended.summary["causes"]] == [
+        (6, "other"),
+        (1, "InvalidCaseError"),
+        (1, "InvalidCaseError"),
+    ]
+
+
+def test_failures_name_their_error(cli, jsonl, lines, embedded):
+    embedded(faults=Faults(status={503: 1.0}))
+    ended = cli("run", jsonl({"text": "1"}), "--eval is_json --max-retries 0 --out out.jsonl --json")
+    assert ended.code == 1
+    (line,) = lines()
+    assert (line["status"], line["attempts"]) == ("failed", 1)
+    assert line["error"].startswith("ServerError: ")
+    assert "status 503" in line["error"]
+    assert (ended.summary["failed"], ended.summary["requests"]) == (1, 1)
+
+
+def test_a_refused_key_pair_is_one_line(cli, jsonl, embedded):
+    embedded(keys={"right": "right"})
+    Path("out.jsonl").write_text("of yesterday")
+    ended = cli("run", jsonl(*[{"text": "1"}] * 50), "--eval is_json --backend local --out out.jsonl")
+    assert (ended.code, ended.out) == (3, "")
+    assert ended.err.count("\n") == 1
+    assert "Invalid API key or secret key" in ended.err
+    assert ended.err.endswith("Check FI_API_KEY and FI_SECRET_KEY\n")
+    assert Path("out.jsonl").read_text() == "of yesterday"
+
+
+def test_a_server_that_was_never_reached(cli, jsonl, monkeypatch):
+    async def unreachable(*_):
+        raise httpx.ConnectError("All connection attempts failed")
+
+    monkeypatch.setattr(fi_async.evaluator, "embedded_backend", lambda: unreachable)
+    for rows in (3, 500):
+        ended = cli("run", jsonl(b"{", *[{"text": "1"}] * rows), "--eval is_json --max-retries 0 --backend local")
+        assert (ended.code, ended.out) == (3, "")
+        assert ended.err.endswith("could not connect: All connection attempts failed\n")
+        assert "no request reached" in ended.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+def test_a_full_disk(cli, jsonl):
+    ended = cli("run", jsonl({"text": "1"}), "--eval is_json --backend local --out /dev/full")
+    assert (ended.code, ended.out) == (3, "")
+    assert ended.err == "fi-async: No space left on device\n"
+
+
+@pytest.fixture
+def interrupt_after_5(embedded, monkeypatch):
+    add = Totals.add
+
+    def add_and_interrupt(self, outcome):
+        add(self, outcome)
+        if self.done == 5:
+            signal.raise_signal(signal.SIGINT)
+
+    embedded(latency=0.02)
+    monkeypatch.setattr(Totals, "add", add_and_interrupt)
+
+
+@pytest.mark.parametrize("source", ["in.jsonl", "-"])
+def test_an_interrupt_keeps_what_was_done(source, cli, jsonl, stdin, interrupt_after_5):
+    jsonl(*[{"text": "1"}] * 100)
+    stdin(Path("in.jsonl").read_bytes())
+    ended = cli("run", source, "--eval is_json --concurrency 2 --backend local --out out.jsonl --json")
+    assert ended.code == 130
+    done = len(Path("out.jsonl").read_text().splitlines())
+    assert done == ended.summary["scored"] == ended.summary["cases"] >= 5
+    of_all = " of 100" if source != "-" else ""
+    assert ended.err.startswith(f"interrupted: {done}{of_all} cases done; they are in out.jsonl.")
+
+
+def test_an_interrupt_before_anything_was_done(cli, jsonl, embedded, monkeypatch):
+    embedded(latency=5)
+    monkeypatch.setattr(progress.Quiet, "tick", lambda _: asyncio.sleep(0, signal.raise_signal(signal.SIGINT)))
+    ended = cli("run", jsonl(GROUNDED), "--eval is_json groundedness --no-progress --backend local")
+    assert (ended.code, ended.out) == (130, "")
+    assert ended.err == "interrupted: 0 of 2 evaluations done. Requests cut off may have been evaluated.\n"
+
+
+@pytest.mark.parametrize("columns", ["100", "50"])
+def test_a_bar_in_a_terminal(columns, cli, jsonl, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", columns)
+    ended = cli("run", jsonl({"text": "[1]"}, b"{"), "--eval is_json --backend local")
+    assert "2/2" in ended.err
+    assert ("scored 1 failed 1" in ended.err) is (columns == "100")
+    assert not {f"\x1b[{code}m" for code in range(30, 48)} & {*ended.err.split()}
+    assert "\x1b[3" not in ended.err + ended.out
+    assert cli("run", "in.jsonl --eval is_json --backend local --no-progress").err == ""
+
+
+def test_a_bar_for_nobody_knows_how_many(cli, stdin, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    stdin(b'{"text": "1"}')
+    assert "1/?" in cli("run - --eval is_json --backend local").err
+
+
+@pytest.mark.parametrize("source", ["in.jsonl", "-"])
+def test_lines_where_there_is_no_terminal(source, cli, stdin, embedded, monkeypatch):
+    embedded(latency=0.1)
+    monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0.15)
+    rows = b'{"text": "1"}\n' * 4
+    Path("in.jsonl").write_bytes(rows)
+    stdin(rows)
+    first, *_ = cli("run", source, "--eval is_json --concurrency 1 --backend local").err.splitlines()
+    total = "4" if source == "in.jsonl" else "?"
+    assert first.startswith(f"1/{total}  scored 1  failed 0  ")
+    assert ("eta" in first) is (source == "in.jsonl")
+    assert cli("run", "in.jsonl --eval is_json --backend local --no-progress").err == ""
+
+
+def test_options_reach_the_engine(cli, jsonl, lines, embedded):
+    app = embedded()
+    options = "--model turing_small --strategy async --on-ambiguous fail --timeout 9 --concurrency 3 --out out.jsonl"
+    assert cli("run", jsonl({"text": "1"}), "--eval is_json", options).code == 0
+    assert app.statistics()["requests"] > 1
+    assert lines()[0]["eval_id"]
+
+
+def test_the_local_backend_is_named_when_it_is_the_fallback(cli, jsonl, monkeypatch):
+    file = jsonl({"text": "[1]"})
+    said = (
+        "No FI_API_KEY and FI_SECRET_KEY: using the embedded local backend (its judge-like scores are lexical"
+        " estimates). --backend cloud to use your account.\n"
+    )
+    assert cli("run", file, "--eval is_json").err == said
+    monkeypatch.setenv("FI_BASE_URL", "local")
+    assert cli("run", file, "--eval is_json").err == ""
+    monkeypatch.setenv("FI_API_KEY", "key")
+    monkeypatch.setenv("FI_SECRET_KEY", "secret")
+    assert cli("run", file, "--eval is_json").err == ""
+
+
+def test_os_pipes_are_read_as_they_come(cli, lines):
+    os.mkfifo("in.jsonl")
+    pid = os.posix_spawn("/bin/sh", ["sh", "-c", 'echo \'{"text": "1"}\' > in.jsonl'], os.environ)
+    assert cli("run in.jsonl --eval is_json --out out.jsonl").code == 0
+    os.waitpid(pid, 0)
+    assert json.dumps(lines()[0]["inputs"]) == '{"text": "1"}'

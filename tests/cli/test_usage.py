@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+from fi_async import __version__
+from fi_async.cli import app, errors, main
+
+WRONG = [
+    ("nonsense", "Unknown command"),
+    ("rum", 'Did you mean "run"?'),
+    ("run in.jsonl", "--eval is missing. See fi-async run --help"),
+    ("run --eval is_json", "FILE is missing: it comes before --eval."),
+    ("run in.jsonl --eval", "--eval requires at least 1 element"),
+    ("run in.jsonl --eval is_json --bakend local", "Unknown option: --bakend. Did you mean --backend?"),
+    ("run in.jsonl in.csv --eval is_json", "Unexpected: in.csv."),
+    ("run in.jsonl --eval is_json --backend clod", 'Choose from: "cloud", "local"'),
+    ("run in.jsonl --eval is_json --concurrency 0", 'Invalid value "0" for --concurrency'),
+    ("run in.jsonl --eval is_json --timeout 0", "--timeout"),
+    ("run in.jsonl --eval is_json --timeout soon", "--timeout"),
+    ("run in.jsonl --eval is_json --max-retries -1", "--max-retries"),
+    ("run in.jsonl --eval is_json --limit 0", "--limit"),
+    ("run lost.jsonl --eval is_json", "lost.jsonl: no such file"),
+    ("run . --eval is_json", ".: a directory, not a file"),
+    ("run in.txt --eval is_json", "in.txt: give a .csv file, or a .jsonl file"),
+    ("run in.json --eval is_json", "jq -c '.[]' in.json"),
+    ("run in.jsonl --eval is_jason", "did you mean is_json"),
+    ("run in.jsonl --eval tone", "the local backend has no evaluator for tone"),
+    ("run in.jsonl --eval contains --param keyword", "write it as KEY=VALUE"),
+    ("run in.jsonl --eval contains --param =x", "write it as KEY=VALUE"),
+    ("run in.jsonl --eval contains --param kyword=x", "contains has no parameter 'kyword'; did you mean keyword?"),
+    ("run in.jsonl --eval contains --param zzz=x", "there are keyword, case_sensitive"),
+    (
+        "run in.jsonl --eval contains is_json --param keyword=x",
+        "say whose it is, such as --param contains.keyword=VALUE",
+    ),
+    ("run in.jsonl --eval contains --map text", "write it as KEY=COLUMN"),
+    ("run in.jsonl --eval contains --map txt=answer", "no template of this run takes 'txt'; did you mean text?"),
+    ("run in.jsonl --eval contains --map text=anwser", "in.jsonl has no column 'anwser'; did you mean answer?"),
+    ("run in.jsonl --eval is_json --out in.jsonl", "that is the file the rows come from"),
+    ("run in.jsonl --eval is_json --out .", "it is a directory"),
+    ("run in.jsonl --eval is_json --out lost/out.jsonl", "there is no directory lost"),
+    ("run in.jsonl --eval is_json --backend cloud", "FI_API_KEY and FI_SECRET_KEY missing"),
+    ("run in.jsonl --eval is_json --backend cloud", "--backend local"),
+    ("templates groundednes", "did you mean groundedness"),
+    ("templates --locl", "Did you mean --local?"),
+    ("serve --port 65536", "--port"),
+    ("serve --latency soon", "'soon' is not a latency"),
+    ("serve --overhead -1", "--overhead"),
+    ("serve --capacity 0", "--capacity"),
+    ("serve --requests many", "'many' is not a quota"),
+    ("serve --evaluations 5/min many", "'many' is not a quota"),
+    ("serve --fault 503", "is not a fault"),
+    ("serve --spelling pascal", '"snake", "camel"'),
+    ("serve --key lonely", "write it as KEY:SECRET"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), WRONG)
+def test_wrong_usage_exits_2_and_says_what_to_write(words, said, cli, jsonl):
+    jsonl({"answer": "Paris"})
+    for name in ("in.csv", "in.txt", "in.json"):
+        Path(name).touch()
+    ended = cli(words)
+    assert (ended.code, ended.out) == (2, "")
+    assert said in ended.err
+    assert ended.err.startswith("fi-async: ")
+    assert ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"FI_API_KEY": "key"}, "FI_SECRET_KEY missing"),
+        ({"FI_BASE_URL": "https://eval.example"}, "FI_API_KEY and FI_SECRET_KEY missing"),
+        ({"FI_API_KEY": "k", "FI_SECRET_KEY": "s", "FI_BASE_URL": "eval.example"}, "must look like https://host"),
+    ],
+)
+def test_half_an_account_is_not_taken_for_none(variables, said, cli, jsonl, monkeypatch):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    ended = cli("run", jsonl({"text": "1"}), "--eval is_json")
+    assert ended.code == 2
+    assert said in ended.err
+
+
+@pytest.mark.parametrize("words", ["--help", "", "run --help", "serve --help", "templates --help"])
+def test_help_has_examples_and_is_no_error(words, cli):
+    ended = cli(words)
+    assert (ended.code, ended.err) == (0, "")
+    assert "Examples:\n  fi-async " in ended.out
+
+
+def test_help_names_the_exit_codes(cli):
+    assert errors.EXIT_CODES in cli("run --help").out
+
+
+def test_the_version(cli):
+    assert cli("--version").out == f"{__version__}\n"
+
+
+def test_python_m(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["fi_async", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("fi_async", run_name="__main__")
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"{__version__}\n"
+
+
+@pytest.mark.parametrize("library", ["cyclopts", "rich"])
+def test_without_the_extra_one_line_says_so(library, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, library, None)
+    assert main(["templates"]) == 2
+    assert capsys.readouterr().err == f"the command line needs {library}: pip install 'fi-async[cli]'\n"
+
+
+def test_serve_without_its_extra(cli, monkeypatch):
+    monkeypatch.delitem(sys.modules, "fi_async.local.server", raising=False)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    ended = cli("serve")
+    assert (ended.code, ended.err) == (2, "fi-async: serve needs uvicorn: pip install 'fi-async[local]'\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (KeyError("x"), 3, "unexpected KeyError: 'x' (--debug shows where)"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (PermissionError(13, "Permission denied", "in.csv"), 3, "in.csv: Permission denied"),
+        (OSError("odd"), 3, "unexpected OSError: odd (--debug shows where)"),
+    ],
+)
+def test_never_a_traceback_unless_asked_for(error, code, said, cli, monkeypatch):
+    def fail(words):
+        assert words == ["templates"]
+        raise error
+
+    monkeypatch.setattr(app, "execute", fail)
+    ended = cli("templates")
+    assert (ended.code, ended.err) == (code, f"fi-async: {said}\n")
+    ended = cli("--debug templates")
+    assert ended.code == code
+    assert ended.err.startswith("Traceback")
+    assert ended.err.endswith(f"fi-async: {said}\n")
