@@ -792,3 +792,20 @@ def test_both_spellings_leave_the_body_they_are_made_of_alone():
     body = {"result": {"eval_status": "pending"}}
     responses.both_spellings(body)
     assert body == {"result": {"eval_status": "pending"}}
+
+
+def test_an_output_of_null_beside_a_value_is_the_value():
+    done = poll({"eval_status": "completed", "result": {"output": None, "value": "Passed", "output_type": "Pass/Fail"}})
+    assert done.result is not None
+    assert done.result.output == "Passed"
+
+
+@pytest.mark.parametrize("listed", [{}, "text", None])
+def test_a_list_of_templates_that_is_none_is_a_protocol_error(listed):
+    with pytest.raises(ProtocolError, match="does not list templates"):
+        responses.listed_templates(reply({"status": True, "result": listed}))
+
+
+def test_what_is_no_template_among_templates_is_passed_over():
+    listed = responses.listed_templates(reply({"status": True, "result": [{"name": "mine"}, 5, None]}))
+    assert listed == [{"name": "mine"}]

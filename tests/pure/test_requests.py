@@ -169,3 +169,13 @@ def test_every_path_ends_in_a_slash_and_only_a_post_has_a_body(call):
     assert call.path.split("?")[0].startswith("/sdk/api/v1/")
     assert call.path.split("?")[0].endswith("/")
     assert (call.body is not None) is (call.method == "POST")
+
+
+def test_a_config_nested_beyond_reason_is_refused():
+    nested: list[object] = []
+    for _ in range(100_000):
+        nested = [nested]
+    with pytest.raises(InvalidCaseError, match="eval_config holds a value with no JSON form"):
+        requests.new_eval(Parameters("contains", config={"deep": nested}), [{"text": "x"}], is_async=False)
+    while nested:  # a chain this long must not be freed in one recursion
+        nested = nested.pop()

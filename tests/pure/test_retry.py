@@ -186,3 +186,11 @@ def test_it_is_tried_again_max_retries_times_at_growing_delays(error, repeatable
         assert longest / 2 <= decision.delay <= longest
     last = decided(error, repeatable=repeatable, policy=policy, failures=max_retries + 1)
     assert last == GiveUp(ambiguous=error in LOST and not repeatable)
+
+
+def test_a_server_that_says_now_again_and_again_is_asked_ever_later():
+    again = RateLimitError("429", retry_after=0.0)
+    assert decided(again, repeatable=True, failures=1, throttles=1) == Retry(0.0, throttled=True)
+    second = decided(again, repeatable=True, failures=1, throttles=2)
+    assert isinstance(second, Retry)
+    assert 0.5 <= second.delay <= 1.0
