@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         Template,
     )
     from fi_async._report import Counts, Report
-    from fi_async._settings import RunOptions, Timeout
+    from fi_async._settings import Limit, RunOptions, Timeout
     from fi_async.evaluator import AsyncEvaluator
     from fi_async.execution import Execution
     from fi_async.standalone import aevaluate, evaluate
@@ -64,6 +64,7 @@ __all__ = [
     "FiAsyncError",
     "IncompleteRunError",
     "InvalidCaseError",
+    "Limit",
     "MissingCredentialsError",
     "NotFoundError",
     "Outcome",

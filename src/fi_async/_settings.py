@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Any, Final, Literal, Self, TypedDict, get_args
@@ -92,6 +92,46 @@ def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
         raise ConfigurationError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
 
 
+_LENGTHS: Final = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What the server, or your plan, allows in a fixed window of its clock.
+
+    Args:
+        count: So many requests or evaluations, at most.
+        per: The window: "second", "minute", "hour", "day", or seconds. Windows begin at multiples of it since the
+            epoch: a minute's at each full UTC minute.
+        of: "requests" counts every request, polls too; "evaluations" counts rows that are started.
+
+    Raises:
+        ConfigurationError: A value is out of its range.
+
+    Example:
+        >>> Limit(300, per="minute").seconds
+        60.0
+    """
+
+    count: int
+    per: Literal["second", "minute", "hour", "day"] | float = "minute"
+    of: Literal["requests", "evaluations"] = "requests"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.count, bool) or not isinstance(self.count, int) or self.count < 1:
+            raise ConfigurationError(f"limit.count must be a whole number from 1, not {self.count!r}")
+        if isinstance(self.per, str):
+            _one_of("limit.per", self.per, tuple(_LENGTHS))
+        else:
+            _positive("limit.", "per", self.per)
+        _one_of("limit.of", self.of, ("requests", "evaluations"))
+
+    @property
+    def seconds(self) -> float:
+        """The length of the window."""
+        return _LENGTHS[self.per] if isinstance(self.per, str) else float(self.per)
+
+
 class RunKeywords(TypedDict, total=False):
     """The keywords that shape a run, as type checkers see them; RunOptions says what each means."""
 
@@ -104,6 +144,7 @@ class RunKeywords(TypedDict, total=False):
     fill_missing: bool
     extra_keys: ExtraKeys
     poll_interval: float | None
+    limits: Sequence[Limit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +163,8 @@ class RunOptions:
         extra_keys: "forbid" refuses a case with a key that none of the run's templates takes; "ignore"
             leaves the key out.
         poll_interval: Seconds between two polls of one evaluation; None adapts to what the run has seen.
+        limits: What the server or your plan allows, where you know it: it is kept to exactly. What is not given is
+            learned from the first refusal.
     """
 
     concurrency: int = 16
@@ -133,8 +176,11 @@ class RunOptions:
     fill_missing: bool = True
     extra_keys: ExtraKeys = "forbid"
     poll_interval: float | None = None
+    limits: Sequence[Limit] = ()
 
     def __post_init__(self) -> None:
+        if isinstance(self.limits, Limit) or not all(isinstance(each, Limit) for each in self.limits):
+            raise ConfigurationError(f"limits must be a list of Limit, not {self.limits!r}")
         if isinstance(self.concurrency, bool) or not isinstance(self.concurrency, int) or self.concurrency < 1:
             raise ConfigurationError(f"concurrency must be a whole number from 1, not {self.concurrency!r}")
         _one_of("strategy", self.strategy, get_args(Strategy))

@@ -54,6 +54,8 @@ class Run:
         limiter: anyio.CapacityLimiter | None = None,
         emit: Callable[[Any], None] | None = None,
     ) -> None:
+        if options.limits:
+            session.gate.keep_to(options.limits)
         self.context = context
         self.finished: list[Any] = []
         self._session = session
@@ -140,22 +142,25 @@ class Run:
             while len(self._under_way) < self._limiter.total_tokens and (ready := self._next_ready(now)):
                 self._under_way.add(ready[1])
                 tasks.start_soon(self._perform, *ready)
-            with anyio.move_on_at(self._next_time()):
+            with anyio.move_on_at(self._next_time(now)):
                 await self._changed.wait()
 
     def _next_ready(self, now: float) -> tuple[float, Job, Send] | None:
         """Return what may leave now: polls before new evaluations, as what ends makes room."""
         for queue, is_post in ((self._gets, False), (self._posts, True)):
-            if queue and self._session.gate.opens_at(post=is_post) <= now:
+            if queue and self._opens_at(now, queue[0][1], post=is_post) <= now:
                 return queue.popleft()
         return None
 
-    def _next_time(self) -> float | None:
+    def _opens_at(self, now: float, job: Job, *, post: bool) -> float:
+        return self._session.gate.opens_at(now, post=post, rows=len(job.works))
+
+    def _next_time(self, now: float) -> float | None:
         """Return when something becomes due by the clock alone; None if nothing does."""
         times = [self._resting[0][0]] if self._resting else []
         if len(self._under_way) < self._limiter.total_tokens:
             times += [
-                self._session.gate.opens_at(post=is_post)
+                self._opens_at(now, queue[0][1], post=is_post)
                 for queue, is_post in ((self._gets, False), (self._posts, True))
                 if queue
             ]
@@ -163,12 +168,13 @@ class Run:
 
     async def _perform(self, ready_at: float, job: Job, send: Send) -> None:
         async with self._limiter:
-            now = anyio.current_time()
-            if self._session.gate.opens_at(post=not send.call.repeatable) > now:
+            now, post = anyio.current_time(), not send.call.repeatable
+            if self._opens_at(now, job, post=post) > now:
                 self._under_way.discard(job)  # the gate closed while this waited for its turn
                 self._queue(send).appendleft((ready_at, job, send))
                 self._changed.set()
                 return
+            self._session.gate.left(now, post=post, rows=len(job.works))
             waited = now - ready_at
             timeout = self.context.timeout
             begins_now = None if timeout.case is None else now + timeout.case
@@ -184,14 +190,17 @@ class Run:
                 return
         self._sent.discard(job)
         self._under_way.discard(job)
-        self._advance(job, Event(anyio.current_time(), now, waited, reply, problem))
+        ended_at = anyio.current_time()
+        refused = reply is not None and reply.status == 429
+        self._session.gate.answered(now, ended_at, None if reply is None else reply.date, refused=refused)
+        self._advance(job, Event(ended_at, now, waited, reply, problem))
         self._changed.set()
 
     def _advance(self, job: Job, event: Event | None) -> None:
         """Tell a job what happened, and take what it wants to do next."""
         try:
             while isinstance(action := job.steps.send(event), Hold):  # type: ignore[arg-type]  # None begins it
-                self._session.gate.hold(action.until, posts_only=action.posts_only)
+                self._session.gate.hold(action.until, server_until=action.server_until, posts_only=action.posts_only)
             self._take(job, action)
         except StopIteration as end:
             self._jobs.discard(job)

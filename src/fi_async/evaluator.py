@@ -9,6 +9,8 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
+import anyio
+
 from fi_async import calls
 from fi_async._errors import ConfigurationError
 from fi_async._models import BatchRunResult, Case, EvalResult, Inputs, Outcome
@@ -376,6 +378,13 @@ class AsyncEvaluator:
     ) -> Ask:
         own = self._options.with_given(**options)
         return Ask(templates, own, own_bound="concurrency" in options, eval_config=eval_config, fields=fields)
+
+    def statistics(self) -> Mapping[str, Any]:
+        """Return what the client knows of the server's limits: given, learned, and what is left of them.
+
+        Call it where the client is used, in its event loop.
+        """
+        return self._session.gate.statistics(anyio.current_time())
 
     # The rest of the API
 

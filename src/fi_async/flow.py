@@ -20,6 +20,7 @@ from fi_async._errors import (
     FiAsyncError,
     PermissionDeniedError,
     ProtocolError,
+    RateLimitError,
     ServerError,
     StalledError,
     ValidationError,
@@ -63,10 +64,17 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Let nobody send before this time, or nobody start an evaluation; then go on with this job."""
+    """Let nobody send before this time, or nobody start an evaluation; then go on with this job.
+
+    Attributes:
+        until: At the latest.
+        posts_only: True to let polls leave.
+        server_until: The end of the window on the server's clock, if it said so.
+    """
 
     until: float
-    posts_only: bool
+    posts_only: bool = False
+    server_until: float | None = None
 
 
 Action = Send | Rest | Hold
@@ -175,7 +183,7 @@ def ask(call: HttpCall, read: Callable[[Reply], T], context: Context, works: Seq
             throttles += 1
             context.counts.throttled += 1
             _begin_anew(call, works)
-            yield Hold(event.now + decision.delay, posts_only=False)
+            yield Hold(event.now + decision.delay, server_until=_window_end(event, problem))
             continue
         failures += 1
         context.counts.retries += 1
@@ -188,6 +196,13 @@ def _deadline(call: HttpCall, works: Sequence[Work]) -> float | None:
     """Return when a call is given up. A poll at the last moment still has time for its reply."""
     deadline = works[0].deadline if works else None
     return deadline + _LAST_REPLY if deadline is not None and call.repeatable else deadline
+
+
+def _window_end(event: Event, error: FiAsyncError) -> float | None:
+    """Return the end of the window on the server's clock. Retry-After counts whole seconds from the reply's Date."""
+    date = event.reply.date if event.reply is not None else None
+    after = error.retry_after if isinstance(error, RateLimitError) else None
+    return date + after if date is not None and after is not None else None
 
 
 def _too_late(when: float, works: Sequence[Work]) -> bool:

@@ -56,8 +56,8 @@ def test_a_missing_key_is_named_with_what_may_fill_it_and_what_the_case_has():
     error = refused({"output": "o", "other": "x"}, SIMILARITY, extra_keys="ignore")
     assert error.field == "expected"
     assert error.message == (
-        "similarity needs the key 'expected' (or one of expected_output, expected_response, ground_truth, with"
-        " fill_missing=True). The case has: output, other"
+        "similarity needs the key 'expected' (or one of expected_output, expected_response, ground_truth)."
+        " The case has: output, other"
     )
 
 

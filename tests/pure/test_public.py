@@ -34,6 +34,7 @@ PUBLIC = [
     "FiAsyncError",
     "IncompleteRunError",
     "InvalidCaseError",
+    "Limit",
     "MissingCredentialsError",
     "NotFoundError",
     "Outcome",

@@ -11,7 +11,17 @@ import traceback
 import pytest
 
 from fi_async import ConfigurationError, FiAsyncError, MissingCredentialsError, RunOptions, Timeout, __version__
-from fi_async._settings import CLOUD_URL, LOCAL, OMITTED, Connection, Credentials, Omitted, RetryPolicy, RunKeywords
+from fi_async._settings import (
+    CLOUD_URL,
+    LOCAL,
+    OMITTED,
+    Connection,
+    Credentials,
+    Limit,
+    Omitted,
+    RetryPolicy,
+    RunKeywords,
+)
 
 NOT_SECONDS = [0, -1, -0.5, math.nan, True, False, "5", [], 1j]
 
@@ -91,6 +101,7 @@ def test_the_run_options_have_defaults():
         "fill_missing": True,
         "extra_keys": "forbid",
         "poll_interval": None,
+        "limits": (),
     }
     assert options.retry_policy() == RetryPolicy()
 
@@ -331,3 +342,31 @@ def test_keys_do_not_show(holder):
 
 def test_two_connections_with_other_keys_are_not_equal():
     assert Connection.resolve("a", "s", None) != Connection.resolve("a", "t", None)
+
+
+def test_a_limit_has_the_length_of_its_window():
+    assert [Limit(1, per=per).seconds for per in ("second", "minute", "hour", "day", 10)] == [1, 60, 3600, 86_400, 10]
+    assert Limit(300).of == "requests"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"count": 0}, "limit.count"),
+        ({"count": True}, "limit.count"),
+        ({"count": 1.5}, "limit.count"),
+        ({"per": "month"}, "limit.per"),
+        ({"per": 0}, "limit.per"),
+        ({"of": "tokens"}, "limit.of"),
+    ],
+)
+def test_a_limit_out_of_its_range_is_named(wrong, named):
+    with pytest.raises(ConfigurationError, match=named):
+        Limit(**{"count": 1, **wrong})
+
+
+def test_limits_are_a_list_of_them():
+    with pytest.raises(ConfigurationError, match="limits must be a list of Limit"):
+        RunOptions(limits=Limit(1))
+    with pytest.raises(ConfigurationError, match="limits must be a list of Limit"):
+        RunOptions(limits=[300])

@@ -1,34 +1,213 @@
-"""When requests may leave: one gate for all the tasks of a client."""
+"""When requests may leave: one gate for all the tasks of a client, with what is known and what was learned."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from fi_async._settings import Limit
+from fi_async.pacing.clock import ServerClock
+
+_TRANSIT: Final = 0.25  # seconds after which a request has surely arrived; at a boundary it counts on both sides
 
 
 @dataclass(slots=True)
-class Gate:
-    """Closed to everyone after one refusal, until the time the server named. Times are the caller's clock.
+class Window:
+    """How much of a given limit is used, in the fixed windows of the server's clock: epoch multiples of its length."""
+
+    limit: Limit
+    _used: dict[int, int] = field(default_factory=dict)
+    _before: int = 0  # sent before the server's time was known: it counts in whatever window comes first
+
+    def opens_at(self, now: float, amount: int, clock: ServerClock) -> float:
+        """Return the time from which so much more may be used."""
+        if not clock.is_known:
+            return now if self._before + amount <= self.limit.count else math.inf
+        length = self.limit.seconds
+        at = now
+        while True:
+            first, last = self._span(at, clock)
+            full = next((index for index in range(last, first - 1, -1) if not self._fits(index, amount)), None)
+            if full is None:
+                return at
+            at = clock.ours((full + 1) * length)
+
+    def _span(self, now: float, clock: ServerClock) -> tuple[int, int]:
+        length = self.limit.seconds
+        # A rounding must not put the first moment of a window into the one before.
+        first = math.floor(clock.earliest(now) / length + 1e-9)
+        return first, max(first, math.floor((clock.latest(now) + _TRANSIT) / length))
+
+    def _fits(self, index: int, amount: int) -> bool:
+        return self._used.get(index, 0) + amount <= max(self.limit.count, amount)
+
+    def use(self, now: float, amount: int, clock: ServerClock) -> None:
+        """Take note that so much is used now."""
+        if not clock.is_known:
+            self._before += amount
+            return
+        first, last = self._span(now, clock)
+        for index in [index for index in self._used if index < first]:
+            del self._used[index]
+        for index in range(first, last + 1):
+            self._used[index] = self._used.get(index, 0) + amount
+
+    def settle(self, now: float, clock: ServerClock) -> None:
+        """Put what was used before the server's time was known where it belongs, now that it is."""
+        if self._before and clock.is_known:
+            before, self._before = self._before, 0
+            self.use(now, before, clock)
+
+    def left(self, now: float, clock: ServerClock) -> int:
+        """Return how much may still be used in the present window."""
+        if not clock.is_known:
+            return self.limit.count - self._before
+        return self.limit.count - max(self._used.get(index, 0) for index in self._span(now, clock))
+
+
+@dataclass(slots=True)
+class Allowance:
+    """How many requests a window took when nobody had said: learned from refusals, then probed.
+
+    After a refusal, as many as left before it may leave in the next window at once. Beyond these one goes ahead
+    alone; as long as such probes are answered, more go together each time.
 
     Attributes:
-        closed_until: Nothing may leave before.
-        posts_closed_until: No evaluation may be started before; polls may leave.
+        learned: Requests a window took before it refused one; None until one did.
     """
 
-    closed_until: float = 0.0
-    posts_closed_until: float = 0.0
-    _clock: object = None
+    learned: int | None = None
+    _sent: int = 0
+    _asking: int = 0
+    _step: int = 1
 
-    def go_by(self, clock: object) -> None:
-        """Forget times that another clock named: each event loop counts from a zero of its own."""
-        if self._clock is not clock:
-            self._clock, self.closed_until, self.posts_closed_until = clock, 0.0, 0.0
+    def may_leave(self) -> bool:
+        """Tell whether one more may leave."""
+        return self.learned is None or self._sent < self.learned or self._asking == 0
 
-    def hold(self, until: float, *, posts_only: bool = False) -> None:
-        """Close the gate until then, at least: the latest time anyone was told counts."""
-        self.posts_closed_until = max(self.posts_closed_until, until)
-        if not posts_only:
-            self.closed_until = max(self.closed_until, until)
+    def left(self) -> None:
+        """Take note of a request that leaves."""
+        if self.learned is not None and self._sent >= self.learned:
+            self.learned += self._step
+            self._step *= 2
+        self._sent += 1
+        self._asking += 1
 
-    def opens_at(self, *, post: bool) -> float:
-        """Return the time from which such a request may leave."""
-        return self.posts_closed_until if post else self.closed_until
+    def answered(self) -> None:
+        """Take note of an answer that is no refusal."""
+        self._asking = max(0, self._asking - 1)
+
+    def refused(self) -> None:
+        """Take note of a refusal: what had left without one is what the window takes."""
+        self._asking = max(0, self._asking - 1)
+        self._sent = max(1, self._sent - 1)
+        self.learned, self._step = self._sent, 1
+
+    def begin_window(self) -> None:
+        """Count from zero: the window that refused has ended."""
+        self._sent = 0
+
+
+class Gate:
+    """Says when a request may leave: not beyond a limit that is given, not before a refusal has run out.
+
+    One refusal closes it for everyone, until the time that the server names. Times are the event loop's.
+
+    Attributes:
+        refusals: Requests that a limit refused.
+    """
+
+    def __init__(self) -> None:
+        self.refusals = 0
+        self.clock = ServerClock()
+        self._loop: object = None
+        self._windows: tuple[Window, ...] = ()
+        self._reset()
+
+    def _reset(self) -> None:
+        self.clock = ServerClock()
+        self._allowance = Allowance()
+        self._closed_until = self._posts_closed_until = 0.0
+        self._windows = tuple(Window(window.limit) for window in self._windows)
+
+    def __repr__(self) -> str:
+        return f"<Gate learned={self._allowance.learned} refusals={self.refusals} {self.clock!r}>"
+
+    def go_by(self, loop: object) -> None:
+        """Forget times that another loop's clock named: each counts from a zero of its own."""
+        if self._loop is not loop:
+            self._loop = loop
+            self._reset()
+
+    def keep_to(self, limits: Sequence[Limit]) -> None:
+        """Keep to these limits from now on; what was used of those that stay is not forgotten."""
+        known = {window.limit: window for window in self._windows}
+        self._windows = tuple(known.get(limit) or Window(limit) for limit in dict.fromkeys(limits))
+
+    def hold(self, until: float, *, server_until: float | None = None, posts_only: bool = False) -> None:
+        """Close the gate after a refusal: the latest time anyone was told counts.
+
+        Args:
+            until: When it opens at the latest.
+            server_until: The end of the window on the server's clock, if it said so: it may come sooner.
+            posts_only: Evaluations may not be started; polls may leave.
+        """
+        if server_until is not None and self.clock.is_known:
+            until = min(until, self.clock.ours(server_until))
+        self._posts_closed_until = max(self._posts_closed_until, until)
+        if posts_only:
+            return
+        self.refusals += 1
+        self._allowance.refused()
+        self._closed_until = max(self._closed_until, until)
+
+    def opens_at(self, now: float, *, post: bool, rows: int = 1) -> float:
+        """Return the time from which a request may leave; infinity if an answer has to come first."""
+        times = [self._posts_closed_until if post else self._closed_until]
+        times += [
+            window.opens_at(now, amount, self.clock)
+            for window in self._windows
+            if (amount := _amount(window.limit, post=post, rows=rows))
+        ]
+        opens = max(times)
+        if opens <= now and not self._allowance.may_leave():
+            return math.inf
+        return opens
+
+    def left(self, now: float, *, post: bool, rows: int = 1) -> None:
+        """Take note of a request that leaves now."""
+        if self._closed_until and now >= self._closed_until:
+            self._closed_until = 0.0
+            self._allowance.begin_window()
+        self._allowance.left()
+        for window in self._windows:
+            window.use(now, _amount(window.limit, post=post, rows=rows), self.clock)
+
+    def answered(self, sent_at: float, now: float, date: float | None, *, refused: bool) -> None:
+        """Take note of an answer, or of none; a refusal is told by `hold` too."""
+        if date is not None:
+            self.clock.heard(sent_at, now, date)
+            for window in self._windows:
+                window.settle(now, self.clock)
+        if not refused:
+            self._allowance.answered()
+
+    def statistics(self, now: float) -> Mapping[str, Any]:
+        """Return what the gate knows: limits and what is left of each, what was learned, when it opens."""
+        return {
+            "refusals": self.refusals,
+            "learned_requests_per_window": self._allowance.learned,
+            "limits": [
+                {"count": w.limit.count, "seconds": w.limit.seconds, "of": w.limit.of, "left": w.left(now, self.clock)}
+                for w in self._windows
+            ],
+            "opens_in_s": max(0.0, self._posts_closed_until - now),
+        }
+
+
+def _amount(limit: Limit, *, post: bool, rows: int) -> int:
+    if limit.of == "requests":
+        return 1
+    return rows if post else 0

@@ -171,8 +171,11 @@ def _row(inputs: Inputs, template: Template, sources: Mapping[str, str], extra: 
         )
     missing = [key for key in template.required_keys if key not in sources]
     if missing and not (template.partial and sources):
-        others = ALIASES.get(missing[0], ())
-        instead = f" (or one of {_listed(others)}, with fill_missing=True)" if others else ""
+        aliases = ALIASES.get(missing[0], ())
+        given = [alias for alias in aliases if alias in inputs]
+        instead = f" (or one of {_listed(aliases)})" if aliases else ""
+        if given:
+            instead = f" (with fill_missing=True it is taken from {given[0]!r})"
         raise InvalidCaseError(
             f"{template.name} needs the key {missing[0]!r}{instead}. The case has: {_listed(inputs) or 'no keys'}",
             field=missing[0],

@@ -11,8 +11,8 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import pydantic
@@ -71,6 +71,11 @@ class Reply:
     def request_id(self) -> str | None:
         """The server's id of the request."""
         return self.headers.get("x-request-id")
+
+    @property
+    def date(self) -> float | None:
+        """When the server wrote it, by its own clock, in whole seconds since the epoch."""
+        return _epoch(self.headers.get("date"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,14 +191,17 @@ def _retry_after(reply: Reply, body: Mapping[str, Any]) -> float | None:
             continue
         if math.isfinite(seconds) and seconds >= 0:
             return seconds
+    when, now = _epoch(header), reply.date
+    return None if when is None or now is None else max(0.0, when - now)
+
+
+@lru_cache(maxsize=64)  # the replies of one second say the same
+def _epoch(header: str | None) -> float | None:
     try:
-        return max(0.0, (_date(header) - _date(reply.headers.get("date"))).total_seconds())
+        when = parsedate_to_datetime(header or "")
+        return None if when.tzinfo is None else when.timestamp()
     except (TypeError, ValueError, OverflowError):
         return None
-
-
-def _date(header: str | None) -> datetime:
-    return parsedate_to_datetime(header or "")
 
 
 def started(result: Any, reply: Reply, rows: int) -> list[EvalResult]:

@@ -1,0 +1,55 @@
+"""Limits that are given are never passed; limits that are not are learned; hours of them take seconds here."""
+
+from __future__ import annotations
+
+import pytest
+
+from embedded import NEEDLE, backend, client, texts
+from fi_async import Limit
+from fi_async.local import Quota
+from scripted import Scripted, scored
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize("strategy", ["sync"])
+async def test_a_given_limit_of_requests_refuses_nothing(strategy):
+    app = backend(requests=Quota(60, 10.0), latency=0.2)
+    async with client(app, concurrency=32) as ev:
+        report = await ev.gather(
+            texts(200), "contains", eval_config=NEEDLE, strategy=strategy, limits=[Limit(60, per=10.0)]
+        )
+    requests = report.summary()["requests"]
+    assert report.coverage == 1.0
+    assert app.statistics()["refused_requests"] == report.summary()["throttled"] == 0
+    assert report.wall_s <= 1.1 * (-(-requests // 60) - 1) * 10.0 + 1.0  # full windows before the last
+
+
+async def test_a_limit_that_nobody_told_is_learned():
+    app = backend(requests=Quota(60, 10.0), latency=0.2)
+    async with client(app, concurrency=32) as ev:
+        report = await ev.gather(texts(300), "contains", eval_config=NEEDLE)
+    assert report.coverage == 1.0
+    assert report.wall_s <= 1.1 * 40.0 + 1.0
+    assert app.statistics()["refused_requests"] <= 32 + 3 * 4  # all at once the first time, then probes
+    assert ev.statistics()["learned_requests_per_window"] == 60
+
+
+async def test_evaluations_of_a_plan_are_spread_over_its_days():
+    plan = ((50, "minute", 60.0), (300, "hour", 3600.0), (1000, "day", 86_400.0))
+    app = backend(evaluations=tuple(Quota(count, seconds) for count, _, seconds in plan), latency=1.0)
+    limits = [Limit(count, per=per, of="evaluations") for count, per, _ in plan]
+    async with client(app, concurrency=16) as ev:
+        report = await ev.gather(texts(10_000), "contains", eval_config=NEEDLE, limits=limits)
+    assert report.coverage == 1.0
+    assert app.statistics()["refused_evaluations"] == 0
+    bound = 9 * 86_400 + 3 * 3600 + 60  # nine full days, then three hours of 300, then two minutes of 50
+    assert bound <= report.wall_s <= 1.01 * bound
+
+
+async def test_a_batch_counts_each_of_its_rows():
+    app = Scripted(scored(count=3))
+    async with client(app, limits=[Limit(3, of="evaluations")]) as ev:
+        rows = {"output": ["a", "b", "c"], "expected": ["a", "b", "c"]}
+        await ev.evaluate("levenshtein_similarity", rows)
+        assert ev.statistics()["limits"] == [{"count": 3, "seconds": 60.0, "of": "evaluations", "left": 0}]

@@ -1,0 +1,80 @@
+"""Never over a limit in any window of the server's clock, however far that clock is from ours."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fi_async._settings import Limit
+from fi_async.pacing.rate import Gate
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    offset=st.floats(-1e6, 1e6).map(lambda value: value + 1.7e9),
+    count=st.integers(1, 20),
+    length=st.sampled_from([1.0, 7.5, 10.0, 60.0]),
+    gaps=st.lists(st.floats(0, 3), min_size=1, max_size=120),
+    transit=st.floats(0, 0.2),
+)
+def test_no_window_is_overfilled_and_every_request_leaves(offset, count, length, gaps, transit):
+    gate = Gate()
+    gate.keep_to([Limit(count, per=length)])
+    arrivals: Counter[int] = Counter()
+    now = 0.0
+    for gap in gaps:
+        now += gap
+        opens = gate.opens_at(now, post=True)
+        assert opens < math.inf, "every answer is in"
+        assert opens <= now + 2 * length + 1
+        now = max(now, opens)
+        gate.left(now, post=True)
+        arrived = now + transit
+        arrivals[math.floor((arrived + offset) / length)] += 1
+        now = arrived + transit
+        gate.answered(now - 2 * transit, now, float(math.floor(arrived + offset)), refused=False)
+    assert max(arrivals.values()) <= count
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    offset=st.floats(0, 60).map(lambda value: value + 1.7e9),
+    count=st.integers(1, 30),
+    width=st.integers(1, 12),
+    total=st.integers(1, 150),
+)
+def test_a_limit_that_nobody_told_is_learned_and_all_get_through(offset, count, width, total):
+    gate, length = Gate(), 60.0
+    taken: Counter[int] = Counter()
+    refused: Counter[int] = Counter()
+    now, done, rounds = 0.0, 0, 0
+    while done < total:
+        rounds += 1
+        assert rounds < 10 * total + 100, "it does not end"
+        going = 0
+        while going < min(width, total - done) and gate.opens_at(now, post=True) <= now:
+            gate.left(now, post=True)
+            going += 1
+        if not going:
+            now = gate.opens_at(now, post=True)
+            assert now < math.inf
+            continue
+        sent_at, now = now, now + 0.05
+        for _ in range(going):
+            server = sent_at + offset
+            window = math.floor(server / length)
+            date = float(math.floor(server))
+            over = taken[window] >= count
+            gate.answered(sent_at, now, date, refused=over)
+            if over:
+                refused[window] += 1
+                left = math.ceil((window + 1) * length - server)
+                gate.hold(now + left, server_until=date + left)
+            else:
+                taken[window] += 1
+                done += 1
+    assert max(refused.values(), default=0) <= width
+    assert max(taken) - min(taken) <= math.ceil(total / count), "no window is left unused"
