@@ -145,6 +145,7 @@ class RunKeywords(TypedDict, total=False):
     extra_keys: ExtraKeys
     poll_interval: float | None
     limits: Sequence[Limit]
+    rows: int | Literal["auto"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,8 @@ class RunOptions:
         poll_interval: Seconds between two polls of one evaluation; None adapts to what the run has seen.
         limits: What the server or your plan allows, where you know it: it is kept to exactly. What is not given is
             learned from the first refusal.
+        rows: Cases that one request carries; "auto" sends several where that costs nothing, or where requests are
+            what is scarce. The server takes 3 at most of cases with two or more keys.
     """
 
     concurrency: int = 16
@@ -177,12 +180,15 @@ class RunOptions:
     extra_keys: ExtraKeys = "forbid"
     poll_interval: float | None = None
     limits: Sequence[Limit] = ()
+    rows: int | Literal["auto"] = "auto"
 
     def __post_init__(self) -> None:
         if isinstance(self.limits, Limit) or not all(isinstance(each, Limit) for each in self.limits):
             raise ConfigurationError(f"limits must be a list of Limit, not {self.limits!r}")
         if isinstance(self.concurrency, bool) or not isinstance(self.concurrency, int) or self.concurrency < 1:
             raise ConfigurationError(f"concurrency must be a whole number from 1, not {self.concurrency!r}")
+        if self.rows != "auto" and (isinstance(self.rows, bool) or not isinstance(self.rows, int) or self.rows < 1):
+            raise ConfigurationError(f'rows must be "auto" or a whole number from 1, not {self.rows!r}')
         _one_of("strategy", self.strategy, get_args(Strategy))
         _one_of("extra_keys", self.extra_keys, get_args(ExtraKeys))
         _positive("", "poll_interval", self.poll_interval, optional=True)

@@ -16,7 +16,7 @@ from fi_async._models import Case, EvalResult, Inputs, Outcome, Template, Templa
 from fi_async._report import Report
 from fi_async._settings import RunOptions
 from fi_async.engine import Run, fetch_once
-from fi_async.flow import Job, Started, score, start
+from fi_async.flow import Started, Work, score, start
 from fi_async.intake import Intake, as_async, grouped, questions
 from fi_async.protocol import requests, responses
 from fi_async.protocol.inputs import rows_of
@@ -111,12 +111,12 @@ async def gather(session: Session, ask: Ask, cases: Cases) -> Report:
     run = ask.run(session, intake)
     read = 0
 
-    async def feed() -> AsyncGenerator[list[Job | Outcome]]:
+    async def feed() -> AsyncGenerator[list[Work | Outcome]]:
         nonlocal read
         async with aclosing(as_async(cases)) as source:
             async for case in source:
                 read += 1
-                yield intake.jobs(read - 1, case)
+                yield intake.admit(read - 1, case)
 
     def report() -> Report:
         place = {question.template.name: place for place, question in enumerate(intake.questions)}
@@ -124,7 +124,7 @@ async def gather(session: Session, ask: Ask, cases: Cases) -> Report:
         return Report(ended, anyio.current_time() - began, intake.context.counts)
 
     try:
-        await run.drive(feed)
+        await run.drive(feed, intake.begin)
     except FiAsyncError as error:
         error.report = report()
         raise
@@ -147,16 +147,16 @@ async def stream(session: Session, ask: Ask, cases: Cases) -> AsyncGenerator[Out
 
     run = ask.run(session, intake, emit=emit)
 
-    async def feed() -> AsyncGenerator[list[Job | Outcome]]:
+    async def feed() -> AsyncGenerator[list[Work | Outcome]]:
         index = 0
         async with aclosing(as_async(cases)) as source:
             async for case in source:
-                yield intake.jobs(index, case)
+                yield intake.admit(index, case)
                 index += 1
 
     # A task of its own, not a task group: a generator may be closed by another task than it began in, and a
     # task group must not. Whichever way the generator ends, the task has ended before it.
-    driving = asyncio.create_task(run.drive(feed))
+    driving = asyncio.create_task(run.drive(feed, intake.begin))
     driving.add_done_callback(lambda _: arrived.set())
     try:
         while True:

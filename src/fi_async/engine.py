@@ -21,7 +21,8 @@ from fi_async._models import Outcome, OutcomeStatus
 from fi_async._report import Counts
 from fi_async._settings import RunOptions
 from fi_async.flow import Action, Context, Event, Hold, Job, Rest, Send, Work, fetch, outcome
-from fi_async.protocol.requests import HttpCall
+from fi_async.pacing import planner
+from fi_async.protocol.requests import HttpCall, max_rows
 from fi_async.protocol.responses import Reply
 from fi_async.session import Session
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 ACCEPTED_IN_HOUSE: Final = 4096  # evaluations the server works on at once, for us: about 2 kB of memory each
 
 T = TypeVar("T")
-Feed = Callable[[], AsyncGenerator[Sequence[Job | Any]]]
+Feed = Callable[[], AsyncGenerator[Sequence[Work | Outcome]]]
 
 
 class Run:
@@ -61,8 +62,8 @@ class Run:
         self._session = session
         self._limiter = limiter or session.limiter()
         self._emit = emit or self._keep
-        self._call_timeout = options.timeout.call
-        self._room = ACCEPTED_IN_HOUSE if options.strategy == "async" else 2 * options.concurrency
+        self._options = options
+        self._waiting: dict[str, deque[Work]] = {}
         self._jobs: set[Job] = set()
         self._gets: deque[tuple[float, Job, Send]] = deque()
         self._posts: deque[tuple[float, Job, Send]] = deque()
@@ -70,7 +71,7 @@ class Run:
         self._order = count()
         self._under_way: set[Job] = set()
         self._sent: set[Job] = set()
-        self._unread = 0
+        self._in_house = 0
         self._feeding = False
         self._failure: Exception | None = None
         self._changed = asyncio.Event()
@@ -79,7 +80,7 @@ class Run:
     def __repr__(self) -> str:
         return (
             f"<Run under_way={len(self._under_way)}/{self._limiter.total_tokens:g}"
-            f" ready={len(self._gets) + len(self._posts)} resting={len(self._resting)} unread={self._unread}>"
+            f" ready={len(self._gets) + len(self._posts)} resting={len(self._resting)} in_house={self._in_house}>"
         )
 
     @property
@@ -94,11 +95,11 @@ class Run:
 
     def release(self, taken: int = 1) -> None:
         """Take note that outcomes were taken away, so that others may be made."""
-        self._unread -= taken
+        self._in_house -= taken
         self._has_room.set()
 
-    async def drive(self, feed: Feed | None = None) -> None:
-        """Return once every job is done, and every one that `feed` gives.
+    async def drive(self, feed: Feed | None = None, begin: Callable[[Sequence[Work]], Job] | None = None) -> None:
+        """Return once every job is done, and every work that `feed` gives; `begin` makes jobs of these.
 
         Whatever ends it early, no task and no request is left behind.
 
@@ -106,8 +107,8 @@ class Run:
             AuthenticationError, PermissionDeniedError: The key pair was refused; all else was dropped.
             Exception: Whatever `feed` raised.
         """
-        self._feeding = feed is not None
-        with anyio.move_on_after(self._call_timeout) as scope:
+        self._feeding, self._begin = feed is not None, begin
+        with anyio.move_on_after(self._options.timeout.call) as scope:
             async with anyio.create_task_group() as tasks:
                 if feed is not None:
                     tasks.start_soon(self._feed, feed)
@@ -122,8 +123,9 @@ class Run:
         try:
             async with aclosing(feed()) as given:
                 async for items in given:
+                    self._in_house += len(items)
                     self._finish(items)
-                    while len(self._jobs) + self._unread >= self._room:
+                    while not self._may_read():
                         self._has_room.clear()
                         await self._has_room.wait()
         except Exception as error:  # noqa: BLE001  # the user's own source: drive() raises it as it is
@@ -134,7 +136,7 @@ class Run:
 
     async def _dispatch(self, tasks: TaskGroup) -> None:
         """Start requests as they become due, and wait until there may be another."""
-        while (self._jobs or self._feeding) and self._failure is None:
+        while (self._jobs or self._waiting or self._feeding) and self._failure is None:
             self._changed.clear()
             now = anyio.current_time()
             while self._resting and self._resting[0][0] <= now:
@@ -147,13 +149,47 @@ class Run:
 
     def _next_ready(self, now: float) -> tuple[float, Job, Send] | None:
         """Return what may leave now: polls before new evaluations, as what ends makes room."""
-        for queue, is_post in ((self._gets, False), (self._posts, True)):
-            if queue and self._opens_at(now, queue[0][1], post=is_post) <= now:
-                return queue.popleft()
+        if self._gets and self._opens_at(now, self._gets[0][1], post=False) <= now:
+            return self._gets.popleft()
+        if not self._posts and self._waiting and self._session.gate.opens_at(now, post=True) <= now:
+            self._begin_next()
+        if self._posts and self._opens_at(now, self._posts[0][1], post=True) <= now:
+            return self._posts.popleft()
         return None
 
     def _opens_at(self, now: float, job: Job, *, post: bool) -> float:
         return self._session.gate.opens_at(now, post=post, rows=len(job.works))
+
+    def _begin_next(self) -> None:
+        """Make a job of the works that wait longest, as many as one request is to carry."""
+        template = min(self._waiting, key=lambda name: self._waiting[name][0].index)
+        waiting = self._waiting[template]
+        works = [waiting.popleft()]
+        keys = _keys(works[0])
+        while waiting and len(works) < self._rows(works[0]) and _keys(waiting[0]) == keys:
+            works.append(waiting.popleft())
+        if not waiting:
+            del self._waiting[template]
+        assert self._begin is not None  # noqa: S101  # works come only from a feed
+        self.add(self._begin(works))
+
+    def _rows(self, work: Work) -> int:
+        """Return how many rows a request is to carry, as things stand."""
+        situation = planner.Situation(
+            strategy=self._options.strategy,
+            allowed=max_rows(len(_keys(work))),
+            scarce=self._session.gate.is_scarce,
+            latency=self.context.completions.typical(work.parameters.template),
+            on_ambiguous=self._options.on_ambiguous,
+        )
+        return planner.rows(situation, self._options.rows)
+
+    def _may_read(self) -> bool:
+        """Tell whether there is room for another case: enough are read ahead for the next request of each slot."""
+        if self._options.strategy == "async":
+            return self._in_house < ACCEPTED_IN_HOUSE
+        rows = max((self._rows(waiting[0]) for waiting in self._waiting.values()), default=1)
+        return self._in_house < 2 * self._options.concurrency * rows
 
     def _next_time(self, now: float) -> float | None:
         """Return when something becomes due by the clock alone; None if nothing does."""
@@ -164,6 +200,7 @@ class Run:
                 for queue, is_post in ((self._gets, False), (self._posts, True))
                 if queue
             ]
+            times += [self._session.gate.opens_at(now, post=True)] if self._waiting else []
         return min(times, default=None)
 
     async def _perform(self, ready_at: float, job: Job, send: Send) -> None:
@@ -218,12 +255,13 @@ class Run:
         return self._gets if send.call.repeatable else self._posts
 
     def _finish(self, items: Sequence[Job | Any]) -> None:
-        """Take over the jobs among these, and hand out what is finished."""
+        """Take over the jobs and the works among these, and hand out what is finished."""
         for item in items:
             if isinstance(item, Job):
                 self.add(item)
+            elif isinstance(item, Work):
+                self._waiting.setdefault(item.parameters.template, deque()).append(item)
             else:
-                self._unread += 1
                 self._emit(item)
         self._has_room.set()
         self._changed.set()
@@ -242,7 +280,10 @@ class Run:
             job.steps.close()
             for work in job.works:
                 self._finish([self._cut_off(work, sent=job in self._sent)])
+        for waiting in self._waiting.values():
+            self._finish([self._cut_off(work, sent=False) for work in waiting])
         self._jobs.clear()
+        self._waiting.clear()
 
     def _cut_off(self, work: Work, *, sent: bool) -> Outcome:
         status = OutcomeStatus.CANCELLED
@@ -256,6 +297,10 @@ class Run:
             self.counts.ambiguous += 1
             error = APITimeoutError("no reply within the timeout of the call; it may have been evaluated")
         return outcome(work, self.context.backend, status, error=error)
+
+
+def _keys(work: Work) -> tuple[str, ...]:
+    return () if work.row is None else tuple(work.row.inputs)
 
 
 async def fetch_once(session: Session, call: HttpCall, options: RunOptions, read: Callable[[Reply], T]) -> T:

@@ -60,13 +60,9 @@ class Intake:
     context: Context
     options: RunOptions
 
-    def jobs(self, index: int, item: Inputs | Case) -> list[Job | Outcome]:
-        """Return what is to be done for one case."""
-        begin = accept if self.options.strategy == "async" else score
-        return [
-            admitted if isinstance(admitted, Outcome) else begin([admitted], self.context)
-            for admitted in self._admit(index, item)
-        ]
+    def begin(self, works: Sequence[Work]) -> Job:
+        """Return the job that evaluates some rows of one template in one request."""
+        return accept(works, self.context) if self.options.strategy == "async" else score(works, self.context)
 
     def works(self, items: Sequence[Inputs | Case]) -> list[Work]:
         """Return the works of some cases.
@@ -76,7 +72,7 @@ class Intake:
         """
         works = []
         for index, item in enumerate(items):
-            for admitted in self._admit(index, item):
+            for admitted in self.admit(index, item):
                 if isinstance(admitted, Outcome):
                     raise admitted.error or InvalidCaseError("the case cannot be sent", index=index)
                 works.append(admitted)
@@ -86,10 +82,11 @@ class Intake:
         """Return the outcomes of a case that was not begun."""
         return [
             outcome(admitted, self.context.backend, OutcomeStatus.CANCELLED) if isinstance(admitted, Work) else admitted
-            for admitted in self._admit(index, item)
+            for admitted in self.admit(index, item)
         ]
 
-    def _admit(self, index: int, item: Inputs | Case) -> list[Work | Outcome]:
+    def admit(self, index: int, item: Inputs | Case) -> list[Work | Outcome]:
+        """Return a case's work under each template, or the outcome that says why it cannot be sent."""
         rows: Sequence[inputs.Row | InvalidCaseError]
         try:
             case = inputs.case_of(item, index)

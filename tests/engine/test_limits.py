@@ -17,7 +17,7 @@ async def test_a_given_limit_of_requests_refuses_nothing(strategy):
     app = backend(requests=Quota(60, 10.0), latency=0.2)
     async with client(app, concurrency=32) as ev:
         report = await ev.gather(
-            texts(200), "contains", eval_config=NEEDLE, strategy=strategy, limits=[Limit(60, per=10.0)]
+            texts(200), "contains", eval_config=NEEDLE, strategy=strategy, limits=[Limit(60, per=10.0)], rows=1
         )
     requests = report.summary()["requests"]
     assert report.coverage == 1.0
@@ -28,7 +28,7 @@ async def test_a_given_limit_of_requests_refuses_nothing(strategy):
 async def test_a_limit_that_nobody_told_is_learned():
     app = backend(requests=Quota(60, 10.0), latency=0.2)
     async with client(app, concurrency=32) as ev:
-        report = await ev.gather(texts(300), "contains", eval_config=NEEDLE)
+        report = await ev.gather(texts(300), "contains", eval_config=NEEDLE, rows=1)
     assert report.coverage == 1.0
     assert report.wall_s <= 1.1 * 40.0 + 1.0
     assert app.statistics()["refused_requests"] <= 32 + 3 * 4  # all at once the first time, then probes
@@ -53,3 +53,25 @@ async def test_a_batch_counts_each_of_its_rows():
         rows = {"output": ["a", "b", "c"], "expected": ["a", "b", "c"]}
         await ev.evaluate("levenshtein_similarity", rows)
         assert ev.statistics()["limits"] == [{"count": 3, "seconds": 60.0, "of": "evaluations", "left": 0}]
+
+
+PAIRS = [{"output": f"case {index}", "expected": f"case {index if index % 2 else -1}"} for index in range(1000)]
+
+
+@pytest.mark.parametrize(("limits", "refused"), [((), 64), ((Limit(300, per=10.0),), 0)], ids=["learned", "given"])
+async def test_requests_that_are_scarce_carry_several_rows(limits, refused):
+    app = backend(requests=Quota(300, 10.0), latency=0.2)
+    async with client(app, concurrency=64) as ev:
+        report = await ev.gather(PAIRS, "levenshtein_similarity", limits=limits)
+    assert [outcome.score == 1.0 for outcome in report.outcomes] == [bool(index % 2) for index in range(1000)]
+    assert report.wall_s <= 1.15 * (10.0 + 4 * 0.6)  # one full window, then 234 requests of three rows, 64 at once
+    assert app.statistics()["refused_requests"] <= refused
+    assert report.summary()["possible_duplicates"] == 0
+
+
+async def test_what_may_not_be_paid_twice_goes_row_by_row():
+    app = backend(requests=Quota(300, 10.0), latency=0.2)
+    async with client(app, concurrency=64, on_ambiguous="fail") as ev:
+        report = await ev.gather(PAIRS[:400], "levenshtein_similarity")
+    assert report.coverage == 1.0
+    assert app.statistics()["evaluations_made"] == 400 == app.statistics()["posts"] - report.summary()["throttled"]

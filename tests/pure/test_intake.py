@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fi_async import Case, ConfigurationError, InvalidCaseError, Outcome, OutcomeStatus, RunOptions, Template
-from fi_async.flow import Job, Send, Work
+from fi_async.flow import Send, Work
 from fi_async.intake import Intake, Question, as_async, grouped, questions
 from fi_async.protocol.inputs import Row
 from fi_async.protocol.requests import Parameters
@@ -52,19 +52,19 @@ def test_parameters_that_are_not_by_name_are_refused_with_an_example(config, nam
 
 @pytest.mark.parametrize(("strategy", "is_async"), [("sync", False), ("async", True)])
 def test_a_case_becomes_a_job_for_each_template(strategy, is_async):
-    jobs = intake(TONE, SIMILARITY, strategy=strategy).jobs(7, {"output": "o", "expected": "e"})
-    assert [type(job) for job in jobs] == [Job, Job]
-    assert [(job.works[0].index, job.works[0].parameters.template) for job in jobs] == [(7, "tone"), (7, "similarity")]
-    for job in jobs:
-        action = begin(job)
+    taken = intake(TONE, SIMILARITY, strategy=strategy)
+    works = taken.admit(7, {"output": "o", "expected": "e"})
+    assert [(work.index, work.parameters.template) for work in works] == [(7, "tone"), (7, "similarity")]
+    for work in works:
+        action = begin(taken.begin([work]))
         assert isinstance(action, Send)
         assert (b'"is_async":true' in action.call.body) is is_async
 
 
 def test_a_case_that_cannot_be_sent_becomes_an_outcome_that_names_it():
     case = Case({"output": "o"}, id="mine")
-    job, outcome = intake(TONE, SIMILARITY).jobs(7, case)
-    assert isinstance(job, Job)
+    work, outcome = intake(TONE, SIMILARITY).admit(7, case)
+    assert isinstance(work, Work)
     assert (outcome.index, outcome.case, outcome.template) == (7, case, "similarity")
     assert (outcome.status, outcome.attempts, outcome.latency_s) == (OutcomeStatus.INVALID, 0, None)
     assert type(outcome.error) is InvalidCaseError
@@ -75,7 +75,7 @@ def test_a_case_that_cannot_be_sent_becomes_an_outcome_that_names_it():
 
 @pytest.mark.parametrize("item", ["text", None, 5, ["a"]], ids=repr)
 def test_what_is_no_case_becomes_an_outcome_for_each_template(item):
-    outcomes = intake(TONE, SIMILARITY).jobs(3, item)
+    outcomes = intake(TONE, SIMILARITY).admit(3, item)
     assert [(each.template, each.status) for each in outcomes] == [
         ("tone", OutcomeStatus.INVALID),
         ("similarity", OutcomeStatus.INVALID),
@@ -86,15 +86,15 @@ def test_what_is_no_case_becomes_an_outcome_for_each_template(item):
 
 
 def test_the_options_rule_what_is_filled_and_what_is_extra():
-    assert isinstance(intake().jobs(0, {"response": "o"})[0], Job)
-    assert isinstance(intake(fill_missing=False).jobs(0, {"response": "o"})[0], Outcome)
-    assert isinstance(intake().jobs(0, {"output": "o", "x": "y"})[0], Outcome)
-    assert isinstance(intake(extra_keys="ignore").jobs(0, {"output": "o", "x": "y"})[0], Job)
+    assert isinstance(intake().admit(0, {"response": "o"})[0], Work)
+    assert isinstance(intake(fill_missing=False).admit(0, {"response": "o"})[0], Outcome)
+    assert isinstance(intake().admit(0, {"output": "o", "x": "y"})[0], Outcome)
+    assert isinstance(intake(extra_keys="ignore").admit(0, {"output": "o", "x": "y"})[0], Work)
 
 
 def test_what_was_filled_is_on_the_row():
-    (job,) = intake().jobs(0, {"response": "o"})
-    assert job.works[0].row == Row({"output": "o"}, {"output": "response"})
+    (work,) = intake().admit(0, {"response": "o"})
+    assert work.row == Row({"output": "o"}, {"output": "response"})
 
 
 def test_works_come_case_by_case_and_in_the_order_of_the_templates():

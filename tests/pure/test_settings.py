@@ -102,6 +102,7 @@ def test_the_run_options_have_defaults():
         "extra_keys": "forbid",
         "poll_interval": None,
         "limits": (),
+        "rows": "auto",
     }
     assert options.retry_policy() == RetryPolicy()
 
@@ -370,3 +371,9 @@ def test_limits_are_a_list_of_them():
         RunOptions(limits=Limit(1))
     with pytest.raises(ConfigurationError, match="limits must be a list of Limit"):
         RunOptions(limits=[300])
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, True, "all", None], ids=repr)
+def test_rows_are_auto_or_a_whole_number_from_one(value):
+    with pytest.raises(ConfigurationError, match=r'rows must be "auto" or a whole number from 1'):
+        RunOptions(rows=value)

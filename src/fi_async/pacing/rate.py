@@ -18,6 +18,7 @@ class Window:
     """How much of a given limit is used, in the fixed windows of the server's clock: epoch multiples of its length."""
 
     limit: Limit
+    was_full: bool = False
     _used: dict[int, int] = field(default_factory=dict)
     _before: int = 0  # sent before the server's time was known: it counts in whatever window comes first
 
@@ -32,6 +33,7 @@ class Window:
             full = next((index for index in range(last, first - 1, -1) if not self._fits(index, amount)), None)
             if full is None:
                 return at
+            self.was_full = True
             at = clock.ours((full + 1) * length)
 
     def _span(self, now: float, clock: ServerClock) -> tuple[int, int]:
@@ -193,6 +195,11 @@ class Gate:
                 window.settle(now, self.clock)
         if not refused:
             self._allowance.answered()
+
+    @property
+    def is_scarce(self) -> bool:
+        """True once requests were more than may leave: one was refused, or had to wait for a given limit."""
+        return self.refusals > 0 or any(window.was_full for window in self._windows if window.limit.of == "requests")
 
     def statistics(self, now: float) -> Mapping[str, Any]:
         """Return what the gate knows: limits and what is left of each, what was learned, when it opens."""
