@@ -56,7 +56,7 @@ def _cached() -> str:
 def described(official: str | None) -> list[str]:
     """Return when, where and with what this run was made, a line each."""
     ours = ", ".join(f"{name} {_version(name)}" for name in _SHOWN)
-    theirs = "left out: it could not be installed"
+    theirs = "left out"
     if official is not None:
         asked = "from importlib.metadata import version as v; import platform as p; "
         asked += 'print(f\'ai-evaluation {v("ai-evaluation")}, requests {v("requests")}, Python {p.python_version()}\')'

@@ -16,7 +16,7 @@ class Line:
         row: The name of the row it belongs to.
         what: What was measured, and of how many.
         ours: The figure of fi_async; None if it was not measured.
-        unit: Of all figures of the line.
+        unit: Of all figures of the line; none for counts, which no ratio is taken of.
         bound: What no client can better, or the least one could spend.
         official: The figure of the official SDK.
         must: What the figure must be, in words; empty if it is reported only.
@@ -41,7 +41,7 @@ class Line:
             _figure(self.bound, self.unit),
             _ratio(self.ours, self.bound),
             _figure(self.official, self.unit),
-            _ratio(self.ours, self.official),
+            _ratio(self.ours, self.official if self.unit else None),
             self.must,
             {None: "", True: "✔", False: "✘"}[self.holds],
         )
@@ -60,7 +60,12 @@ def _ratio(value: float | None, against: float | None) -> str:
 
 def aligned(lines: Iterable[Line]) -> str:
     """Return the table in columns, as Markdown too."""
-    rows: list[Sequence[str]] = [_HEAD, *(line.cells() for line in lines)]
+    rows: list[Sequence[str]] = [_HEAD]
+    above = ""
+    for line in lines:
+        row, *others = line.cells()
+        rows.append(["" if row == above else row, *others])
+        above = row
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     rows.insert(1, ["-" * width for width in widths])
     return "\n".join(

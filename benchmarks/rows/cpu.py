@@ -45,8 +45,8 @@ def _growth(spent: dict[str, float | None]) -> Line:
     few, many = spent["httpx 8"], spent["httpx 256"]
     ratio = many / few if few and many else None
     holds = ratio is not None and ratio <= _GROWTH
-    return Line("", "over httpx at 256, x that at 8", ratio, must=f"≤ {_GROWTH}", holds=holds)
+    return Line("cpu", "over httpx at 256, x that at 8", ratio, must=f"≤ {_GROWTH}", holds=holds)
 
 
 def _connections(most: int) -> Line:
-    return Line("", "connections over httpx at 256", most, must="≤ 256", holds=most <= 256)
+    return Line("cpu", "connections over httpx at 256", most, must="≤ 256", holds=most <= 256)

@@ -46,18 +46,18 @@ def _inspected(server: Server, measured: Measured) -> Measured:
 
 
 def _lines(results: Results, how: str) -> list[Line]:
-    runs = results.runs[how]
+    runs, row = results.runs[how], f'faults, on_ambiguous="{how}"'
 
     def line(what: str, figure: str, must: str = "", holds: bool | None = None) -> Line:
         official = results.median("official", _FIGURES[figure]) if figure in _OFFICIAL else None
-        return Line("", what, results.median(how, _FIGURES[figure]), "", None, official, must, holds)
+        return Line(row, what, results.median(how, _FIGURES[figure]), "", None, official, must, holds)
 
     def all_hold(*figures: str) -> bool:
         counts = [[_FIGURES[figure](run) for figure in figures] for run in runs]
         return all(left <= right for each in counts for left, right in itertools.pairwise(each))
 
     none_made_twice = all(_FIGURES["duplicates"](run) == 0 for run in runs)
-    lines = [
+    return [
         line("cases with an outcome", "outcomes", f"= {_COUNT}", all(run["outcomes"] == _COUNT for run in runs)),
         line("… scored", "scored"),
         line("… failed, with the error", "failed"),
@@ -71,8 +71,6 @@ def _lines(results: Results, how: str) -> list[Line]:
         line("possible_duplicates, as reported", "possible", "≤ ambiguous", all_hold("possible", "ambiguous")),
         line("ambiguous, as reported", "ambiguous"),
     ]
-    lines[0] = Line(**{**vars(lines[0]), "row": f'faults, on_ambiguous="{how}"'})
-    return lines
 
 
 _FIGURES = {

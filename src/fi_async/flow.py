@@ -436,7 +436,7 @@ def _failed(work: Work, context: Context, error: FiAsyncError) -> Outcome:
 
 def _stalled(work: Work, context: Context, status: str, trouble: FiAsyncError | None) -> Outcome:
     waited = work.seen_at - (work.seen_at if work.accepted_at is None else work.accepted_at)
-    error = StalledError(f"accepted by the server, and still {status} after {waited:.0f} s")
+    error = StalledError(f"accepted by the server, and still {status} after {waited:.3g} s")
     error.__cause__ = trouble
     return outcome(work, context.backend, OutcomeStatus.STALLED, error=error)
 

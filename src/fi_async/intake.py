@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import anyio
 
-from fi_async._errors import ConfigurationError, InvalidCaseError
+from fi_async._errors import APITimeoutError, ConfigurationError, InvalidCaseError
 from fi_async._models import Case, Inputs, Outcome, OutcomeStatus, Template
 from fi_async._settings import RunOptions
 from fi_async.flow import Context, Job, Work, accept, outcome, score
@@ -81,7 +81,14 @@ class Intake:
     def cancelled(self, index: int, item: Inputs | Case) -> list[Outcome]:
         """Return the outcomes of a case that was not begun."""
         return [
-            outcome(admitted, self.context.backend, OutcomeStatus.CANCELLED) if isinstance(admitted, Work) else admitted
+            outcome(
+                admitted,
+                self.context.backend,
+                OutcomeStatus.CANCELLED,
+                error=APITimeoutError("not sent within the timeout of the call", sent=False),
+            )
+            if isinstance(admitted, Work)
+            else admitted
             for admitted in self.admit(index, item)
         ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import os
 import threading
@@ -89,7 +90,11 @@ class _Background:
 
     async def _close_all(self) -> None:
         for evaluator in list(self.evaluators):
-            await evaluator._async.aclose()  # our own
+            await evaluator._async.aclose()
+        # Those that were dropped a moment ago are closing by themselves: the loop must not end before.
+        closing = [each for each in asyncio.all_tasks() if type(each.get_coro()).__name__ == "async_generator_athrow"]
+        if closing:
+            await asyncio.wait(closing)
 
 
 background = _Background()

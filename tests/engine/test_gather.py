@@ -221,6 +221,7 @@ async def test_the_timeout_of_the_call_accounts_for_every_case():
     assert [str(outcome.status) for outcome in report.outcomes] == ["scored"] * 2 + ["cancelled"] * 8
     assert [type(outcome.error) for outcome in report.outcomes[2:4]] == [APITimeoutError] * 2
     assert [outcome.attempts for outcome in report.outcomes] == [1] * 4 + [0] * 6
+    assert {type(outcome.error) for outcome in report.outcomes[2:]} == {APITimeoutError}
     assert report.summary()["ambiguous"] == 2
 
 

@@ -45,6 +45,11 @@ NEVER_CLOSED = """
         return report.coverage, (await aevaluate("is_json", text="[1]")).passed
 
     print(asyncio.run(main()))
+
+    def dropped():
+        Evaluator().gather([{"text": "[1]"}] * 20, "is_json")
+
+    dropped()
 """
 
 

@@ -1,0 +1,122 @@
+"""The documentation: MyST pages, the API from the docstrings, tables from the code, every example run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import fi_async
+from fi_async import _catalogue
+from fi_async.local.metrics import ESTIMATES, METRICS
+from fi_async.protocol.inputs import ALIASES
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+project = "fi-async"
+author = "The fi-async developers"
+release = version = fi_async.__version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.doctest", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+nitpicky = True
+
+html_theme = "furo"
+html_title = f"fi-async {version}"
+html_copy_source = False
+html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["page.css"]
+html_show_copyright = False
+
+# `name` in a docstring is code.
+default_role = "code"
+
+myst_enable_extensions = ["colon_fence", "deflist", "substitution"]
+myst_heading_anchors = 3
+
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+autodoc_type_aliases = {name: name for name in ("Templates", "TemplateLike", "Cases")}
+autodoc_default_options = {"members": True}
+python_maximum_signature_line_length = 88
+
+# Nothing is fetched: names of other packages, of type aliases, and pairs of errors in one line have no page here.
+nitpick_ignore_regex = [
+    (r"py:.*", r"(typing|collections|types|httpx|pydantic|anyio|asyncio|pathlib|abc)\..*"),
+    (r"py:class", r"(Any|Self|Unpack|Callable|Awaitable|Path|AsyncGenerator|ConfigDict|optional|P|T)"),
+    (r"py:class", r".*\b(Inputs|TemplateLike|Templates|Cases|Omitted|OnAmbiguous|Strategy|ExtraKeys|AsgiApp)"),
+    (r"py:class", r"fi_async\._\w+\.\w+"),
+    (r"py:class", r".*\b(NamedTemplate|RunKeywords|HttpClient|Session|StrEnum|BaseModel)"),
+    (r"py:class", r"tuple\[.*"),  # autodoc splits the type of an argument at its comma
+    (r"py:exc", r".*, .*"),
+]
+
+
+# The embedded backend answers all examples: no key, no network.
+doctest_global_setup = """
+import os
+
+for name in ("FI_API_KEY", "FI_SECRET_KEY", "FI_BASE_URL"):
+    os.environ.pop(name, None)
+os.environ["FI_BASE_URL"] = "local"
+
+import asyncio
+import httpx
+from fi_async import *
+from fi_async.local import *
+"""
+doctest_test_doctest_blocks = "default"
+
+
+def _keep_colons_of_properties(_app: Sphinx, what: str, *others: Any) -> None:
+    """Begin a property's text with an empty comment: napoleon takes its first line, up to a colon, for a type."""
+    if what == "property":
+        others[-1][:0] = ["..", ""]
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("autodoc-process-docstring", _keep_colons_of_properties, priority=100)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _templates(names: Iterable[str]) -> str:
+    rows = _catalogue.rows()
+    return _table(
+        ["template", "keys", "parameters", "output"],
+        [
+            [
+                f"`{name}`",
+                _code(rows[name]["required_keys"]),
+                _code({**rows[name].get("config", {}), **rows[name].get("function_params_schema", {})}),
+                rows[name]["output"],
+            ]
+            for name in names
+        ],
+    )
+
+
+_results = Path(__file__).parent.parent / "benchmarks" / "results.md"
+myst_substitutions = {
+    "aliases": _table(["key", "filled from the first of"], [[f"`{key}`", _code(ALIASES[key])] for key in ALIASES]),
+    "exact_templates": _templates(name for name in METRICS if name not in ESTIMATES),
+    "exact_count": str(len(METRICS) - len(ESTIMATES)),
+    "local_count": str(len(METRICS)),
+    "all_count": str(len(_catalogue.rows())),
+    "benchmark_results": _results.read_text(encoding="utf-8").partition("\n")[2]
+    if _results.exists()
+    else "There are no results in this checkout; the commands above make them.",
+}
