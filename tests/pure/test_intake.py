@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from fi_async import Case, ConfigurationError, InvalidCaseError, Outcome, OutcomeStatus, RunOptions, Template
+from fi_async import (
+    APITimeoutError,
+    Case,
+    ConfigurationError,
+    InvalidCaseError,
+    Outcome,
+    OutcomeStatus,
+    RunOptions,
+    Template,
+)
 from fi_async.flow import Send, Work
 from fi_async.intake import Intake, Question, as_async, grouped, questions
 from fi_async.protocol.inputs import Row
@@ -117,12 +126,9 @@ def test_the_first_case_that_cannot_be_sent_is_raised(bad):
 
 def test_a_case_that_was_not_begun_is_cancelled_unless_it_is_invalid():
     cancelled, invalid = intake(TONE, SIMILARITY).cancelled(7, {"output": "o"})
-    assert (cancelled.index, cancelled.status, cancelled.error, cancelled.attempts) == (
-        7,
-        OutcomeStatus.CANCELLED,
-        None,
-        0,
-    )
+    assert (cancelled.index, cancelled.status, cancelled.attempts) == (7, OutcomeStatus.CANCELLED, 0)
+    assert isinstance(cancelled.error, APITimeoutError)
+    assert cancelled.error.sent is False
     assert (invalid.status, invalid.template) == (OutcomeStatus.INVALID, "similarity")
 
 

@@ -34,6 +34,11 @@ class Completions:
         if len(recent) > _RECENT:
             ranked.remove(recent.popleft())
 
+    def typical(self, template: str) -> float | None:
+        """Return the median seconds that a template's evaluations took; None if none is done yet."""
+        ranked = self._sorted.get(template)
+        return ranked[len(ranked) // 2] if ranked else None
+
     def next_poll(self, template: str, age: float) -> float:
         """Return the age at which to ask next about an evaluation that is not done at this one."""
         if self._interval is not None:
