@@ -13,7 +13,7 @@ import anyio
 
 from fi_async._errors import FiAsyncError
 from fi_async._models import Case, EvalResult, Inputs, Outcome, Template, TemplateLike
-from fi_async._report import Report
+from fi_async._report import Counts, Report
 from fi_async._settings import RunOptions
 from fi_async.engine import Run, fetch_once
 from fi_async.flow import Started, Work, score, start
@@ -135,9 +135,11 @@ async def gather(session: Session, ask: Ask, cases: Cases) -> Report:
     return report()
 
 
-async def stream(session: Session, ask: Ask, cases: Cases) -> AsyncGenerator[Outcome]:
+async def stream(session: Session, ask: Ask, cases: Cases, counts: Counts | None = None) -> AsyncGenerator[Outcome]:
     """Yield outcomes as they come. Cases are read no faster than outcomes are taken."""
     intake = await ask.intake(session)
+    if counts is not None:
+        intake.context.counts = counts
     ready: deque[Outcome] = deque()
     arrived = asyncio.Event()
 

@@ -7,14 +7,14 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack, overload
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, overload
 
 import anyio
 
 from fi_async import calls
 from fi_async._errors import ConfigurationError
-from fi_async._models import BatchRunResult, Case, EvalResult, Inputs, Outcome
-from fi_async._report import Report
+from fi_async._models import BatchRunResult, Case, EvalResult, Inputs, Outcome, TemplateLike
+from fi_async._report import Counts, Report
 from fi_async._settings import LOCAL, OMITTED, Connection, Omitted, RunKeywords, RunOptions, Timeout
 from fi_async.calls import Ask, Cases, Templates
 from fi_async.engine import fetch_once
@@ -27,6 +27,18 @@ from fi_async.transport import AsgiApp, Transport
 
 if TYPE_CHECKING:
     from fi_async.transport import HttpClient
+
+
+class EvaluateKeywords(TypedDict, total=False):
+    """The keywords that `submit` shares with `evaluate`, as type checkers see them."""
+
+    model_name: str | None
+    timeout: float | Timeout | None
+    eval_config: Mapping[str, Any] | None
+    custom_eval_name: str | None
+    trace_eval: bool
+    error_localizer: bool
+    span_id: str | None
 
 
 class AsyncEvaluator:
@@ -221,13 +233,33 @@ class AsyncEvaluator:
         # A number bounds the call as a whole: its one case, and any wait for its turn.
         return options.with_given(timeout=replace(self._options.timeout, case=timeout, call=timeout))
 
+    @overload
+    async def submit(
+        self, eval_templates: TemplateLike, inputs: Inputs | Case, **given: Unpack[EvaluateKeywords]
+    ) -> Execution: ...
+
+    @overload
+    async def submit(
+        self, eval_templates: TemplateLike, inputs: Sequence[Inputs | Case], **given: Unpack[EvaluateKeywords]
+    ) -> list[Execution]: ...
+
+    @overload
+    async def submit(
+        self,
+        eval_templates: list[TemplateLike],
+        inputs: Inputs | Case | Sequence[Inputs | Case],
+        **given: Unpack[EvaluateKeywords],
+    ) -> list[Execution]: ...
+
     async def submit(
         self,
         eval_templates: Templates,
         inputs: Inputs | Case | Sequence[Inputs | Case],
-        **given: Any,
-    ) -> Any:
+        **given: Unpack[EvaluateKeywords],
+    ) -> Execution | list[Execution]:
         """Start evaluations and return their handles at once: one, or a list for a batch or a list of templates.
+
+        A dict of lists is a batch too, though a type checker cannot tell; a list of dicts says it.
 
         Args:
             eval_templates: As of `evaluate`.
@@ -294,7 +326,7 @@ class AsyncEvaluator:
             InvalidCaseError: An id is no UUID.
         """
         if isinstance(eval_ids, str) and not more:
-            return await self.get_execution(eval_ids).wait_for_result(timeout, poll_interval)
+            return await (await self.get_execution(eval_ids).wait(timeout, poll_interval)).result()
         ids = [*([eval_ids] if isinstance(eval_ids, str) else eval_ids), *more]
         options = self._options.with_given(timeout=timeout, poll_interval=poll_interval)
         return await poll_all(ids, self._session, options)
@@ -358,16 +390,29 @@ class AsyncEvaluator:
         eval_config: Mapping[str, Any] | None = None,
         custom_eval_name: str | None = None,
         error_localizer: bool = False,
+        counts: Counts | None = None,
         **options: Unpack[RunKeywords],
     ) -> AsyncGenerator[Outcome]:
         """Iterate over outcomes as cases end, in memory that does not grow with their number.
 
         Cases are read only as outcomes are taken: a slow consumer slows the reading. Leaving the loop stops
-        the run. Args and Raises: as of `gather`.
+        the run.
+
+        Args:
+            cases: As of `gather`, as all others.
+            eval_templates: As above.
+            eval_config: As above.
+            custom_eval_name: As above.
+            error_localizer: As above.
+            counts: Filled with what the run asks of the server, as it goes.
+            **options: As above.
+
+        Raises:
+            AuthenticationError, PermissionDeniedError, ConfigurationError, NotFoundError: As `gather`.
         """
         fields = {"custom_eval_name": custom_eval_name, "error_localizer": error_localizer}
         ask = self._ask(eval_templates, eval_config, fields, options)
-        return calls.stream(self._session, ask, cases)
+        return calls.stream(self._session, ask, cases, counts)
 
     def _ask(
         self,

@@ -76,13 +76,7 @@ class Execution:
 
     async def result(self) -> EvalResult:
         """Return the result, waiting for it as `wait` does. Raises as `wait` does."""
-        return await self.wait_for_result(OMITTED, OMITTED)
-
-    async def wait_for_result(
-        self, timeout: float | Timeout | Omitted | None, poll_interval: float | Omitted | None
-    ) -> EvalResult:
-        """Return the result, waiting as `wait` does with these arguments."""
-        await self.wait(timeout, poll_interval)
+        await self.wait()
         assert self._result is not None  # noqa: S101  # wait() has it, or raises
         return self._result
 

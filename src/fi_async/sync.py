@@ -179,7 +179,9 @@ class Evaluator:
         self, eval_templates: Templates, inputs: Inputs | Case | list[Inputs | Case], **given: Any
     ) -> BlockingExecution | list[BlockingExecution]:
         """Start evaluations and return their handles at once; see `AsyncEvaluator.submit`."""
-        handles = background.run(partial(self._async.submit, eval_templates, inputs, **given))
+        handles: Execution | list[Execution] = background.run(
+            partial(self._async.submit, eval_templates, inputs, **given)
+        )
         if isinstance(handles, list):
             return [BlockingExecution(handle) for handle in handles]
         return BlockingExecution(handles)

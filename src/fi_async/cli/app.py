@@ -19,7 +19,7 @@ be read or evaluated become outcomes that say why, and the others go on.
 
 Each line of --out is an outcome: index (of the row, from 0), id, template, status (scored, failed, stalled, \
 cancelled, invalid), score, passed, output, reason, error, backend, eval_id, attempts, latency_s, inputs (the row). \
-They come as cases end, in any order. "requests" in the summary counts evaluation requests, not polls.
+They come as cases end, in any order.
 
 Examples:
   fi-async run answers.jsonl --eval groundedness --out scores.jsonl

@@ -95,7 +95,7 @@ async def _evaluate(plan: Plan, totals: Totals, sink: Sink, shown: Shown) -> Non
             ev = await stack.enter_async_context(plan.evaluator)
             rows = plan.source.rows()
             cases = stack.enter_context(closing(rows)) if plan.source.is_file else in_thread(rows)
-            outcomes = ev.stream(cases, plan.templates, eval_config=plan.config)
+            outcomes = ev.stream(cases, plan.templates, eval_config=plan.config, counts=totals.counts)
             async for outcome in await stack.enter_async_context(aclosing(outcomes)):
                 sink.write(outcome)
                 totals.add(outcome)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 from rich import box
@@ -12,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fi_async._models import Outcome, OutcomeStatus
+from fi_async._report import Counts
 from fi_async.cli.results import cause_of, never_left, place_of
 from fi_async.cli.sources import Source
 
@@ -69,7 +71,8 @@ class Totals:
         self.statuses: Counter[OutcomeStatus] = Counter()
         self.causes: Counter[tuple[str, str]] = Counter()
         self.first: dict[tuple[str, str], str] = {}
-        self.cases = self.requests = self.ambiguous = self.possible_duplicates = self.unreachable = 0
+        self.counts = Counts()
+        self.cases = self.unreachable = 0
         self.unreachable_because = ""
         self._source = source
         self._open: dict[int, int] = {}
@@ -77,9 +80,6 @@ class Totals:
     def add(self, outcome: Outcome) -> None:
         """Count an outcome."""
         self.statuses[outcome.status] += 1
-        self.requests += outcome.attempts
-        self.ambiguous += outcome.ambiguous
-        self.possible_duplicates += outcome.possible_duplicates
         self._count_case(outcome.index)
         if outcome.status is OutcomeStatus.SCORED:
             self.templates[outcome.template].add(outcome)
@@ -127,19 +127,14 @@ class Totals:
         return 0 < self.unreachable == self.done - self.statuses[OutcomeStatus.INVALID]
 
     def as_dict(self, wall_s: float) -> dict[str, Any]:
-        """Return the run in numbers, under the names that `Report.summary()` gives them.
-
-        `requests` counts evaluation requests; polls are not among them.
-        """
+        """Return the run in numbers, under the names that `Report.summary()` gives them."""
         return {
             "cases": self.cases,
             "evaluations": self.done,
             **{status.value: self.statuses[status] for status in OutcomeStatus},
             "coverage": self.coverage,
             "wall_s": wall_s,
-            "requests": self.requests,
-            "ambiguous": self.ambiguous,
-            "possible_duplicates": self.possible_duplicates,
+            **asdict(self.counts),
             "templates": {
                 name: {"mean_score": of.mean_score, "pass_rate": of.pass_rate, "n": of.n, "estimate": of.estimate}
                 for name, of in self.templates.items()
@@ -181,18 +176,21 @@ def _counts(totals: Totals, wall_s: float) -> Table:
     effort = [
         ("coverage", f"{totals.coverage:.1%}"),
         ("wall", f"{wall_s:,.1f} s"),
-        ("requests", f"{totals.requests:,}"),
-        ("ambiguous", f"{totals.ambiguous:,}"),
-        ("possible duplicates", f"{totals.possible_duplicates:,}"),
+        ("requests", f"{totals.counts.requests:,}"),
+        ("retries", f"{totals.counts.retries:,}"),
+        ("throttled", f"{totals.counts.throttled:,}"),
+        ("ambiguous", f"{totals.counts.ambiguous:,}"),
+        ("possible duplicates", f"{totals.counts.possible_duplicates:,}"),
     ]
     table = Table(box=None, show_header=False, pad_edge=True)
     for _ in range(2):
         table.add_column(style="dim")
         table.add_column(justify="right")
-    for status, (label, value) in zip(OutcomeStatus, effort, strict=True):
+    for status, (label, value) in zip_longest(OutcomeStatus, effort):
         count = totals.statuses[status]
         bad = count > 0 and status is not OutcomeStatus.SCORED
-        table.add_row(status.value, Text(f"{count:,}", style="red" if bad else ""), f"  {label}", value)
+        ended = (status.value, Text(f"{count:,}", style="red" if bad else "")) if status else ("", "")
+        table.add_row(*ended, f"  {label}", value)
     return table
 
 
