@@ -94,5 +94,5 @@ def test_a_gate_opens_at_the_latest_time_anyone_was_told(holds):
     gate = Gate()
     for until, posts_only in holds:
         gate.hold(until, posts_only=posts_only)
-    assert gate.opens_at(post=True) == max([0.0, *(until for until, _ in holds)])
-    assert gate.opens_at(post=False) == max([0.0, *(until for until, posts_only in holds if not posts_only)])
+    assert gate.opens_at(0.0, post=True) == max([0.0, *(until for until, _ in holds)])
+    assert gate.opens_at(0.0, post=False) == max([0.0, *(until for until, posts_only in holds if not posts_only)])
