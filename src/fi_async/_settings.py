@@ -86,6 +86,11 @@ class RetryPolicy:
         _one_of("on_ambiguous", self.on_ambiguous, get_args(OnAmbiguous))
         _positive("", "max_retry_after", self.max_retry_after)
 
+    @property
+    def may_resubmit(self) -> bool:
+        """True if an evaluation that may have run is sent again."""
+        return self.max_retries > 0 and self.on_ambiguous == "resubmit"
+
 
 def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
     if value not in allowed:

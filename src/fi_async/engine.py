@@ -67,6 +67,7 @@ class Run:
         self._jobs: set[Job] = set()
         self._gets: deque[tuple[float, Job, Send]] = deque()
         self._posts: deque[tuple[float, Job, Send]] = deque()
+        self._canaries: deque[tuple[float, Job, Send]] = deque()
         self._resting: list[tuple[float, int, Job]] = []
         self._order = count()
         self._under_way: set[Job] = set()
@@ -78,9 +79,10 @@ class Run:
         self._has_room = asyncio.Event()
 
     def __repr__(self) -> str:
+        ready = len(self._gets) + len(self._canaries) + len(self._posts)
         return (
-            f"<Run under_way={len(self._under_way)}/{self._limiter.total_tokens:g}"
-            f" ready={len(self._gets) + len(self._posts)} resting={len(self._resting)} in_house={self._in_house}>"
+            f"<Run under_way={len(self._under_way)}/{self._limiter.total_tokens:g} ready={ready}"
+            f" resting={len(self._resting)} in_house={self._in_house}>"
         )
 
     @property
@@ -108,12 +110,15 @@ class Run:
             Exception: Whatever `feed` raised.
         """
         self._feeding, self._begin = feed is not None, begin
-        with anyio.move_on_after(self._options.timeout.call) as scope:
-            async with anyio.create_task_group() as tasks:
-                if feed is not None:
-                    tasks.start_soon(self._feed, feed)
-                await self._dispatch(tasks)
-                tasks.cancel_scope.cancel()
+        try:
+            with anyio.move_on_after(self._options.timeout.call) as scope:
+                async with anyio.create_task_group() as tasks:
+                    if feed is not None:
+                        tasks.start_soon(self._feed, feed)
+                    await self._dispatch(tasks)
+                    tasks.cancel_scope.cancel()
+        finally:
+            self._recall_canary()
         if self._failure is not None:
             raise self._failure
         if scope.cancelled_caught:
@@ -151,6 +156,8 @@ class Run:
         """Return what may leave now: polls before new evaluations, as what ends makes room."""
         if self._gets and self._opens_at(now, self._gets[0][1], post=False) <= now:
             return self._gets.popleft()
+        if self._canaries and self._opens_at(now, self._canaries[0][1], post=True) <= now:
+            return self._canaries.popleft()
         if not self._posts and self._waiting and self._session.gate.opens_at(now, post=True) <= now:
             self._begin_next()
         if self._posts and self._opens_at(now, self._posts[0][1], post=True) <= now:
@@ -158,7 +165,9 @@ class Run:
         return None
 
     def _opens_at(self, now: float, job: Job, *, post: bool) -> float:
-        return self._session.gate.opens_at(now, post=post, rows=len(job.works))
+        works = job.works
+        is_canary = bool(works) and works[0].is_canary
+        return self._session.gate.opens_at(now, post=post, rows=len(works), is_canary=is_canary)
 
     def _begin_next(self) -> None:
         """Make a job of the works that wait longest, as many as one request is to carry."""
@@ -182,7 +191,7 @@ class Run:
             latency=self.context.completions.typical(work.parameters.template),
             on_ambiguous=self._options.on_ambiguous,
         )
-        return planner.rows(situation, self._options.rows)
+        return int(min(planner.rows(situation, self._options.rows), self._session.gate.quota.room()))
 
     def _may_read(self) -> bool:
         """Tell whether there is room for another case: enough are read ahead for the next request of each slot."""
@@ -197,7 +206,7 @@ class Run:
         if len(self._under_way) < self._limiter.total_tokens:
             times += [
                 self._opens_at(now, queue[0][1], post=is_post)
-                for queue, is_post in ((self._gets, False), (self._posts, True))
+                for queue, is_post in ((self._gets, False), (self._canaries, True), (self._posts, True))
                 if queue
             ]
             times += [self._session.gate.opens_at(now, post=True)] if self._waiting else []
@@ -208,10 +217,11 @@ class Run:
             now, post = anyio.current_time(), not send.call.repeatable
             if self._opens_at(now, job, post=post) > now:
                 self._under_way.discard(job)  # the gate closed while this waited for its turn
-                self._queue(send).appendleft((ready_at, job, send))
+                self._queue(job, send).appendleft((ready_at, job, send))
                 self._changed.set()
                 return
-            self._session.gate.left(now, post=post, rows=len(job.works))
+            if self._session.gate.left(now, post=post, rows=len(job.works)):
+                job.works[0].is_canary = True
             waited = now - ready_at
             timeout = self.context.timeout
             begins_now = None if timeout.case is None else now + timeout.case
@@ -237,7 +247,7 @@ class Run:
         """Tell a job what happened, and take what it wants to do next."""
         try:
             while isinstance(action := job.steps.send(event), Hold):  # type: ignore[arg-type]  # None begins it
-                self._session.gate.hold(action.until, server_until=action.server_until, posts_only=action.posts_only)
+                self._session.gate.hold(action.until, server_until=action.server_until)
             self._take(job, action)
         except StopIteration as end:
             self._jobs.discard(job)
@@ -249,10 +259,13 @@ class Run:
         if isinstance(action, Rest):
             heapq.heappush(self._resting, (action.until, next(self._order), job))
         elif isinstance(action, Send):
-            self._queue(action).append((anyio.current_time(), job, action))
+            self._queue(job, action).append((anyio.current_time(), job, action))
 
-    def _queue(self, send: Send) -> deque[tuple[float, Job, Send]]:
-        return self._gets if send.call.repeatable else self._posts
+    def _queue(self, job: Job, send: Send) -> deque[tuple[float, Job, Send]]:
+        if send.call.repeatable:
+            return self._gets
+        # All other evaluations wait for what becomes of a canary that is sent again.
+        return self._canaries if job.works and job.works[0].is_canary else self._posts
 
     def _finish(self, items: Sequence[Job | Any]) -> None:
         """Take over the jobs and the works among these, and hand out what is finished."""
@@ -273,6 +286,11 @@ class Run:
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error
         self._changed.set()
+
+    def _recall_canary(self) -> None:
+        """Let another run of the client send one: this run's will not come back."""
+        if any(work.is_canary for job in self._jobs for work in job.works):
+            self._session.gate.quota.lost(anyio.current_time())
 
     def _abandon(self) -> None:
         """Hand out an outcome for every work whose job ended with the call's time."""

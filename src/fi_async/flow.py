@@ -29,6 +29,7 @@ from fi_async._models import Case, EvalResult, Outcome, OutcomeStatus
 from fi_async._report import Counts
 from fi_async._settings import RetryPolicy, Timeout
 from fi_async.pacing.polling import Completions
+from fi_async.pacing.rate import Gate
 from fi_async.pacing.retry import Decision, GiveUp, decide
 from fi_async.protocol import requests, responses
 from fi_async.protocol.inputs import Row
@@ -37,6 +38,7 @@ from fi_async.protocol.responses import Reply
 
 T = TypeVar("T")
 
+_GENERIC: Final = "Unable to run standalone evaluation"
 _LAST_REPLY: Final = 5.0  # seconds that the reply to a case's last poll may take past its deadline
 
 DENIED: Final = (AuthenticationError, PermissionDeniedError)
@@ -64,16 +66,14 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Let nobody send before this time, or nobody start an evaluation; then go on with this job.
+    """Let nobody send before this time; then go on with this job.
 
     Attributes:
         until: At the latest.
-        posts_only: True to let polls leave.
         server_until: The end of the window on the server's clock, if it said so.
     """
 
     until: float
-    posts_only: bool = False
     server_until: float | None = None
 
 
@@ -111,6 +111,7 @@ class Work:
     ambiguous: int = 0
     possible_duplicates: int = 0
     throttled: int = 0
+    is_canary: bool = False
     eval_id: str | None = None
     began_at: float | None = None
     accepted_at: float | None = None
@@ -147,12 +148,26 @@ class Context:
     timeout: Timeout
     policy: RetryPolicy
     completions: Completions
+    gate: Gate
     rng: random.Random
     counts: Counts = field(default_factory=Counts)
 
 
-def ask(call: HttpCall, read: Callable[[Reply], T], context: Context, works: Sequence[Work] = ()) -> Steps[T]:
+def ask(
+    call: HttpCall,
+    read: Callable[[Reply], T],
+    context: Context,
+    works: Sequence[Work] = (),
+    give_up: Callable[[FiAsyncError], bool] | None = None,
+) -> Steps[T]:
     """Return what `read` makes of the reply, after as many attempts as it takes and the policy allows.
+
+    Args:
+        call: What to send.
+        read: Makes an answer of a reply, or raises.
+        context: What the run's jobs share.
+        works: What the call is for.
+        give_up: Tells of an error that trying the same again leads nowhere.
 
     Raises:
         FiAsyncError: The last attempt's error; an AmbiguousError if the policy forbids another.
@@ -177,7 +192,10 @@ def ask(call: HttpCall, read: Callable[[Reply], T], context: Context, works: Seq
             rng=context.rng,
         )
         _note_ambiguous(decision, context, works)
-        if isinstance(decision, GiveUp) or (_too_late(event.now + decision.delay, works) and not decision.throttled):
+        if isinstance(decision, GiveUp) or (
+            not decision.throttled
+            and (_too_late(event.now + decision.delay, works) or (give_up is not None and give_up(problem)))
+        ):
             raise _final(problem, decision, failures + throttles + 1)
         if decision.throttled:
             throttles += 1
@@ -308,10 +326,13 @@ def _submit(works: Sequence[Work], context: Context, *, is_async: bool, then: Ca
         rows = [work.row.inputs for work in works if work.row is not None]
         call = requests.new_eval(works[0].parameters, rows, is_async=is_async)
         try:
-            results = yield from ask(call, read, context, works)
+            results = yield from ask(call, read, context, works, give_up=None if is_async else _says_nothing)
         except DENIED:
             raise
         except (ValidationError, ServerError) as error:
+            if not is_async and _says_nothing(error) and context.policy.may_resubmit:
+                _note_duplicates(context, works)
+                return [accept([work], context) for work in works]
             if len(works) == 1:
                 return [_failed(works[0], context, error)]
             return _singly(works, context, error, is_async=is_async, then=then)
@@ -322,6 +343,14 @@ def _submit(works: Sequence[Work], context: Context, *, is_async: bool, then: Ca
         return [then(work, result) for work, result in zip(works, results, strict=True)]
 
     return Job(steps(), works)
+
+
+def _says_nothing(error: FiAsyncError) -> bool:
+    """Tell whether it is the server's one 500 for all that can go wrong with a sync evaluation, a plan's limit too.
+
+    Asked asynchronously it says what: the evaluation is accepted, and fails with the reason.
+    """
+    return isinstance(error, ServerError) and (error.server_message or "").startswith(_GENERIC)
 
 
 def _singly(
@@ -372,7 +401,7 @@ def poll(work: Work, context: Context) -> Job:
                 return [_failed(work, context, error)]
             work.accepted_at = work.began_at if work.accepted_at is None else work.accepted_at
             if progress is not None and progress.is_done:
-                return (yield from _settle(work, context, progress))
+                return _settle(work, context, progress)
             status = progress.status if progress is not None else status
             if work.deadline is not None and work.seen_at >= work.deadline:
                 return [_stalled(work, context, status, trouble)]
@@ -386,7 +415,7 @@ def _next_poll(work: Work, context: Context) -> float:
     return work.accepted_at + age if work.deadline is None else min(work.accepted_at + age, work.deadline)
 
 
-def _settle(work: Work, context: Context, progress: responses.Progress) -> Steps[Sequence[Any]]:
+def _settle(work: Work, context: Context, progress: responses.Progress) -> Sequence[Any]:
     """Return what becomes of an evaluation that is done: an outcome, or another try if a limit stopped it."""
     if progress.result is not None:
         assert work.accepted_at is not None  # noqa: S101  # as above
@@ -404,10 +433,11 @@ def _settle(work: Work, context: Context, progress: responses.Progress) -> Steps
     if isinstance(decision, GiveUp) or work.row is None:
         return [_failed(work, context, progress.error)]
     # It was never run: the case begins anew, and what waits at the gate is not its time.
+    context.gate.quota.refused(work.seen_at, canary=work.is_canary, clock=context.gate.clock)
     work.throttled += 1
     context.counts.throttled += 1
     work.eval_id = work.accepted_at = work.deadline = None
-    yield Hold(work.seen_at + decision.delay, posts_only=True)
+    work.is_canary = False
     return [accept([work], context)]
 
 
@@ -424,17 +454,30 @@ def _completed(work: Work, result: EvalResult) -> EvalResult:
 
 
 def _scored(work: Work, context: Context, result: EvalResult) -> Outcome:
+    _tell_quota(work, context, ran=True)
     if result.output is None:
         error = EvaluationError("the server answered without an output", request_id=result.request_id)
         return _failed(work, context, error)
     return outcome(work, context.backend, OutcomeStatus.SCORED, result=_completed(work, result))
 
 
+def _tell_quota(work: Work, context: Context, *, ran: bool) -> None:
+    """Tell the quota what became of an evaluation that no limit stopped; one canary after another has to end."""
+    quota = context.gate.quota
+    if ran:
+        quota.passed(canary=work.is_canary, clock=context.gate.clock)
+    elif work.is_canary:
+        quota.lost(work.seen_at)
+    work.is_canary = False
+
+
 def _failed(work: Work, context: Context, error: FiAsyncError) -> Outcome:
+    _tell_quota(work, context, ran=isinstance(error, EvaluationError))
     return outcome(work, context.backend, OutcomeStatus.FAILED, error=error)
 
 
 def _stalled(work: Work, context: Context, status: str, trouble: FiAsyncError | None) -> Outcome:
+    _tell_quota(work, context, ran=False)
     waited = work.seen_at - (work.seen_at if work.accepted_at is None else work.accepted_at)
     error = StalledError(f"accepted by the server, and still {status} after {waited:.3g} s")
     error.__cause__ = trouble

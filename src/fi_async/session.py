@@ -64,11 +64,13 @@ class Session:
         self.gate.go_by(loop)
 
     def context(self, options: RunOptions) -> Context:
-        """Return what the jobs of a run with these options share."""
+        """Return what the jobs of a run with these options share. Call it in the event loop of the run."""
+        self._bind()
         return Context(
             backend=self.connection.backend,
             timeout=options.timeout,
             policy=options.retry_policy(),
             completions=Completions(options.poll_interval),
+            gate=self.gate,
             rng=self.rng,
         )

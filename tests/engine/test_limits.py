@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import anyio
 import pytest
 
 from embedded import NEEDLE, backend, client, texts
-from fi_async import Limit
+from fi_async import AmbiguousError, Limit
 from fi_async.local import Quota
-from scripted import Scripted, scored
+from scripted import Scripted, accepted, error, failed, scored
 
 pytestmark = pytest.mark.anyio
 
@@ -75,3 +76,32 @@ async def test_what_may_not_be_paid_twice_goes_row_by_row():
         report = await ev.gather(PAIRS[:400], "levenshtein_similarity")
     assert report.coverage == 1.0
     assert app.statistics()["evaluations_made"] == 400 == app.statistics()["posts"] - report.summary()["throttled"]
+
+
+@pytest.mark.parametrize("strategy", ["sync", "async"])
+@pytest.mark.parametrize("begins", [0.0, 3.7])
+async def test_a_plan_that_nobody_told_is_learned(strategy, begins):
+    app = backend(evaluations=(Quota(50, 10.0),), latency=0.2)
+    await anyio.sleep(begins)
+    async with client(app, concurrency=16, strategy=strategy) as ev:
+        report = await ev.gather(texts(500), "contains", eval_config=NEEDLE)
+    assert report.coverage == 1.0
+    assert [outcome.passed for outcome in report.outcomes] == [index % 3 == 0 for index in range(500)]
+    made = app.statistics()
+    assert report.wall_s <= 1.15 * 90.0
+    assert ev.statistics()["learned_window_s"] == 10.0
+    assert ev.statistics()["learned_evaluations_per_window"] == 50
+    assert made["duplicates"] == 0
+
+
+async def test_a_case_that_spoils_its_own_evaluation_is_told_from_a_limit():
+    generic = error(500, "Unable to run standalone evaluation. Please try again.")
+    app = Scripted(generic, accepted(1), failed("No input received for 'text'.", 1))
+    async with client(app) as ev:
+        report = await ev.gather(texts(1), "contains", eval_config=NEEDLE)
+    (outcome,) = report.outcomes
+    assert outcome.error.server_message == "No input received for 'text'."
+    assert (outcome.attempts, outcome.ambiguous, outcome.possible_duplicates) == (2, 1, 1)
+    async with client(Scripted(generic), on_ambiguous="fail") as ev:
+        report = await ev.gather(texts(1), "contains", eval_config=NEEDLE)
+    assert isinstance(report.outcomes[0].error, AmbiguousError)

@@ -85,12 +85,10 @@ class Drive:
     run: Context
     script: list[tuple[str, str, float, float]]
     opens_at: float = 0.0
-    posts_open_at: float = 0.0
     ended: list[Outcome] = field(default_factory=list)
     posts: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
     polls: int = 0
-    limited: int = 0
     denied_from: float = math.inf
     denied_with: int = 401
 
@@ -110,9 +108,7 @@ class Drive:
                 now = max(now, action.until)
                 action = tell(job, now)
             elif isinstance(action, Hold):
-                self.limited += action.posts_only
-                self.posts_open_at = max(self.posts_open_at, action.until)
-                self.opens_at = self.opens_at if action.posts_only else max(self.opens_at, action.until)
+                self.opens_at = max(self.opens_at, action.until)
                 action = tell(job, now)
             else:
                 action, now = self._sent(job, action, now)
@@ -121,7 +117,7 @@ class Drive:
     def _sent(self, job: Job, send: Send, now: float) -> tuple[Any, float]:
         posted, polled, took, waited = self.script.pop(0) if self.script else ("well", "completed", 0.5, 0.0)
         is_poll = send.call.method == "GET"
-        left = max(now + waited, self.opens_at if is_poll else self.posts_open_at)
+        left = max(now + waited, self.opens_at)
         waited = left - now
         case = self.run.timeout.case
         deadline = (left + case if case else math.inf) if send.deadline is None else send.deadline + waited
@@ -180,7 +176,7 @@ def test_one_row_is_tried_at_most_max_retries_times_again_but_for_limits(make, s
     drive = Drive(context(max_retries=max_retries, case=case), script)
     checked(drive, works(1), make)
     tried = sum(1 for _, what in drive.posts if not what.startswith("429"))
-    assert tried <= (max_retries + 1) * (1 + drive.limited)
+    assert tried <= (max_retries + 1) * (1 + drive.run.gate.quota.refusals)
 
 
 @makes

@@ -11,6 +11,7 @@ from fi_async import APIConnectionError, APITimeoutError, Case, Timeout
 from fi_async._settings import RetryPolicy
 from fi_async.flow import Action, Context, Event, Job, Work
 from fi_async.pacing.polling import Completions
+from fi_async.pacing.rate import Gate
 from fi_async.protocol.inputs import Row
 from fi_async.protocol.requests import Parameters
 from fi_async.protocol.responses import Reply
@@ -27,6 +28,7 @@ def context(
         timeout=Timeout(case=case),
         policy=RetryPolicy(max_retries, on_ambiguous),
         completions=Completions(interval),
+        gate=Gate(),
         rng=random.Random(1),
     )
 

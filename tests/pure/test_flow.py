@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 
 import pytest
@@ -240,7 +241,7 @@ def test_a_429_holds_everyone_and_is_no_failure():
     job = score([work()], run)
     first = begin(job)
     for now in (10.0, 60.0, 110.0):
-        assert tell(job, now, throttled(44)) == Hold(now + 44.0, posts_only=False)
+        assert tell(job, now, throttled(44)) == Hold(now + 44.0)
         assert tell(job, now) == Send(first.call, None)
     assert isinstance(tell(job, 160.0, REFUSED), Rest)
     assert isinstance(tell(job, 161.0), Send)
@@ -252,7 +253,7 @@ def test_a_429_holds_everyone_and_is_no_failure():
 def test_a_429_is_capped():
     job = score([work()], context())
     begin(job)
-    assert tell(job, 10.0, throttled(3600)) == Hold(130.0, posts_only=False)
+    assert tell(job, 10.0, throttled(3600)) == Hold(130.0)
 
 
 def test_limits_that_name_no_time_are_asked_ever_later():
@@ -368,7 +369,7 @@ def test_a_try_that_could_begin_only_after_the_deadline_is_not_made(what):
 def test_a_limit_met_at_the_deadline_is_waited_out_all_the_same():
     job = score([work()], context(case=10.0))
     begin(job)
-    assert tell(job, 110.0, throttled(44), sent_at=100.0) == Hold(154.0, posts_only=False)
+    assert tell(job, 110.0, throttled(44), sent_at=100.0) == Hold(154.0)
 
 
 # -- several rows, of which one is refused -----------------------------------------------------------------------------
@@ -707,7 +708,7 @@ def test_a_429_on_a_poll_holds_everyone():
     job = polling(run)
     begin(job)
     tell(job, 100.25)
-    assert tell(job, 101.0, throttled(44)) == Hold(145.0, posts_only=False)
+    assert tell(job, 101.0, throttled(44)) == Hold(145.0)
     assert isinstance(tell(job, 101.0), Send)
     (outcome,) = tell(job, 146.0, completed())
     assert outcome.status is SCORED
@@ -720,9 +721,8 @@ def test_an_evaluation_that_a_limit_stopped_begins_anew_and_others_wait():
     job = polling(run, one)
     begin(job)
     tell(job, 100.25)
-    held = tell(job, 101.0, limited())
-    assert held == Hold(101.0 + delays(0.5)[0], posts_only=True)
-    (again,) = tell(job, 101.0)
+    (again,) = tell(job, 101.0, limited())
+    assert run.gate.quota.is_closed
     assert again.works == [one]
     send = begin(again)
     assert send.deadline is None
@@ -736,17 +736,45 @@ def test_an_evaluation_that_a_limit_stopped_begins_anew_and_others_wait():
     assert run.counts == Counts(requests=4, polls=2, throttled=1)
 
 
-def test_each_time_a_limit_stops_it_the_wait_is_longer():
+def test_a_canary_tells_the_quota_what_became_of_it():
     run, one = context(), work()
-    waits = []
-    for _ in range(4):
+    quota = run.gate.quota
+    quota.refused(100.0, canary=False, clock=run.gate.clock)
+    for what, is_closed in ((limited(), True), (failed("boom"), False)):
+        one.is_canary = quota.left(101.0, 1)
         job = polling(run, one)
         begin(job)
         tell(job, 100.25)
-        waits.append(tell(job, 101.0, limited()).until - 101.0)
-        tell(job, 101.0)
-    assert waits == pytest.approx(delays(0.5, 1.0, 2.0, 4.0))
-    assert [0.25, 0.5, 1.0, 2.0] <= waits <= [0.5, 1.0, 2.0, 4.0]
+        tell(job, 101.0, what)
+        assert (one.is_canary, quota.is_closed) == (False, is_closed)
+    quota.refused(102.0, canary=False, clock=run.gate.clock)
+    one.is_canary = quota.left(103.0, 1)
+    job = score([one], run)
+    begin(job)
+    tell(job, 104.0, refused(404))
+    assert (one.is_canary, quota.is_closed) == (False, True)
+    assert quota.opens_at(104.0, run.gate.clock) < math.inf
+
+
+GENERIC = "Unable to run standalone evaluation. Please try again."
+
+
+def test_a_500_that_says_nothing_is_asked_again_asynchronously():
+    run = context()
+    job = score(works(2), run)
+    begin(job)
+    again = tell(job, 1.0, refused(500, GENERIC))
+    assert [[each.index for each in job.works] for job in again] == [[0], [1]]
+    assert all(b'"is_async":true' in begin(job).call.body for job in again)
+    assert run.counts == Counts(requests=1, ambiguous=2, possible_duplicates=2)
+
+
+@pytest.mark.parametrize("policy", [{"on_ambiguous": "fail"}, {"max_retries": 0}], ids=str)
+def test_a_500_that_says_nothing_is_final_where_nothing_may_be_sent_again(policy):
+    job = score([work()], context(**policy))
+    begin(job)
+    (outcome,) = tell(job, 1.0, refused(500, GENERIC))
+    assert (outcome.status, outcome.possible_duplicates) == (FAILED, 0)
 
 
 def test_without_retries_an_evaluation_that_a_limit_stopped_has_failed():

@@ -25,10 +25,15 @@ def test_a_hold_closes_it_to_all():
     assert opens(gate) == (5.0, 5.0)
 
 
-def test_a_hold_of_posts_lets_polls_leave():
+def test_a_quota_that_is_closed_lets_polls_leave_and_one_canary():
     gate = Gate()
-    gate.hold(5.0, posts_only=True)
-    assert opens(gate) == (0.0, 5.0)
+    gate.quota.refused(1.0, canary=False, clock=gate.clock)
+    assert opens(gate, 1.0) == (0.0, 1.5)
+    assert gate.left(1.5, post=True) is True
+    assert opens(gate, 1.5) == (0.0, float("inf"))
+    assert gate.opens_at(1.5, post=True, is_canary=True) == 0.0
+    assert gate.opens_at(1.5, post=True, rows=0) == 0.0, "what evaluates nothing is not its business"
+    assert gate.left(1.5, post=False) is False
 
 
 def test_the_latest_time_counts():
@@ -36,18 +41,16 @@ def test_the_latest_time_counts():
     gate.hold(5.0)
     gate.hold(3.0)
     assert opens(gate) == (5.0, 5.0)
-    gate.hold(9.0, posts_only=True)
     gate.hold(7.0)
-    assert opens(gate) == (7.0, 9.0)
+    assert opens(gate) == (7.0, 7.0)
 
 
 def test_another_clocks_times_are_forgotten_and_its_own_are_kept():
     gate, clock, other = Gate(), object(), object()
     gate.go_by(clock)
     gate.hold(5.0)
-    gate.hold(9.0, posts_only=True)
     gate.go_by(clock)
-    assert opens(gate) == (5.0, 9.0)
+    assert opens(gate) == (5.0, 5.0)
     gate.go_by(other)
     assert opens(gate) == (0.0, 0.0)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from fi_async._settings import Limit
 from fi_async.pacing.clock import ServerClock
+from fi_async.pacing.quota import Quota
 
 _TRANSIT: Final = 0.25  # seconds after which a request has surely arrived; at a boundary it counts on both sides
 
@@ -119,6 +120,8 @@ class Gate:
 
     Attributes:
         refusals: Requests that a limit refused.
+        clock: The server's.
+        quota: What is known of its limits of evaluations.
     """
 
     def __init__(self) -> None:
@@ -130,8 +133,9 @@ class Gate:
 
     def _reset(self) -> None:
         self.clock = ServerClock()
+        self.quota = Quota()
         self._allowance = Allowance()
-        self._closed_until = self._posts_closed_until = 0.0
+        self._closed_until = 0.0
         self._windows = tuple(Window(window.limit) for window in self._windows)
 
     def __repr__(self) -> str:
@@ -148,26 +152,29 @@ class Gate:
         known = {window.limit: window for window in self._windows}
         self._windows = tuple(known.get(limit) or Window(limit) for limit in dict.fromkeys(limits))
 
-    def hold(self, until: float, *, server_until: float | None = None, posts_only: bool = False) -> None:
+    def hold(self, until: float, *, server_until: float | None = None) -> None:
         """Close the gate after a refusal: the latest time anyone was told counts.
 
         Args:
             until: When it opens at the latest.
             server_until: The end of the window on the server's clock, if it said so: it may come sooner.
-            posts_only: Evaluations may not be started; polls may leave.
         """
         if server_until is not None and self.clock.is_known:
             until = min(until, self.clock.ours(server_until))
-        self._posts_closed_until = max(self._posts_closed_until, until)
-        if posts_only:
-            return
         self.refusals += 1
         self._allowance.refused()
         self._closed_until = max(self._closed_until, until)
 
-    def opens_at(self, now: float, *, post: bool, rows: int = 1) -> float:
-        """Return the time from which a request may leave; infinity if an answer has to come first."""
-        times = [self._posts_closed_until if post else self._closed_until]
+    def opens_at(self, now: float, *, post: bool, rows: int = 1, is_canary: bool = False) -> float:
+        """Return the time from which a request may leave; infinity if an answer has to come first.
+
+        Args:
+            now: The time.
+            post: True if it starts evaluations.
+            rows: How many.
+            is_canary: True if they are the canary that is out, sent again.
+        """
+        times = [self._closed_until, self.quota.opens_at(now, self.clock) if post and rows and not is_canary else 0.0]
         times += [
             window.opens_at(now, amount, self.clock)
             for window in self._windows
@@ -178,14 +185,15 @@ class Gate:
             return math.inf
         return opens
 
-    def left(self, now: float, *, post: bool, rows: int = 1) -> None:
-        """Take note of a request that leaves now."""
+    def left(self, now: float, *, post: bool, rows: int = 1) -> bool:
+        """Take note of a request that leaves now, and tell whether its rows are a canary of the evaluations' quota."""
         if self._closed_until and now >= self._closed_until:
             self._closed_until = 0.0
             self._allowance.begin_window()
         self._allowance.left()
         for window in self._windows:
             window.use(now, _amount(window.limit, post=post, rows=rows), self.clock)
+        return bool(post and rows) and self.quota.left(now, rows)
 
     def answered(self, sent_at: float, now: float, date: float | None, *, refused: bool) -> None:
         """Take note of an answer, or of none; a refusal is told by `hold` too."""
@@ -206,11 +214,14 @@ class Gate:
         return {
             "refusals": self.refusals,
             "learned_requests_per_window": self._allowance.learned,
+            "refused_evaluations": self.quota.refusals,
+            "learned_evaluations_per_window": self.quota.learned,
+            "learned_window_s": self.quota.period,
             "limits": [
                 {"count": w.limit.count, "seconds": w.limit.seconds, "of": w.limit.of, "left": w.left(now, self.clock)}
                 for w in self._windows
             ],
-            "opens_in_s": max(0.0, self._posts_closed_until - now),
+            "opens_in_s": max(0.0, self.opens_at(now, post=True) - now),
         }
 
 

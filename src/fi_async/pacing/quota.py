@@ -1,0 +1,122 @@
+"""How many evaluations a plan lets through, learned: its limits say neither how many nor until when."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from fi_async.pacing.clock import ServerClock
+
+FIRST: Final = 0.5  # seconds until the first canary
+GROWTH: Final = 1.25  # so that a window is found open at most a fifth of its wait too late
+LONGEST: Final = 1800.0
+_LENGTHS: Final = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400)
+
+
+class Quota:
+    """Open until an evaluation is refused; then one canary at a time asks whether it is again.
+
+    How many passed before the refusal is what the next window is taken to let through. When it opened, seen from the
+    canaries on either side of that moment, tells the window's length: the shortest usual one with a boundary just
+    there and none earlier since it closed. So the next opening is met without asking.
+
+    Attributes:
+        refusals: Evaluations that were refused.
+        learned: Evaluations that a window lets through; None until one refused.
+        period: The window's length in seconds; None until one was seen to open.
+    """
+
+    def __init__(self) -> None:
+        self.refusals = 0
+        self.learned: int | None = None
+        self.period: float | None = None
+        self._closed_at: float | None = None
+        self._next = 0.0
+        self._wait = FIRST
+        self._canary_at: float | None = None
+        self._refused_at = 0.0
+        self._opens_on_server: float | None = None
+        self._sent = self._passed = 0
+
+    def __repr__(self) -> str:
+        state = "open" if self._closed_at is None else "closed"
+        return f"<Quota {state} learned={self.learned} period={self.period} refusals={self.refusals}>"
+
+    @property
+    def is_closed(self) -> bool:
+        """True while only a canary may leave."""
+        return self._closed_at is not None
+
+    def room(self) -> float:
+        """Return how many rows may leave together."""
+        if self.is_closed:
+            return 1
+        return math.inf if self.learned is None else max(1, self.learned - self._sent)
+
+    def opens_at(self, now: float, clock: ServerClock) -> float:
+        """Return the time from which an evaluation may be started; infinity while a canary is out."""
+        if not self.is_closed and self.learned is not None and self._sent >= self.learned:
+            self._close(now, clock)
+        if not self.is_closed:
+            return 0.0
+        return math.inf if self._canary_at is not None else self._next
+
+    def left(self, now: float, rows: int) -> bool:
+        """Take note of rows that are sent, and tell whether they are a canary."""
+        if self.is_closed:
+            self._canary_at = now
+            return True
+        self._sent += rows
+        return False
+
+    def passed(self, *, canary: bool, clock: ServerClock) -> None:
+        """Take note of an evaluation that was run."""
+        if not canary:
+            self._passed += 1
+        elif self.is_closed:
+            self._open(clock)
+
+    def refused(self, now: float, *, canary: bool, clock: ServerClock) -> None:
+        """Take note of an evaluation that a limit stopped."""
+        self.refusals += 1
+        if canary:
+            self.lost(now)
+        elif not self.is_closed:
+            self.learned = max(1, self._passed)
+            self._close(now, clock)
+
+    def lost(self, now: float) -> None:
+        """Take note of a canary that told nothing, or that it is closed still: another goes later."""
+        if self._canary_at is None:
+            return
+        self._refused_at, self._canary_at = self._canary_at, None
+        self._next = now + self._wait
+        self._wait = min(self._wait * GROWTH, LONGEST)
+
+    def _close(self, now: float, clock: ServerClock) -> None:
+        self._closed_at = self._refused_at = now
+        self._wait, self._next = FIRST, now + FIRST
+        if self.period is None or self._opens_on_server is None or not clock.is_known:
+            return
+        while clock.ours(self._opens_on_server) <= now:
+            self._opens_on_server += self.period
+        self._next = clock.ours(self._opens_on_server)
+
+    def _open(self, clock: ServerClock) -> None:
+        closed_at, canary_at = self._closed_at, self._canary_at
+        self._closed_at = self._canary_at = None
+        self._sent = self._passed = 1
+        if closed_at is None or canary_at is None or not clock.is_known:
+            return
+        found = _boundary(clock.earliest(closed_at), clock.earliest(self._refused_at), clock.latest(canary_at))
+        if found is not None:
+            self._opens_on_server, self.period = found[0] + found[1], found[1]
+
+
+def _boundary(closed: float, shut: float, opened: float) -> tuple[float, float] | None:
+    """Return the boundary between `shut` and `opened`, and the shortest usual length with none after `closed`."""
+    for length in map(float, _LENGTHS):
+        last = math.floor(opened / length) * length
+        if last > shut and math.floor(shut / length) * length <= closed:
+            return last, length
+    return None

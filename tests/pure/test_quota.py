@@ -1,0 +1,129 @@
+"""A plan's limit of evaluations: found closed, asked by canaries, its window learned from when it opens."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from fi_async.pacing.clock import ServerClock
+from fi_async.pacing.quota import FIRST, GROWTH, Quota
+
+EPOCH = 86_400.0
+
+
+def told() -> ServerClock:
+    """Return a clock that knows the server's to a millisecond: it is one day ahead."""
+    clock = ServerClock()
+    clock.heard(-2.0, -2.0, EPOCH - 2)
+    clock.heard(-1.001, -1.001, EPOCH - 2)
+    return clock
+
+
+def used(quota: Quota, rows: int, clock: ServerClock) -> None:
+    assert quota.left(0.0, rows) is False
+    for _ in range(rows):
+        quota.passed(canary=False, clock=clock)
+
+
+def wait(quota: Quota, now: float, opens: float, clock: ServerClock) -> tuple[float, int]:
+    """Send canaries until one passes; return when that one left, and how many were refused."""
+    refused = 0
+    while True:
+        now = max(now, quota.opens_at(now, clock))
+        assert now < math.inf
+        assert quota.left(now, 1) is True
+        assert quota.opens_at(now, clock) == math.inf
+        if now >= opens:
+            quota.passed(canary=True, clock=clock)
+            return now, refused
+        refused += 1
+        quota.refused(now + 0.1, canary=True, clock=clock)
+
+
+def test_nothing_is_held_before_a_refusal():
+    quota = Quota()
+    used(quota, 1000, told())
+    assert (quota.opens_at(5.0, told()), quota.room(), quota.is_closed) == (0.0, math.inf, False)
+    assert repr(quota) == "<Quota open learned=None period=None refusals=0>"
+
+
+def test_what_passed_before_the_refusal_is_what_a_window_takes():
+    quota, clock = Quota(), told()
+    used(quota, 50, clock)
+    quota.refused(1.0, canary=False, clock=clock)
+    quota.refused(1.1, canary=False, clock=clock)
+    assert (quota.learned, quota.refusals, quota.is_closed, quota.room()) == (50, 2, True, 1)
+    assert quota.opens_at(1.1, clock) == 1.0 + FIRST
+
+
+def test_canaries_go_one_by_one_and_ever_later():
+    quota, clock, gaps, now = Quota(), told(), [], 0.0
+    quota.refused(now, canary=False, clock=clock)
+    for _ in range(4):
+        opens = quota.opens_at(now, clock)
+        gaps.append(opens - now)
+        quota.left(opens, 1)
+        now = opens
+        quota.refused(now, canary=True, clock=clock)
+    assert gaps == pytest.approx([FIRST, FIRST, FIRST * GROWTH, FIRST * GROWTH**2])
+
+
+@pytest.mark.parametrize(("length", "closed_at"), [(10.0, 0.4), (60.0, 7.0), (3600.0, 400.0)])
+def test_the_length_of_a_window_is_learned_from_when_it_opens(length, closed_at):
+    quota, clock = Quota(), told()
+    used(quota, 50, clock)
+    quota.refused(closed_at, canary=False, clock=clock)
+    found_at, refused = wait(quota, closed_at, length, clock)
+    assert found_at - length <= 0.25 * (length - closed_at)
+    assert refused <= 40
+    assert quota.period == length
+    assert (quota.is_closed, quota.room()) == (False, 49)
+    used(quota, 49, clock)
+    opens = quota.opens_at(found_at + 1, clock)
+    assert opens == pytest.approx(2 * length, abs=0.01), "the next opening is met without asking"
+    assert wait(quota, found_at + 1, 2 * length, clock)[1] == 0
+
+
+def test_a_window_mistaken_for_a_shorter_one_is_put_right():
+    quota, clock = Quota(), told()
+    used(quota, 50, clock)
+    quota.refused(9.9, canary=False, clock=clock)
+    wait(quota, 9.9, 10.0, clock)
+    assert quota.period is not None
+    assert quota.period < 10.0
+    used(quota, 49, clock)
+    found_at, _ = wait(quota, 11.0, 20.0, clock)
+    assert quota.period == 10.0
+    assert found_at < 22.0
+
+
+def test_without_the_servers_time_canaries_go_on():
+    quota, clock = Quota(), ServerClock()
+    used(quota, 5, clock)
+    quota.refused(1.0, canary=False, clock=clock)
+    found_at, _ = wait(quota, 1.0, 10.0, clock)
+    assert (quota.period, quota.room()) == (None, 4)
+    used(quota, 4, clock)
+    assert quota.opens_at(found_at, clock) == found_at + FIRST
+
+
+def test_a_canary_that_is_lost_makes_room_for_another():
+    quota, clock = Quota(), told()
+    quota.refused(1.0, canary=False, clock=clock)
+    quota.left(1.5, 1)
+    quota.lost(2.0)
+    assert quota.opens_at(2.0, clock) == 2.5
+    quota.lost(9.0)
+    assert quota.opens_at(2.0, clock) == 2.5, "there was none out"
+
+
+def test_a_late_word_of_an_evaluation_before_changes_nothing():
+    quota, clock = Quota(), told()
+    quota.refused(1.0, canary=False, clock=clock)
+    quota.passed(canary=False, clock=clock)
+    assert quota.is_closed
+    quota.left(1.5, 1)
+    quota.passed(canary=True, clock=clock)
+    quota.passed(canary=True, clock=clock)
+    assert quota.learned == 1
