@@ -20,6 +20,7 @@ LOCAL: Final = "local"
 """The base URL that means the embedded backend, in this process."""
 
 Strategy = Literal["sync", "async"]
+Concurrency = int | Literal["auto"]
 ExtraKeys = Literal["forbid", "ignore"]
 
 
@@ -92,6 +93,12 @@ class RetryPolicy:
         return self.max_retries > 0 and self.on_ambiguous == "resubmit"
 
 
+def _whole(name: str, value: object, *, or_auto: bool = False) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        allowed = '"auto" or a whole number from 1' if or_auto else "a whole number from 1"
+        raise ConfigurationError(f"{name} must be {allowed}, not {value!r}")
+
+
 def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
     if value not in allowed:
         raise ConfigurationError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
@@ -123,8 +130,7 @@ class Limit:
     of: Literal["requests", "evaluations"] = "requests"
 
     def __post_init__(self) -> None:
-        if isinstance(self.count, bool) or not isinstance(self.count, int) or self.count < 1:
-            raise ConfigurationError(f"limit.count must be a whole number from 1, not {self.count!r}")
+        _whole("limit.count", self.count)
         if isinstance(self.per, str):
             _one_of("limit.per", self.per, tuple(_LENGTHS))
         else:
@@ -140,7 +146,7 @@ class Limit:
 class RunKeywords(TypedDict, total=False):
     """The keywords that shape a run, as type checkers see them; RunOptions says what each means."""
 
-    concurrency: int
+    concurrency: Concurrency
     timeout: float | Timeout | None
     max_retries: int
     on_ambiguous: OnAmbiguous
@@ -158,7 +164,8 @@ class RunOptions:
     """What shapes a run. Each is a keyword of `gather` and `stream`, with its default at construction.
 
     Args:
-        concurrency: Requests under way at once. Evaluations the server still works on are not counted.
+        concurrency: Requests under way at once; "auto" finds how many the server can do with. Evaluations that the
+            server works on between polls are not counted.
         timeout: See Timeout; a number bounds each case, in seconds.
         max_retries: See RetryPolicy.
         on_ambiguous: See RetryPolicy.
@@ -175,7 +182,7 @@ class RunOptions:
             what is scarce. The server takes 3 at most of cases with two or more keys.
     """
 
-    concurrency: int = 16
+    concurrency: Concurrency = 16
     timeout: Timeout = field(default_factory=Timeout)
     max_retries: int = 4
     on_ambiguous: OnAmbiguous = "resubmit"
@@ -190,10 +197,10 @@ class RunOptions:
     def __post_init__(self) -> None:
         if isinstance(self.limits, Limit) or not all(isinstance(each, Limit) for each in self.limits):
             raise ConfigurationError(f"limits must be a list of Limit, not {self.limits!r}")
-        if isinstance(self.concurrency, bool) or not isinstance(self.concurrency, int) or self.concurrency < 1:
-            raise ConfigurationError(f"concurrency must be a whole number from 1, not {self.concurrency!r}")
-        if self.rows != "auto" and (isinstance(self.rows, bool) or not isinstance(self.rows, int) or self.rows < 1):
-            raise ConfigurationError(f'rows must be "auto" or a whole number from 1, not {self.rows!r}')
+        if self.concurrency != "auto":
+            _whole("concurrency", self.concurrency, or_auto=True)
+        if self.rows != "auto":
+            _whole("rows", self.rows, or_auto=True)
         _one_of("strategy", self.strategy, get_args(Strategy))
         _one_of("extra_keys", self.extra_keys, get_args(ExtraKeys))
         _positive("", "poll_interval", self.poll_interval, optional=True)

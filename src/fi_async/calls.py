@@ -22,6 +22,7 @@ from fi_async.protocol import requests, responses
 from fi_async.protocol.inputs import rows_of
 from fi_async.protocol.templates import names_of
 from fi_async.session import Session
+from fi_async.slots import Slots
 
 Templates = TemplateLike | Sequence[TemplateLike]
 Cases = Iterable[Inputs | Case] | AsyncIterable[Inputs | Case]
@@ -53,8 +54,8 @@ class Ask:
 
     def run(self, session: Session, intake: Intake, **how: Any) -> Run:
         """Return a run for this call."""
-        limiter = None if not self.own_bound else anyio.CapacityLimiter(self.options.concurrency)
-        return Run(session, intake.context, self.options, limiter=limiter, **how)
+        slots = Slots(self.options.concurrency) if self.own_bound else None
+        return Run(session, intake.context, self.options, slots=slots, **how)
 
 
 async def list_templates(session: Session, options: RunOptions) -> list[dict[str, Any]]:

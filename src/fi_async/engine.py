@@ -25,6 +25,7 @@ from fi_async.pacing import planner
 from fi_async.protocol.requests import HttpCall, max_rows
 from fi_async.protocol.responses import Reply
 from fi_async.session import Session
+from fi_async.slots import Slots
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -42,7 +43,7 @@ class Run:
         session: The client's.
         context: What the run's jobs share.
         options: `concurrency` bounds this run; `timeout.call` ends it.
-        limiter: A bound to share with other runs; None for one of this run alone.
+        slots: Slots of this run's own; None to share the session's.
         emit: Takes each outcome. Whoever takes one says so by `release`, and makes room for another.
     """
 
@@ -52,7 +53,7 @@ class Run:
         context: Context,
         options: RunOptions,
         *,
-        limiter: anyio.CapacityLimiter | None = None,
+        slots: Slots | None = None,
         emit: Callable[[Any], None] | None = None,
     ) -> None:
         if options.limits:
@@ -60,7 +61,7 @@ class Run:
         self.context = context
         self.finished: list[Any] = []
         self._session = session
-        self._limiter = limiter or session.limiter()
+        self._slots = slots or session.slots()
         self._emit = emit or self._keep
         self._options = options
         self._waiting: dict[str, deque[Work]] = {}
@@ -81,7 +82,7 @@ class Run:
     def __repr__(self) -> str:
         ready = len(self._gets) + len(self._canaries) + len(self._posts)
         return (
-            f"<Run under_way={len(self._under_way)}/{self._limiter.total_tokens:g} ready={ready}"
+            f"<Run under_way={len(self._under_way)}/{self._slots.count} ready={ready}"
             f" resting={len(self._resting)} in_house={self._in_house}>"
         )
 
@@ -146,7 +147,7 @@ class Run:
             now = anyio.current_time()
             while self._resting and self._resting[0][0] <= now:
                 self._advance(heapq.heappop(self._resting)[2], Event(now))
-            while len(self._under_way) < self._limiter.total_tokens and (ready := self._next_ready(now)):
+            while len(self._under_way) < self._slots.count and (ready := self._next_ready(now)):
                 self._under_way.add(ready[1])
                 tasks.start_soon(self._perform, *ready)
             with anyio.move_on_at(self._next_time(now)):
@@ -198,12 +199,12 @@ class Run:
         if self._options.strategy == "async":
             return self._in_house < ACCEPTED_IN_HOUSE
         rows = max((self._rows(waiting[0]) for waiting in self._waiting.values()), default=1)
-        return self._in_house < 2 * self._options.concurrency * rows
+        return self._in_house < 2 * self._slots.count * rows
 
     def _next_time(self, now: float) -> float | None:
         """Return when something becomes due by the clock alone; None if nothing does."""
         times = [self._resting[0][0]] if self._resting else []
-        if len(self._under_way) < self._limiter.total_tokens:
+        if len(self._under_way) < self._slots.count:
             times += [
                 self._opens_at(now, queue[0][1], post=is_post)
                 for queue, is_post in ((self._gets, False), (self._canaries, True), (self._posts, True))
@@ -213,7 +214,7 @@ class Run:
         return min(times, default=None)
 
     async def _perform(self, ready_at: float, job: Job, send: Send) -> None:
-        async with self._limiter:
+        async with self._slots:
             now, post = anyio.current_time(), not send.call.repeatable
             if self._opens_at(now, job, post=post) > now:
                 self._under_way.discard(job)  # the gate closed while this waited for its turn
@@ -228,6 +229,7 @@ class Run:
             deadline = begins_now if send.deadline is None else send.deadline + waited
             reply = problem = None
             self._sent.add(job)
+            self._slots.started(now)
             try:
                 reply = await self._session.transport.send(send.call, timeout, deadline)
             except APIConnectionError as error:
@@ -235,6 +237,9 @@ class Run:
             except Exception as error:  # noqa: BLE001  # a bug or a setting: drive() raises it as it is
                 self._fail(error)
                 return
+            finally:
+                timed_out = isinstance(problem, APITimeoutError)
+                self._slots.ended(now, anyio.current_time(), reply, timed_out=timed_out)
         self._sent.discard(job)
         self._under_way.discard(job)
         ended_at = anyio.current_time()

@@ -425,11 +425,12 @@ class AsyncEvaluator:
         return Ask(templates, own, own_bound="concurrency" in options, eval_config=eval_config, fields=fields)
 
     def statistics(self) -> Mapping[str, Any]:
-        """Return what the client knows of the server's limits: given, learned, and what is left of them.
+        """Return what the client knows of the server: limits given and learned, what is left of them, its slots.
 
         Call it where the client is used, in its event loop.
         """
-        return self._session.gate.statistics(anyio.current_time())
+        now = anyio.current_time()
+        return {**self._session.gate.statistics(now), "concurrency": self._session.slots().statistics()}
 
     # The rest of the API
 

@@ -7,11 +7,12 @@ import random
 
 import anyio
 
-from fi_async._settings import Connection, RunOptions
+from fi_async._settings import Concurrency, Connection, RunOptions
 from fi_async.flow import Context
 from fi_async.pacing.polling import Completions
 from fi_async.pacing.rate import Gate
 from fi_async.protocol.templates import Templates
+from fi_async.slots import Slots
 from fi_async.transport import Transport
 
 
@@ -21,12 +22,12 @@ class Session:
     Args:
         connection: Where requests go, and as whom.
         transport: Moves the bytes.
-        concurrency: Requests under way at once, over all runs that set no bound of their own.
+        concurrency: Requests under way at once, over all runs that set no bound of their own; or "auto".
         rng: Draws the jitter; seeded by tests.
     """
 
     def __init__(
-        self, connection: Connection, transport: Transport, concurrency: int, rng: random.Random | None = None
+        self, connection: Connection, transport: Transport, concurrency: Concurrency, rng: random.Random | None = None
     ) -> None:
         self.connection = connection
         self.transport = transport
@@ -35,19 +36,19 @@ class Session:
         self.gate = Gate()
         self.rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._limiter: anyio.CapacityLimiter
+        self._slots: Slots
         self._listing: anyio.Lock
 
-    def with_concurrency(self, concurrency: int) -> Session:
+    def with_concurrency(self, concurrency: Concurrency) -> Session:
         """Return a session that shares all but the bound on requests under way."""
         other = Session(self.connection, self.transport, concurrency, self.rng)
         other.templates, other.gate = self.templates, self.gate
         return other
 
-    def limiter(self) -> anyio.CapacityLimiter:
-        """Return the bound on requests under way over all runs."""
+    def slots(self) -> Slots:
+        """Return the slots for requests that runs share."""
         self._bind()
-        return self._limiter
+        return self._slots
 
     def listing(self) -> anyio.Lock:
         """Return what lets one task at a time ask for the list of templates."""
@@ -59,7 +60,7 @@ class Session:
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self._loop = loop
-            self._limiter = anyio.CapacityLimiter(self.concurrency)
+            self._slots = Slots(self.concurrency)
             self._listing = anyio.Lock()
         self.gate.go_by(loop)
 

@@ -22,7 +22,7 @@ FLOORS = [
     ["_settings", "_report"],
     ["protocol."],
     ["pacing."],
-    ["transport", "flow"],
+    ["transport", "flow", "slots"],
     ["session", "intake"],
     ["engine"],
     ["calls", "execution"],

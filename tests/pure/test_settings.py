@@ -112,10 +112,10 @@ def test_the_keywords_type_checkers_see_are_the_options_there_are():
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.0, True, "8", None], ids=repr)
-def test_concurrency_is_a_whole_number_from_one(value):
+def test_concurrency_is_auto_or_a_whole_number_from_one(value):
     with pytest.raises(ConfigurationError) as caught:
         RunOptions(concurrency=value)
-    assert caught.value.message == f"concurrency must be a whole number from 1, not {value!r}"
+    assert caught.value.message == f'concurrency must be "auto" or a whole number from 1, not {value!r}'
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ class RunFlags:
 
     evals: Annotated[list[str], Several, Parameter(name="--eval", metavar="NAME...")]
     model: Annotated[str | None, Parameter(metavar="NAME")] = None
-    concurrency: Annotated[int, Parameter(metavar="N", validator=_FROM_ONE)] = _AS_SET.concurrency
+    concurrency: Annotated[int, Parameter(metavar="N", validator=_FROM_ONE)] = 16
     out: Annotated[Path | None, Parameter(metavar="PATH")] = None
     backend: Literal["cloud", "local"] | None = None
     timeout: Annotated[float | None, Parameter(metavar="SECONDS", validator=_POSITIVE, show_default=_short)] = (
