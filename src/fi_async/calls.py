@@ -16,8 +16,9 @@ from fi_async._models import Case, EvalResult, Inputs, Outcome, Template, Templa
 from fi_async._report import Counts, Report
 from fi_async._settings import RunOptions
 from fi_async.engine import Run, fetch_once
-from fi_async.flow import Started, Work, score, start
+from fi_async.flow import Work
 from fi_async.intake import Intake, as_async, grouped, questions
+from fi_async.jobs import Started, score, start
 from fi_async.protocol import requests, responses
 from fi_async.protocol.inputs import rows_of
 from fi_async.protocol.templates import names_of

@@ -20,7 +20,8 @@ from fi_async._errors import APIConnectionError, APITimeoutError, FiAsyncError, 
 from fi_async._models import Outcome, OutcomeStatus
 from fi_async._report import Counts
 from fi_async._settings import RunOptions
-from fi_async.flow import Action, Context, Event, Hold, Job, Rest, Send, Work, fetch, outcome
+from fi_async.flow import Action, Context, Event, Hold, Job, Rest, Send, Work
+from fi_async.jobs import fetch, outcome
 from fi_async.pacing import planner
 from fi_async.protocol.requests import HttpCall, max_rows
 from fi_async.protocol.responses import Reply

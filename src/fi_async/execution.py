@@ -12,7 +12,8 @@ from fi_async._models import Case, EvalResult, EvalStatus, Outcome
 from fi_async._report import Report
 from fi_async._settings import OMITTED, Omitted, RunOptions, Timeout
 from fi_async.engine import Run, fetch_once
-from fi_async.flow import Work, poll
+from fi_async.flow import Work
+from fi_async.jobs import poll
 from fi_async.protocol import requests, responses
 from fi_async.protocol.requests import Parameters
 from fi_async.protocol.responses import Progress, Reply

@@ -14,35 +14,22 @@ from typing import Any, Final, TypeVar
 from fi_async._errors import (
     AmbiguousError,
     APIConnectionError,
-    APIError,
-    AuthenticationError,
-    EvaluationError,
     FiAsyncError,
-    PermissionDeniedError,
-    ProtocolError,
     RateLimitError,
-    ServerError,
-    StalledError,
-    ValidationError,
 )
-from fi_async._models import Case, EvalResult, Outcome, OutcomeStatus
+from fi_async._models import Case
 from fi_async._report import Counts
 from fi_async._settings import RetryPolicy, Timeout
 from fi_async.pacing.polling import Completions
 from fi_async.pacing.rate import Gate
 from fi_async.pacing.retry import Decision, GiveUp, decide
-from fi_async.protocol import requests, responses
 from fi_async.protocol.inputs import Row
 from fi_async.protocol.requests import HttpCall, Parameters
 from fi_async.protocol.responses import Reply
 
 T = TypeVar("T")
 
-_GENERIC: Final = "Unable to run standalone evaluation"
 _LAST_REPLY: Final = 5.0  # seconds that the reply to a case's last poll may take past its deadline
-
-DENIED: Final = (AuthenticationError, PermissionDeniedError)
-"""Refusals of the key pair: they end the whole run, as every other request would meet them too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,10 +178,10 @@ def ask(
             policy=context.policy,
             rng=context.rng,
         )
-        _note_ambiguous(decision, context, works)
+        note_ambiguous(decision, context, works)
         if isinstance(decision, GiveUp) or (
             not decision.throttled
-            and (_too_late(event.now + decision.delay, works) or (give_up is not None and give_up(problem)))
+            and (too_late(event.now + decision.delay, works) or (give_up is not None and give_up(problem)))
         ):
             raise _final(problem, decision, failures + throttles + 1)
         if decision.throttled:
@@ -206,7 +193,7 @@ def ask(
         failures += 1
         context.counts.retries += 1
         if decision.ambiguous:
-            _note_duplicates(context, works)
+            note_duplicates(context, works)
         yield Rest(event.now + decision.delay)
 
 
@@ -223,7 +210,8 @@ def _window_end(event: Event, error: FiAsyncError) -> float | None:
     return date + after if date is not None and after is not None else None
 
 
-def _too_late(when: float, works: Sequence[Work]) -> bool:
+def too_late(when: float, works: Sequence[Work]) -> bool:
+    """Tell whether the works' time is over by then."""
     return bool(works) and works[0].deadline is not None and when >= works[0].deadline
 
 
@@ -242,14 +230,16 @@ def _note(call: HttpCall, event: Event, context: Context, works: Sequence[Work])
         work.note(event, context.timeout.case)
 
 
-def _note_ambiguous(decision: Decision, context: Context, works: Sequence[Work]) -> None:
+def note_ambiguous(decision: Decision, context: Context, works: Sequence[Work]) -> None:
+    """Count the works that may have been evaluated without our knowing."""
     if decision.ambiguous:
         context.counts.ambiguous += len(works) or 1
         for work in works:
             work.ambiguous += 1
 
 
-def _note_duplicates(context: Context, works: Sequence[Work]) -> None:
+def note_duplicates(context: Context, works: Sequence[Work]) -> None:
+    """Count the works that are sent again although they may have been evaluated."""
     context.counts.possible_duplicates += len(works) or 1
     for work in works:
         work.possible_duplicates += 1
@@ -257,11 +247,12 @@ def _note_duplicates(context: Context, works: Sequence[Work]) -> None:
 
 def _final(error: FiAsyncError, decision: Decision, attempts: int) -> FiAsyncError:
     if isinstance(decision, GiveUp) and decision.forbidden:
-        error = _ambiguous(error)
+        error = forbidden(error)
     return error.with_facts(attempts=attempts)
 
 
-def _ambiguous(cause: FiAsyncError) -> AmbiguousError:
+def forbidden(cause: FiAsyncError) -> AmbiguousError:
+    """Return the error of an evaluation that may have run, and is not to be sent again."""
     error = AmbiguousError(
         f'sent, and its outcome is unknown ({cause.message}); on_ambiguous="fail" forbids sending it again',
         status=cause.status,
@@ -270,250 +261,3 @@ def _ambiguous(cause: FiAsyncError) -> AmbiguousError:
     )
     error.__cause__ = cause
     return error
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """An evaluation that the server has accepted: its result has an eval_id, and no output yet."""
-
-    index: int
-    template: str
-    result: EvalResult
-    error: None = None
-
-
-def fetch(call: HttpCall, read: Callable[[Reply], T], context: Context) -> Job:
-    """Return a job that ends in what `read` makes of the reply to one call."""
-
-    def steps() -> Steps[Sequence[T]]:
-        answer = yield from ask(call, read, context)
-        return [answer]
-
-    return Job(steps())
-
-
-def score(works: Sequence[Work], context: Context) -> Job:
-    """Return a job that evaluates some rows in one request and holds it until they are scored."""
-    return _submit(works, context, is_async=False, then=lambda work, result: _scored(work, context, result))
-
-
-def accept(works: Sequence[Work], context: Context) -> Job:
-    """Return a job that starts evaluations of some rows in one request, and polls each until it is done."""
-
-    def accepted(work: Work, _: EvalResult) -> Job:
-        return poll(work, context)
-
-    return _submit(works, context, is_async=True, then=accepted)
-
-
-def start(works: Sequence[Work], context: Context) -> Job:
-    """Return a job that starts evaluations, and ends in a Started each."""
-
-    def started(work: Work, result: EvalResult) -> Started:
-        return Started(work.index, work.parameters.template, _completed(work, result))
-
-    return _submit(works, context, is_async=True, then=started)
-
-
-def _submit(works: Sequence[Work], context: Context, *, is_async: bool, then: Callable[[Work, EvalResult], Any]) -> Job:
-    def read(reply: Reply) -> list[EvalResult]:
-        results = responses.started(responses.read(reply), reply, len(works))
-        if is_async and not all(result.eval_id for result in results):
-            raise ProtocolError("the reply accepts evaluations without naming their eval_id", status=reply.status)
-        return results
-
-    def steps() -> Steps[Sequence[Any]]:
-        rows = [work.row.inputs for work in works if work.row is not None]
-        call = requests.new_eval(works[0].parameters, rows, is_async=is_async)
-        try:
-            results = yield from ask(call, read, context, works, give_up=None if is_async else _says_nothing)
-        except DENIED:
-            raise
-        except (ValidationError, ServerError) as error:
-            if not is_async and _says_nothing(error) and context.policy.may_resubmit:
-                _note_duplicates(context, works)
-                return [accept([work], context) for work in works]
-            if len(works) == 1:
-                return [_failed(works[0], context, error)]
-            return _singly(works, context, error, is_async=is_async, then=then)
-        except FiAsyncError as error:
-            return [_failed(work, context, error) for work in works]
-        for work, result in zip(works, results, strict=True):
-            work.eval_id, work.accepted_at = result.eval_id, work.seen_at
-        return [then(work, result) for work, result in zip(works, results, strict=True)]
-
-    return Job(steps(), works)
-
-
-def _says_nothing(error: FiAsyncError) -> bool:
-    """Tell whether it is the server's one 500 for all that can go wrong with a sync evaluation, a plan's limit too.
-
-    Asked asynchronously it says what: the evaluation is accepted, and fails with the reason.
-    """
-    return isinstance(error, ServerError) and (error.server_message or "").startswith(_GENERIC)
-
-
-def _singly(
-    works: Sequence[Work],
-    context: Context,
-    error: APIError,
-    *,
-    is_async: bool,
-    then: Callable[[Work, EvalResult], Any],
-) -> Sequence[Any]:
-    """Return what becomes of rows whose common request was refused: one of them spoils the reply of all.
-
-    The server names the field of a request that it refuses before it evaluates any row. Otherwise the rows
-    before the spoilt one may have been evaluated, and each is ambiguous.
-    """
-    if not getattr(error, "fields", None):
-        if isinstance(error, ValidationError):
-            _note_ambiguous(GiveUp(ambiguous=True), context, works)
-        if context.policy.on_ambiguous == "fail":
-            return [_failed(work, context, _ambiguous(error)) for work in works]
-        if context.policy.max_retries == 0 or _too_late(works[0].seen_at, works):
-            return [_failed(work, context, error) for work in works]
-        _note_duplicates(context, works)
-    return [_submit([work], context, is_async=is_async, then=then) for work in works]
-
-
-def poll(work: Work, context: Context) -> Job:
-    """Return a job that asks for an accepted evaluation's result until it is done, or its time is over."""
-
-    def read(reply: Reply) -> responses.Progress:
-        return responses.progress(responses.read(reply), reply)
-
-    def steps() -> Steps[Sequence[Any]]:
-        assert work.eval_id is not None  # noqa: S101  # only what was accepted is polled
-        call = requests.get_eval(work.eval_id)
-        status, trouble = "pending", None
-        while True:
-            if work.accepted_at is not None:
-                yield Rest(_next_poll(work, context))
-            try:
-                progress = yield from ask(call, read, context, [work])
-            except (APIConnectionError, ServerError, ProtocolError) as error:
-                # The evaluation goes on without us, and is paid: what cannot be read now is asked for later.
-                trouble, progress = error, None
-            except DENIED:
-                raise
-            except FiAsyncError as error:
-                return [_failed(work, context, error)]
-            work.accepted_at = work.began_at if work.accepted_at is None else work.accepted_at
-            if progress is not None and progress.is_done:
-                return _settle(work, context, progress)
-            status = progress.status if progress is not None else status
-            if work.deadline is not None and work.seen_at >= work.deadline:
-                return [_stalled(work, context, status, trouble)]
-
-    return Job(steps(), [work])
-
-
-def _next_poll(work: Work, context: Context) -> float:
-    assert work.accepted_at is not None  # noqa: S101  # as above
-    age = context.completions.next_poll(work.parameters.template, work.seen_at - work.accepted_at)
-    return work.accepted_at + age if work.deadline is None else min(work.accepted_at + age, work.deadline)
-
-
-def _settle(work: Work, context: Context, progress: responses.Progress) -> Sequence[Any]:
-    """Return what becomes of an evaluation that is done: an outcome, or another try if a limit stopped it."""
-    if progress.result is not None:
-        assert work.accepted_at is not None  # noqa: S101  # as above
-        context.completions.learn(work.parameters.template, work.seen_at - work.accepted_at)
-        return [_scored(work, context, progress.result)]
-    assert progress.error is not None  # noqa: S101  # done is a result or an error
-    decision = decide(
-        progress.error,
-        repeatable=False,
-        failures=1,
-        throttles=work.throttled + 1,
-        policy=context.policy,
-        rng=context.rng,
-    )
-    if isinstance(decision, GiveUp) or work.row is None:
-        return [_failed(work, context, progress.error)]
-    # It was never run: the case begins anew, and what waits at the gate is not its time.
-    context.gate.quota.refused(work.seen_at, canary=work.is_canary, clock=context.gate.clock)
-    work.throttled += 1
-    context.counts.throttled += 1
-    work.eval_id = work.accepted_at = work.deadline = None
-    work.is_canary = False
-    return [accept([work], context)]
-
-
-def _completed(work: Work, result: EvalResult) -> EvalResult:
-    """Return a result with what the server leaves out and we know."""
-    known: dict[str, Any] = {}
-    if result.model is None and work.parameters.model is not None:
-        known["model"] = work.parameters.model
-    if result.eval_id is None and work.eval_id is not None:
-        known["eval_id"] = work.eval_id
-    if work.row is not None and work.row.filled:
-        known["filled"] = dict(work.row.filled)
-    return result.model_copy(update=known) if known else result
-
-
-def _scored(work: Work, context: Context, result: EvalResult) -> Outcome:
-    _tell_quota(work, context, ran=True)
-    if result.output is None:
-        error = EvaluationError("the server answered without an output", request_id=result.request_id)
-        return _failed(work, context, error)
-    return outcome(work, context.backend, OutcomeStatus.SCORED, result=_completed(work, result))
-
-
-def _tell_quota(work: Work, context: Context, *, ran: bool) -> None:
-    """Tell the quota what became of an evaluation that no limit stopped; one canary after another has to end."""
-    quota = context.gate.quota
-    if ran:
-        quota.passed(canary=work.is_canary, clock=context.gate.clock)
-    elif work.is_canary:
-        quota.lost(work.seen_at)
-    work.is_canary = False
-
-
-def _failed(work: Work, context: Context, error: FiAsyncError) -> Outcome:
-    _tell_quota(work, context, ran=isinstance(error, EvaluationError))
-    return outcome(work, context.backend, OutcomeStatus.FAILED, error=error)
-
-
-def _stalled(work: Work, context: Context, status: str, trouble: FiAsyncError | None) -> Outcome:
-    _tell_quota(work, context, ran=False)
-    waited = work.seen_at - (work.seen_at if work.accepted_at is None else work.accepted_at)
-    error = StalledError(f"accepted by the server, and still {status} after {waited:.3g} s")
-    error.__cause__ = trouble
-    return outcome(work, context.backend, OutcomeStatus.STALLED, error=error)
-
-
-def outcome(
-    work: Work,
-    backend: str,
-    status: OutcomeStatus,
-    *,
-    result: EvalResult | None = None,
-    error: FiAsyncError | None = None,
-) -> Outcome:
-    """Return how a work ended, with all that is known of it on the outcome and on its error."""
-    if error is not None:
-        error.attempts = work.attempts or error.attempts
-        _without_frames(error.with_facts(eval_id=work.eval_id))
-    return Outcome(
-        index=work.index,
-        case=work.case,
-        template=work.parameters.template,
-        status=status,
-        result=result,
-        error=error,
-        attempts=work.attempts,
-        ambiguous=work.ambiguous,
-        possible_duplicates=work.possible_duplicates,
-        eval_id=work.eval_id,
-        backend=result.backend if result is not None else backend,
-        latency_s=None if work.began_at is None else work.seen_at - work.began_at,
-    )
-
-
-def _without_frames(error: BaseException | None) -> None:
-    """Drop the tracebacks of an error that is kept as data: their frames hold connections and inputs alive."""
-    while error is not None:
-        error.__traceback__ = None
-        error = error.__cause__ or error.__context__

@@ -11,7 +11,8 @@ import anyio
 from fi_async._errors import APITimeoutError, ConfigurationError, InvalidCaseError
 from fi_async._models import Case, Inputs, Outcome, OutcomeStatus, Template
 from fi_async._settings import RunOptions
-from fi_async.flow import Context, Job, Work, accept, outcome, score
+from fi_async.flow import Context, Job, Work
+from fi_async.jobs import accept, outcome, score
 from fi_async.protocol import inputs
 from fi_async.protocol.requests import ROWS_OF_SEVERAL_LISTS, Parameters, max_rows
 

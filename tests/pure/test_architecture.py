@@ -23,6 +23,7 @@ FLOORS = [
     ["protocol."],
     ["pacing."],
     ["transport", "flow", "slots"],
+    ["jobs"],
     ["session", "intake"],
     ["engine"],
     ["calls", "execution"],

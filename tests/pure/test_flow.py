@@ -26,7 +26,8 @@ from fi_async import (
     StalledError,
     ValidationError,
 )
-from fi_async.flow import DENIED, Hold, Job, Rest, Send, Started, Work, accept, fetch, poll, score, start
+from fi_async.flow import Hold, Job, Rest, Send, Work
+from fi_async.jobs import DENIED, Started, accept, fetch, poll, score, start
 from fi_async.protocol import requests, responses
 from fi_async.protocol.requests import Parameters
 from pure.hand import (
