@@ -127,3 +127,31 @@ def test_a_late_word_of_an_evaluation_before_changes_nothing():
     quota.passed(canary=True, clock=clock)
     quota.passed(canary=True, clock=clock)
     assert quota.learned == 1
+
+
+def test_what_a_window_let_through_may_be_found_done_after_its_refusal():
+    quota, clock = Quota(), told()
+    quota.left(0.0, 60)
+    quota.refused(0.1, canary=False, clock=clock)
+    assert quota.learned == 1
+    for _ in range(50):
+        quota.passed(canary=False, clock=clock)
+    quota.refused(0.2, canary=False, clock=clock)
+    assert quota.learned == 50
+
+
+def test_a_window_that_let_all_through_is_tried_with_more_the_next_times():
+    quota, clock = Quota(), told()
+    used(quota, 50, clock)
+    quota.refused(0.4, canary=False, clock=clock)
+    now, learned = 0.4, []
+    for window in (1, 2, 3):
+        now, _ = wait(quota, now, 10.0 * window, clock)
+        used(quota, int(quota.room()), clock)
+        quota.opens_at(now, clock)
+        learned.append(quota.learned)
+    assert learned == [51, 53, 57]
+    now, _ = wait(quota, now, 40.0, clock)
+    used(quota, 50, clock)
+    quota.refused(now + 1, canary=False, clock=clock)
+    assert quota.learned == 51, "the canary is one of them"

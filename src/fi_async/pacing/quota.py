@@ -16,9 +16,11 @@ _LENGTHS: Final = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 
 class Quota:
     """Open until an evaluation is refused; then one canary at a time asks whether it is again.
 
-    How many passed before the refusal is what the next window is taken to let through. When it opened, seen from the
-    canaries on either side of that moment, tells the window's length: the shortest usual one with a boundary just
-    there and none earlier since it closed. So the next opening is met without asking.
+    How many passed of those sent before the refusal, found done before it or after, is what the next window is taken to
+    let through. A window that let all of these through is tried with 1, 2, 4, … more the next times.
+
+    When it opened, seen from the canaries on either side of that moment, tells the window's length: the shortest usual
+    one with a boundary just there and none earlier since it closed. So the next opening is met without asking.
 
     Attributes:
         refusals: Evaluations that were refused.
@@ -37,6 +39,8 @@ class Quota:
         self._refused_at = 0.0
         self._opens_on_server: float | None = None
         self._sent = self._passed = 0
+        self._was_refused = False
+        self._step = 1
 
     def __repr__(self) -> str:
         state = "open" if self._closed_at is None else "closed"
@@ -56,6 +60,7 @@ class Quota:
     def opens_at(self, now: float, clock: ServerClock) -> float:
         """Return the time from which an evaluation may be started; infinity while a canary is out."""
         if not self.is_closed and self.learned is not None and self._sent >= self.learned:
+            self.learned, self._step, self._was_refused = self.learned + self._step, 2 * self._step, False
             self._close(now, clock)
         if not self.is_closed:
             return 0.0
@@ -73,6 +78,8 @@ class Quota:
         """Take note of an evaluation that was run."""
         if not canary:
             self._passed += 1
+            if self.is_closed and self._was_refused:
+                self.learned = max(self.learned or 1, self._passed)
         elif self.is_closed:
             self._open(clock)
 
@@ -81,9 +88,11 @@ class Quota:
         self.refusals += 1
         if canary:
             self.lost(now)
-        elif not self.is_closed:
-            self.learned = max(1, self._passed)
-            self._close(now, clock)
+        elif not self._was_refused:
+            # Those that the window let through may be found done only later: see passed().
+            self.learned, self._step, self._was_refused = max(1, self._passed), 1, True
+            if not self.is_closed:
+                self._close(now, clock)
 
     def lost(self, now: float) -> None:
         """Take note of a canary that told nothing, or that it is closed still: another goes later."""
@@ -106,6 +115,7 @@ class Quota:
         closed_at, canary_at = self._closed_at, self._canary_at
         self._closed_at = self._canary_at = None
         self._sent = self._passed = 1
+        self._was_refused = False
         if closed_at is None or canary_at is None or not clock.is_known:
             return
         found = _boundary(clock.earliest(closed_at), clock.earliest(self._refused_at), clock.latest(canary_at))
