@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fi_async.pacing.concurrency import AdaptiveConcurrency
@@ -30,6 +30,7 @@ def play(control, history, check):
 
 @settings(deadline=None, max_examples=200)
 @given(bounds, st.lists(steps, max_size=60))
+@example(of=(0, 0, 0), history=[(0.0, 5e-324, "ok", 16)])
 def test_the_limit_is_a_whole_number_within_its_bounds(of, history):
     control = AdaptiveConcurrency(*of)
     least = max(of[1], 1)

@@ -42,6 +42,7 @@ _ROUNDS: Final = 4  # but no more rounds than this: from a limit of 1, 256 would
 _DOUBLINGS: Final = 4  # of that patience, at most
 _SIGNALS: Final = 3  # of overload, to shrink: one or two befall any server ...
 _FORGIVEN: Final = 0.16  # ... and a completion makes up for so much of one: some servers always fail one in ten
+_TICK: Final = 1e-6  # seconds: what a clock says below it is no time to divide by
 _QUICK_CUT: Final = 0.9
 _SLOW_CUT: Final = 0.5
 
@@ -139,7 +140,7 @@ class AdaptiveConcurrency:
         self._count += 1
         self._spent += now - sent
         self._seen += len(self._ends) - bisect_right(self._ends, since)
-        self._span += max(now - since, 0.0)
+        self._span += now - since if now - since > _TICK else 0.0
         if self._growing and not self._still:
             self._limit = min(self._limit + 1, self._most)
         if self._count >= self._size and self._span > 0:
