@@ -74,12 +74,14 @@ def test_an_interrupt_stops_promptly_and_keeps_what_was_written(rows, tmp_path):
     assert " scored " in table
 
 
-def test_an_interrupt_while_stdin_is_silent():
-    process = start("run", "-", "--eval", "is_json", "--json", env=NO_ACCOUNT, stdin=subprocess.PIPE)
+def test_an_interrupt_while_stdin_is_silent(tmp_path):
+    kept = tmp_path / "out.jsonl"
+    words = ["run", "-", "--eval", "is_json", "--json", "--out", str(kept)]
+    process = start(*words, env=NO_ACCOUNT, stdin=subprocess.PIPE)
     process.stdin.write('{"text": "1"}\n')
     process.stdin.flush()
     assert "using the embedded local backend" in process.stderr.readline()
-    time.sleep(0.5)
+    wait_for(lambda: kept.exists() and kept.read_text())
     process.send_signal(signal.SIGINT)
     interrupted = time.monotonic()
     process.wait(timeout=10)
@@ -87,7 +89,7 @@ def test_an_interrupt_while_stdin_is_silent():
     code, out, err = ended(process)
     assert code == 130
     assert json.loads(out)["scored"] == 1
-    assert err == "interrupted: 1 cases done. Requests cut off may have been evaluated.\n"
+    assert err == f"interrupted: 1 cases done; they are in {kept}. Requests cut off may have been evaluated.\n"
 
 
 def test_a_wrong_key_is_one_line(rows, capsys, monkeypatch):
