@@ -128,3 +128,12 @@ def test_a_signal_stops_it_gracefully(number, tmp_path):
         process.send_signal(number)
         output, _ = process.communicate(timeout=10)
     assert (output, process.returncode) == ("stopped\n", 0)
+
+
+def test_a_stop_is_quiet_about_who_hung_up_before(caplog):
+    backend = LocalBackend(Switches(latency=30.0))
+    with running(backend) as url:
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{url}/sdk/api/v1/new-eval/", json=PARIS, headers=HEADERS, timeout=0.2)
+        assert backend.statistics()["in_flight"] == 1
+    assert not caplog.records

@@ -133,6 +133,8 @@ class ResettableProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
 
         def abort() -> None:
             # With no linger the peer sees a reset; an orderly close would read as the end of an empty reply.
+            if transport.is_closing():
+                return  # the client hung up first
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
             transport.abort()
 
