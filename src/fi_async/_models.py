@@ -17,6 +17,9 @@ Inputs = Mapping[str, Any]
 OnAmbiguous = Literal["resubmit", "fail"]
 """What to do with a request that left and whose outcome is unknown."""
 
+Origin = Literal["evaluated", "replayed", "reused", "duplicate"]
+"""Where an outcome comes from: this call, this run before it was resumed, another run, an equal case of this run."""
+
 
 _VERDICT_TYPES = frozenset({None, "", "Pass/Fail"})  # old servers leave the type out
 
@@ -188,6 +191,7 @@ class Outcome:
         eval_id: The evaluation's id on the server, if known.
         backend: "cloud" or "local".
         latency_s: Seconds from its first request to its outcome.
+        origin: "evaluated"; or "replayed", "reused", "duplicate" where nothing was sent for it.
     """
 
     index: int
@@ -202,6 +206,7 @@ class Outcome:
     eval_id: str | None = None
     backend: str = "cloud"
     latency_s: float | None = None
+    origin: Origin = "evaluated"
 
     @property
     def score(self) -> float | None:

@@ -26,6 +26,7 @@ FLOORS = [
     ["jobs"],
     ["session", "intake"],
     ["engine"],
+    ["runs."],
     ["calls", "execution"],
     ["evaluator"],
     ["sync"],

@@ -1,0 +1,70 @@
+"""Outcomes as JSON text, and back: what a journal keeps of an outcome is all of it but the case."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fi_async import _errors
+from fi_async._errors import FiAsyncError
+from fi_async._models import Case, EvalResult, Outcome, OutcomeStatus
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
+_FACTS: Final = ("attempts", "ambiguous", "possible_duplicates", "eval_id", "backend", "latency_s")
+_DEFAULTS: Final = {"attempts": 0, "ambiguous": 0, "possible_duplicates": 0, "eval_id": None, "latency_s": None}
+
+
+def encode(outcome: Outcome) -> str:
+    """Return an outcome as JSON text, without its case, index and template."""
+    facts = {name: value for name in _FACTS if (value := getattr(outcome, name)) != _DEFAULTS.get(name, ...)}
+    body: dict[str, Any] = {"status": outcome.status.value, **facts}
+    if outcome.result is not None:
+        body["result"] = outcome.result.model_dump(exclude_defaults=True, exclude_computed_fields=True)
+    if outcome.error is not None:
+        body["error"] = _plain(outcome.error)
+    return _ENCODER.encode(body)
+
+
+def decode(text: str, index: int, case: Case, template: str, origin: str = "replayed") -> Outcome:
+    """Return the outcome that `encode` made this text of.
+
+    Raises:
+        ValueError: The text is none.
+    """
+    try:
+        body = json.loads(text)
+        result = body.get("result")
+        error = body.get("error")
+        return Outcome(
+            index=index,
+            case=case,
+            template=template,
+            status=OutcomeStatus(body["status"]),
+            result=None if result is None else EvalResult.model_validate(result),
+            error=None if error is None else _rebuilt(error),
+            origin=origin,  # type: ignore[arg-type]  # one of ours
+            **{name: body[name] for name in _FACTS if name in body},
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not an outcome: {type(error).__name__}") from error
+
+
+def _plain(error: BaseException) -> dict[str, Any]:
+    facts = {name: value for name, value in vars(error).items() if name not in ("message", "report")}
+    body: dict[str, Any] = {"type": type(error).__name__, "message": getattr(error, "message", str(error))}
+    if facts:
+        body["facts"] = facts
+    if isinstance(error.__cause__, FiAsyncError):
+        body["cause"] = _plain(error.__cause__)
+    return body
+
+
+def _rebuilt(body: Mapping[str, Any]) -> FiAsyncError:
+    kind = getattr(_errors, str(body["type"]), FiAsyncError)
+    if not (isinstance(kind, type) and issubclass(kind, FiAsyncError)):
+        kind = FiAsyncError
+    error = kind(str(body["message"]), **body.get("facts", {}))
+    if "cause" in body:
+        error.__cause__ = _rebuilt(body["cause"])
+    return error
