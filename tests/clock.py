@@ -6,6 +6,8 @@ import asyncio
 import selectors
 from typing import Any
 
+from fi_async.hops import hops
+
 EPOCH = 86_400.0  # a UTC midnight, where windows of any length begin; small, so that sums stay exact
 
 
@@ -32,6 +34,8 @@ class _Selector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[Any]:
         if timeout is None or timeout <= 0:
             return super().select(timeout)  # nothing is scheduled: only another thread can wake the loop
+        if hops.under_way:
+            return super().select(None)  # a call in another thread takes no virtual time, and wakes the loop
         ready = super().select(0)
         if not ready:
             self._loop.jump()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         FiAsyncError,
         IncompleteRunError,
         InvalidCaseError,
+        JournalError,
         MissingCredentialsError,
         NotFoundError,
         PermissionDeniedError,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
         Template,
     )
     from fi_async._report import Counts, Report
-    from fi_async._settings import Limit, RunOptions, Timeout
+    from fi_async._settings import Limit, RunFile, RunOptions, Timeout
     from fi_async.evaluator import AsyncEvaluator
     from fi_async.execution import Execution
     from fi_async.standalone import aevaluate, evaluate
@@ -64,6 +65,7 @@ __all__ = [
     "FiAsyncError",
     "IncompleteRunError",
     "InvalidCaseError",
+    "JournalError",
     "Limit",
     "MissingCredentialsError",
     "NotFoundError",
@@ -73,6 +75,7 @@ __all__ = [
     "ProtocolError",
     "RateLimitError",
     "Report",
+    "RunFile",
     "RunOptions",
     "ServerError",
     "StalledError",

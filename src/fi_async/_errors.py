@@ -18,6 +18,7 @@
     ├── EvaluationError               the server ran the evaluation and it failed
     ├── AmbiguousError                sent, outcome unknown, and not to be sent again
     ├── StalledError                  accepted, and not finished within its time
+    ├── JournalError                  a run's file cannot be opened, read or written
     └── IncompleteRunError            raise_for_failures(): some cases have no score
 
 All of them can be pickled, and carry what is needed to go on: `status`, `request_id`, `eval_id`,
@@ -196,6 +197,13 @@ class StalledError(FiAsyncError, TimeoutError):
     """The server accepted the evaluation and did not finish it within its time.
 
     `eval_id` still names it: `await ev.poll(error.eval_id)` asks again, at no further cost.
+    """
+
+
+class JournalError(FiAsyncError):
+    """A run's file cannot be opened, read or written; the message says why and what to do.
+
+    What was done before is kept: in the file, and in `report` where it could not be written any more.
     """
 
 

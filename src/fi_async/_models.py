@@ -17,6 +17,9 @@ Inputs = Mapping[str, Any]
 OnAmbiguous = Literal["resubmit", "fail"]
 """What to do with a request that left and whose outcome is unknown."""
 
+OnStalled = Literal["fail", "resubmit", "wait"]
+"""What to do with an evaluation that the server accepted and does not finish in its time."""
+
 Origin = Literal["evaluated", "replayed", "reused", "duplicate"]
 """Where an outcome comes from: this call, this run before it was resumed, another run, an equal case of this run."""
 

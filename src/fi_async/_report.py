@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Any
+from typing import Any, get_args
 
 from fi_async._errors import IncompleteRunError
-from fi_async._models import EvalResult, Outcome, OutcomeStatus
+from fi_async._models import EvalResult, Origin, Outcome, OutcomeStatus
 
 
 @dataclass(slots=True)
@@ -41,6 +41,7 @@ class Report:
         outcomes: Case by case, and for each case in the order of the templates.
         wall_s: Seconds the run took.
         counts: What it asked of the server.
+        removed: Cases that the run's file has from an earlier pass, and this one did not.
 
     Example:
         >>> Report(outcomes=(), wall_s=0.0).coverage
@@ -50,6 +51,7 @@ class Report:
     outcomes: Sequence[Outcome]
     wall_s: float
     counts: Counts = field(default_factory=Counts)
+    removed: int = 0
 
     @property
     def results(self) -> list[EvalResult]:
@@ -69,14 +71,18 @@ class Report:
     def summary(self) -> dict[str, Any]:
         """Return the run in numbers: plain values, ready for JSON.
 
-        `cases` counts sets of inputs and `evaluations` outcomes, one per case and template. Means and
+        `cases` counts sets of inputs and `evaluations` outcomes, one per case and template. `replayed`, `reused` and
+        `duplicate` are those that nothing was sent for, by their origin. Means and
         pass rates are over scored cases only, of which there are `n`; None where there are none.
         """
         counted = Counter(outcome.status for outcome in self.outcomes)
+        origins = Counter(outcome.origin for outcome in self.outcomes)
         return {
             "cases": len({outcome.index for outcome in self.outcomes}),
             "evaluations": len(self.outcomes),
             **{status.value: counted[status] for status in OutcomeStatus},
+            **{origin: origins[origin] for origin in get_args(Origin)[1:]},
+            "removed": self.removed,
             "coverage": self.coverage,
             "wall_s": self.wall_s,
             "requests": self.counts.requests,

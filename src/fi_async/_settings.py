@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, Self, TypedDict, get_args
 from urllib.parse import urlsplit
 
 from fi_async._errors import ConfigurationError, MissingCredentialsError
-from fi_async._models import OnAmbiguous
+from fi_async._models import OnAmbiguous, OnStalled
 from fi_async._version import __version__
 
 CLOUD_URL: Final = "https://api.futureagi.com"
@@ -22,6 +22,7 @@ LOCAL: Final = "local"
 Strategy = Literal["sync", "async"]
 Concurrency = int | Literal["auto"]
 ExtraKeys = Literal["forbid", "ignore"]
+Retried = Literal["failed", "stalled", "ambiguous"]
 
 
 class Omitted(Enum):
@@ -75,16 +76,21 @@ class RetryPolicy:
         on_ambiguous: "resubmit" sends a request again although it may have run, and counts that as a
             possible duplicate; "fail" ends the case with an AmbiguousError.
         max_retry_after: The longest Retry-After that is obeyed, in seconds.
+        on_stalled: What to do with an evaluation that the server accepted and does not finish in the case's time:
+            "fail" ends the case as stalled; "resubmit" starts it anew, once, and counts that as a possible
+            duplicate; "wait" goes on asking for as long as it takes.
     """
 
     max_retries: int = 4
     on_ambiguous: OnAmbiguous = "resubmit"
     max_retry_after: float = 120.0
+    on_stalled: OnStalled = "fail"
 
     def __post_init__(self) -> None:
         if isinstance(self.max_retries, bool) or not isinstance(self.max_retries, int) or self.max_retries < 0:
             raise ConfigurationError(f"max_retries must be a whole number from 0, not {self.max_retries!r}")
         _one_of("on_ambiguous", self.on_ambiguous, get_args(OnAmbiguous))
+        _one_of("on_stalled", self.on_stalled, get_args(OnStalled))
         _positive("", "max_retry_after", self.max_retry_after)
 
     @property
@@ -143,6 +149,46 @@ class Limit:
         return _LENGTHS[self.per] if isinstance(self.per, str) else float(self.per)
 
 
+@dataclass(frozen=True, slots=True)
+class RunFile:
+    """A file that keeps a run, so that the same call made again goes on where the last one stopped.
+
+    Args:
+        path: SQLite, made if it is not there, readable by its owner only. It holds inputs and results, and no keys.
+        retry: What is tried again of that which ended before: "failed", "stalled" (asked for, not submitted again)
+            and "ambiguous" cases.
+        duplicates: Equal work (template, judge, parameters and inputs) is evaluated "once", and its outcome given
+            to each case; "refuse" ends the second as invalid.
+        reuse: Paths of other runs, as a shell's pattern such as "runs/*.db": their results are taken for equal work.
+        drain: Seconds that requests under way may take to their end when the run is stopped.
+        source: Where a command line took the cases from; kept with the run.
+
+    Raises:
+        ConfigurationError: A value is out of its range.
+
+    Example:
+        >>> RunFile("nightly.db", retry=["failed"]).duplicates
+        'once'
+    """
+
+    path: str | os.PathLike[str]
+    retry: Sequence[Retried] = ()
+    duplicates: Literal["once", "refuse"] = "once"
+    reuse: str | None = None
+    drain: float = 5.0
+    source: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.path, str | os.PathLike) or not os.fspath(self.path):
+            raise ConfigurationError(f"run must be the path of a file, not {self.path!r}")
+        if isinstance(self.retry, str):
+            raise ConfigurationError(f"retry must be a list, such as [{self.retry!r}]")
+        for each in self.retry:
+            _one_of("retry", each, get_args(Retried))
+        _one_of("duplicates", self.duplicates, ("once", "refuse"))
+        _positive("", "drain", self.drain)
+
+
 class RunKeywords(TypedDict, total=False):
     """The keywords that shape a run, as type checkers see them; RunOptions says what each means."""
 
@@ -150,6 +196,7 @@ class RunKeywords(TypedDict, total=False):
     timeout: float | Timeout | None
     max_retries: int
     on_ambiguous: OnAmbiguous
+    on_stalled: OnStalled
     model_name: str | None
     strategy: Strategy
     fill_missing: bool
@@ -169,6 +216,7 @@ class RunOptions:
         timeout: See Timeout; a number bounds each case, in seconds.
         max_retries: See RetryPolicy.
         on_ambiguous: See RetryPolicy.
+        on_stalled: See RetryPolicy.
         model_name: The judge, such as "turing_small".
         strategy: "sync" holds one request per case until it is scored; "async" submits, then polls.
         fill_missing: Fill a missing required key from its documented alias and list it in `result.filled`;
@@ -186,6 +234,7 @@ class RunOptions:
     timeout: Timeout = field(default_factory=Timeout)
     max_retries: int = 4
     on_ambiguous: OnAmbiguous = "resubmit"
+    on_stalled: OnStalled = "fail"
     model_name: str | None = None
     strategy: Strategy = "sync"
     fill_missing: bool = True
@@ -208,7 +257,7 @@ class RunOptions:
 
     def retry_policy(self) -> RetryPolicy:
         """Return the retry policy these options describe."""
-        return RetryPolicy(max_retries=self.max_retries, on_ambiguous=self.on_ambiguous)
+        return RetryPolicy(self.max_retries, self.on_ambiguous, on_stalled=self.on_stalled)
 
     def with_given(self, **given: Any) -> Self:
         """Return a copy with the keywords that were given; those OMITTED keep their value here.

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
 from fi_async._errors import FiAsyncError
 from fi_async._models import Case, EvalResult, Inputs, Outcome, Template, TemplateLike
 from fi_async._report import Counts, Report
-from fi_async._settings import RunOptions
+from fi_async._settings import RunFile, RunOptions
 from fi_async.engine import Run, fetch_once
-from fi_async.flow import Work
-from fi_async.intake import Intake, as_async, grouped, questions
+from fi_async.flow import Job, Work
+from fi_async.intake import Intake, batches, grouped, questions
 from fi_async.jobs import Started, score, start
 from fi_async.protocol import requests, responses
 from fi_async.protocol.inputs import rows_of
@@ -25,8 +25,13 @@ from fi_async.protocol.templates import names_of
 from fi_async.session import Session
 from fi_async.slots import Slots
 
+if TYPE_CHECKING:
+    from fi_async.runs.ledger import JournalLedger
+
 Templates = TemplateLike | Sequence[TemplateLike]
 Cases = Iterable[Inputs | Case] | AsyncIterable[Inputs | Case]
+
+_READ_INTO_FILE: Final = 64  # cases that are put into a run's file at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,7 @@ class Ask:
         own_bound: True if the call set a concurrency of its own; else it shares the client's.
         eval_config: The template's parameters; by template name if there are several.
         fields: The other fields of the request.
+        kept: The file that keeps the run, if one does.
     """
 
     templates: Templates
@@ -46,6 +52,7 @@ class Ask:
     own_bound: bool = False
     eval_config: Mapping[str, Any] | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
+    kept: RunFile | None = None
 
     async def intake(self, session: Session) -> Intake:
         """Return what turns cases into jobs; a name that is not a system template's is looked up once."""
@@ -110,31 +117,23 @@ async def gather(session: Session, ask: Ask, cases: Cases) -> Report:
     """Return the outcomes of all cases. Raises only what no other case could escape; see `evaluate`."""
     began = anyio.current_time()
     intake = await ask.intake(session)
-    run = ask.run(session, intake)
-    read = 0
+    async with _ledger(ask, session, intake) as ledger:
+        run = ask.run(session, intake)
+        reading = Reading(cases, intake, ledger)
 
-    async def feed() -> AsyncGenerator[list[Work | Outcome]]:
-        nonlocal read
-        async with aclosing(as_async(cases)) as source:
-            async for case in source:
-                read += 1
-                yield intake.admit(read - 1, case)
+        def report() -> Report:
+            place = {question.template.name: place for place, question in enumerate(intake.questions)}
+            ended = sorted(run.finished, key=lambda each: (each.index, place[each.template]))
+            removed = 0 if ledger is None else ledger.removed
+            return Report(ended, anyio.current_time() - began, intake.context.counts, removed)
 
-    def report() -> Report:
-        place = {question.template.name: place for place, question in enumerate(intake.questions)}
-        ended = sorted(run.finished, key=lambda each: (each.index, place[each.template]))
-        return Report(ended, anyio.current_time() - began, intake.context.counts)
-
-    try:
-        await run.drive(feed, intake.begin)
-    except FiAsyncError as error:
-        error.report = report()
-        raise
-    if isinstance(cases, Sequence):
-        # The timeout of the call may have ended it before all were read.
-        for index in range(read, len(cases)):
-            run.finished.extend(intake.cancelled(index, cases[index]))
-    return report()
+        try:
+            await run.drive(reading.feed, intake.begin)
+        except FiAsyncError as error:
+            error.report = report()
+            raise
+        run.finished.extend(reading.unread())
+        return report()
 
 
 async def stream(session: Session, ask: Ask, cases: Cases, counts: Counts | None = None) -> AsyncGenerator[Outcome]:
@@ -149,29 +148,70 @@ async def stream(session: Session, ask: Ask, cases: Cases, counts: Counts | None
         ready.append(outcome)
         arrived.set()
 
-    run = ask.run(session, intake, emit=emit)
+    async with _ledger(ask, session, intake) as ledger:
+        run = ask.run(session, intake, emit=emit)
+        # A task of its own, not a task group: a generator may be closed by another task than it began in, and a
+        # task group must not. Whichever way the generator ends, the task has ended before it.
+        driving = asyncio.create_task(run.drive(Reading(cases, intake, ledger).feed, intake.begin))
+        driving.add_done_callback(lambda _: arrived.set())
+        try:
+            while True:
+                while ready:
+                    yield ready.popleft()
+                    run.release()
+                if driving.done():
+                    break
+                await arrived.wait()
+                arrived.clear()
+            await driving
+        finally:
+            driving.cancel()
+            await asyncio.wait([driving])
 
-    async def feed() -> AsyncGenerator[list[Work | Outcome]]:
-        index = 0
-        async with aclosing(as_async(cases)) as source:
-            async for case in source:
-                yield intake.admit(index, case)
-                index += 1
 
-    # A task of its own, not a task group: a generator may be closed by another task than it began in, and a
-    # task group must not. Whichever way the generator ends, the task has ended before it.
-    driving = asyncio.create_task(run.drive(feed, intake.begin))
-    driving.add_done_callback(lambda _: arrived.set())
-    try:
-        while True:
-            while ready:
-                yield ready.popleft()
-                run.release()
-            if driving.done():
-                break
-            await arrived.wait()
-            arrived.clear()
-        await driving
-    finally:
-        driving.cancel()
-        await asyncio.wait([driving])
+@dataclass(slots=True)
+class Reading:
+    """The cases of a call on their way in.
+
+    Attributes:
+        read: How many were read.
+    """
+
+    cases: Cases
+    intake: Intake
+    ledger: JournalLedger | None
+    read: int = 0
+
+    async def feed(self) -> AsyncGenerator[Sequence[Work | Job | Outcome | None]]:
+        """Yield what is to be done of the cases, as they are read: several at once where each costs a way to a file."""
+        async with aclosing(batches(self.cases, 1 if self.ledger is None else _READ_INTO_FILE)) as source:
+            async for batch in source:
+                admitted = [each for case in batch for each in self._admit(case)]
+                yield admitted if self.ledger is None else await self.ledger.admit(admitted)
+        if self.ledger is not None:
+            self.ledger.complete()
+
+    def _admit(self, case: Inputs | Case) -> list[Work | Outcome]:
+        self.read += 1
+        return self.intake.admit(self.read - 1, case)
+
+    def unread(self) -> list[Outcome]:
+        """Return the outcomes of cases that the timeout of the call kept from being read, where these are known."""
+        if not isinstance(self.cases, Sequence):
+            return []
+        return [
+            outcome
+            for index in range(self.read, len(self.cases))
+            for outcome in self.intake.cancelled(index, self.cases[index])
+        ]
+
+
+@asynccontextmanager
+async def _ledger(ask: Ask, session: Session, intake: Intake) -> AsyncIterator[JournalLedger | None]:
+    if ask.kept is None:
+        yield None
+        return
+    from fi_async.runs.opening import open_ledger  # noqa: PLC0415  # and SQLite, for those who keep a run
+
+    async with open_ledger(ask.kept, session, intake) as ledger:
+        yield ledger

@@ -10,13 +10,13 @@ import asyncio
 import heapq
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio
 
-from fi_async._errors import APIConnectionError, APITimeoutError, FiAsyncError, StalledError
+from fi_async._errors import APIConnectionError, APITimeoutError, FiAsyncError, JournalError, StalledError
 from fi_async._models import Outcome, OutcomeStatus
 from fi_async._report import Counts
 from fi_async._settings import RunOptions
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 ACCEPTED_IN_HOUSE: Final = 4096  # evaluations the server works on at once, for us: about 2 kB of memory each
 
 T = TypeVar("T")
-Feed = Callable[[], AsyncGenerator[Sequence[Work | Outcome]]]
+Feed = Callable[[], AsyncGenerator[Sequence[Work | Job | Outcome | None]]]
+"""Gives what to do, and outcomes; None for a case whose outcome will come with that of an equal one."""
 
 
 class Run:
@@ -73,9 +74,9 @@ class Run:
         self._resting: list[tuple[float, int, Job]] = []
         self._order = count()
         self._under_way: set[Job] = set()
-        self._sent: set[Job] = set()
+        self._sent: dict[Job, anyio.CancelScope] = {}
         self._in_house = 0
-        self._feeding = False
+        self._feeding = self._stopped = False
         self._failure: Exception | None = None
         self._changed = asyncio.Event()
         self._has_room = asyncio.Event()
@@ -115,16 +116,37 @@ class Run:
         try:
             with anyio.move_on_after(self._options.timeout.call) as scope:
                 async with anyio.create_task_group() as tasks:
-                    if feed is not None:
-                        tasks.start_soon(self._feed, feed)
-                    await self._dispatch(tasks)
-                    tasks.cancel_scope.cancel()
+                    try:
+                        if feed is not None:
+                            tasks.start_soon(self._feed, feed)
+                        await self._dispatch(tasks)
+                    finally:
+                        await self._drain()
+                        tasks.cancel_scope.cancel()
         finally:
             self._recall_canary()
+            with anyio.CancelScope(shield=True), suppress(JournalError):
+                await self._kept()
         if self._failure is not None:
             raise self._failure
         if scope.cancelled_caught:
             self._abandon()
+
+    async def _drain(self) -> None:
+        """Let requests under way come to their end, so that what they are paid for is kept, for a bounded time."""
+        self._stopped = True
+        with anyio.CancelScope(shield=True), anyio.move_on_after(self.context.ledger.drain):
+            while self._sent:
+                self._changed.clear()
+                await self._changed.wait()
+        for scope in self._sent.values():
+            scope.cancel()
+
+    async def _kept(self) -> None:
+        """Return once the ledger has kept, and handed out, all that it was told."""
+        kept = self.context.ledger.kept()
+        if kept is not None:
+            await kept
 
     async def _feed(self, feed: Feed) -> None:
         try:
@@ -132,7 +154,7 @@ class Run:
                 async for items in given:
                     self._in_house += len(items)
                     self._finish(items)
-                    while not self._may_read():
+                    while self._stopped or not self._may_read():
                         self._has_room.clear()
                         await self._has_room.wait()
         except Exception as error:  # noqa: BLE001  # the user's own source: drive() raises it as it is
@@ -229,19 +251,25 @@ class Run:
             begins_now = None if timeout.case is None else now + timeout.case
             deadline = begins_now if send.deadline is None else send.deadline + waited
             reply = problem = None
-            self._sent.add(job)
             self._slots.started(now)
             try:
-                reply = await self._session.transport.send(send.call, timeout, deadline)
+                with anyio.CancelScope(shield=self.context.ledger.drain > 0) as self._sent[job]:
+                    if post and job.works:
+                        self.context.ledger.intended(job.works)
+                        await self._kept()
+                    reply = await self._session.transport.send(send.call, timeout, deadline)
             except APIConnectionError as error:
                 problem = error
             except Exception as error:  # noqa: BLE001  # a bug or a setting: drive() raises it as it is
+                del self._sent[job]
                 self._fail(error)
                 return
             finally:
                 timed_out = isinstance(problem, APITimeoutError)
                 self._slots.ended(now, anyio.current_time(), reply, timed_out=timed_out)
-        self._sent.discard(job)
+        if self._sent[job].cancelled_caught:
+            return  # cut off when the run ended: see _abandon()
+        del self._sent[job]
         self._under_way.discard(job)
         ended_at = anyio.current_time()
         refused = reply is not None and reply.status == 429
@@ -280,7 +308,9 @@ class Run:
                 self.add(item)
             elif isinstance(item, Work):
                 self._waiting.setdefault(item.parameters.template, deque()).append(item)
-            else:
+            elif isinstance(item, Outcome):
+                self.context.ledger.ended(item, self._emit)
+            elif item is not None:
                 self._emit(item)
         self._has_room.set()
         self._changed.set()
@@ -303,9 +333,10 @@ class Run:
         for job in self._jobs:
             job.steps.close()
             for work in job.works:
-                self._finish([self._cut_off(work, sent=job in self._sent)])
+                self.context.ledger.dropped(self._cut_off(work, sent=job in self._sent), self._emit)
         for waiting in self._waiting.values():
-            self._finish([self._cut_off(work, sent=False) for work in waiting])
+            for work in waiting:
+                self.context.ledger.dropped(self._cut_off(work, sent=False), self._emit)
         self._jobs.clear()
         self._waiting.clear()
 

@@ -15,7 +15,7 @@ from fi_async import calls
 from fi_async._errors import ConfigurationError
 from fi_async._models import BatchRunResult, Case, EvalResult, Inputs, Outcome, TemplateLike
 from fi_async._report import Counts, Report
-from fi_async._settings import LOCAL, OMITTED, Connection, Omitted, RunKeywords, RunOptions, Timeout
+from fi_async._settings import LOCAL, OMITTED, Connection, Omitted, RunFile, RunKeywords, RunOptions, Timeout
 from fi_async.calls import Ask, Cases, Templates
 from fi_async.engine import fetch_once
 from fi_async.execution import Execution, poll_all
@@ -353,6 +353,7 @@ class AsyncEvaluator:
         eval_config: Mapping[str, Any] | None = None,
         custom_eval_name: str | None = None,
         error_localizer: bool = False,
+        run: RunFile | str | os.PathLike[str] | None = None,
         **options: Unpack[RunKeywords],
     ) -> Report:
         """Return the outcomes of all cases in input order, whatever happened to any of them.
@@ -363,11 +364,15 @@ class AsyncEvaluator:
             eval_config: The template's parameters; with several templates, those of each by its name.
             custom_eval_name: As of `evaluate`.
             error_localizer: As of `evaluate`.
+            run: A file that keeps the run, by its path or as a RunFile. The same call made again, by this program or
+                another, goes on where the last one stopped: it hands out what ended before, asks for what the server
+                accepted, and sends only the rest.
             **options: As of the class, for this call alone.
 
         Raises:
             AuthenticationError, PermissionDeniedError: The key pair was refused: nothing else was tried. Its
                 `report` has what was done before.
+            JournalError: The file of the run cannot be used, or could not be written any more: as above.
             ConfigurationError, NotFoundError: An option or a template's name is wrong.
 
         Example:
@@ -379,7 +384,7 @@ class AsyncEvaluator:
             ['scored', 'scored', 'invalid']
         """
         fields = {"custom_eval_name": custom_eval_name, "error_localizer": error_localizer}
-        ask = self._ask(eval_templates, eval_config, fields, options)
+        ask = self._ask(eval_templates, eval_config, fields, run, options)
         return await calls.gather(self._session, ask, cases)
 
     def stream(
@@ -391,6 +396,7 @@ class AsyncEvaluator:
         custom_eval_name: str | None = None,
         error_localizer: bool = False,
         counts: Counts | None = None,
+        run: RunFile | str | os.PathLike[str] | None = None,
         **options: Unpack[RunKeywords],
     ) -> AsyncGenerator[Outcome]:
         """Iterate over outcomes as cases end, in memory that does not grow with their number.
@@ -405,13 +411,14 @@ class AsyncEvaluator:
             custom_eval_name: As above.
             error_localizer: As above.
             counts: Filled with what the run asks of the server, as it goes.
+            run: As above. An outcome is handed out once it is in the file.
             **options: As above.
 
         Raises:
-            AuthenticationError, PermissionDeniedError, ConfigurationError, NotFoundError: As `gather`.
+            AuthenticationError, PermissionDeniedError, JournalError, ConfigurationError, NotFoundError: As `gather`.
         """
         fields = {"custom_eval_name": custom_eval_name, "error_localizer": error_localizer}
-        ask = self._ask(eval_templates, eval_config, fields, options)
+        ask = self._ask(eval_templates, eval_config, fields, run, options)
         return calls.stream(self._session, ask, cases, counts)
 
     def _ask(
@@ -419,10 +426,12 @@ class AsyncEvaluator:
         templates: Templates,
         eval_config: Mapping[str, Any] | None,
         fields: Mapping[str, Any],
+        run: RunFile | str | os.PathLike[str] | None,
         options: RunKeywords,
     ) -> Ask:
         own = self._options.with_given(**options)
-        return Ask(templates, own, own_bound="concurrency" in options, eval_config=eval_config, fields=fields)
+        kept = run if isinstance(run, RunFile) or run is None else RunFile(run)
+        return Ask(templates, own, "concurrency" in options, eval_config, fields, kept)
 
     def statistics(self) -> Mapping[str, Any]:
         """Return what the client knows of the server: limits given and learned, what is left of them, its slots.

@@ -7,9 +7,9 @@ every way that a case can go is tested by hand, and the engine that drives thous
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from fi_async._errors import (
     AmbiguousError,
@@ -17,7 +17,7 @@ from fi_async._errors import (
     FiAsyncError,
     RateLimitError,
 )
-from fi_async._models import Case
+from fi_async._models import Case, Outcome
 from fi_async._report import Counts
 from fi_async._settings import RetryPolicy, Timeout
 from fi_async.pacing.polling import Completions
@@ -94,10 +94,13 @@ class Work:
     case: Case
     parameters: Parameters
     row: Row | None = None
+    number: int = 0  # in the journal; 0 without one
     attempts: int = 0
     ambiguous: int = 0
     possible_duplicates: int = 0
     throttled: int = 0
+    is_resumed: bool = False
+    restarted: bool = False
     is_canary: bool = False
     eval_id: str | None = None
     began_at: float | None = None
@@ -127,6 +130,61 @@ class Job:
     works: Sequence[Work] = ()
 
 
+class Ledger(Protocol):
+    """Who keeps what becomes of works. It is told before anything follows from it."""
+
+    drain: float
+    """Seconds that requests under way may take to their end when the run is stopped."""
+
+    def intended(self, works: Sequence[Work]) -> None:
+        """Take note that a request to evaluate them is about to leave."""
+
+    def accepted(self, work: Work) -> None:
+        """Take note of the evaluation that the server accepted."""
+
+    def void(self, works: Sequence[Work]) -> None:
+        """Take note that the last request led to no evaluation."""
+
+    def lost(self, works: Sequence[Work]) -> None:
+        """Take note that they are asked for again, although the last request may have led to one."""
+
+    def ended(self, outcome: Outcome, emit: Callable[[Any], None]) -> None:
+        """Keep an outcome, and hand it out once it is kept; also as those of equal cases."""
+
+    def dropped(self, outcome: Outcome, emit: Callable[[Any], None]) -> None:
+        """Hand out how a work ended that the end of the run cut off. It is not kept: a resumed run goes on with it."""
+
+    def kept(self) -> Awaitable[None] | None:
+        """Return what to await until all that was told is kept; None if it is."""
+
+
+class Forgetful:
+    """The ledger of a run that nobody wants to resume."""
+
+    drain = 0.0
+
+    def intended(self, works: Sequence[Work]) -> None:
+        """Forget it."""
+
+    def accepted(self, work: Work) -> None:
+        """Forget it."""
+
+    def void(self, works: Sequence[Work]) -> None:
+        """Forget it."""
+
+    def lost(self, works: Sequence[Work]) -> None:
+        """Forget it."""
+
+    def ended(self, outcome: Outcome, emit: Callable[[Any], None]) -> None:
+        """Hand it out."""
+        emit(outcome)
+
+    dropped = ended
+
+    def kept(self) -> None:
+        """Return None: nothing is kept."""
+
+
 @dataclass(slots=True)
 class Context:
     """What the jobs of one run share."""
@@ -138,6 +196,7 @@ class Context:
     gate: Gate
     rng: random.Random
     counts: Counts = field(default_factory=Counts)
+    ledger: Ledger = field(default_factory=Forgetful)
 
 
 def ask(
@@ -184,6 +243,8 @@ def ask(
             and (too_late(event.now + decision.delay, works) or (give_up is not None and give_up(problem)))
         ):
             raise _final(problem, decision, failures + throttles + 1)
+        if not decision.ambiguous and not call.repeatable:
+            context.ledger.void(works)
         if decision.throttled:
             throttles += 1
             context.counts.throttled += 1
@@ -240,6 +301,7 @@ def note_ambiguous(decision: Decision, context: Context, works: Sequence[Work]) 
 
 def note_duplicates(context: Context, works: Sequence[Work]) -> None:
     """Count the works that are sent again although they may have been evaluated."""
+    context.ledger.lost(works)
     context.counts.possible_duplicates += len(works) or 1
     for work in works:
         work.possible_duplicates += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 import anyio
@@ -138,13 +139,20 @@ def grouped(works: Sequence[Work], *, held: bool) -> list[list[Work]]:
     return groups
 
 
-async def as_async(items: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[Any]:
-    """Iterate over either kind, letting others have their turn now and then."""
+async def batches(items: Iterable[Any] | AsyncIterable[Any], size: int) -> AsyncGenerator[Sequence[Any]]:
+    """Iterate over either kind, so many at a time at most, letting others have their turn now and then.
+
+    Those of a source that may wait come one by one: the first must not wait for the next.
+    """
     if isinstance(items, AsyncIterable):
         async for item in items:
-            yield item
+            yield (item,)
         return
-    for position, item in enumerate(items, 1):
-        yield item
-        if position % _READ_AT_ONCE == 0:
+    source = iter(items)
+    read = 0
+    while batch := tuple(islice(source, size)):
+        yield batch
+        read += len(batch)
+        if read >= _READ_AT_ONCE:
+            read = 0
             await anyio.lowlevel.checkpoint()

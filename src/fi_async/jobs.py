@@ -15,6 +15,7 @@ from fi_async._errors import (
     AuthenticationError,
     EvaluationError,
     FiAsyncError,
+    NotFoundError,
     PermissionDeniedError,
     ProtocolError,
     ServerError,
@@ -113,11 +114,17 @@ def _submit(works: Sequence[Work], context: Context, *, is_async: bool, then: Ca
             return _singly(works, context, error, is_async=is_async, then=then)
         except FiAsyncError as error:
             return [_failed(work, context, error) for work in works]
-        for work, result in zip(works, results, strict=True):
-            work.eval_id, work.accepted_at = result.eval_id, work.seen_at
+        _note_ids(works, results, context, is_async=is_async)
         return [then(work, result) for work, result in zip(works, results, strict=True)]
 
     return Job(steps(), works)
+
+
+def _note_ids(works: Sequence[Work], results: Sequence[EvalResult], context: Context, *, is_async: bool) -> None:
+    for work, result in zip(works, results, strict=True):
+        work.eval_id, work.accepted_at = result.eval_id, work.seen_at
+        if is_async:
+            context.ledger.accepted(work)
 
 
 def _says_nothing(error: FiAsyncError) -> bool:
@@ -149,6 +156,8 @@ def _singly(
         if context.policy.max_retries == 0 or too_late(works[0].seen_at, works):
             return [_failed(work, context, error) for work in works]
         note_duplicates(context, works)
+    else:
+        context.ledger.void(works)
     return [_submit([work], context, is_async=is_async, then=then) for work in works]
 
 
@@ -173,13 +182,13 @@ def poll(work: Work, context: Context) -> Job:
             except DENIED:
                 raise
             except FiAsyncError as error:
-                return [_failed(work, context, error)]
+                return [_refused(work, context, error)]
             work.accepted_at = work.began_at if work.accepted_at is None else work.accepted_at
             if progress is not None and progress.is_done:
                 return _settle(work, context, progress)
             status = progress.status if progress is not None else status
             if work.deadline is not None and work.seen_at >= work.deadline:
-                return [_stalled(work, context, status, trouble)]
+                return [_overdue(work, context, status, trouble)]
 
     return Job(steps(), [work])
 
@@ -211,6 +220,7 @@ def _settle(work: Work, context: Context, progress: responses.Progress) -> Seque
     context.gate.quota.refused(work.seen_at, canary=work.is_canary, clock=context.gate.clock)
     work.throttled += 1
     context.counts.throttled += 1
+    context.ledger.void([work])
     work.eval_id = work.accepted_at = work.deadline = None
     work.is_canary = False
     return [accept([work], context)]
@@ -249,6 +259,41 @@ def _tell_quota(work: Work, context: Context, *, ran: bool) -> None:
 def _failed(work: Work, context: Context, error: FiAsyncError) -> Outcome:
     _tell_quota(work, context, ran=isinstance(error, EvaluationError))
     return outcome(work, context.backend, OutcomeStatus.FAILED, error=error)
+
+
+def _overdue(work: Work, context: Context, status: str, trouble: FiAsyncError | None) -> Job | Outcome:
+    """Return what becomes of an evaluation that is not done in its time: it is stalled, waited for, or started anew."""
+    policy = context.policy
+    if policy.on_stalled == "wait":
+        work.deadline = None
+        return poll(work, context)
+    if policy.on_stalled == "resubmit" and _may_restart(work):
+        return _restarted(work, context)
+    return _stalled(work, context, status, trouble)
+
+
+def _refused(work: Work, context: Context, error: FiAsyncError) -> Job | Outcome:
+    """Return what becomes of an evaluation that the server does not tell of.
+
+    One that a resumed run had it accept, and that it does not know, it has lost.
+    """
+    is_lost = isinstance(error, NotFoundError) and work.is_resumed
+    if is_lost and context.policy.may_resubmit and _may_restart(work):
+        return _restarted(work, context)
+    return _failed(work, context, error)
+
+
+def _may_restart(work: Work) -> bool:
+    return work.row is not None and not work.restarted
+
+
+def _restarted(work: Work, context: Context) -> Job:
+    """Return a job that starts an accepted evaluation anew, once: the server does not finish it, or has lost it."""
+    _tell_quota(work, context, ran=False)
+    note_duplicates(context, [work])
+    work.restarted = True
+    work.eval_id = work.accepted_at = work.deadline = None
+    return accept([work], context)
 
 
 def _stalled(work: Work, context: Context, status: str, trouble: FiAsyncError | None) -> Outcome:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
+from collections.abc import Callable
 
 import anyio
 
@@ -35,6 +37,7 @@ class Session:
         self.templates = Templates()
         self.gate = Gate()
         self.rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
+        self.wall_clock: Callable[[], float] = time.time
         self._loop: asyncio.AbstractEventLoop | None = None
         self._slots: Slots
         self._listing: anyio.Lock
@@ -42,7 +45,7 @@ class Session:
     def with_concurrency(self, concurrency: Concurrency) -> Session:
         """Return a session that shares all but the bound on requests under way."""
         other = Session(self.connection, self.transport, concurrency, self.rng)
-        other.templates, other.gate = self.templates, self.gate
+        other.templates, other.gate, other.wall_clock = self.templates, self.gate, self.wall_clock
         return other
 
     def slots(self) -> Slots:

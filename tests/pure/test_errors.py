@@ -47,6 +47,7 @@ TREE = {
     "EvaluationError": "FiAsyncError",
     "AmbiguousError": "FiAsyncError",
     "StalledError": "FiAsyncError",
+    "JournalError": "FiAsyncError",
     "IncompleteRunError": "FiAsyncError",
 }
 BUILTIN_PARENTS = {

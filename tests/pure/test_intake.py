@@ -15,7 +15,7 @@ from fi_async import (
     Template,
 )
 from fi_async.flow import Send, Work
-from fi_async.intake import Intake, Question, as_async, grouped, questions
+from fi_async.intake import Intake, Question, batches, grouped, questions
 from fi_async.protocol.inputs import Row
 from fi_async.protocol.requests import Parameters
 from pure.hand import begin, context
@@ -180,14 +180,14 @@ def test_order_is_kept_within_a_template():
 # -- sources -----------------------------------------------------------------------------------------------------------
 
 
-def read_by_hand(source: object) -> list[object]:
+def read_by_hand(source: object, size: int = 1) -> list[object]:
     """Iterate without an event loop: what never waits needs none."""
-    read, items = [], as_async(source)
+    read, items = [], batches(source, size)
     while True:
         try:
             items.__anext__().send(None)
         except StopIteration as item:
-            read.append(item.value)
+            read.extend(item.value if size == 1 else [item.value])
         except StopAsyncIteration:
             return read
 
@@ -202,6 +202,14 @@ class Async:
 def test_cases_are_read_from_any_iterable(source):
     expected = [1, 2] if not isinstance(source, range | list) else list(source)
     assert read_by_hand(source) == expected
+
+
+def test_cases_of_an_iterable_come_several_at_a_time():
+    assert read_by_hand(iter(range(5)), 2) == [(0, 1), (2, 3), (4,)]
+
+
+def test_cases_of_an_async_source_come_one_by_one():
+    assert read_by_hand(Async(), 64)[:2] == [(0,), (1,)]
 
 
 def test_cases_are_read_from_an_async_source_at_its_own_pace():

@@ -18,6 +18,7 @@ from fi_async import (
     FiAsyncError,
     IncompleteRunError,
     InvalidCaseError,
+    JournalError,
     MissingCredentialsError,
     NotFoundError,
     PermissionDeniedError,
@@ -61,6 +62,7 @@ REFUSED = [
         EvaluationError,
         AmbiguousError,
         StalledError,
+        JournalError,
         IncompleteRunError,
     )
 ]

@@ -96,6 +96,7 @@ def test_the_run_options_have_defaults():
         "timeout": dataclasses.asdict(Timeout()),
         "max_retries": 4,
         "on_ambiguous": "resubmit",
+        "on_stalled": "fail",
         "model_name": None,
         "strategy": "sync",
         "fill_missing": True,

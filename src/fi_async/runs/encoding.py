@@ -11,8 +11,20 @@ from fi_async._errors import FiAsyncError
 from fi_async._models import Case, EvalResult, Outcome, OutcomeStatus
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
+_ASCII: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=str)
 _FACTS: Final = ("attempts", "ambiguous", "possible_duplicates", "eval_id", "backend", "latency_s")
 _DEFAULTS: Final = {"attempts": 0, "ambiguous": 0, "possible_duplicates": 0, "eval_id": None, "latency_s": None}
+
+
+def to_text(value: Any) -> str:
+    """Return a value as JSON text that a file takes: what has no JSON form is written as its `str()`."""
+    text = _ENCODER.encode(value)
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # half of a surrogate pair, which JSON can name and UTF-8 cannot hold
+            return _ASCII.encode(value)
+    return text
 
 
 def encode(outcome: Outcome) -> str:
@@ -23,7 +35,7 @@ def encode(outcome: Outcome) -> str:
         body["result"] = outcome.result.model_dump(exclude_defaults=True, exclude_computed_fields=True)
     if outcome.error is not None:
         body["error"] = _plain(outcome.error)
-    return _ENCODER.encode(body)
+    return to_text(body)
 
 
 def decode(text: str, index: int, case: Case, template: str, origin: str = "replayed") -> Outcome:

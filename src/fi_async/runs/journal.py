@@ -1,0 +1,306 @@
+"""The journal: writes what happens to a run's cases into its file, from the event loop and without blocking it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, NamedTuple, Self
+
+import anyio
+
+from fi_async._errors import AmbiguousError, ConfigurationError, JournalError
+from fi_async.hops import Worker
+from fi_async.runs import replay, schema
+from fi_async.runs.encoding import to_text
+from fi_async.runs.records import RunInfo
+from fi_async.runs.replay import Past
+from fi_async.runs.schema import Kind
+
+Clock = Callable[[], float]
+
+_CLOSING: Final = 10.0  # seconds that the last commit may take
+
+# One statement a batch, whatever its size: sqlite3 gives up the interpreter's lock for each step of a statement and
+# waits for it after, which beside a busy event loop takes longer than the step.
+_ADD_CASES: Final = """
+    INSERT INTO cases (key, template, position, id, inputs)
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+        json_extract(value, '$[3]'), json_extract(value, '$[4]')
+    FROM json_each(?) WHERE true ORDER BY key ON CONFLICT (key) DO NOTHING
+"""
+_NUMBERS: Final = """
+    SELECT json_group_array(json_array(asked.key, cases.n))
+    FROM json_each(?) AS asked JOIN cases ON cases.key = json_extract(asked.value, '$[0]')
+"""
+_ADD_EVENTS: Final = """
+    INSERT INTO events (n, kind, at, body)
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+        json_extract(value, '$[3]')
+    FROM json_each(?) ORDER BY key
+"""
+_OUTCOMES: Final = f"""
+    SELECT json_group_array(json_array(events.n, events.body))
+    FROM json_each(?) AS asked JOIN events ON events.n = asked.value AND events.kind = {Kind.ENDED}
+    ORDER BY events.seq
+"""
+_WITHOUT_SCORE: Final = f"""
+    SELECT n, json_extract(body, '$.status'), json_extract(body, '$.error.type'), json_extract(body, '$.eval_id')
+    FROM events
+    WHERE kind = {Kind.ENDED} AND json_extract(body, '$.status') IN ('failed', 'stalled')
+        AND seq = (SELECT max(seq) FROM events AS later WHERE later.n = events.n AND later.kind = {Kind.ENDED})
+    ORDER BY n
+"""
+
+
+class Row(NamedTuple):
+    """One work as it is put into the file."""
+
+    key: str
+    template: str
+    position: int
+    id: str | None
+    inputs: str
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """Which case of the file a row is, and the text of its outcome if it had ended before."""
+
+    n: int
+    ended: str | None
+
+
+class Journal:
+    """A run's file, open for writing: by one at a time. Events are committed in groups by a thread of its own.
+
+    Use it in `async with`: leaving it commits what is still to be written, and closes the file.
+
+    Args:
+        path: The file; made if it is not there.
+        info: The run's facts.
+        clock: Seconds since the epoch.
+
+    Attributes:
+        past: How the cases stand.
+
+    Raises:
+        JournalError: It cannot be opened, or another process writes it.
+        ConfigurationError: It keeps a run of another server.
+    """
+
+    past: Past
+
+    def __init__(self, path: Path, info: RunInfo, clock: Clock = time.time) -> None:
+        self.path = path
+        self._info = info
+        self._clock = clock
+        self._worker = Worker("fi_async-journal")
+        self._events: list[list[Any]] = []
+        self._then: list[Callable[[], None]] = []
+        self._next = asyncio.Event()  # set once what is buffered is committed
+        self._committing: asyncio.Event | None = None
+        self._failure: JournalError | None = None
+
+    def __repr__(self) -> str:
+        return f"<Journal {self.path} cases={self.past.count}>"
+
+    async def __aenter__(self) -> Self:
+        await self._worker.call(self._open)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSING):
+            try:
+                await self.flush()
+            except JournalError:
+                if error is None:
+                    raise
+            finally:
+                await self._worker.call(self._close)
+                self._worker.close()
+
+    def _open(self) -> None:
+        self._lock = _locked(self.path)
+        try:
+            self._connection = schema.open_writer(self.path)
+            try:
+                with schema.explained(self.path):
+                    self.past = replay.read(self._connection)
+                    self._begin_pass()
+            except BaseException:
+                self._connection.close()
+                raise
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def _begin_pass(self) -> None:
+        """Take note of this pass, unless an earlier one was made on another server."""
+        urls = self._connection.execute("SELECT DISTINCT json_extract(info, '$.base_url') FROM passes").fetchall()
+        if (url := self._info.base_url) not in (known := {each for (each,) in urls} or {url}):
+            raise ConfigurationError(
+                f"{self.path}: this run was made on {', '.join(sorted(known))}, and what was accepted there is unknown"
+                f" on {url}: use another file"
+            )
+        info = to_text(asdict(self._info))
+        self._connection.execute("INSERT INTO passes (at, info) VALUES (?, ?)", (self._clock(), info))
+
+    def _close(self) -> None:
+        self._connection.close()
+        self._lock.close()
+
+    @property
+    def is_behind(self) -> bool:
+        """True if something is still to be committed, or never will be."""
+        return bool(self._events) or self._committing is not None or self._failure is not None
+
+    # Cases
+
+    async def admit(self, rows: Sequence[Row]) -> list[Numbered]:
+        """Put the rows that are not in the file yet into it, and return which case each is.
+
+        Raises:
+            JournalError: The file cannot be written.
+        """
+        numbers, outcomes = await self._worker.call(lambda: self._admit(rows))
+        for row, n in zip(rows, numbers, strict=True):
+            if n > self.past.count:
+                self.past.add(row.position)
+        return [Numbered(n, outcomes.get(n)) for n in numbers]
+
+    def _admit(self, rows: Sequence[Row]) -> tuple[list[int], dict[int, str]]:
+        asked = to_text(rows)
+        with schema.explained(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._connection.execute(_ADD_CASES, (asked,))
+                found = dict(json.loads(self._connection.execute(_NUMBERS, (asked,)).fetchone()[0]))
+                self._connection.execute("COMMIT")
+            except sqlite3.Error:
+                _roll_back(self._connection)
+                raise
+            numbers = [found[place] for place in range(len(rows))]
+            ended = [n for n in set(numbers) if n <= self.past.count and self.past.has_ended(n)]
+            outcomes = self._outcomes(ended) if ended else {}
+        return numbers, outcomes
+
+    async def outcome(self, n: int) -> str | None:
+        """Return the text of the outcome that a case ended in, once it is committed."""
+        await self.flush()
+        return (await self._worker.call(lambda: self._outcomes([n]))).get(n)
+
+    def _outcomes(self, numbers: Sequence[int]) -> dict[int, str]:
+        rows = self._connection.execute(_OUTCOMES, (json.dumps(numbers),)).fetchone()
+        return dict(json.loads(rows[0]))
+
+    async def reopen(self, retried: Collection[str]) -> int:
+        """Let what ended so count as not ended, and return how many cases that are; see `RunFile.retry`.
+
+        Raises:
+            JournalError: The file cannot be read.
+        """
+        ended = await self._worker.call(self._without_score)
+        reopened = [(n, eval_id) for n, how, eval_id in ended if how in retried]
+        for n, eval_id in reopened:
+            self.write(n, Kind.REOPENED, eval_id)
+        return len(reopened)
+
+    def _without_score(self) -> list[tuple[int, str, str | None]]:
+        with schema.explained(self.path):
+            rows = self._connection.execute(_WITHOUT_SCORE).fetchall()
+        return [
+            (n, "ambiguous" if kind == AmbiguousError.__name__ else status, eval_id if status == "stalled" else None)
+            for n, status, kind, eval_id in rows
+            if self.past.has_ended(n)
+        ]
+
+    def seconds_since(self, at: float) -> float:
+        """Return how long ago something was written, by the wall clock."""
+        return max(0.0, self._clock() - at)
+
+    # Events
+
+    def write(self, n: int, kind: Kind, body: str | None = None, then: Callable[[], None] | None = None) -> None:
+        """Take note of an event; `then` is called once it is committed, or cannot be any more."""
+        at = self._clock()
+        self.past.take(n, kind, at, body)
+        self._events.append([n, int(kind), at, body])
+        if then is not None:
+            self._then.append(then)
+        if self._committing is None:
+            self._commit()
+
+    async def flush(self) -> None:
+        """Return once all that was written is committed.
+
+        Raises:
+            JournalError: It cannot be.
+        """
+        awaited = self._next if self._events else self._committing
+        if awaited is not None:
+            await awaited.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    def _commit(self) -> None:
+        """Hand what is buffered to the thread; what is written meanwhile makes the next group."""
+        events, then, done = self._events, self._then, self._next
+        self._events, self._then, self._next = [], [], asyncio.Event()
+
+        def ended(future: Future[None] | None = None) -> None:
+            if future is not None:
+                self._committing = None
+                self._failure = self._failure or _failure(self.path, future.exception())
+            for each in then:
+                each()
+            done.set()
+            if self._events and self._committing is None:
+                self._commit()
+
+        if self._failure is not None:
+            ended()  # what follows an event that is not in the file must not be in it either
+            return
+        self._committing = done
+        self._worker.start(lambda: self._add(events), ended)
+
+    def _add(self, events: list[list[Any]]) -> None:
+        with schema.explained(self.path):
+            self._connection.execute(_ADD_EVENTS, (to_text(events),))  # a transaction of its own
+
+
+def _failure(path: Path, error: BaseException | None) -> JournalError | None:
+    if error is None or isinstance(error, JournalError):
+        return error
+    return JournalError(f"{path}: it cannot be written: {type(error).__name__}")
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def _locked(path: Path) -> sqlite3.Connection:
+    """Return a lock on a run's file, held until it is closed, or the process ends in whatever way.
+
+    SQLite's own, on a file beside it: readers of the run must not be kept out.
+    """
+    lock = path.with_name(f"{path.name}-lock")
+    try:
+        connection = sqlite3.connect(lock, isolation_level=None, check_same_thread=False, timeout=0.0)
+        connection.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
+            raise JournalError(
+                f"{path}: another process is writing this run: wait for it to end, or use another file"
+            ) from error
+        raise schema.explain(path, error) from error
+    return connection

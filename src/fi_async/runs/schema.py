@@ -1,0 +1,208 @@
+"""A run's file: SQLite, with the truth in tables that are only ever added to.
+
+    passes   one row each time the run was begun or resumed: when, and the run's facts as JSON
+    cases    one row for each different work: its key (see `identity`), template, inputs, and where it first stood
+    events   what happened to it, in order: `kind` (see Kind), when, and a body
+
+The version is SQLite's user_version. A file of an older version is migrated when it is opened for writing, step by step
+through MIGRATIONS, in one transaction; one of a newer version is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from enum import IntEnum
+from pathlib import Path
+from typing import Final
+
+from fi_async._errors import FiAsyncError, JournalError
+
+APPLICATION: Final = 0x66696173  # "fias"
+VERSION: Final = 1
+_PAGE_SIZE: Final = slice(16, 18)  # where SQLite's header has it; 1 stands for 65,536
+_PAGES: Final = slice(28, 32)
+
+
+class Kind(IntEnum):
+    """What happened to a case. The last event decides how it stands.
+
+    Attributes:
+        INTENT: A request to evaluate it is about to leave. As the last word: it may have been evaluated.
+        ACCEPTED: The server accepted it; the body is the eval_id.
+        VOID: That request certainly led to no evaluation.
+        LOST: That request may have been evaluated, and its answer is lost.
+        ENDED: The body is the outcome.
+        REOPENED: A retry was asked for: what it ended in does not count. The body is the eval_id to ask for, if any.
+        PLACED: It stands at another position; the body is [position, id].
+        ALSO: An equal case stands at another position; the body is [position, id].
+        REMOVED: It was not among the cases of the last pass.
+        GONE: No equal case stands at the position any more that the body names.
+    """
+
+    INTENT = 1
+    ACCEPTED = 2
+    VOID = 3
+    LOST = 4
+    ENDED = 5
+    REOPENED = 6
+    PLACED = 7
+    ALSO = 8
+    REMOVED = 9
+    GONE = 10
+
+
+_SCHEMA: Final = f"""
+CREATE TABLE passes (pass INTEGER PRIMARY KEY, at REAL NOT NULL, info TEXT NOT NULL);
+CREATE TABLE cases (
+    n INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    template TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    id TEXT,
+    inputs TEXT NOT NULL
+);
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY,
+    n INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    at REAL NOT NULL,
+    body TEXT
+);
+CREATE INDEX outcomes ON events (n) WHERE kind = {Kind.ENDED};
+PRAGMA application_id = {APPLICATION};
+PRAGMA user_version = {VERSION};
+"""
+
+MIGRATIONS: Final[Sequence[str]] = ()
+"""What makes a file of version N + 1 of one of version N, from version 1 on."""
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """Return a connection that writes the run's file, made if it is not there, readable by its owner only.
+
+    Raises:
+        JournalError: It cannot be made, read or written, or is no run's file of this version.
+    """
+    existed = path.exists() and path.stat().st_size > 0
+    if existed:
+        _check_size(path)
+    with explained(path):
+        if not existed:
+            # Created by us rather than by SQLite, so that nobody else can read it even for a moment.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, stat.S_IRUSR | stat.S_IWUSR))
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+        try:
+            if existed:
+                _check_version(connection, path)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")  # a commit survives a power cut
+            if not existed:
+                connection.executescript(f"BEGIN;{_SCHEMA}COMMIT;")
+            _migrate(connection)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Return a connection that reads a run's file, also while another process writes it.
+
+    Raises:
+        JournalError: It is not there, or no run's file of this version.
+    """
+    if not path.is_file():
+        raise JournalError(f"{path}: there is no such run")
+    _check_size(path)
+    with explained(path):
+        # Not mode=ro: that leaves the files behind which SQLite makes beside a database while it is open.
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA query_only = 1")
+            _check_version(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def is_run(path: Path) -> bool:
+    """Tell whether a file is a run's, of any version."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            return bool(connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION)
+    except sqlite3.Error:
+        return False
+
+
+def explain(path: Path, error: Exception) -> JournalError:
+    """Return what went wrong with a run's file, and what to do, in the user's words."""
+    said = str(error)
+    code = getattr(error, "sqlite_errorname", "")
+    if code.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+        said = f"it cannot be written ({said}): make room on its disk, then run the same again to go on"
+    elif code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")) or isinstance(error, OSError):
+        said = f"it cannot be written ({said}): a run needs a directory of its own that you may write to"
+    elif code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        said = (
+            f"it is damaged, or no run's file ({said}): fi-async export reads what is whole; a new run needs a new name"
+        )
+    elif code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        said = "another process has it locked: wait for it, or use another file"
+    return JournalError(f"{path}: {said}")
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what goes wrong with a run's file into a JournalError."""
+    try:
+        yield
+    except FiAsyncError:
+        raise
+    except (sqlite3.Error, OSError) as error:
+        raise explain(path, error) from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise JournalError(f"{path}: it is damaged: {error}") from error
+
+
+def _check_size(path: Path) -> None:
+    """Raise if the file is shorter than its header says: it was cut off, and reading on would find out too late.
+
+    Beside a write-ahead log it may be so rightly: a process was killed while it moved the log's pages into the file.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        return
+    with path.open("rb") as file:
+        header = file.read(100)
+    if len(header) == 100 and header.startswith(b"SQLite format 3\0"):
+        size, pages = int.from_bytes(header[_PAGE_SIZE]), int.from_bytes(header[_PAGES])
+        if path.stat().st_size >= (65_536 if size == 1 else size) * pages:
+            return
+    raise explain(path, _damage("cut off"))
+
+
+def _damage(what: str) -> sqlite3.DatabaseError:
+    error = sqlite3.DatabaseError(what)
+    error.sqlite_errorname = "SQLITE_CORRUPT"
+    return error
+
+
+def _check_version(connection: sqlite3.Connection, path: Path) -> None:
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if application != APPLICATION:
+        raise JournalError(f"{path}: it is another program's database, not a run: choose another name")
+    if version > VERSION:
+        raise JournalError(f"{path}: a newer version of fi-async wrote it (schema {version}, this one knows {VERSION})")
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    for step in MIGRATIONS[version - 1 :]:
+        version += 1
+        connection.executescript(f"BEGIN;{step};PRAGMA user_version = {version};COMMIT;")

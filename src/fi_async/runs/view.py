@@ -1,0 +1,148 @@
+"""What a run's file tells, also while another process writes it: how it stands, and the outcomes it holds."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from fi_async._models import Case, OutcomeStatus
+from fi_async.runs import encoding, replay, schema
+from fi_async.runs.records import Record, RunInfo
+from fi_async.runs.replay import Past
+from fi_async.runs.schema import Kind
+
+_LAST: Final = f"SELECT max(seq) FROM events WHERE n = cases.n AND kind = {Kind.ENDED}"
+_RECORDS: Final = f"""
+    SELECT cases.n, cases.key, cases.template, cases.id, cases.inputs, events.at, events.body
+    FROM cases JOIN events ON events.seq = ({_LAST}) ORDER BY cases.n
+"""
+_STATUSES: Final = f"""
+    SELECT json_extract(events.body, '$.status'), count(*)
+    FROM cases JOIN events ON events.seq = ({_LAST}) GROUP BY 1
+"""
+
+
+class RunView:
+    """A run as its file has it. Use it in `with`.
+
+    Attributes:
+        info: The run's facts; `ended_at` is None while there are cases without an outcome.
+        past: How the cases stand.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection = schema.open_reader(path)
+        try:
+            with schema.explained(path):
+                self._connection.execute("BEGIN")  # one state of the file, whatever is written meanwhile
+                self.past: Past = replay.read(self._connection)
+                self.info = self._facts()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def __repr__(self) -> str:
+        return f"<RunView {self.path} cases={self.past.count} pending={self.pending}>"
+
+    @property
+    def pending(self) -> int:
+        """How many cases have not ended."""
+        return sum(1 for _ in self.past.unfinished())
+
+    @property
+    def ambiguous(self) -> int:
+        """How many of these may have been evaluated: sent, and no answer is known."""
+        return sum(self.past.story(n).is_open for n in self.past.unfinished())
+
+    @property
+    def accepted(self) -> int:
+        """How many of these the server has accepted: they are asked for, not submitted again."""
+        return sum(self.past.story(n).eval_id is not None for n in self.past.unfinished())
+
+    def statuses(self) -> Mapping[str, int]:
+        """Return how many cases ended in each status."""
+        if self.past.also or any(map(self.past.is_removed, range(1, self.past.count + 1))):
+            counted = Counter(record.outcome.status.value for record in self.records())
+        else:
+            with schema.explained(self.path):
+                counted = Counter(dict(self._connection.execute(_STATUSES).fetchall()))
+        return {status.value: counted[status.value] for status in OutcomeStatus if status.value in counted}
+
+    def ended_since(self, at: float) -> int:
+        """Return how many cases ended after that time."""
+        query = f"SELECT count(*) FROM events WHERE kind = {Kind.ENDED} AND at > ?"  # a number of ours
+        with schema.explained(self.path):
+            return int(self._connection.execute(query, (at,)).fetchone()[0])
+
+    def records(self) -> Iterator[Record]:
+        """Iterate over the outcomes in the order of the cases in the input.
+
+        Raises:
+            JournalError: The file is damaged; what came before is whole.
+        """
+        if not self.past.also and not self._is_moved():
+            yield from (record for _, record in self._of_cases())
+            return
+        also: dict[int, list[tuple[int, str | None]]] = {}
+        for (n, position), case_id in self.past.also.items():
+            also.setdefault(n, []).append((position, case_id))
+        found = [record for n, each in self._of_cases() for record in (each, *_elsewhere(each, also.get(n, ())))]
+        order = {name: place for place, name in enumerate(self.info.templates)}
+        last = len(order)
+        yield from sorted(found, key=lambda each: (each.outcome.index, order.get(each.outcome.template, last)))
+
+    def _of_cases(self) -> Iterator[tuple[int, Record]]:
+        with schema.explained(self.path):
+            for n, key, template, case_id, inputs, at, body in self._connection.execute(_RECORDS):
+                if self._counts(n):
+                    case = Case(json.loads(inputs), case_id)
+                    position = self.past.positions[n]
+                    yield n, Record(key, encoding.decode(body, position, case, template, "evaluated"), at)
+
+    def _counts(self, n: int) -> bool:
+        return self.past.has_ended(n) and not self.past.is_removed(n)
+
+    def _is_moved(self) -> bool:
+        positions = self.past.positions
+        return any(positions[n] > positions[n + 1] for n in range(1, len(positions) - 1))
+
+    def _facts(self) -> RunInfo:
+        rows = self._connection.execute("SELECT at, info FROM passes ORDER BY pass").fetchall()
+        if not rows:
+            raise ValueError("it says nothing of its run")
+        known = {each.name for each in fields(RunInfo)}
+        facts = {name: value for name, value in json.loads(rows[-1][1]).items() if name in known}
+        last = self._connection.execute("SELECT max(at) FROM events").fetchone()[0]
+        facts |= {"started_at": rows[0][0], "templates": tuple(facts["templates"])}
+        facts["ended_at"] = last if self.past.count and not self.pending else None
+        return RunInfo(**facts)
+
+
+def open_view(path: str | Path) -> RunView:
+    """Return what a run's file tells.
+
+    Raises:
+        JournalError: There is no such file, or it is not a run's, or it is damaged.
+    """
+    return RunView(Path(path))
+
+
+def _elsewhere(record: Record, also: Iterable[tuple[int, str | None]]) -> Iterator[Record]:
+    """Iterate over the records of equal cases at other positions."""
+    for position, case_id in also:
+        case = replace(record.outcome.case, id=case_id)
+        yield replace(record, outcome=replace(record.outcome, index=position, case=case, origin="duplicate"))
