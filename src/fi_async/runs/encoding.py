@@ -12,8 +12,8 @@ from fi_async._models import Case, EvalResult, Outcome, OutcomeStatus
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 _ASCII: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=str)
-_FACTS: Final = ("attempts", "ambiguous", "possible_duplicates", "eval_id", "backend", "latency_s")
-_DEFAULTS: Final = {"attempts": 0, "ambiguous": 0, "possible_duplicates": 0, "eval_id": None, "latency_s": None}
+_COUNTS: Final = ("attempts", "ambiguous", "possible_duplicates", "eval_id")  # left out where there is nothing
+_FACTS: Final = ("backend", "latency_s", *_COUNTS)
 
 
 def to_text(value: Any) -> str:
@@ -29,8 +29,14 @@ def to_text(value: Any) -> str:
 
 def encode(outcome: Outcome) -> str:
     """Return an outcome as JSON text, without its case, index and template."""
-    facts = {name: value for name in _FACTS if (value := getattr(outcome, name)) != _DEFAULTS.get(name, ...)}
-    body: dict[str, Any] = {"status": outcome.status.value, **facts}
+    body: dict[str, Any] = {
+        "status": outcome.status.value,
+        "backend": outcome.backend,
+        "latency_s": outcome.latency_s,
+    }
+    for name in _COUNTS:
+        if value := getattr(outcome, name):
+            body[name] = value
     if outcome.result is not None:
         body["result"] = outcome.result.model_dump(exclude_defaults=True, exclude_computed_fields=True)
     if outcome.error is not None:

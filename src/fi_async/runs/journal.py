@@ -152,7 +152,7 @@ class Journal:
                 f" on {url}: use another file"
             )
         info = to_text(asdict(self._info))
-        self._connection.execute("INSERT INTO passes (at, info) VALUES (?, ?)", (self._clock(), info))
+        self._connection.execute("INSERT INTO passes (at, info) VALUES (?, ?)", (self._info.started_at, info))
 
     def _close(self) -> None:
         self._connection.close()
