@@ -34,9 +34,10 @@ class _Selector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> list[Any]:
         if timeout is None or timeout <= 0:
             return super().select(timeout)  # nothing is scheduled: only another thread can wake the loop
-        if hops.under_way:
-            return super().select(None)  # a call in another thread takes no virtual time, and wakes the loop
         ready = super().select(0)
+        while not ready and hops.under_way:
+            ready = super().select(0.001)  # a call in another thread takes no virtual time, and wakes the loop
+        ready = ready or super().select(0)  # it may have been counted off a moment after it woke the loop
         if not ready:
             self._loop.jump()
         return ready

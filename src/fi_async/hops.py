@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -18,6 +20,12 @@ class Hops:
 
     def __init__(self) -> None:
         self.under_way = 0
+        self._lock = threading.Lock()
+
+    def count(self, more: int) -> None:
+        """Take note that so many more are under way."""
+        with self._lock:
+            self.under_way += more
 
 
 hops: Final = Hops()
@@ -34,15 +42,16 @@ class Worker:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
 
     def start(self, function: Callable[[], T], then: Callable[[Future[T]], None]) -> None:
-        """Make a call; `then` is told of its end, in the running event loop."""
+        """Make a call; `then` is told of its end, in the running event loop unless that has ended."""
         loop = asyncio.get_running_loop()
+        hops.count(1)
 
-        def back(ended: Future[T]) -> None:
-            hops.under_way -= 1
-            then(ended)
+        def tell(ended: Future[T]) -> None:
+            with suppress(RuntimeError):  # the loop has ended, and with it who waited
+                loop.call_soon_threadsafe(then, ended)
+            hops.count(-1)  # the loop is awake by then: its clock cannot jump before it knows
 
-        hops.under_way += 1
-        self._thread.submit(function).add_done_callback(lambda ended: loop.call_soon_threadsafe(back, ended))
+        self._thread.submit(function).add_done_callback(tell)
 
     async def call(self, function: Callable[[], T]) -> T:
         """Return what the function returns. A call that was begun goes on to its end when this is cancelled."""

@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -102,6 +103,7 @@ class Journal:
         self._info = info
         self._clock = clock
         self._worker = Worker("fi_async-journal")
+        self._held = ExitStack()  # the connection, and the lock, which is given up last
         self._events: list[list[Any]] = []
         self._then: list[Callable[[], None]] = []
         self._next = asyncio.Event()  # set once what is buffered is committed
@@ -112,7 +114,13 @@ class Journal:
         return f"<Journal {self.path} cases={self.past.count}>"
 
     async def __aenter__(self) -> Self:
-        await self._worker.call(self._open)
+        try:
+            await self._worker.call(self._open)
+        except BaseException:
+            with anyio.CancelScope(shield=True):  # the thread goes on opening what a cancellation waits for no more
+                await self._worker.call(self._held.close)
+            self._worker.close()
+            raise
         return self
 
     async def __aexit__(
@@ -125,23 +133,15 @@ class Journal:
                 if error is None:
                     raise
             finally:
-                await self._worker.call(self._close)
+                await self._worker.call(self._held.close)
                 self._worker.close()
 
     def _open(self) -> None:
-        self._lock = _locked(self.path)
-        try:
-            self._connection = schema.open_writer(self.path)
-            try:
-                with schema.explained(self.path):
-                    self.past = replay.read(self._connection)
-                    self._begin_pass()
-            except BaseException:
-                self._connection.close()
-                raise
-        except BaseException:
-            self._lock.close()
-            raise
+        self._held.enter_context(closing(_locked(self.path)))
+        self._connection = self._held.enter_context(closing(schema.open_writer(self.path)))
+        with schema.explained(self.path):
+            self.past = replay.read(self._connection)
+            self._begin_pass()
 
     def _begin_pass(self) -> None:
         """Take note of this pass, unless an earlier one was made on another server."""
@@ -153,10 +153,6 @@ class Journal:
             )
         info = to_text(asdict(self._info))
         self._connection.execute("INSERT INTO passes (at, info) VALUES (?, ?)", (self._info.started_at, info))
-
-    def _close(self) -> None:
-        self._connection.close()
-        self._lock.close()
 
     @property
     def is_behind(self) -> bool:
