@@ -26,6 +26,8 @@ def client(app: Any, **options: Any) -> AsyncEvaluator:
     """Return a client of it whose jitter is always the same."""
     evaluator = AsyncEvaluator.local(app, **options)
     evaluator._session.rng = random.Random(7)
+    if evaluator._session.budget is not None:
+        evaluator._session.budget.wall_clock = wall_clock
     return evaluator
 
 

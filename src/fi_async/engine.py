@@ -239,13 +239,11 @@ class Run:
     async def _perform(self, ready_at: float, job: Job, send: Send) -> None:
         async with self._slots:
             now, post = anyio.current_time(), not send.call.repeatable
-            if self._opens_at(now, job, post=post) > now:
+            if not self._leaves(now, job, post=post):
                 self._under_way.discard(job)  # the gate closed while this waited for its turn
                 self._queue(job, send).appendleft((ready_at, job, send))
                 self._changed.set()
                 return
-            if self._session.gate.left(now, post=post, rows=len(job.works)):
-                job.works[0].is_canary = True
             waited = now - ready_at
             timeout = self.context.timeout
             begins_now = None if timeout.case is None else now + timeout.case
@@ -276,6 +274,19 @@ class Run:
         self._session.gate.answered(now, ended_at, None if reply is None else reply.date, refused=refused)
         self._advance(job, Event(ended_at, now, waited, reply, problem))
         self._changed.set()
+
+    def _leaves(self, now: float, job: Job, *, post: bool) -> bool:
+        """Tell whether a request leaves now, and take note of it."""
+        gate, rows = self._session.gate, len(job.works)
+        try:
+            if self._opens_at(now, job, post=post) > now or not gate.claim(now, post=post, rows=rows):
+                return False
+        except FiAsyncError as error:  # the shared budget cannot be kept: drive() raises it
+            self._fail(error)
+            return False
+        if gate.left(now, post=post, rows=rows):
+            job.works[0].is_canary = True
+        return True
 
     def _advance(self, job: Job, event: Event | None) -> None:
         """Tell a job what happened, and take what it wants to do next."""

@@ -23,6 +23,7 @@ from fi_async.protocol import requests, responses
 from fi_async.protocol.inputs import rows_of
 from fi_async.protocol.templates import names_of
 from fi_async.session import Session
+from fi_async.shared import SharedBudget
 from fi_async.transport import AsgiApp, Transport
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ class AsyncEvaluator:
         user_agent: Sent instead of ours.
         allow_insecure_http: Permit plain http to another machine. Your keys travel readable.
         max_workers: The official SDK's name for `concurrency`.
+        shared_budget: A file on a local disk, made if missing: all clients of this key pair that name it, also
+            in other processes of this machine, keep to `limits` together, and one refusal holds them all.
         langfuse_secret_key: For `configure_evaluations`; from LANGFUSE_SECRET_KEY where omitted.
         langfuse_public_key: From LANGFUSE_PUBLIC_KEY where omitted.
         langfuse_host: From LANGFUSE_HOST where omitted.
@@ -88,6 +91,7 @@ class AsyncEvaluator:
         user_agent: str | None = None,
         allow_insecure_http: bool = False,
         max_workers: int | None = None,
+        shared_budget: str | os.PathLike[str] | None = None,
         langfuse_secret_key: str | None = None,
         langfuse_public_key: str | None = None,
         langfuse_host: str | None = None,
@@ -113,7 +117,8 @@ class AsyncEvaluator:
         }
         app = embedded_backend() if connection.base_url == LOCAL and http_client is None else None
         transport = Transport(connection, http_client=http_client, app=app)
-        self._session = Session(connection, transport, self._options.concurrency)
+        budget = None if shared_budget is None else SharedBudget(shared_budget, connection)
+        self._session = Session(connection, transport, self._options.concurrency, budget=budget)
 
     @classmethod
     def local(cls, app: AsgiApp | None = None, **options: Any) -> Self:
@@ -145,7 +150,7 @@ class AsyncEvaluator:
 
     async def aclose(self) -> None:
         """Close the connections; those of an `http_client` passed in stay open."""
-        await self._session.transport.aclose()
+        await self._session.aclose()
 
     def with_options(self, **options: Unpack[RunKeywords]) -> Self:
         """Return a client with other defaults that shares this one's connections.
@@ -436,10 +441,10 @@ class AsyncEvaluator:
     def statistics(self) -> Mapping[str, Any]:
         """Return what the client knows of the server: limits given and learned, what is left of them, its slots.
 
-        Call it where the client is used, in its event loop.
+        With `shared_budget`, what all its clients left. Call it where the client is used, in its event loop.
         """
-        now = anyio.current_time()
-        return {**self._session.gate.statistics(now), "concurrency": self._session.slots().statistics()}
+        slots = self._session.slots().statistics()
+        return {**self._session.gate.statistics(anyio.current_time()), "concurrency": slots}
 
     # The rest of the API
 

@@ -14,6 +14,7 @@ from fi_async.flow import Context
 from fi_async.pacing.polling import Completions
 from fi_async.pacing.rate import Gate
 from fi_async.protocol.templates import Templates
+from fi_async.shared import SharedBudget
 from fi_async.slots import Slots
 from fi_async.transport import Transport
 
@@ -26,16 +27,23 @@ class Session:
         transport: Moves the bytes.
         concurrency: Requests under way at once, over all runs that set no bound of their own; or "auto".
         rng: Draws the jitter; seeded by tests.
+        budget: What this client shares with others; None shares nothing.
     """
 
     def __init__(
-        self, connection: Connection, transport: Transport, concurrency: Concurrency, rng: random.Random | None = None
+        self,
+        connection: Connection,
+        transport: Transport,
+        concurrency: Concurrency,
+        rng: random.Random | None = None,
+        budget: SharedBudget | None = None,
     ) -> None:
         self.connection = connection
         self.transport = transport
         self.concurrency = concurrency
         self.templates = Templates()
-        self.gate = Gate()
+        self.budget = budget
+        self.gate = Gate(budget)
         self.rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
         self.wall_clock: Callable[[], float] = time.time
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -44,9 +52,15 @@ class Session:
 
     def with_concurrency(self, concurrency: Concurrency) -> Session:
         """Return a session that shares all but the bound on requests under way."""
-        other = Session(self.connection, self.transport, concurrency, self.rng)
+        other = Session(self.connection, self.transport, concurrency, self.rng, self.budget)
         other.templates, other.gate, other.wall_clock = self.templates, self.gate, self.wall_clock
         return other
+
+    async def aclose(self) -> None:
+        """Close the connections, and let go of the shared budget. Both are opened again if they are used again."""
+        if self.budget is not None:
+            self.budget.disconnect()
+        await self.transport.aclose()
 
     def slots(self) -> Slots:
         """Return the slots for requests that runs share."""

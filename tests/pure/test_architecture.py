@@ -22,7 +22,7 @@ FLOORS = [
     ["_settings", "_report"],
     ["protocol."],
     ["pacing."],
-    ["transport", "flow", "slots"],
+    ["transport", "flow", "slots", "shared"],
     ["jobs"],
     ["session", "intake"],
     ["engine"],

@@ -35,6 +35,7 @@ def evaluator(backend: str, flags: RunFlags) -> AsyncEvaluator:
         "model_name": flags.model,
         "strategy": flags.strategy,
         "extra_keys": "ignore",
+        "shared_budget": flags.shared_budget,
     }
     return AsyncEvaluator.local(**options) if backend == LOCAL else AsyncEvaluator(fi_base_url=base_url(), **options)
 

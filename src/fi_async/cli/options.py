@@ -41,6 +41,7 @@ class RunFlags:
         param: The template's parameters; values are JSON, or else text. Of several templates: TEMPLATE.KEY=VALUE.
         mapping: Take the template's key from a column of another name.
         limit: Read so many rows, and no more.
+        shared_budget: Be paced together with all runs of this key pair that name this file; made if missing.
         no_progress: Show no progress.
         json: Print the summary as one JSON object.
     """
@@ -59,6 +60,7 @@ class RunFlags:
     param: Annotated[list[str] | None, Several, Parameter(metavar="KEY=VALUE...")] = None
     mapping: Annotated[list[str] | None, Several, Parameter(name="--map", metavar="KEY=COLUMN...")] = None
     limit: Annotated[int | None, Parameter(metavar="N", validator=_FROM_ONE)] = None
+    shared_budget: Annotated[Path | None, Parameter(metavar="PATH")] = None
     no_progress: Annotated[bool, Flag] = False
     json: Annotated[bool, Flag] = False
 

@@ -16,20 +16,27 @@ class ServerClock:
     def __init__(self) -> None:
         self.least = -math.inf
         self.most = math.inf
+        self._is_assumed = False
 
     def __repr__(self) -> str:
         return f"<ServerClock offset {self.least:.3f}..{self.most:.3f}>"
 
     @property
     def is_known(self) -> bool:
-        """True once a reply has said the time."""
+        """True once a reply has said the time, or it was assumed."""
         return self.least > -math.inf
+
+    def assume(self, now: float, server_time: float, within: float) -> None:
+        """Take the server's time to be this, give or take `within` seconds, until a reply says it."""
+        self.least, self.most = server_time - within - now, server_time + within - now
+        self._is_assumed = True
 
     def heard(self, sent_at: float, received_at: float, date: float) -> None:
         """Take note of a reply's Date, in seconds since the epoch; the other times are of our clock."""
         least, most = date - received_at, date + 1.0 - sent_at
-        if least > self.most or most < self.least:
-            self.least, self.most = least, most  # one of the clocks was set: what was learned before is void
+        if self._is_assumed or least > self.most or most < self.least:
+            # What was assumed is not needed any more; or one of the clocks was set, and what was learned is void.
+            self.least, self.most, self._is_assumed = least, most, False
             return
         self.least, self.most = max(self.least, least), min(self.most, most)
 

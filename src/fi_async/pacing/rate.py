@@ -10,7 +10,10 @@ from typing import Any, Final
 from fi_async._settings import Limit
 from fi_async.pacing.clock import ServerClock
 from fi_async.pacing.quota import Quota
+from fi_async.pacing.sharing import Budget, Standing, Use
 
+_TRUST: Final = 1.0  # seconds that this machine's clock and the server's are taken to differ at most, until it is told
+_LOOK_AGAIN: Final = 0.05  # seconds until a shared budget is asked again that was busy
 _TRANSIT: Final = 0.25  # seconds after which a request has surely arrived; at a boundary it counts on both sides
 
 
@@ -56,6 +59,15 @@ class Window:
             del self._used[index]
         for index in range(first, last + 1):
             self._used[index] = self._used.get(index, 0) + amount
+
+    def uses(self, now: float, amount: int, clock: ServerClock) -> list[Use]:
+        """Return what so much takes, in each window that it may fall into."""
+        first, last = self._span(now, clock)
+        return [Use(self.limit, index, amount) for index in range(first, last + 1)]
+
+    def learn(self, index: int, used: int) -> None:
+        """Take note of what all who share a budget have used."""
+        self._used[index] = used
 
     def settle(self, now: float, clock: ServerClock) -> None:
         """Put what was used before the server's time was known where it belongs, now that it is."""
@@ -105,7 +117,12 @@ class Allowance:
     def refused(self) -> None:
         """Take note of a refusal: what had left without one is what the window takes."""
         self._asking = max(0, self._asking - 1)
-        self._sent = max(1, self._sent - 1)
+        self._sent -= 1
+        self.stop()
+
+    def stop(self) -> None:
+        """Take note that a client of the same budget was refused: what had left here is our part of the window."""
+        self._sent = max(1, self._sent)
         self.learned, self._step = self._sent, 1
 
     def begin_window(self) -> None:
@@ -118,15 +135,19 @@ class Gate:
 
     One refusal closes it for everyone, until the time that the server names. Times are the event loop's.
 
+    Args:
+        budget: Keeps what clients share: their use of limits that are given, and refusals. None shares nothing.
+
     Attributes:
         refusals: Requests that a limit refused.
         clock: The server's.
         quota: What is known of its limits of evaluations.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, budget: Budget | None = None) -> None:
         self.refusals = 0
         self.clock = ServerClock()
+        self._budget = budget
         self._loop: object = None
         self._windows: tuple[Window, ...] = ()
         self._reset()
@@ -136,6 +157,8 @@ class Gate:
         self.quota = Quota()
         self._allowance = Allowance()
         self._closed_until = 0.0
+        self._busy_until = 0.0
+        self._told = -math.inf  # the latest refusal that the shared budget knows of, on the server's clock
         self._windows = tuple(Window(window.limit) for window in self._windows)
 
     def __repr__(self) -> str:
@@ -164,6 +187,9 @@ class Gate:
         self.refusals += 1
         self._allowance.refused()
         self._closed_until = max(self._closed_until, until)
+        if self._budget is not None:
+            self._told = max(self._told, self.clock.earliest(until))
+            self._budget.close(self.clock.earliest(until))
 
     def opens_at(self, now: float, *, post: bool, rows: int = 1, is_canary: bool = False) -> float:
         """Return the time from which a request may leave; infinity if an answer has to come first.
@@ -174,7 +200,8 @@ class Gate:
             rows: How many.
             is_canary: True if they are the canary that is out, sent again.
         """
-        times = [self._closed_until, self.quota.opens_at(now, self.clock) if post and rows and not is_canary else 0.0]
+        times = [self._closed_until, self._busy_until]
+        times += [self.quota.opens_at(now, self.clock)] if post and rows and not is_canary else []
         times += [
             window.opens_at(now, amount, self.clock)
             for window in self._windows
@@ -184,6 +211,48 @@ class Gate:
         if opens <= now and not self._allowance.may_leave():
             return math.inf
         return opens
+
+    def claim(self, now: float, *, post: bool, rows: int = 1) -> bool:
+        """Take what a request needs from the shared budget; False if it may not leave after all. Then `opens_at` tells.
+
+        To be asked when `opens_at` says that it may leave, and followed by `left`: what another client took or was
+        told in between is known here first. True where nothing is shared.
+
+        Raises:
+            ConfigurationError: The budget cannot be kept.
+        """
+        if self._budget is None:
+            return True
+        uses = self._uses(now, post=post, rows=rows)
+        standing = self._budget.claim(uses, self.clock.earliest(now))
+        if standing is None:
+            self._busy_until = now + _LOOK_AGAIN
+            return False
+        self._hear(now, uses, standing)
+        return standing.granted
+
+    def _uses(self, now: float, *, post: bool, rows: int) -> list[Use]:
+        if self._budget is not None and not self.clock.is_known:
+            self.clock.assume(now, self._budget.wall_clock(), within=_TRUST)
+        return [
+            use
+            for window in self._windows
+            if (amount := _amount(window.limit, post=post, rows=rows))
+            for use in window.uses(now, amount, self.clock)
+        ]
+
+    def _hear(self, now: float, uses: Sequence[Use], standing: Standing) -> None:
+        """Take note of what all clients of the budget have used, and of a refusal that another one met."""
+        windows = {window.limit: window for window in self._windows}
+        for use, used in zip(uses, standing.used, strict=True):
+            windows[use.limit].learn(use.window, used)
+        told, self._told = self._told, max(self._told, standing.closed_until)
+        opens = self.clock.ours(standing.closed_until)
+        # The first time, a refusal that has run out is nothing to go by: it may be long ago.
+        if opens > now or -math.inf < told < standing.closed_until:
+            self._closed_until = max(self._closed_until, opens)
+            if standing.closed_until > told:
+                self._allowance.stop()
 
     def left(self, now: float, *, post: bool, rows: int = 1) -> bool:
         """Take note of a request that leaves now, and tell whether its rows are a canary of the evaluations' quota."""
@@ -207,10 +276,22 @@ class Gate:
     @property
     def is_scarce(self) -> bool:
         """True once requests were more than may leave: one was refused, or had to wait for a given limit."""
-        return self.refusals > 0 or any(window.was_full for window in self._windows if window.limit.of == "requests")
+        was_full = any(window.was_full for window in self._windows if window.limit.of == "requests")
+        return self.refusals > 0 or self._allowance.learned is not None or was_full
 
     def statistics(self, now: float) -> Mapping[str, Any]:
-        """Return what the gate knows: limits and what is left of each, what was learned, when it opens."""
+        """Return what the gate knows: limits and what is left of each, what was learned, when it opens.
+
+        Of a shared budget, what all its clients left.
+
+        Raises:
+            ConfigurationError: The budget cannot be read.
+        """
+        if self._budget is not None:
+            uses = self._uses(now, post=True, rows=1)
+            standing = self._budget.read(uses, self.clock.earliest(now))
+            if standing is not None:
+                self._hear(now, uses, standing)
         return {
             "refusals": self.refusals,
             "learned_requests_per_window": self._allowance.learned,
@@ -221,6 +302,7 @@ class Gate:
                 {"count": w.limit.count, "seconds": w.limit.seconds, "of": w.limit.of, "left": w.left(now, self.clock)}
                 for w in self._windows
             ],
+            "shared_budget": None if self._budget is None else self._budget.path,
             "opens_in_s": max(0.0, self.opens_at(now, post=True) - now),
         }
 
