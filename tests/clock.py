@@ -6,6 +6,8 @@ import asyncio
 import selectors
 from typing import Any
 
+from fi_async.hops import hops
+
 EPOCH = 86_400.0  # a UTC midnight, where windows of any length begin; small, so that sums stay exact
 
 
@@ -33,6 +35,8 @@ class _Selector(selectors.DefaultSelector):
         if timeout is None or timeout <= 0:
             return super().select(timeout)  # nothing is scheduled: only another thread can wake the loop
         ready = super().select(0)
+        if not ready and hops.under_way:
+            return super().select()  # another thread is at work, and will wake the loop
         if not ready:
             self._loop.jump()
         return ready

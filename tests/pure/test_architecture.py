@@ -17,7 +17,7 @@ PACKAGE = "fi_async"
 # The floors, from the ground up. Modules of one line may not import each other; a module may import those of
 # the lines above it. A name that ends in a dot stands for a whole package, whose insides are checked for cycles.
 FLOORS = [
-    ["_catalogue", "_version", "_errors"],
+    ["_catalogue", "_version", "_errors", "hops"],
     ["_models"],
     ["_settings", "_report"],
     ["protocol."],
@@ -26,7 +26,7 @@ FLOORS = [
     ["jobs"],
     ["session", "intake"],
     ["engine"],
-    ["runs."],
+    ["runs.", "background."],
     ["calls", "execution"],
     ["evaluator"],
     ["sync"],
@@ -43,6 +43,7 @@ ONLY_IMPORTER = {
     "httpx_aiohttp": {"transport"},
     "aiohttp": {"transport"},
     "backoff": {"pacing.backoff"},
+    "sqlalchemy": {"background.sql"},
 }
 
 
