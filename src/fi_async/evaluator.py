@@ -448,12 +448,12 @@ class AsyncEvaluator:
             ConfigurationError, NotFoundError: On entering: a value, a template's name, the spool or the sink.
             AuthenticationError, PermissionDeniedError: On leaving: the key pair was refused, which ended the queue.
         """
-        from fi_async.background import queue  # noqa: PLC0415  # not needed by who offers nothing
+        from fi_async.background.lifespan import opened  # noqa: PLC0415  # not needed by who offers nothing
 
         options["timeout"] = replace(
             self._options.with_given(timeout=options.get("timeout", OMITTED)).timeout, call=None
         )
-        return queue.opened(
+        return opened(
             partial(self.stream, eval_templates=eval_templates, **options),
             len(names_of(eval_templates)),
             sink,
