@@ -270,8 +270,11 @@ async def test_a_refused_key_pair_ends_the_queue_and_is_raised_on_leaving(caplog
             assert await queue.drained() is False
             assert queue.offer({"text": "3"}) is False
     assert queue.statistics() == Statistics(offered=3, dropped=2, done=1, cut_off=1)
-    assert caplog.messages[0].startswith("the queue has ended, and takes no more cases: ")
-    assert "revoked" in caplog.messages[0]
+    assert isinstance(queue.error, AuthenticationError)
+    assert caplog.messages == [
+        "the queue has ended, and takes no more cases: AuthenticationError; see its error",
+        "cases dropped, not evaluated by the end of the drain: 1",
+    ]
 
 
 @pytest.mark.parametrize(

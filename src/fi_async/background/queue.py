@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import anyio
 
-from fi_async._errors import FiAsyncError
 from fi_async._models import Case, Inputs, Outcome, OutcomeStatus
 from fi_async.background.keeper import Keeper
 from fi_async.background.line import Line
@@ -191,8 +190,8 @@ class BackgroundQueue:
                 self.error = error
                 self._line.close()
                 self._settled.set()
-                told = str(error) if isinstance(error, FiAsyncError) else type(error).__name__
-                _log.error("the queue has ended, and takes no more cases: %s", told)  # no trace: it may show inputs
+                # No words of its: the server's may quote an input.
+                _log.error("the queue has ended, and takes no more cases: %s; see its error", type(error).__name__)
 
     async def _deliver(self, ended: MemoryObjectReceiveStream[Outcome]) -> None:
         with ended:
