@@ -191,6 +191,21 @@ async def test_a_sink_that_raises_ends_nothing_and_shows_no_input(caplog):
     assert caplog.messages == ["the sink raised DownError; see last_error"]  # once, until it works again
 
 
+async def test_a_sink_that_awaits_what_is_cancelled_ends_nothing():
+    calls = []
+
+    async def sink(outcome):
+        calls.append(outcome)
+        raise asyncio.CancelledError
+
+    async with queue_of(backend(), sink) as queue:
+        queue.offer({"text": "1"})
+        queue.offer({"text": "2"})
+    assert len(calls) == 2
+    assert queue.statistics() == Statistics(offered=2, done=2, sink_errors=2)
+    assert str(queue.last_error) == "the sink awaited what was cancelled"
+
+
 @pytest.mark.parametrize("raised", [ValueError, StopIteration])
 async def test_a_plain_function_is_called_in_a_thread(raised):
     threads = []

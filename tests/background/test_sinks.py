@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sqlite3
 import stat
 import sys
@@ -68,6 +70,26 @@ def test_a_line_that_a_crash_cut_off_spoils_no_other(tmp_path):
     path.write_text('{"offer_id": "id-')
     written(JsonlSink(path), [outcome(0)])
     assert path.read_text().splitlines()[0] == '{"offer_id": "id-'
+    assert json.loads(path.read_text().splitlines()[1]) == ROW
+
+
+def test_a_disk_that_is_full_for_a_while_spoils_no_later_line(tmp_path, monkeypatch):
+    path, write = tmp_path / "scores.jsonl", os.write
+    sink = JsonlSink(path)
+    sink.open()
+
+    def full(file, left):
+        if os.fstat(file).st_size > 5:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, left[:10])
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        sink.write([outcome(0)])
+    monkeypatch.setattr(os, "write", write)
+    sink.write([outcome(0)])
+    sink.close()
+    assert path.read_text().splitlines()[0] == '{"offer_id'
     assert json.loads(path.read_text().splitlines()[1]) == ROW
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 from fi_async._models import Outcome
 from fi_async.background.offers import Offer
@@ -74,7 +75,8 @@ class JsonlSink:
     def __init__(self, path: str | os.PathLike[str], *, inputs: bool = False) -> None:
         self._path = Path(path)
         self._inputs = inputs
-        self._file: BinaryIO
+        self._file = -1
+        self._is_torn = False
 
     def open(self) -> None:
         """Open the file.
@@ -82,11 +84,9 @@ class JsonlSink:
         Raises:
             OSError: It cannot be opened.
         """
-        self._file = os.fdopen(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600), "ab+")
-        if self._file.seek(0, os.SEEK_END):
-            self._file.seek(-1, os.SEEK_END)
-            if self._file.read(1) != b"\n":
-                self._file.write(b"\n")  # a line that a crash cut off must not spoil the next
+        self._file = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
+        size = os.lseek(self._file, 0, os.SEEK_END)
+        self._is_torn = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
         """Append a line for each outcome.
@@ -94,14 +94,18 @@ class JsonlSink:
         Raises:
             OSError: They cannot be written.
         """
-        lines = [json.dumps(record(outcome, inputs=self._inputs), default=str) for outcome in outcomes]
-        self._file.write("".join(f"{line}\n" for line in lines).encode())
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        lines = [json.dumps(record(outcome, inputs=self._inputs), default=str) + "\n" for outcome in outcomes]
+        # A line that a crash or a full disk cut off must not spoil the next.
+        left = ("\n" * self._is_torn + "".join(lines)).encode()
+        self._is_torn = True
+        while left:
+            left = left[os.write(self._file, left) :]
+        self._is_torn = False
+        os.fsync(self._file)
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        os.close(self._file)
 
 
 class Outlet:
@@ -133,6 +137,11 @@ class Outlet:
                 await self._worker.call(partial(_called, sink, outcomes[0]))
         except Exception as error:  # noqa: BLE001  # whatever a sink raises, the queue goes on
             return error
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return RuntimeError("the sink awaited what was cancelled")  # not the queue, which goes on
         return None
 
     async def close(self) -> None:
