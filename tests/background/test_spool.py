@@ -257,3 +257,26 @@ async def test_a_large_backlog_is_read_by_the_page(path):
         assert queue.statistics().waiting == 1000
     assert sorted(int(text) for _, text, _ in taken) == list(range(1000))
     assert queue.statistics() == Statistics(replayed=1000, done=1000)
+
+
+@pytest.mark.anyio
+async def test_a_spool_in_use_is_raised_on_entering(path):
+    spool = Spool(path)
+    with pytest.raises(ConfigurationError, match="another process has it"):
+        async with queue_over(path, Taken()):
+            pytest.fail("entered")
+    spool.close()
+
+
+@pytest.mark.anyio
+async def test_a_spool_that_cannot_be_read_ends_the_queue(path, monkeypatch):
+    def damaged(self, after, limit):
+        raise OSError(f"spool {self.path}: cannot be read (database disk image is malformed)")
+
+    monkeypatch.setattr(Spool, "page", damaged)
+    with pytest.raises(OSError, match=r"malformed\)$"):
+        async with queue_over(path, Taken()) as queue:
+            queue.offer({"text": "1"})
+            assert await queue.drained(60) is False
+            assert queue.offer({"text": "2"}) is False
+    assert queue.statistics() == Statistics(offered=2, dropped=1, kept=1)
