@@ -9,8 +9,9 @@ import tempfile
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import anyio
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedded import NEEDLE, backend, client, texts
@@ -135,6 +136,7 @@ STEPS = st.lists(
 )
 
 
+@settings(max_examples=30)  # each writes to a disk
 @given(STEPS)
 def test_it_holds_what_was_added_and_not_acknowledged(steps):
     with tempfile.TemporaryDirectory() as directory:
@@ -233,6 +235,18 @@ async def test_a_spool_that_cannot_be_written_is_counted_and_the_cases_are_evalu
     told = queue.statistics()
     assert (told.offered, told.done, told.kept, told.spool_errors > 0) == (2, 2, 0, True)
     assert caplog.messages[0].endswith("; cases in memory only: 1")
+    assert left_in(path) == []
+
+
+@pytest.mark.anyio
+async def test_an_acknowledgement_that_could_not_be_written_is_written_later(path):
+    async with queue_over(path, Taken(), latency=1) as queue:
+        await queue.put({"text": "1"})
+        queue._keeper.spool._connection.execute("PRAGMA query_only = ON")
+        await queue.drained()
+        await anyio.sleep(1)
+        assert queue.statistics().spool_errors == 1
+        queue._keeper.spool._connection.execute("PRAGMA query_only = OFF")
     assert left_in(path) == []
 
 
