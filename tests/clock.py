@@ -35,8 +35,9 @@ class _Selector(selectors.DefaultSelector):
         if timeout is None or timeout <= 0:
             return super().select(timeout)  # nothing is scheduled: only another thread can wake the loop
         ready = super().select(0)
-        if not ready and hops.under_way:
-            return super().select()  # another thread is at work, and will wake the loop
+        while not ready and hops.under_way:
+            ready = super().select(0.001)  # a call in another thread takes no virtual time, and wakes the loop
+        ready = ready or super().select(0)  # it may have been counted off a moment after it woke the loop
         if not ready:
             self._loop.jump()
         return ready
