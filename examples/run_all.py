@@ -15,7 +15,15 @@ from time import perf_counter
 
 HERE = Path(__file__).parent
 ANSWERS = str(HERE / "support_answers.jsonl")
-SCRIPTS = ["quickstart", "gather_thousands", "submit_and_poll", "survive_faults", "notebook_style", "web_app"]
+SCRIPTS = [
+    "quickstart",
+    "gather_thousands",
+    "submit_and_poll",
+    "survive_faults",
+    "notebook_style",
+    "web_app",
+    "fastapi_app",
+]
 TIMEOUT = 60.0
 
 

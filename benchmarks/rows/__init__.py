@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from rows import cpu, faults, imports, memory, waiting
+from rows import cpu, faults, imports, memory, offers, waiting
 
 if TYPE_CHECKING:
     from lab import Lab
@@ -19,5 +19,6 @@ ROWS: dict[str, Callable[[Lab], list[Line]]] = {
     "import": imports.imports,
     "memory": memory.memory,
     "faults": faults.faults,
+    "offers": offers.offers,
 }
 """By the names that `--only` takes."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, overload
 
@@ -27,6 +29,8 @@ from fi_async.shared import SharedBudget
 from fi_async.transport import AsgiApp, Transport
 
 if TYPE_CHECKING:
+    from fi_async.background.queue import BackgroundQueue, OnFull
+    from fi_async.background.sinks import SinkLike
     from fi_async.transport import HttpClient
 
 
@@ -425,6 +429,51 @@ class AsyncEvaluator:
         fields = {"custom_eval_name": custom_eval_name, "error_localizer": error_localizer}
         ask = self._ask(eval_templates, eval_config, fields, run, options)
         return calls.stream(self._session, ask, cases, counts)
+
+    def background(
+        self,
+        eval_templates: Templates,
+        *,
+        sink: SinkLike,
+        max_queue: int = 10_000,
+        on_full: OnFull = "drop",
+        drain: float = 10.0,
+        spool: str | os.PathLike[str] | None = None,
+        **options: Any,
+    ) -> AbstractAsyncContextManager[BackgroundQueue]:
+        """Yield a queue that request handlers offer cases to, and that has them evaluated behind them.
+
+        Args:
+            eval_templates: As of `gather`.
+            sink: Where outcomes go: a function of one outcome, which is called in a thread or, if it is a coroutine
+                function, awaited; or a `JsonlSink` or `SqlSink` of `fi_async.background`. What it raises is
+                counted, and ends nothing.
+            max_queue: Cases that may wait. One that is offered to a full queue is dropped, and counted.
+            on_full: What `queue.put` does then: "drop" too, or "wait" for room.
+            drain: Seconds that leaving the block waits for the outcomes of what is in the queue. The rest is
+                dropped, and counted, or kept by the spool.
+            spool: A file that keeps offered cases until the sink has their outcomes: what a process leaves there
+                is evaluated by the next. One process at a time may have it.
+            **options: As of `stream`. There is no timeout of the call: the queue lasts as long as the block.
+
+        Raises:
+            ConfigurationError, NotFoundError: On entering: a value, a template's name, the spool or the sink.
+            AuthenticationError, PermissionDeniedError: On leaving: the key pair was refused, which ended the queue.
+        """
+        from fi_async.background.lifespan import opened  # noqa: PLC0415  # not needed by who offers nothing
+
+        options["timeout"] = replace(
+            self._options.with_given(timeout=options.get("timeout", OMITTED)).timeout, call=None
+        )
+        return opened(
+            partial(self.stream, eval_templates=eval_templates, **options),
+            len(names_of(eval_templates)),
+            sink,
+            max_queue=max_queue,
+            on_full=on_full,
+            drain=drain,
+            spool=spool,
+        )
 
     def _ask(
         self,

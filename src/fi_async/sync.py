@@ -9,10 +9,10 @@ import threading
 import weakref
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial, wraps
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, Unpack
 
 import anyio
 from anyio.from_thread import BlockingPortal
@@ -23,6 +23,9 @@ from fi_async.calls import Cases, Templates
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.execution import Execution
 from fi_async.transport import AsgiApp
+
+if TYPE_CHECKING:
+    from fi_async.background import BackgroundQueue, Statistics
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -212,6 +215,49 @@ class Evaluator:
                     return
         finally:
             background.run(outcomes.aclose)
+
+    @contextmanager
+    def background(self, eval_templates: Templates, **given: Any) -> Iterator[BlockingQueue]:
+        """Yield a queue that the threads of an application offer cases to; see `AsyncEvaluator.background`."""
+        opening = self._async.background(eval_templates, **given)
+        with background.portal().wrap_async_context_manager(opening) as queue:
+            yield BlockingQueue(queue)
+
+
+class BlockingQueue:
+    """A queue of the background, for programs that don't await; see `AsyncEvaluator.background`."""
+
+    def __init__(self, queue: BackgroundQueue) -> None:
+        self._queue = queue
+
+    def __repr__(self) -> str:
+        return repr(self._queue)
+
+    @property
+    def last_error(self) -> Exception | None:
+        """What the sink raised last; None if it never did."""
+        return self._queue.last_error
+
+    @property
+    def error(self) -> Exception | None:
+        """What ended the queue early; None if nothing did. Leaving raises it."""
+        return self._queue.error
+
+    def offer(self, case: Inputs | Case) -> bool:
+        """Tell whether a case was taken, at once and from any thread; see `BackgroundQueue.offer`."""
+        return self._queue.offer(case)
+
+    def put(self, case: Inputs | Case) -> bool:
+        """Tell whether a case was taken, once it is on disk if there is a spool; see `BackgroundQueue.put`."""
+        return background.run(self._queue.put, case)
+
+    def drained(self, timeout: float | None = None) -> bool:
+        """Tell whether the outcomes of all cases are with the sink; see `BackgroundQueue.drained`."""
+        return background.run(self._queue.drained, timeout)
+
+    def statistics(self) -> Statistics:
+        """Return what the queue has done so far."""
+        return self._queue.statistics()
 
 
 class BlockingExecution:

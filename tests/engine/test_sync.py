@@ -128,3 +128,30 @@ def test_the_rest_of_the_api_is_there(ev):
     data = [{"eval_template": "contains", "inputs": {"text": ["needle"]}}]
     assert ev.evaluate_pipeline("project", "v1", data)["result"]["version"] == "v1"
     assert ev.get_pipeline_results("project", ["v1"])["status"] is True
+
+
+def test_threads_offer_to_a_queue(ev, tmp_path):
+    taken = []
+
+    def offer(number: int) -> None:
+        for place in range(50):
+            assert queue.offer({"text": f"needle {number} {place}"})
+
+    with ev.background("contains", sink=taken.append, eval_config=NEEDLE, spool=tmp_path / "spool") as queue:
+        threads = [threading.Thread(target=offer, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert queue.put(Case({"text": "straw"}, id="last"))
+        assert queue.drained(30) is True
+        assert repr(queue) == "<BackgroundQueue waiting=0 running=0 done=201 dropped=0>"
+        assert (queue.last_error, queue.error) == (None, None)
+    assert queue.statistics().done == len({outcome.case.offer_id for outcome in taken}) == 201
+    assert [outcome.passed for outcome in taken if outcome.case.id == "last"] == [False]
+    assert queue.offer({"text": "late"}) is False
+
+
+def test_what_is_wrong_with_a_queue_is_raised_on_entering(ev):
+    with pytest.raises(NotFoundError), ev.background("contians", sink=print):
+        pytest.fail("entered")

@@ -26,7 +26,7 @@ FLOORS = [
     ["jobs"],
     ["session", "intake"],
     ["engine"],
-    ["runs."],
+    ["runs.", "background."],
     ["calls", "execution"],
     ["evaluator"],
     ["sync"],
@@ -43,6 +43,7 @@ ONLY_IMPORTER = {
     "httpx_aiohttp": {"transport"},
     "aiohttp": {"transport"},
     "backoff": {"pacing.backoff"},
+    "sqlalchemy": {"background.sql"},
 }
 
 

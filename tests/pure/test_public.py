@@ -55,7 +55,7 @@ PUBLIC = [
     "aevaluate",
     "evaluate",
 ]
-EXTRAS = ("starlette", "uvicorn", "httptools", "aiohttp", "httpx_aiohttp", "cyclopts", "rich")
+EXTRAS = ("starlette", "uvicorn", "httptools", "aiohttp", "httpx_aiohttp", "cyclopts", "rich", "sqlalchemy")
 
 
 def loaded_by(program: str) -> set[str]:

@@ -45,6 +45,9 @@ async def awaited(client: httpx.AsyncClient) -> None:
         assert_type(report.results, list[EvalResult])
         async for outcome in ev.stream(numbers(), "toxicity", timeout=None, strategy="async"):
             assert_type(outcome, Outcome)
+        async with ev.background("toxicity", sink=print, on_full="wait", concurrency=4) as queue:
+            assert_type(queue.offer({"output": "x"}), bool)
+            assert_type(await queue.put(Case({"output": "x"})), bool)
         assert_type(ev.with_options(max_retries=0), AsyncEvaluator)
         await ev.gather([], "toxicity", concurency=3)  # type: ignore[call-arg]  # a misspelt keyword is seen
         await ev.gather([], "toxicity", on_ambiguous="maybe")  # type: ignore[arg-type]  # so is a wrong value
