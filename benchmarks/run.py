@@ -1,7 +1,7 @@
 """Measures fi_async against its bounds and the official SDK, on this machine, and writes results.md beside it.
 
-    python benchmarks/run.py                    five or six minutes; medians of 3 runs
-    python benchmarks/run.py --quick            about a minute; 1 run, and less of some
+    python benchmarks/run.py                    about 17 minutes; medians of 3 runs
+    python benchmarks/run.py --quick            about 3 minutes; 1 run, and less of some
     python benchmarks/run.py --only cpu         some rows; nothing is written but what --json names
 
 Needs the extras `aiohttp` and `local`. The official SDK is put in a cache directory once, or used where
@@ -32,7 +32,8 @@ of ours in memory, go at once. CPU is the client process's own, without its star
 a wall is what the latency alone makes; of CPU, the same request by hand over the same transport, its reply parsed and
 nothing checked; of requests, a POST and one GET. The official SDK runs its cookbook's patterns, with
 `Evaluator(max_workers=…)` raised to the number of threads, but for the block, which is as printed; its polling row
-looks for the key that servers now answer, as the printed one never ends, and its memory is of 1 run."""
+looks for the key that servers now answer, as the printed one never ends, and its memory is of 1 run. Of the rows about
+pace, those that mostly wait run at once; cases lost or failed, and requests refused, are of the worst run."""
 
 
 def main() -> int:

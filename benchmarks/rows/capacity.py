@@ -27,8 +27,8 @@ _RECOVERED = 1.1  # x the bound that the lower capacity makes
 
 def found(capacity: int, lab: Lab) -> list[Line]:
     """Lognormal latencies, `concurrency="auto"` beside a sweep of numbers; runs share the machine."""
-    count, median = lab.scaled(2000, 500), lab.scaled(100, 25) / 100
     few = capacity <= _FEW
+    count, median = lab.scaled(2000, 500 if few else 2000), lab.scaled(100, 25) / 100
     # Where many begin together, starting their processes is over by then.
     order = {"count": count, "template": pace.TEMPLATE, "warm_up": False, "window": 30 if few and not lab.quick else 5}
     switches = {"latency": f"{median:g}~0.5", "capacity": capacity}
@@ -42,7 +42,7 @@ def found(capacity: int, lab: Lab) -> list[Line]:
         )
         for width in ("auto", *fixed)
     }
-    results = lab.at_once(f"pace_capacity_{capacity}", clients, most=None if few else 4)
+    results = lab.at_once(f"pace_capacity_{capacity}", clients, most=None if few else lab.scaled(4, 2))
     best = min((each for width in fixed if (each := results.median(width, "wall_s")) is not None), default=math.inf)
     lines = Pace(f"capacity {capacity}", results, count)
     what = f"wall of {count} cases, median {median:g} s, sigma 0.5, against the best of {', '.join(fixed)} at once"
