@@ -7,7 +7,6 @@ requests of the last one take with as many under way as the run ever had.
 from __future__ import annotations
 
 import itertools
-import math
 import sys
 import tempfile
 import time
@@ -105,7 +104,7 @@ def _bound(count: int, quota: int, seconds: int, measured: Measured) -> float:
     # Held until they are scored, the later requests carry more rows: as many as make up for those that carried one.
     of_three = 0 if server["gets"] else max(0, min(last, (count - sent) / 2))
     rows = (last + 2 * of_three) / last
-    return full * seconds + max(1, math.ceil(last / server["peak_in_flight"]) * rows) * _LATENCY
+    return full * seconds + rows * max(1.0, last / server["peak_in_flight"]) * _LATENCY
 
 
 def _most_refused(results: Results) -> Line:
