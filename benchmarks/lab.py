@@ -31,16 +31,16 @@ class Client:
         task: What it does.
         order: The task's arguments.
         switches: The server's.
-        meanwhile: Watches the server, or changes it, until the event is set, and adds what it saw.
         inspect: Adds to what was measured what the server, still running, knows of it.
+        meanwhile: Watches the server, or changes it, until the event is set, and adds what it saw.
     """
 
     script: str
     task: str
     order: Mapping[str, Any]
     switches: Mapping[str, Any] = field(default_factory=dict)
-    meanwhile: Callable[[server.Server, threading.Event], Measured] = lambda *_: {}
     inspect: Callable[[server.Server, Measured], Measured] = lambda *_: {}
+    meanwhile: Callable[[server.Server, threading.Event], Measured] = lambda *_: {}
 
     def measure(self, python: str) -> Measured:
         """Run the task against a fresh server, and return what was measured and what the server counted."""

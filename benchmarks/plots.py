@@ -8,6 +8,7 @@ Writes docs/_static/pacing/*.svg. Running it again changes nothing, unless pacin
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -65,18 +66,19 @@ def record(
     seen = Recorder(virtual.backend(**switches))
 
     async def run() -> Report:
-        async with virtual.client(seen, **options) as evaluator, anyio.create_task_group() as tasks:
+        async with virtual.client(seen, **options) as evaluator:
             seen.limit = lambda: evaluator.statistics()["concurrency"]["limit"]
-            if drop is not None:
-                tasks.start_soon(_drop, seen, drop)
-            return await evaluator.gather(list(cases(_TEMPLATE, count)), **asked(_TEMPLATE))
+            run = evaluator.gather(list(cases(_TEMPLATE, count)), **asked(_TEMPLATE))
+            report, _ = await asyncio.gather(run, _drop(seen, drop))
+            return report
 
     return seen, virtual.run(run())
 
 
-async def _drop(seen: Recorder, after: float) -> None:
-    await anyio.sleep(after)
-    seen.app.switches = seen.app.switches.replace(capacity=8, overload="refuse")
+async def _drop(seen: Recorder, after: float | None) -> None:
+    if after is not None:
+        await anyio.sleep(after)
+        seen.app.switches = seen.app.switches.replace(capacity=8, overload="refuse")
 
 
 def requests() -> Figure:
@@ -113,7 +115,15 @@ def _windows(events: Sequence[tuple[float, int]], quota: int, seconds: float, wh
             refused.append((time, used[-1]))
     axes.step(times, used, where="post", color=_BLUE, label=f"{what} let through in this window")
     axes.axhline(quota, color=_INK, linestyle="--", linewidth=1, label="what the server allows")
-    axes.scatter(*zip(*refused, strict=True), color=_RED, marker="x", s=28, label=f"refused: {len(refused)}", zorder=3)
+    axes.scatter(
+        [time for time, _ in refused],
+        [at for _, at in refused],
+        color=_RED,
+        marker="x",
+        s=28,
+        label=f"refused: {len(refused)}",
+        zorder=3,
+    )
     axes.set(title=title, xlabel="seconds", xlim=(0, 1.02 * times[-1]), ylim=(0, quota * 1.1))
     axes.xaxis.set_major_locator(mpl.ticker.MultipleLocator(seconds))
     return _legend(figure)

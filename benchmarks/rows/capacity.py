@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SWEEP = (1, 2, 4)  # x the capacity; below it some of it is idle
 _MOST = 1.15  # x the best of the sweep
 _FEW = 32  # at once: all runs together load no core by half
-_BEFORE, _AFTER, _DROP_LATENCY = 64, 8, 0.5
+_BEFORE, _AFTER = 64, 8
 _RECOVERED = 1.1  # x the bound that the lower capacity makes
 
 
@@ -29,8 +29,8 @@ def found(capacity: int, lab: Lab) -> list[Line]:
     """Lognormal latencies, `concurrency="auto"` beside a sweep of numbers; runs share the machine."""
     few = capacity <= _FEW
     count, median = lab.scaled(2000, 500 if few else 2000), lab.scaled(100, 25) / 100
-    # Where many begin together, starting their processes is over by then.
-    order = {"count": count, "template": pace.TEMPLATE, "warm_up": False, "window": 30 if few and not lab.quick else 5}
+    order = {"count": count, "template": pace.TEMPLATE, "warm_up": False}
+    order["window"] = lab.scaled(30, 10) if few else 0  # of many that begin together, all have started by then
     switches = {"latency": f"{median:g}~0.5", "capacity": capacity}
     fixed = [str(factor * capacity) for factor in _SWEEP]
     clients = {
@@ -51,18 +51,20 @@ def found(capacity: int, lab: Lab) -> list[Line]:
 
 def falls(lab: Lab) -> list[Line]:
     """Half-way the capacity falls, and what is beyond it is refused with 503."""
-    count = lab.scaled(800, 400)
+    count, latency = lab.scaled(800, 400), lab.scaled(50, 25) / 100
     order = {"count": count, "template": pace.TEMPLATE, "warm_up": False}
-    switches = {"latency": _DROP_LATENCY, "capacity": _BEFORE}
+    switches = {"latency": latency, "capacity": _BEFORE}
     ours = {**order, "strategy": "sync", "concurrency": "auto"}
     clients = {
-        "ours": Client("clients.py", "gather", ours, switches, partial(_drop, count)),
-        "official": Client("official.py", "threads", {**order, "workers": _BEFORE}, switches, partial(_drop, count)),
+        "ours": Client("clients.py", "gather", ours, switches, meanwhile=partial(_drop, count)),
+        "official": Client(
+            "official.py", "threads", {**order, "workers": _BEFORE}, switches, meanwhile=partial(_drop, count)
+        ),
     }
     lines = Pace("capacity falls", lab.at_once("pace_drop", clients), count)
-    after, bound = lines.results.median("ours", _after), lines.results.median("ours", partial(_bound, count))
+    after, bound = lines.results.median("ours", _after), lines.results.median("ours", partial(_bound, count, latency))
     holds = after is not None and bound is not None and after <= _RECOVERED * bound
-    what = f"wall after the fall from {_BEFORE} to {_AFTER}, of {count} cases, latency {_DROP_LATENCY:g} s"
+    what = f"wall after the fall from {_BEFORE} to {_AFTER}, of {count} cases, latency {latency:g} s"
     return [
         Line(lines.row, what, after, "s", bound, None, f"≤ {_RECOVERED} x bound", holds),
         lines.lost("ours", "official", f" (official: {_BEFORE} threads)"),
@@ -75,7 +77,8 @@ def _drop(count: int, server: Server, ended: threading.Event) -> Measured:
     while not ended.wait(0.05):
         if server.statistics()["evaluations_made"] >= count / 2:
             server.change(capacity=_AFTER, overload="refuse")
-            return {"dropped_at": time.time(), "made": server.statistics()["evaluations_made"]}
+            counted = server.statistics()
+            return {"dropped_at": time.time(), "made": counted["evaluations_made"], "accepted": counted["in_flight"]}
     raise RuntimeError("the run ended before the capacity fell")
 
 
@@ -83,6 +86,7 @@ def _after(measured: Measured) -> float:
     return float(measured["ended_at"] - measured["dropped_at"])
 
 
-def _bound(count: int, measured: Measured) -> float:
-    """Return the seconds that are left at best: those under way end first, then so many at once take turns."""
-    return (1 + math.ceil((count - measured["made"]) / _AFTER)) * _DROP_LATENCY
+def _bound(count: int, latency: float, measured: Measured) -> float:
+    """Return the seconds that are left at best: what was accepted keeps its time, then so many at once take turns."""
+    turns: int = math.ceil(measured["accepted"] / _BEFORE) + math.ceil((count - measured["made"]) / _AFTER)
+    return turns * latency

@@ -37,11 +37,13 @@ def requests(lab: Lab) -> list[Line]:
     order = {"count": count, "template": pace.TEMPLATE, "warm_up": False, "window": seconds}
     meanwhile = partial(_refusals_by_window, seconds)
     ours = {
-        "unknown": Client("clients.py", "gather", order, switches, meanwhile),
-        "given": Client("clients.py", "gather", {**order, "limits": [[quota, seconds]]}, switches, meanwhile),
+        "unknown": Client("clients.py", "gather", order, switches, meanwhile=meanwhile),
+        "given": Client("clients.py", "gather", {**order, "limits": [[quota, seconds]]}, switches, meanwhile=meanwhile),
     }
     official = {
-        f"official {width}": Client("official.py", "threads", {**order, "workers": width}, switches, meanwhile)
+        f"official {width}": Client(
+            "official.py", "threads", {**order, "workers": width}, switches, meanwhile=meanwhile
+        )
         for width in (8, 64)
     }
     first = lab.at_once("pace_requests", ours, most=2)
@@ -82,7 +84,7 @@ def shared(lab: Lab) -> list[Line]:
 
 
 def _sizes(lab: Lab) -> tuple[int, int, int]:
-    return lab.scaled(1000, 400), lab.scaled(300, 120), lab.scaled(10, 4)
+    return lab.scaled(1000, 200), lab.scaled(300, 60), lab.scaled(10, 2)
 
 
 def _can_share() -> bool:
@@ -104,7 +106,7 @@ def _bound(count: int, quota: int, seconds: int, measured: Measured) -> float:
     # Held until they are scored, the later requests carry more rows: as many as make up for those that carried one.
     of_three = 0 if server["gets"] else max(0, min(last, (count - sent) / 2))
     rows = (last + 2 * of_three) / last
-    return full * seconds + rows * max(1.0, last / server["peak_in_flight"]) * _LATENCY
+    return float(full * seconds + rows * max(1.0, last / server["peak_in_flight"]) * _LATENCY)
 
 
 def _most_refused(results: Results) -> Line:
