@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import sys
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from cookbook import evaluate_in_parallel, scored
-from harness import KEYS, Growth, Meter, main
+from harness import KEYS, Growth, Meter, main, wait_for_window
 from workload import asked, cases
 
 
@@ -25,25 +30,42 @@ async def _gather(
     transport: str,
     *,
     warm_up: bool = True,
+    window: float = 0.0,
+    limits: list[list[Any]] | None = None,
     outcomes: bool = False,
     **options: Any,
 ) -> dict[str, Any]:
-    from fi_async import AsyncEvaluator  # noqa: PLC0415  # after the transport is chosen
+    from fi_async import AsyncEvaluator, Limit  # noqa: PLC0415  # after the transport is chosen
 
+    if limits:
+        options["limits"] = [Limit(*each) for each in limits]
     async with AsyncEvaluator(fi_base_url=url, **KEYS, **options) as evaluator:
         if warm_up:
             await evaluator.gather(cases(template, options["concurrency"]), **asked(template))
+        wait_for_window(window)
         meter = Meter()
         report = await evaluator.gather(list(cases(template, count)), **asked(template))
         measured: dict[str, Any] = meter.read(count)
         measured |= _transport(evaluator, transport)
     measured["summary"] = report.summary()
+    measured["scored"] = len(report.results)
     if outcomes:
-        measured["outcomes"] = [
-            {"index": each.index, "status": each.status, "passed": each.passed, "eval_id": each.eval_id}
-            for each in report.outcomes
-        ]
+        measured["outcomes"] = [_plain(each) for each in report.outcomes]
     return measured
+
+
+def _plain(outcome: Any) -> dict[str, Any]:
+    told = {name: getattr(outcome, name) for name in ("index", "status", "passed", "eval_id", "latency_s")}
+    return {**told, "runtime_ms": outcome.result and outcome.result.runtime}
+
+
+def halves(url: str, count: int, template: str, **order: Any) -> dict[str, Any]:
+    """Evaluate half of the cases in each of two processes, which share one budget of requests."""
+    with tempfile.TemporaryDirectory() as home:
+        half = partial(gather, url, count // 2, template, shared_budget=str(Path(home) / "budget"), **order)
+        with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as processes:
+            both = [each.result() for each in [processes.submit(half), processes.submit(half)]]
+    return {"wall_s": max(each["wall_s"] for each in both), "scored": sum(each["scored"] for each in both)}
 
 
 def _transport(evaluator: Any, expected: str) -> dict[str, Any]:
@@ -80,4 +102,4 @@ def parallel(url: str, count: int, workers: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main({"gather": gather, "stream": stream, "parallel": parallel})
+    main({"gather": gather, "halves": halves, "stream": stream, "parallel": parallel})

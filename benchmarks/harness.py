@@ -26,6 +26,15 @@ def main(tasks: Mapping[str, Callable[..., dict[str, Any]]]) -> None:
     print(json.dumps(measured))
 
 
+def wait_for_window(seconds: float) -> None:
+    """Return when a window of so many seconds begins, as the server counts them; at once for 0.
+
+    So every run of a row meets the same windows, and none is luckier than the bound allows for.
+    """
+    if seconds:
+        time.sleep(seconds - time.time() % seconds)
+
+
 class Meter:
     """Wall time and this process's CPU, from construction to `read`."""
 
@@ -34,9 +43,10 @@ class Meter:
         self._wall, self._cpu = time.perf_counter(), time.process_time()
 
     def read(self, evaluations: int) -> dict[str, float]:
-        """Return the seconds since construction, and the CPU of one evaluation."""
+        """Return the seconds since construction, the CPU of one evaluation, and the time of day."""
         cpu = time.process_time() - self._cpu
-        return {"wall_s": time.perf_counter() - self._wall, "cpu_ms": 1000 * cpu / evaluations}
+        wall = time.perf_counter() - self._wall
+        return {"wall_s": wall, "cpu_ms": 1000 * cpu / evaluations, "ended_at": time.time()}
 
 
 def rss_mb() -> float | None:

@@ -6,6 +6,7 @@ import json
 import statistics
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ import environment
 import server
 
 _HERE = Path(__file__).parent
-_LONGEST = 300  # seconds that one client may take
+_LONGEST = 600  # seconds that one client may take
 
 Measured = dict[str, Any]
 
@@ -31,6 +32,7 @@ class Client:
         order: The task's arguments.
         switches: The server's.
         inspect: Adds to what was measured what the server, still running, knows of it.
+        meanwhile: Watches the server, or changes it, until the event is set, and adds what it saw.
     """
 
     script: str
@@ -38,22 +40,31 @@ class Client:
     order: Mapping[str, Any]
     switches: Mapping[str, Any] = field(default_factory=dict)
     inspect: Callable[[server.Server, Measured], Measured] = lambda *_: {}
+    meanwhile: Callable[[server.Server, threading.Event], Measured] = lambda *_: {}
 
     def measure(self, python: str) -> Measured:
         """Run the task against a fresh server, and return what was measured and what the server counted."""
-        with server.running(**self.switches) as running:
-            order = json.dumps({"task": self.task, "url": running.url, **self.order})
-            reply = subprocess.run(
-                [python, str(_HERE / self.script), order],
-                stdout=subprocess.PIPE,
-                text=True,
-                timeout=_LONGEST,
-                check=True,
-                env=environment.clean(),
-            )
-            measured: Measured = json.loads(reply.stdout.splitlines()[-1])
-            measured["server"] = running.statistics()
+        with server.running(**self.switches) as running, ThreadPoolExecutor(1) as beside:
+            ended = threading.Event()
+            seen = beside.submit(self.meanwhile, running, ended)
+            try:
+                measured = self._run(python, running)
+            finally:
+                ended.set()
+            measured |= {"server": running.statistics()} | seen.result()
             return measured | self.inspect(running, measured)
+
+    def _run(self, python: str, running: server.Server) -> Measured:
+        reply = subprocess.run(
+            [python, str(_HERE / self.script), json.dumps({"task": self.task, "url": running.url, **self.order})],
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=_LONGEST,
+            check=True,
+            env=environment.clean(),
+        )
+        measured: Measured = json.loads(reply.stdout.splitlines()[-1])
+        return measured
 
 
 @dataclass(frozen=True)
@@ -95,9 +106,9 @@ class Lab:
         """Measure each, then each again, so that a noisy minute of the machine meets all of them."""
         return self._measured(row, clients, repeats, at_once=1)
 
-    def at_once(self, row: str, clients: Mapping[str, Client], repeats: int = 3) -> Results:
-        """Measure all at the same time: what hardly loads the machine, or where time is not what is measured."""
-        return self._measured(row, clients, repeats, at_once=repeats * len(clients))
+    def at_once(self, row: str, clients: Mapping[str, Client], repeats: int = 3, most: int | None = None) -> Results:
+        """Measure all, or so many, at the same time: what hardly loads the machine, or where time is not measured."""
+        return self._measured(row, clients, repeats, at_once=most or repeats * len(clients))
 
     def _measured(self, row: str, clients: Mapping[str, Client], repeats: int, *, at_once: int) -> Results:
         turns = [

@@ -10,7 +10,7 @@ from typing import Any
 
 from cookbook import evaluate_in_parallel, scored
 from fi.evals import Evaluator
-from harness import KEYS, Growth, Meter, main
+from harness import KEYS, Growth, Meter, main, wait_for_window
 from workload import asked, cases
 
 _POLL_SECONDS = 3  # the cookbook's
@@ -18,12 +18,20 @@ _LONGEST_WAIT = 45  # 15 rounds of these
 
 
 def threads(
-    url: str, count: int, workers: int, template: str, *, warm_up: bool = True, outcomes: bool = False
+    url: str,
+    count: int,
+    workers: int,
+    template: str,
+    *,
+    warm_up: bool = True,
+    window: float = 0.0,
+    outcomes: bool = False,
 ) -> dict[str, Any]:
     """Evaluate all cases in a thread pool, each by a call of `evaluate`."""
     evaluator = Evaluator(fi_base_url=url, max_workers=workers, **KEYS)
     if warm_up:
         _in_threads(lambda inputs: _evaluate(evaluator, template, inputs), cases(template, workers), workers)
+    wait_for_window(window)
     meter = Meter()
     results = _in_threads(lambda inputs: _evaluate(evaluator, template, inputs), cases(template, count), workers)
     measured: dict[str, Any] = meter.read(count)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
-from rows import cpu, faults, imports, memory, offers, waiting
+from rows import capacity, cpu, evaluations, faults, imports, memory, offers, polling, requests, waiting
 
 if TYPE_CHECKING:
     from lab import Lab
@@ -20,5 +21,18 @@ ROWS: dict[str, Callable[[Lab], list[Line]]] = {
     "memory": memory.memory,
     "faults": faults.faults,
     "offers": offers.offers,
+    "pace_requests": requests.requests,
+    "pace_shared": requests.shared,
+    "pace_evaluations": evaluations.unknown,
+    "pace_plan": evaluations.plan,
+    "pace_async": polling.many,
+    "pace_lognormal": polling.spread,
+    "pace_capacity_8": partial(capacity.found, 8),
+    "pace_capacity_32": partial(capacity.found, 32),
+    "pace_capacity_128": partial(capacity.found, 128),
+    "pace_drop": capacity.falls,
 }
 """By the names that `--only` takes."""
+
+AT_ONCE = ("pace_evaluations", "pace_capacity_8", "pace_capacity_32")
+"""Those that wait for minutes and hardly load the machine: they share it."""

@@ -32,7 +32,7 @@ def faults(lab: Lab) -> list[Line]:
 
 def _inspected(server: Server, measured: Measured) -> Measured:
     """Hold each result against its case: the verdict, and the text that the server evaluated under its id."""
-    server.calm()
+    server.change(faults=[], latency=0)
     given = list(workload.needles(_COUNT))
     outcomes: list[dict[str, Any]] = measured.pop("outcomes")
     wrong = 0
