@@ -10,19 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-DOCS = Path(__file__).parent
-sys.path.append(str(DOCS.parent / "tests"))
+sys.path.append(str(Path(__file__).parent.parent / "tests"))
 
-from chromium import MISSING, chromium, is_there, show
 from selenium.webdriver.common.by import By
-from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
+from chromium import MISSING, chromium, is_there, show
 from fi_async import AsyncEvaluator, Case
 from fi_async.local import Faults, LocalBackend, Lognormal, Switches
 from fi_async.runs import html
 from fi_async.runs.records import Record, RunInfo
 
+DOCS = Path(__file__).parent
 EXAMPLE = DOCS.parent / "examples" / "support_answers.jsonl"
 TEMPLATES = ("groundedness", "context_adherence", "completeness")
 SERVER = Switches(latency=Lognormal(0.06, 0.5), faults=Faults(fail=0.02), seed=4)
@@ -65,13 +64,12 @@ def main() -> None:
         def kept(name: str) -> None:
             browser.save_screenshot(str(DOCS / "_static" / f"report-{name}.png"))
 
-        def in_view(selector: str) -> WebElement:
-            found = browser.find_element(By.CSS_SELECTOR, selector)
-            browser.execute_script("arguments[0].scrollIntoView()", found)
-            return found
+        def in_view(selector: str) -> None:
+            browser.execute_script("document.querySelector(arguments[0]).scrollIntoView()", selector)
 
         opened(height=1000)
         kept("light")
+        opened(height=720)
         in_view("#cases")
         browser.find_element(By.CSS_SELECTOR, "#body button").click()
         in_view("#cases")

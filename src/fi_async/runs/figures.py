@@ -20,6 +20,7 @@ Cause = tuple[str, str]
 """The type and the message of why a case has no score, alike for all cases of the same trouble."""
 
 _BINS: Final = 20
+_GREATEST: Final = 1e100  # what is beyond, or not a number, measures nothing, and has no square
 _MOST_CAUSES: Final = 200  # told apart; more would be one per case
 _OTHER: Final = ("other", "further causes")
 
@@ -187,7 +188,7 @@ class _Template:
             return
         self.scored += 1
         self.verdicts += outcome.passed is not None
-        if outcome.score is not None and math.isfinite(outcome.score):
+        if outcome.score is not None and abs(outcome.score) <= _GREATEST:
             self.scores[outcome.score] += 1
         self.labels.update(outcome.result.choices or ())
 
@@ -210,7 +211,7 @@ class _Template:
     def _bounds(self, total: float, n: int, in_all: int) -> Interval | None:
         if not n or min(self.scores) < 0 or max(self.scores) > 1:
             return None
-        return Interval(total / in_all, (total + in_all - n) / in_all)
+        return Interval(total / in_all, (total + (in_all - n)) / in_all)
 
 
 def _bars(scores: Counter[float], labels: Counter[str], kind: Kind) -> list[Bar]:
@@ -230,8 +231,7 @@ def _histogram(scores: Mapping[float, int]) -> list[Bar]:
         return [Bar(f"{low:g}", sum(scores.values()))]
     counts = [0] * _BINS
     for score, count in scores.items():
-        # Halves first: the difference of two floats may be too great for one.
-        share = (score / 2 - low / 2) / (high / 2 - low / 2)
-        counts[min(int(share * _BINS + 1e-9), _BINS - 1)] += count
+        # A score on an edge counts upward, also where its float falls short of the edge.
+        counts[min(int((score - low) / (high - low) * _BINS + 1e-9), _BINS - 1)] += count
     edges = [low + (high - low) * number / _BINS for number in range(_BINS + 1)]
     return [Bar(f"{edges[n]:.3g} to {edges[n + 1]:.3g}", count) for n, count in enumerate(counts)]

@@ -16,7 +16,7 @@ PAUSE_S: Final = 3600.0
 
 _MOST_STEPS: Final = 60
 _LEAST_STEPS: Final = 4
-_PER_STEP: Final = 10  # evaluations, where there are few
+_PER_STEP: Final = 25  # evaluations, where there are few
 _NOT_OURS: Final = ("reused", "duplicate")  # their latency is another's
 
 

@@ -102,9 +102,9 @@ function line(row) {
       el("button", { type: "button", "aria-expanded": String(isOpen), click: () => toggle(row) }, idOf(row))),
     cell("template", templateOf(row)),
     cell("result", resultOf(row), shadeOf(row)),
-    cell("score", rows.score[row] === null ? "–" : shortNumber(rows.score[row]), "number-cell"),
+    cell("score", rows.score[row] === null ? "-" : shortNumber(rows.score[row]), "number-cell"),
     el("td", {}, el("span", { class: "clamped" }, reason)),
-    cell("latency", latency === null ? "–" : duration(latency / 1000), "number-cell"),
+    cell("latency", latency === null ? "-" : duration(latency / 1000), "number-cell"),
     cell("attempts", rows.attempts[row], "number-cell"));
 }
 
@@ -117,7 +117,7 @@ function detail(row) {
     ["template", templateOf(row)],
     [statusOf(row) === "scored" ? "reason" : "error", reason || "none was given"],
     ...(inputs ? Object.entries(inputs) : [["inputs", "not in this page"]]).map(([key, text]) => [inputs ? `input: ${key}` : key, text]),
-    ["latency", latency === null ? "–" : duration(latency / 1000)],
+    ["latency", latency === null ? "-" : duration(latency / 1000)],
     ["attempts", `${rows.attempts[row]}`],
   ];
   return el("tr", { class: "detail" }, el("td", { colspan: columns.length },
@@ -154,10 +154,11 @@ function filters(change) {
     el("label", {}, "Cause", el("select", { name: "cause" }, option("", "all"), ...causes)),
     el("button", { type: "reset" }, "Reset"));
   let typed = 0;
-  form.addEventListener("input", (event) => {
+  form.search.addEventListener("input", () => {
     clearTimeout(typed);
-    typed = setTimeout(change, event.target.name === "search" ? 150 : 0);
+    typed = setTimeout(change, 150);
   });
+  for (const each of [form.template, form.result, form.cause]) each.addEventListener("change", change);
   form.addEventListener("reset", () => setTimeout(change, 0));
   return form;
 }
@@ -177,14 +178,15 @@ function pager() {
 function showCases() {
   const form = filters(() => update(form));
   const head = (column) => el("th", { scope: "col", "data-column": column.name, class: `column-${column.name}${column.number ? " number-cell" : ""}`, "aria-sort": column.key ? "none" : null },
-    column.key ? el("button", { type: "button", click: () => sortBy(column.name, form) }, column.title) : column.title);
+    column.key ? el("button", { type: "button", click: () => sortBy(column.name, form) }, column.title) : el("span", {}, column.title));
   byId("cases").append(
     form,
     el("p", { id: "found", role: "status", class: "quiet" }),
-    el("div", { class: "scroll" }, el("table", { class: "rows" },
-      el("caption", {}, "Those without a score first, then the lowest scores, unless sorted otherwise. A case opens to its texts."),
-      el("thead", {}, el("tr", {}, ...columns.map(head))),
-      el("tbody", { id: "body" }))),
+    el("figure", {},
+      el("figcaption", {}, "Those without a score first, then the lowest scores, unless sorted otherwise. A case opens to its texts."),
+      el("table", { class: "rows", "aria-label": "Cases" },
+        el("thead", {}, el("tr", {}, ...columns.map(head))),
+        el("tbody", { id: "body" }))),
     pager());
   update(form);
   return form;

@@ -12,11 +12,11 @@ function colour(name) {
 }
 
 function palette() {
-  return Object.fromEntries(["ink", "quiet", "line", "accent", "faint", "good", "bad"].map((name) => [name, colour(name)]));
+  return Object.fromEntries(["ink", "paper", "quiet", "line", "accent", "faint", "good", "bad"].map((name) => [name, colour(name)]));
 }
 
 // A chart in its frame. `settings` is given the palette, and returns what Chart.js takes.
-function chart(title, settings, numbers, { height = null, note = null, said = "" } = {}) {
+function chart(title, settings, numbers, { height = null, note = null, said = "", wide = false } = {}) {
   const canvas = el("canvas", { role: "img", "aria-label": said ? `${title}: ${said}` : title });
   const plot = el("div", { class: "plot" }, canvas);
   if (height !== null) plot.style.height = `${height}rem`;
@@ -28,7 +28,7 @@ function chart(title, settings, numbers, { height = null, note = null, said = ""
     Chart.defaults.borderColor = colours.line;
     drawn = new Chart(canvas, settings(colours));
   });
-  return el("div", { class: "chart" },
+  return el("div", { class: wide ? "chart wide" : "chart" },
     el("h3", {}, title),
     note === null ? null : el("p", { class: "quiet" }, note),
     plot,
@@ -69,7 +69,7 @@ function barChart(title, bars, note) {
     },
   });
   const most = bars.reduce((best, bar) => (bar.count > best.count ? bar : best));
-  const numbers = table(["Result", "Cases"], bars.map((bar) => [bar.label, whole(bar.count)]), { numbers: [1] });
+  const numbers = table(`${title} in numbers`, ["Result", "Cases"], bars.map((bar) => [bar.label, whole(bar.count)]), { numbers: [1] });
   return chart(title, settings, numbers, { note, said: `most results are ${most.label} (${whole(most.count)} of ${whole(total)})` });
 }
 
@@ -77,39 +77,41 @@ function barChart(title, bars, note) {
 function tick(label) {
   const range = label.match(/^(-?[\d.e+-]+) to /);
   if (range) return range[1];
-  return label.length > 16 ? `${label.slice(0, 15)}…` : label;
+  return shortened(label, 16);
 }
 
-// Rates and means from 0 to 1: what is known, how sure it is, and what the cases without a score could make of it.
+const shortened = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+
+// Rates and means from 0 to 1: what is known, how sure it is, and what the cases without a score could still make of it.
 function intervalChart(templates) {
   const settings = (colours) => ({
     data: {
       labels: templates.map((each) => each.name),
       datasets: [
-        { type: "bar", label: "had every case a score", data: templates.map((each) => ends(each.bounds)), backgroundColor: colours.faint, grouped: false, barThickness: 18, order: 3 },
-        { type: "bar", label: "95 % interval", data: templates.map((each) => ends(each.interval)), backgroundColor: colours.accent, grouped: false, barThickness: 6, minBarLength: 2, order: 2 },
-        { type: "scatter", label: "measured", data: templates.map((each) => ({ x: each.value, y: each.name })), pointStyle: "rectRot", radius: 6, backgroundColor: colours.ink, order: 1 },
+        { type: "bar", label: "worst to best case", data: templates.map((each) => ends(each.bounds)), backgroundColor: colours.faint, grouped: false, barThickness: 20, order: 3 },
+        { type: "bar", label: "95% interval", data: templates.map((each) => ends(each.interval)), backgroundColor: colours.accent, grouped: false, barThickness: 8, minBarLength: 2, order: 2 },
+        { type: "scatter", label: "measured", data: templates.map((each) => ({ x: each.value, y: each.name })), pointStyle: "rectRot", radius: 5, borderColor: colours.paper, backgroundColor: colours.ink, order: 1 },
       ],
     },
     options: {
       indexAxis: "y",
       plugins: {
-        legend: { position: "bottom", labels: { usePointStyle: true } },
+        legend: { position: "bottom" },
         tooltip: { callbacks: { label: (item) => `${item.dataset.label}: ${Array.isArray(item.raw) ? between(item.raw) : percent(item.raw.x)}` } },
       },
       scales: {
-        x: { min: 0, max: 1, ticks: { callback: (share) => `${Math.round(share * 100)} %` } },
-        y: { type: "category", labels: templates.map((each) => each.name), offset: true, grid: { display: false }, ticks: { color: colours.ink, callback: (_, at) => tick(templates[at].name) } },
+        x: { min: 0, max: 1, ticks: { maxRotation: 0, callback: (share) => `${Math.round(share * 100)}%` } },
+        y: { type: "category", labels: templates.map((each) => each.name), offset: true, grid: { display: false }, ticks: { color: colours.ink, callback: (_, at) => shortened(templates[at].name, 28) } },
       },
     },
   });
-  const numbers = table(["Template", "Measured", "95 % interval", "Had every case a score"],
+  const numbers = table("Pass rates and mean scores in numbers", ["Template", "Measured", "95% interval", "Worst to best case"],
     templates.map((each) => [each.name, percent(each.value), between(ends(each.interval)), between(ends(each.bounds))]), { numbers: [1, 2, 3] });
-  return chart("Pass rates and mean scores", settings, numbers, { height: 5 + 2.6 * templates.length });
+  return chart("Pass rates and mean scores", settings, numbers, { height: 5 + 2.2 * templates.length, wide: true });
 }
 
 const ends = (interval) => (interval === null ? null : [interval.low, interval.high]);
-const between = (pair) => (pair === null ? "–" : `${percent(pair[0])} to ${percent(pair[1])}`);
+const between = (pair) => (pair === null ? "-" : `${percent(pair[0])} to ${percent(pair[1])}`);
 
 function lineChart(title, step, lines, unit) {
   const settings = (colours) => ({
@@ -145,7 +147,7 @@ function lineChart(title, step, lines, unit) {
       },
     },
   });
-  const numbers = table(["From", ...lines.map((line) => line.label)],
+  const numbers = table(`${title} in numbers`, ["From", ...lines.map((line) => line.label)],
     lines[0].values.map((_, at) => [duration(at * step), ...lines.map((line) => shortNumber(line.values[at]))]),
     { numbers: lines.map((_, at) => at + 1) });
   return chart(title, settings, numbers, {});

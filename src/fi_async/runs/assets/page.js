@@ -16,30 +16,30 @@ function el(tag, attributes, ...children) {
 
 const byId = (id) => document.getElementById(id);
 const whole = (number) => number.toLocaleString("en");
-const percent = (share) => (share === null ? "–" : `${(100 * share).toFixed(1)} %`);
+const percent = (share) => (share === null ? "-" : `${(100 * share).toFixed(1)}%`);
 const plural = (count, one, many = `${one}s`) => `${whole(count)} ${count === 1 ? one : many}`;
 
 function shortNumber(number) {
-  return number === null ? "–" : String(Number(number.toPrecision(3)));
+  return number === null ? "-" : String(Number(number.toPrecision(3)));
 }
 
 function duration(seconds) {
-  if (seconds < 1) return `${shortNumber(seconds * 1000)} ms`;
-  if (seconds < 120) return `${shortNumber(seconds)} s`;
-  if (seconds < 7200) return `${shortNumber(seconds / 60)} min`;
-  return `${shortNumber(seconds / 3600)} h`;
+  if (seconds === 0) return "0\u00a0s";
+  const [unit, of] = seconds < 1 ? ["ms", 0.001] : seconds < 120 ? ["s", 1] : seconds < 7200 ? ["min", 60] : ["h", 3600];
+  return `${shortNumber(seconds / of)}\u00a0${unit}`;
 }
 
 // A table of texts and elements; the first cell of a row heads it. `numbers` are the columns set to the right.
-function table(heads, rows, { caption = null, numbers = [], name = "" } = {}) {
+function table(label, heads, rows, { caption = null, numbers = [], name = "" } = {}) {
   const set = (tag, at, attributes, content) =>
     el(tag, { ...attributes, class: numbers.includes(at) ? "number-cell" : null }, content);
-  return el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": caption ?? "Table" },
-    el("table", { class: name || null },
-      caption === null ? null : el("caption", {}, caption),
-      el("thead", {}, el("tr", {}, ...heads.map((head, at) => set("th", at, { scope: "col" }, head)))),
-      el("tbody", {}, ...rows.map((row) => el("tr", {}, ...row.map((cell, at) =>
-        at === 0 ? set("th", at, { scope: "row" }, cell) : set("td", at, {}, cell)))))));
+  return el("figure", {},
+    caption === null ? null : el("figcaption", {}, caption),
+    el("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": label },
+      el("table", { class: name || null },
+        el("thead", {}, el("tr", {}, ...heads.map((head, at) => set("th", at, { scope: "col" }, head)))),
+        el("tbody", {}, ...rows.map((row) => el("tr", {}, ...row.map((cell, at) =>
+          at === 0 ? set("th", at, { scope: "row" }, cell) : set("td", at, {}, cell))))))));
 }
 
 // The lines of JSON that are deflated in an element.

@@ -27,7 +27,7 @@ function showTotals() {
     tile("No score", whole(unscored), why.join(", ") || "none", unscored ? "bad" : ""),
   ];
   const latency = figures.latency_s;
-  if ("p50" in latency) tiles.push(tile("Median latency", duration(latency.p50), `95 % below ${duration(latency.p95)}, 99 % below ${duration(latency.p99)}`));
+  if ("p50" in latency) tiles.push(tile("Median latency", duration(latency.p50), `95% below ${duration(latency.p95)}, 99% below ${duration(latency.p99)}`));
   const line = figures.timeline;
   if (line) tiles.push(tile("Throughput", `${shortNumber((figures.evaluations - figures.pending) / line.active_s)}/s`, `over ${duration(line.active_s)}`));
   byId("totals").append(...tiles);
@@ -56,11 +56,12 @@ function showNotices() {
 function showTemplates() {
   const each = figures.templates;
   const shown = (template, number) =>
-    number === null ? "–" : template.kind === "rate" ? percent(number) : shortNumber(number);
-  const range = (template, interval) => (interval === null ? "–" : `${shown(template, interval.low)} to ${shown(template, interval.high)}`);
-  const named = { rate: "pass rate", mean: "mean score", labels: "labels", none: "–" };
+    number === null ? "-" : template.kind === "rate" ? percent(number) : shortNumber(number);
+  const range = (template, interval) => (interval === null ? "-" : `${shown(template, interval.low)} to ${shown(template, interval.high)}`);
+  const named = { rate: "pass rate", mean: "mean score", labels: "labels", none: "-" };
   byId("templates").append(table(
-    ["Template", "Scored", "Coverage", "Measured as", "Of the scored", "95 % interval", "Had every case a score"],
+    "Templates",
+    ["Template", "Scored", "Coverage", "Measure", "Value", "95% interval", "Worst to best case"],
     each.map((template) => [
       template.name,
       `${whole(template.scored)} of ${whole(template.all)}`,
@@ -71,8 +72,9 @@ function showTemplates() {
       range(template, template.bounds),
     ]),
     {
-      caption: "A case without a score is not a score of zero: it is left out of the rate and the mean. The last column is what they would be had those cases all got the lowest score, and the highest.",
+      caption: "A case without a score is not a score of zero: values and intervals leave it out. Worst and best case: what the value would be had all those cases got the lowest score, or the highest.",
       numbers: [1, 2, 4, 5, 6],
+      name: "templates",
     },
   ));
   const charts = el("div", { class: "charts" });
@@ -90,7 +92,7 @@ function showPace() {
   const pace = byId("pace");
   pace.hidden = false;
   if (line.pauses) pace.append(el("p", { class: "quiet" }, `${plural(line.pauses, "interruption")} of over an hour cut out.`));
-  const charts = el("div", { class: "charts" }, lineChart("Throughput", line.step_s, [{ label: "ended", values: line.rate }], "evaluations/s"));
+  const charts = el("div", { class: "charts pair" }, lineChart("Throughput", line.step_s, [{ label: "ended", values: line.rate }], "evaluations/s"));
   if (line.median_s.some((value) => value !== null)) {
     charts.append(lineChart("Latency", line.step_s, [{ label: "median", values: line.median_s }, { label: "95th percentile", values: line.p95_s }], "s"));
   }
@@ -100,11 +102,11 @@ function showPace() {
 function showCauses(choose) {
   if (!figures.causes.length) return;
   byId("causes").hidden = false;
-  byId("causes").append(table(["Count", "Cause", "Status", "First", ""], figures.causes.map((cause) => [
+  byId("causes").append(table("Causes", ["Count", "Cause", "Status", "First", ""], figures.causes.map((cause) => [
     whole(cause.count),
     el("span", {}, el("strong", {}, cause.type), cause.message ? `: ${cause.message}` : ""),
     Object.keys(cause.statuses).join(", "),
-    `case ${cause.first}`,
+    `case\u00a0${cause.first}`,
     el("button", { type: "button", click: () => choose(cause.number), "aria-label": `Show the cases of ${cause.type}` }, "Show"),
   ]), { caption: "Cases without a score by cause, the most frequent first", name: "causes", numbers: [0] }));
 }
