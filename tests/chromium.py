@@ -37,6 +37,7 @@ def chromium(width: int = 1280, height: int = 900) -> Iterator[webdriver.Chrome]
     with TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         options = webdriver.ChromeOptions()
         options.binary_location = _BROWSER or ""
+        options.ignore_local_proxy_environment_variables()  # the driver is on this machine
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         for flag in (*_FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}"):
             options.add_argument(flag)

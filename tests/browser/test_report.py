@@ -27,10 +27,8 @@ def records():
 
 
 def texts(browser, selector):
-    return browser.execute_script(
-        "return [...document.querySelectorAll(arguments[0])].map((each) => each.innerText.trim().replace(/\\s+/g, ' '))",
-        selector,
-    )
+    script = "return [...document.querySelectorAll(arguments[0])].map((each) => each.innerText)"
+    return [" ".join(text.split()) for text in browser.execute_script(script, selector)]
 
 
 def column(browser, number):

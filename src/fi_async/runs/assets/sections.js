@@ -102,7 +102,7 @@ function showPace() {
 function showCauses(choose) {
   if (!figures.causes.length) return;
   byId("causes").hidden = false;
-  byId("causes").append(table("Causes", ["Count", "Cause", "Status", "First", ""], figures.causes.map((cause) => [
+  byId("causes").append(table("Causes", ["Count", "Cause", "Status", "First", "Cases"], figures.causes.map((cause) => [
     whole(cause.count),
     el("span", {}, el("strong", {}, cause.type), cause.message ? `: ${cause.message}` : ""),
     Object.keys(cause.statuses).join(", "),
