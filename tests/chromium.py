@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 from selenium import webdriver
 
@@ -37,11 +39,11 @@ def chromium(width: int = 1280, height: int = 900) -> Iterator[webdriver.Chrome]
     with TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         options = webdriver.ChromeOptions()
         options.binary_location = _BROWSER or ""
-        options.ignore_local_proxy_environment_variables()  # the driver is on this machine
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         for flag in (*_FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}"):
             options.add_argument(flag)
-        browser = webdriver.Chrome(options, webdriver.ChromeService(_DRIVER))
+        with patch.dict(os.environ, {"no_proxy": "localhost"}):  # the driver is on this machine
+            browser = webdriver.Chrome(options, webdriver.ChromeService(_DRIVER))
         try:
             yield browser
         finally:
