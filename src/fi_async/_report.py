@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from statistics import fmean
 from typing import Any, get_args
 
@@ -123,6 +124,29 @@ class Report:
         raise IncompleteRunError(
             f"{len(failures)} of {len(self.outcomes)} evaluations have no score ({listed})", failures=failures
         )
+
+    def to_html(self, path: str | Path) -> None:
+        """Write the report as a page that opens in any browser, offline; its name becomes the page's title.
+
+        It holds the inputs of the cases. A file that is there is replaced.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        from fi_async.runs import html  # noqa: PLC0415  # few reports become pages
+        from fi_async.runs.records import Record, RunInfo  # noqa: PLC0415  # as above
+
+        path = Path(path)
+        info = RunInfo(
+            name=path.stem,
+            templates=tuple(self._templates()),
+            model_name=None,
+            backend=", ".join(sorted({outcome.backend for outcome in self.outcomes})),
+            base_url="",
+            started_at=0.0,
+            settings={"wall_s": round(self.wall_s, 3), **asdict(self.counts)},
+        )
+        html.write(path, info, (Record("", outcome, 0.0) for outcome in self.outcomes))
 
     def __repr__(self) -> str:
         summary = self.summary()

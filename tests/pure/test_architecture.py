@@ -19,6 +19,7 @@ PACKAGE = "fi_async"
 FLOORS = [
     ["_catalogue", "_version", "_errors", "hops"],
     ["_models"],
+    ["runs.records", "runs.intervals", "runs.figures", "runs.pace", "runs.rows", "runs.html"],
     ["_settings", "_report"],
     ["protocol."],
     ["pacing."],

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from fi_async._version import __version__
 from fi_async.cli.errors import EXIT_CODES
@@ -36,6 +37,13 @@ Examples:
   fi-async serve --latency 1 --fault 503=0.05 reset_after=0.01
 
 Ctrl-C stops it (exit code 0). Exit code 3: the port is taken."""
+
+_REPORT = """\
+RUN is the file of a run. The page holds the inputs of its cases: show it to those who may read them.
+
+Examples:
+  fi-async report nightly.db
+  fi-async report nightly.db -o nightly.html"""
 
 _TEMPLATES = """\
 Examples:
@@ -80,6 +88,7 @@ def _app() -> App:
     )
     app.command(run, help_epilogue=_RUN)
     app.command(serve, help_epilogue=_SERVE)
+    app.command(report, help_epilogue=_REPORT)
     app.command(templates, help_epilogue=_TEMPLATES)
     return app
 
@@ -105,6 +114,23 @@ def serve(*, flags: ServeFlags = _SERVED) -> int:
     from fi_async.cli.serve import serve_local  # noqa: PLC0415  # as above
 
     return serve_local(flags)
+
+
+def report(
+    run: Path,
+    /,
+    *,
+    out: Annotated[Path | None, Parameter(name=("--out", "-o"), metavar="PATH")] = None,
+) -> int:
+    """Write a run as one HTML page that opens in any browser, offline, and print where it is.
+
+    Args:
+        run: The run's file.
+        out: The page. Omitted: beside the run, under its name with .html.
+    """
+    from fi_async.cli.report import write_report  # noqa: PLC0415  # as above
+
+    return write_report(run, out)
 
 
 def templates(

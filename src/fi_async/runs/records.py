@@ -16,7 +16,7 @@ class Record:
     Attributes:
         key: Hex digits that name the work: equal for equal template, model, parameters and inputs, in any run.
         outcome: Its `index` is the case's position in the input.
-        ended_at: When it ended, in seconds since the epoch.
+        ended_at: When it ended, in seconds since the epoch; 0 where that is not known.
     """
 
     key: str
@@ -34,7 +34,7 @@ class RunInfo:
         model_name: The judge, if one was named.
         backend: "cloud" or "local".
         base_url: The server.
-        started_at: When the run first began, in seconds since the epoch.
+        started_at: When the run first began, in seconds since the epoch; 0 where that is not known.
         ended_at: When it was last found complete; None while it is not.
         version: Of the package that began it.
         settings: Options of the run, plain values. No credentials.

@@ -1,0 +1,112 @@
+// What stands above the cases: totals, notices, templates, pace and causes; and below them, the run.
+
+const figures = facts.figures;
+const scored = figures.statuses.scored;
+const unscored = figures.evaluations - scored;
+
+function showHead() {
+  byId("name").textContent = facts.name;
+  const run = Object.fromEntries(facts.run);
+  byId("about").textContent = [
+    plural(figures.cases, "case"),
+    plural(figures.templates.length, "template"),
+    ...[run.model, run.backend, run.started].filter(Boolean),
+  ].join(" · ");
+  byId("made").textContent = `Made by fi-async ${facts.version}. Charts by Chart.js (MIT licence).`;
+  byId("run").append(...facts.run.flatMap(([name, text]) => [el("dt", {}, name), el("dd", {}, text)]));
+}
+
+function showTotals() {
+  const tile = (name, number, more, shade) =>
+    el("div", {}, el("dt", {}, name), el("dd", { class: ["number", shade].filter(Boolean).join(" ") }, number), el("dd", { class: "quiet" }, more));
+  const ended = Object.entries(figures.statuses).filter(([status, count]) => status !== "scored" && count);
+  const why = [...ended, ...(figures.pending ? [["pending", figures.pending]] : [])].map(([status, count]) => `${whole(count)} ${status}`);
+  const tiles = [
+    tile("Evaluations", whole(figures.evaluations), `of ${plural(figures.cases, "case")}`),
+    tile("Coverage", percent(figures.evaluations ? scored / figures.evaluations : 1), `${whole(scored)} scored`),
+    tile("No score", whole(unscored), why.join(", ") || "none", unscored ? "bad" : ""),
+  ];
+  const latency = figures.latency_s;
+  if ("p50" in latency) tiles.push(tile("Median latency", duration(latency.p50), `95% below ${duration(latency.p95)}, 99% below ${duration(latency.p99)}`));
+  const line = figures.timeline;
+  if (line) tiles.push(tile("Throughput", `${shortNumber((figures.evaluations - figures.pending) / line.active_s)}/s`, `over ${duration(line.active_s)}`));
+  byId("totals").append(...tiles);
+}
+
+function showNotices() {
+  const kept = facts.kept;
+  const some = [
+    kept.reasons[0] < kept.reasons[1] ? `the reasons of ${whole(kept.reasons[0])} of ${whole(kept.reasons[1])} evaluations` : "",
+    kept.inputs[0] < kept.inputs[1] ? `the inputs of ${whole(kept.inputs[0])} of ${whole(kept.inputs[1])} cases` : "",
+    kept.ids[0] < kept.ids[1] ? `the ids of ${whole(kept.ids[0])} of ${whole(kept.ids[1])} cases` : "",
+  ].filter(Boolean);
+  const ended = figures.evaluations - figures.pending;
+  const others = Object.entries(figures.origins).filter(([origin]) => origin === "reused" || origin === "duplicate");
+  const said = [
+    figures.pending ? `The run is not complete: ${plural(figures.pending, "evaluation")} pending.` : "",
+    figures.estimate ? "Some scores are lexical estimates of the local backend, which is not the platform's judge." : "",
+    figures.possible_duplicates ? `${plural(figures.possible_duplicates, "evaluation")} may have been paid twice: sent again after a request that had no answer.` : "",
+    others.length ? `Not evaluated anew: ${others.map(([origin, count]) => `${whole(count)} ${origin}`).join(", ")}.` : "",
+    facts.shown < ended ? `The table has ${whole(facts.shown)} of ${whole(ended)} evaluations: those without a score, and the lowest scores.` : "",
+    some.length ? `To keep the page small it holds ${some.join(", and ")}: those without a score first, then the lowest scores. All numbers are of the whole run.` : "",
+  ].filter(Boolean);
+  byId("notices").append(...said.map((text) => el("p", { class: "notice" }, text)));
+}
+
+function showTemplates() {
+  const each = figures.templates;
+  const shown = (template, number) =>
+    number === null ? "-" : template.kind === "rate" ? percent(number) : shortNumber(number);
+  const range = (template, interval) => (interval === null ? "-" : `${shown(template, interval.low)} to ${shown(template, interval.high)}`);
+  const named = { rate: "pass rate", mean: "mean score", labels: "labels", none: "-" };
+  byId("templates").append(table(
+    "Templates",
+    ["Template", "Scored", "Coverage", "Measure", "Value", "95% interval", "Worst to best case"],
+    each.map((template) => [
+      template.name,
+      `${whole(template.scored)} of ${whole(template.all)}`,
+      percent(template.all ? template.scored / template.all : 1),
+      named[template.kind],
+      shown(template, template.value),
+      range(template, template.interval),
+      range(template, template.bounds),
+    ]),
+    {
+      caption: "A case without a score is not a score of zero: values and intervals leave it out. Worst and best case: what the value would be had all those cases got the lowest score, or the highest.",
+      numbers: [1, 2, 4, 5, 6],
+      name: "templates",
+    },
+  ));
+  const charts = el("div", { class: "charts" });
+  const inOne = each.filter((template) => template.bounds !== null);
+  if (inOne.length) charts.append(intervalChart(inOne));
+  for (const template of each.filter((one) => one.bars.length)) {
+    charts.append(barChart(template.name, template.bars, `${plural(template.scored, "result")}`));
+  }
+  byId("templates").append(charts);
+}
+
+function showPace() {
+  const line = figures.timeline;
+  if (!line) return;
+  const pace = byId("pace");
+  pace.hidden = false;
+  if (line.pauses) pace.append(el("p", { class: "quiet" }, `${plural(line.pauses, "interruption")} of over an hour cut out.`));
+  const charts = el("div", { class: "charts pair" }, lineChart("Throughput", line.step_s, [{ label: "ended", values: line.rate }], "evaluations/s"));
+  if (line.median_s.some((value) => value !== null)) {
+    charts.append(lineChart("Latency", line.step_s, [{ label: "median", values: line.median_s }, { label: "95th percentile", values: line.p95_s }], "s"));
+  }
+  pace.append(charts);
+}
+
+function showCauses(choose) {
+  if (!figures.causes.length) return;
+  byId("causes").hidden = false;
+  byId("causes").append(table("Causes", ["Count", "Cause", "Status", "First", "Cases"], figures.causes.map((cause) => [
+    whole(cause.count),
+    el("span", {}, el("strong", {}, cause.type), cause.message ? `: ${cause.message}` : ""),
+    Object.keys(cause.statuses).join(", "),
+    `case\u00a0${cause.first}`,
+    el("button", { type: "button", click: () => choose(cause.number), "aria-label": `Show the cases of ${cause.type}` }, "Show"),
+  ]), { caption: "Cases without a score by cause, the most frequent first", name: "causes", numbers: [0] }));
+}
