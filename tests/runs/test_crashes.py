@@ -1,11 +1,10 @@
-"""Whatever happens to a run, in whatever order, it can be gone on with: nothing is lost, nothing is wrong, all is told."""
+"""Whatever happens to a run, in any order, it can be gone on with: nothing is lost or wrong, all is told."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +71,7 @@ class Crashes(RuleBasedStateMachine):
             running = asyncio.ensure_future(self.gather(drain=0.001))
             await anyio.sleep(seconds)
             while hops.under_way:
-                time.sleep(0.001)  # a commit under way is there or not, as on a disk, but not half of its copy
+                pass  # a commit under way is there or not, as on a disk, but not half of its copy
             for file in self.place.glob(f"{self.path.name}*"):
                 if not file.name.endswith(("-shm", "-lock")):
                     shutil.copy(file, self.place / file.name.replace(self.path.name, f"run-{self.generation + 1}.db"))

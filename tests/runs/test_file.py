@@ -73,8 +73,7 @@ def test_a_file_cut_at_any_byte_replays_to_what_was_once_true_or_is_refused(made
         with open_view(place / "run.db") as view:
             standing = [(view.past.has_ended(n), view.past.story(n)) for n in range(1, view.past.count + 1)]
             assert len(list(view.records())) == sum(ended for ended, _ in standing)
-    except JournalError as error:
-        assert str(place) in str(error)
+    except JournalError:
         return
     part = events(place / "run.db")
     cases, known = [each for each in part if len(each) == 2], [each for each in part if len(each) == 3]
@@ -181,7 +180,7 @@ def test_a_directory_that_is_not_there_is_told(tmp_path):
 async def test_a_full_disk_is_told_and_nothing_follows_what_is_not_in_the_file(tmp_path):
     path = tmp_path / "run.db"
     told = []
-    with pytest.raises(JournalError) as caught:
+    with pytest.raises(JournalError) as caught:  # noqa: PT012  # it is raised on the way out, after the rest
         async with Journal(path, INFO, lambda: 2.0) as journal:
             (case,) = await journal.admit([row(0)])
             pages = journal._connection.execute("PRAGMA page_count").fetchone()[0]
