@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     )
     from fi_async._report import Counts, Report
     from fi_async._settings import Limit, RunOptions, Timeout
+    from fi_async.cases import cases_from
     from fi_async.evaluator import AsyncEvaluator
     from fi_async.execution import Execution
     from fi_async.standalone import aevaluate, evaluate
@@ -81,10 +82,11 @@ __all__ = [
     "ValidationError",
     "__version__",
     "aevaluate",
+    "cases_from",
     "evaluate",
 ]
 
-_ROOMS = ("_errors", "_settings", "_models", "_report", "execution", "evaluator", "sync", "standalone")
+_ROOMS = ("_errors", "_settings", "_models", "_report", "cases", "execution", "evaluator", "sync", "standalone")
 
 
 def __getattr__(name: str) -> Any:

@@ -15,6 +15,7 @@ from fi_async._errors import FiAsyncError
 from fi_async._models import Case, EvalResult, Inputs, Outcome, Template, TemplateLike
 from fi_async._report import Counts, Report
 from fi_async._settings import RunOptions
+from fi_async.cases.tables import HasColumnNames, HasColumns
 from fi_async.engine import Run, fetch_once
 from fi_async.flow import Work
 from fi_async.intake import Intake, as_async, grouped, questions
@@ -26,7 +27,7 @@ from fi_async.session import Session
 from fi_async.slots import Slots
 
 Templates = TemplateLike | Sequence[TemplateLike]
-Cases = Iterable[Inputs | Case] | AsyncIterable[Inputs | Case]
+Cases = Iterable[Inputs | Case] | AsyncIterable[Inputs | Case] | HasColumns | HasColumnNames
 
 
 @dataclass(frozen=True, slots=True)

@@ -358,7 +358,8 @@ class AsyncEvaluator:
         """Return the outcomes of all cases in input order, whatever happened to any of them.
 
         Args:
-            cases: Dicts of inputs by key, or Cases: a list, a generator or an async iterator.
+            cases: Dicts of inputs by key, or Cases: a list, a generator or an async iterator; or a frame, or a
+                dataset, each row a case. `cases_from` reads files, renames columns and draws samples.
             eval_templates: One or several; each case is evaluated under each.
             eval_config: The template's parameters; with several templates, those of each by its name.
             custom_eval_name: As of `evaluate`.

@@ -11,6 +11,8 @@ import anyio
 from fi_async._errors import APITimeoutError, ConfigurationError, InvalidCaseError
 from fi_async._models import Case, Inputs, Outcome, OutcomeStatus, Template
 from fi_async._settings import RunOptions
+from fi_async.cases.rows import Row, Source
+from fi_async.cases.tables import in_memory
 from fi_async.flow import Context, Job, Work
 from fi_async.jobs import accept, outcome, score
 from fi_async.protocol import inputs
@@ -95,27 +97,32 @@ class Intake:
 
     def admit(self, index: int, item: Inputs | Case) -> list[Work | Outcome]:
         """Return a case's work under each template, or the outcome that says why it cannot be sent."""
-        rows: Sequence[inputs.Row | InvalidCaseError]
         try:
             case = inputs.case_of(item, index)
-            rows = inputs.prepare(
-                case,
-                [each.template for each in self.questions],
-                fill_missing=self.options.fill_missing,
-                extra_keys=self.options.extra_keys,
-            )
+            rows = self._prepare(case)
         except InvalidCaseError as error:
             case, rows = Case({}), [error] * len(self.questions)
+        place = case.place if isinstance(case, Row) else f"case {index}"
         admitted: list[Work | Outcome] = []
         for question, row in zip(self.questions, rows, strict=True):
             work = Work(index, case, question.parameters)
             if isinstance(row, InvalidCaseError):
-                located = InvalidCaseError(f"case {index}: {row.message}", field=row.field, index=index)
+                located = InvalidCaseError(f"{place}: {row.message}", field=row.field, index=index)
                 admitted.append(outcome(work, self.context.backend, OutcomeStatus.INVALID, error=located))
             else:
                 work.row = row
                 admitted.append(work)
         return admitted
+
+    def _prepare(self, case: Case) -> Sequence[inputs.Row | InvalidCaseError]:
+        if isinstance(case, Row) and case.problem is not None:
+            return [InvalidCaseError(case.problem)] * len(self.questions)
+        return inputs.prepare(
+            case,
+            [each.template for each in self.questions],
+            fill_missing=self.options.fill_missing,
+            extra_keys=self.options.extra_keys,
+        )
 
 
 def grouped(works: Sequence[Work], *, held: bool) -> list[list[Work]]:
@@ -138,12 +145,16 @@ def grouped(works: Sequence[Work], *, held: bool) -> list[list[Work]]:
     return groups
 
 
-async def as_async(items: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[Any]:
-    """Iterate over either kind, letting others have their turn now and then."""
+async def as_async(items: object) -> AsyncGenerator[Any]:
+    """Iterate over either kind, and over the rows of a frame, letting others have their turn now and then."""
+    if (table := in_memory(items)) is not None:
+        items = Source(table).rows()
     if isinstance(items, AsyncIterable):
         async for item in items:
             yield item
         return
+    if not isinstance(items, Iterable):
+        raise ConfigurationError(f"cases must be an iterable of dicts or Cases, or a frame, not {type(items).__name__}")
     for position, item in enumerate(items, 1):
         yield item
         if position % _READ_AT_ONCE == 0:

@@ -19,8 +19,10 @@ PACKAGE = "fi_async"
 FLOORS = [
     ["_catalogue", "_version", "_errors"],
     ["_models"],
+    ["_extras", "_html"],
+    ["_shapes"],
     ["_settings", "_report"],
-    ["protocol."],
+    ["protocol.", "cases."],
     ["pacing."],
     ["transport", "flow", "slots"],
     ["jobs"],

@@ -51,9 +51,22 @@ PUBLIC = [
     "ValidationError",
     "__version__",
     "aevaluate",
+    "cases_from",
     "evaluate",
 ]
-EXTRAS = ("starlette", "uvicorn", "httptools", "aiohttp", "httpx_aiohttp", "cyclopts", "rich")
+EXTRAS = (
+    "starlette",
+    "uvicorn",
+    "httptools",
+    "aiohttp",
+    "httpx_aiohttp",
+    "cyclopts",
+    "rich",
+    "narwhals",
+    "pandas",
+    "polars",
+    "pyarrow",
+)
 
 
 def loaded_by(program: str) -> set[str]:

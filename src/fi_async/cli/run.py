@@ -7,16 +7,17 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final
 
+from fi_async.cases.rows import Source
 from fi_async.cli import asked, errors, terminal
 from fi_async.cli.errors import ImpossibleError, UsageError
 from fi_async.cli.options import RunFlags
 from fi_async.cli.progress import Shown, progress
-from fi_async.cli.results import Sink
-from fi_async.cli.sources import Source, source_of
+from fi_async.cli.sinks import Sink
+from fi_async.cli.sources import source_of
 from fi_async.cli.stdin import in_thread
 from fi_async.cli.summary import Totals, show
 from fi_async.evaluator import AsyncEvaluator
@@ -53,7 +54,7 @@ def run_file(file: str, flags: RunFlags) -> int:
         ImpossibleError, FiAsyncError, OSError: It could not be done, or not to its end.
     """
     plan = _plan(file, flags)
-    totals = Totals(plan.templates, plan.source)
+    totals = Totals(plan.templates)
     began = monotonic()
     trouble: BaseException | None = None
     with Sink(flags.out, plan.source) as sink:
@@ -78,10 +79,10 @@ def run_file(file: str, flags: RunFlags) -> int:
 
 def _plan(file: str, flags: RunFlags) -> Plan:
     names = names_of(flags.evals)
-    source = source_of(file, flags.limit)
     backend = asked.backend(flags.backend)
     known = asked.check_templates(names, backend)
-    source = replace(source, mapped=asked.mapping(flags.mapping or (), names, known))
+    mapping, constants = asked.mapping(flags.mapping or (), names, known), asked.constants(flags.constants or ())
+    source = source_of(file, flags, mapping, constants)
     asked.check_columns(source, known)
     config = asked.eval_config(flags.param or (), names, known)
     return Plan(asked.evaluator(backend, flags), names, config, source, min(flags.concurrency, _MOST_UNREACHABLE))
@@ -94,7 +95,7 @@ async def _evaluate(plan: Plan, totals: Totals, sink: Sink, shown: Shown) -> Non
         async with AsyncExitStack() as stack:
             ev = await stack.enter_async_context(plan.evaluator)
             rows = plan.source.rows()
-            cases = stack.enter_context(closing(rows)) if plan.source.is_file else in_thread(rows)
+            cases = stack.enter_context(closing(rows)) if plan.source.is_stored else in_thread(rows)
             outcomes = ev.stream(cases, plan.templates, eval_config=plan.config, counts=totals.counts)
             async for outcome in await stack.enter_async_context(aclosing(outcomes)):
                 sink.write(outcome)
