@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from fi_async.cases import cases_from
     from fi_async.evaluator import AsyncEvaluator
     from fi_async.execution import Execution
+    from fi_async.progress.meter import Progress
     from fi_async.standalone import aevaluate, evaluate
     from fi_async.sync import BlockingExecution, Evaluator
 
@@ -71,6 +72,7 @@ __all__ = [
     "Outcome",
     "OutcomeStatus",
     "PermissionDeniedError",
+    "Progress",
     "ProtocolError",
     "RateLimitError",
     "Report",
@@ -86,7 +88,18 @@ __all__ = [
     "evaluate",
 ]
 
-_ROOMS = ("_errors", "_settings", "_models", "_report", "cases", "execution", "evaluator", "sync", "standalone")
+_ROOMS = (
+    "_errors",
+    "_settings",
+    "_models",
+    "_report",
+    "cases",
+    "progress.meter",
+    "execution",
+    "evaluator",
+    "sync",
+    "standalone",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -18,8 +18,10 @@ from fi_async._settings import RunOptions
 from fi_async.cases.tables import HasColumnNames, HasColumns
 from fi_async.engine import Run, fetch_once
 from fi_async.flow import Work
-from fi_async.intake import Intake, as_async, grouped, questions
+from fi_async.intake import Intake, as_async, count_of, grouped, questions
 from fi_async.jobs import Started, score, start
+from fi_async.progress.displays import Asked
+from fi_async.progress.watch import watched
 from fi_async.protocol import requests, responses
 from fi_async.protocol.inputs import rows_of
 from fi_async.protocol.templates import names_of
@@ -107,12 +109,18 @@ async def evaluate(
     return [each.result for each in ended if each.result is not None]
 
 
-async def gather(session: Session, ask: Ask, cases: Cases) -> Report:
+async def gather(session: Session, ask: Ask, cases: Cases, progress: Asked = False) -> Report:
     """Return the outcomes of all cases. Raises only what no other case could escape; see `evaluate`."""
     began = anyio.current_time()
     intake = await ask.intake(session)
-    run = ask.run(session, intake)
     read = 0
+
+    def emit(ended: Outcome) -> None:
+        run.finished.append(ended)
+        run.release()
+        seen(ended)
+
+    run = ask.run(session, intake, emit=emit)
 
     async def feed() -> AsyncGenerator[list[Work | Outcome]]:
         nonlocal read
@@ -127,7 +135,8 @@ async def gather(session: Session, ask: Ask, cases: Cases) -> Report:
         return Report(ended, anyio.current_time() - began, intake.context.counts)
 
     try:
-        await run.drive(feed, intake.begin)
+        async with watched(progress, lambda: _total(intake, cases), run.standing) as seen:
+            await run.drive(feed, intake.begin)
     except FiAsyncError as error:
         error.report = report()
         raise
@@ -138,7 +147,14 @@ async def gather(session: Session, ask: Ask, cases: Cases) -> Report:
     return report()
 
 
-async def stream(session: Session, ask: Ask, cases: Cases, counts: Counts | None = None) -> AsyncGenerator[Outcome]:
+def _total(intake: Intake, cases: Cases) -> int | None:
+    count = count_of(cases)
+    return None if count is None else count * len(intake.questions)
+
+
+async def stream(
+    session: Session, ask: Ask, cases: Cases, counts: Counts | None = None, progress: Asked = False
+) -> AsyncGenerator[Outcome]:
     """Yield outcomes as they come. Cases are read no faster than outcomes are taken."""
     intake = await ask.intake(session)
     if counts is not None:
@@ -147,6 +163,7 @@ async def stream(session: Session, ask: Ask, cases: Cases, counts: Counts | None
     arrived = asyncio.Event()
 
     def emit(outcome: Outcome) -> None:
+        seen(outcome)
         ready.append(outcome)
         arrived.set()
 
@@ -159,20 +176,21 @@ async def stream(session: Session, ask: Ask, cases: Cases, counts: Counts | None
                 yield intake.admit(index, case)
                 index += 1
 
-    # A task of its own, not a task group: a generator may be closed by another task than it began in, and a
-    # task group must not. Whichever way the generator ends, the task has ended before it.
-    driving = asyncio.create_task(run.drive(feed, intake.begin))
-    driving.add_done_callback(lambda _: arrived.set())
-    try:
-        while True:
-            while ready:
-                yield ready.popleft()
-                run.release()
-            if driving.done():
-                break
-            await arrived.wait()
-            arrived.clear()
-        await driving
-    finally:
-        driving.cancel()
-        await asyncio.wait([driving])
+    async with watched(progress, lambda: _total(intake, cases), run.standing) as seen:
+        # A task of its own, not a task group: a generator may be closed by another task than it began in, and a
+        # task group must not. Whichever way the generator ends, the task has ended before it.
+        driving = asyncio.create_task(run.drive(feed, intake.begin))
+        driving.add_done_callback(lambda _: arrived.set())
+        try:
+            while True:
+                while ready:
+                    yield ready.popleft()
+                    run.release()
+                if driving.done():
+                    break
+                await arrived.wait()
+                arrived.clear()
+            await driving
+        finally:
+            driving.cancel()
+            await asyncio.wait([driving])

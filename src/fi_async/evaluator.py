@@ -19,6 +19,7 @@ from fi_async._settings import LOCAL, OMITTED, Connection, Omitted, RunKeywords,
 from fi_async.calls import Ask, Cases, Templates
 from fi_async.engine import fetch_once
 from fi_async.execution import Execution, poll_all
+from fi_async.progress.displays import Asked
 from fi_async.protocol import requests, responses
 from fi_async.protocol.inputs import rows_of
 from fi_async.protocol.templates import names_of
@@ -353,6 +354,7 @@ class AsyncEvaluator:
         eval_config: Mapping[str, Any] | None = None,
         custom_eval_name: str | None = None,
         error_localizer: bool = False,
+        progress: Asked = False,
         **options: Unpack[RunKeywords],
     ) -> Report:
         """Return the outcomes of all cases in input order, whatever happened to any of them.
@@ -364,6 +366,8 @@ class AsyncEvaluator:
             eval_config: The template's parameters; with several templates, those of each by its name.
             custom_eval_name: As of `evaluate`.
             error_localizer: As of `evaluate`.
+            progress: True shows a bar in a terminal or a notebook, and lines in a log. A function is called with a
+                Progress twice a second, and at the end.
             **options: As of the class, for this call alone.
 
         Raises:
@@ -381,7 +385,7 @@ class AsyncEvaluator:
         """
         fields = {"custom_eval_name": custom_eval_name, "error_localizer": error_localizer}
         ask = self._ask(eval_templates, eval_config, fields, options)
-        return await calls.gather(self._session, ask, cases)
+        return await calls.gather(self._session, ask, cases, progress)
 
     def stream(
         self,
@@ -392,6 +396,7 @@ class AsyncEvaluator:
         custom_eval_name: str | None = None,
         error_localizer: bool = False,
         counts: Counts | None = None,
+        progress: Asked = False,
         **options: Unpack[RunKeywords],
     ) -> AsyncGenerator[Outcome]:
         """Iterate over outcomes as cases end, in memory that does not grow with their number.
@@ -406,6 +411,7 @@ class AsyncEvaluator:
             custom_eval_name: As above.
             error_localizer: As above.
             counts: Filled with what the run asks of the server, as it goes.
+            progress: As above.
             **options: As above.
 
         Raises:
@@ -413,7 +419,7 @@ class AsyncEvaluator:
         """
         fields = {"custom_eval_name": custom_eval_name, "error_localizer": error_localizer}
         ask = self._ask(eval_templates, eval_config, fields, options)
-        return calls.stream(self._session, ask, cases, counts)
+        return calls.stream(self._session, ask, cases, counts, progress)
 
     def _ask(
         self,

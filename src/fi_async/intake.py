@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence, Sized
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -145,17 +146,31 @@ def grouped(works: Sequence[Work], *, held: bool) -> list[list[Work]]:
     return groups
 
 
-async def as_async(items: object) -> AsyncGenerator[Any]:
+def count_of(items: object) -> int | None:
+    """Return how many cases there are; None if that is known only when all are read."""
+    source = _source_of(items)
+    if source is not None:
+        return source.count()
+    return len(items) if isinstance(items, Sized) else None
+
+
+def _source_of(items: object) -> Source | None:
+    table = None if isinstance(items, Source) else in_memory(items)
+    return Source(table) if table is not None else items if isinstance(items, Source) else None
+
+
+async def as_async(items: Any) -> AsyncGenerator[Any]:
     """Iterate over either kind, and over the rows of a frame, letting others have their turn now and then."""
-    if (table := in_memory(items)) is not None:
-        items = Source(table).rows()
     if isinstance(items, AsyncIterable):
         async for item in items:
             yield item
         return
-    if not isinstance(items, Iterable):
+    source = _source_of(items)
+    if source is None and not isinstance(items, Iterable):
         raise ConfigurationError(f"cases must be an iterable of dicts or Cases, or a frame, not {type(items).__name__}")
-    for position, item in enumerate(items, 1):
-        yield item
-        if position % _READ_AT_ONCE == 0:
-            await anyio.lowlevel.checkpoint()
+    # A file is not left open when the run ends early.
+    with nullcontext(items) if source is None else closing(source.rows()) as rows:
+        for position, item in enumerate(rows, 1):
+            yield item
+            if position % _READ_AT_ONCE == 0:
+                await anyio.lowlevel.checkpoint()

@@ -40,6 +40,7 @@ PUBLIC = [
     "Outcome",
     "OutcomeStatus",
     "PermissionDeniedError",
+    "Progress",
     "ProtocolError",
     "RateLimitError",
     "Report",

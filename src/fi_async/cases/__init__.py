@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,8 @@ def cases_from(
     limit: int | None = None,
     sample: int | None = None,
     seed: int = 0,
-) -> Generator[Case]:
-    """Return an iterator over the cases of a file, a frame, a dataset or any iterable, read as they are taken.
+) -> Iterable[Case]:
+    """Return the cases of a file, a frame, a dataset or any iterable, read as they are iterated over.
 
     A row that cannot be read is a case too: in a run it ends as invalid, with its file and line.
 
@@ -52,7 +52,7 @@ def cases_from(
     table = table_of(source)
     shape = Shape(mapping or {}, constants or {}, id_column, limit, sample, seed)
     _check(shape, table)
-    return Source(table, shape).rows()
+    return Source(table, shape)
 
 
 def table_of(source: Any) -> Table:

@@ -165,6 +165,9 @@ class Source:
         """True if it can be read more than once, and reading does not wait for anybody."""
         return self.path is not None and (self.path.is_file() or self.path.is_dir())
 
+    def __iter__(self) -> Iterator[Row]:
+        return self.rows()
+
     def rows(self) -> Generator[Row]:
         """Yield the cases, one at a time."""
         return self.shape.rows(self.table.records())
