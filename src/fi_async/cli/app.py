@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import App
 
 from fi_async._version import __version__
+from fi_async.cli import settings
 from fi_async.cli.errors import EXIT_CODES
 from fi_async.cli.options import Flag, RunFlags, ServeFlags
 from fi_async.cli.sources import STDIN
@@ -43,6 +44,14 @@ Examples:
   fi-async templates groundedness
   fi-async templates --local --json"""
 
+_CONFIG = """\
+Flags go above the environment (FI_ASYNC_CONCURRENCY=32), and that above a file: fi-async.toml, or [tool.fi_async] in
+pyproject.toml, the nearest from here up.
+
+Examples:
+  fi-async config
+  fi-async config --json"""
+
 _TOP = """\
 Examples:
   fi-async run answers.jsonl --eval groundedness --out scores.jsonl
@@ -77,10 +86,15 @@ def _app() -> App:
         print_error=False,
         exit_on_error=False,
         result_action="return_value",
+        config=settings.apply,
     )
     app.command(run, help_epilogue=_RUN)
     app.command(serve, help_epilogue=_SERVE)
     app.command(templates, help_epilogue=_TEMPLATES)
+    app.command(config, help_epilogue=_CONFIG)
+    app.register_install_completion_command(
+        help="Install completion for this shell, or for the one that --shell names."
+    )
     return app
 
 
@@ -124,3 +138,12 @@ def templates(
     from fi_async.cli.templates import show_all, show_one  # noqa: PLC0415  # as above
 
     return show_all(local_only=local, as_json=json) if name is None else show_one(name, as_json=json)
+
+
+def config(*, json: Annotated[bool, Flag] = False) -> int:
+    """Show the settings of runs, and where each comes from. Asks no server; shows no key.
+
+    Args:
+        json: Print JSON.
+    """
+    return settings.show(as_json=json)
