@@ -18,7 +18,7 @@ from fi_async._settings import RunOptions
 from fi_async.cases.tables import HasColumnNames, HasColumns
 from fi_async.engine import Run, fetch_once
 from fi_async.flow import Work
-from fi_async.intake import Intake, as_async, count_of, grouped, questions
+from fi_async.intake import Intake, as_async, count_of, grouped, questions, unread
 from fi_async.jobs import Started, score, start
 from fi_async.progress.displays import Asked
 from fi_async.progress.watch import watched
@@ -113,7 +113,7 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: Asked = Fal
     """Return the outcomes of all cases. Raises only what no other case could escape; see `evaluate`."""
     began = anyio.current_time()
     intake = await ask.intake(session)
-    read = 0
+    read, all_read = 0, False
 
     def emit(ended: Outcome) -> None:
         run.finished.append(ended)
@@ -123,11 +123,12 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: Asked = Fal
     run = ask.run(session, intake, emit=emit)
 
     async def feed() -> AsyncGenerator[list[Work | Outcome]]:
-        nonlocal read
+        nonlocal read, all_read
         async with aclosing(as_async(cases)) as source:
             async for case in source:
                 read += 1
                 yield intake.admit(read - 1, case)
+        all_read = True
 
     def report() -> Report:
         place = {question.template.name: place for place, question in enumerate(intake.questions)}
@@ -140,10 +141,9 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: Asked = Fal
     except FiAsyncError as error:
         error.report = report()
         raise
-    if isinstance(cases, Sequence):
-        # The timeout of the call may have ended it before all were read.
-        for index in range(read, len(cases)):
-            run.finished.extend(intake.cancelled(index, cases[index]))
+    if not all_read:  # the timeout of the call ended it before
+        for index, case in enumerate(unread(cases, read), read):
+            run.finished.extend(intake.cancelled(index, case))
     return report()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence, Sized
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 import anyio
@@ -152,6 +153,14 @@ def count_of(items: object) -> int | None:
     if source is not None:
         return source.count()
     return len(items) if isinstance(items, Sized) else None
+
+
+def unread(items: object, read: int) -> Iterable[Inputs | Case]:
+    """Return the cases after those that were read; none where they cannot be read again."""
+    source = _source_of(items)
+    if source is not None:
+        return islice(source.rows(), read, None) if source.count() is not None else ()
+    return islice(items, read, None) if isinstance(items, Sequence) else ()
 
 
 def _source_of(items: object) -> Source | None:

@@ -85,7 +85,7 @@ def test_a_run_goes_by_them_and_flags_go_above(cli, here, jsonl, embedded):
     ("content", "said"),
     [
         ("concurency = 3", "unknown key 'concurency'; did you mean concurrency?"),
-        ("limit = 1", "unknown key 'limit'; did you mean timeout?"),
+        ("limit = 1", "unknown key 'limit'; there are backend, concurrency,"),
         ("xyz = 1", "unknown key 'xyz'; there are backend, concurrency, max_retries, model, no_progress,"),
         ("fi_api_key = 'x'", "fi_api_key belongs into the environment, as FI_API_KEY, not into a file"),
         ("timeout = [1]", "timeout must be one value, not list"),

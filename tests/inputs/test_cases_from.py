@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from embedded import NEEDLE, backend, client
-from fi_async import Case, ConfigurationError, cases_from
+from fi_async import Case, ConfigurationError, Timeout, cases_from
 from fi_async.cases.rows import reservoir
 
 ROWS = [{"id": 7, "answer": "Paris", "n": 1.5}, {"id": 8, "answer": None, "n": None}]
@@ -258,6 +258,17 @@ async def test_a_bad_row_is_an_outcome_with_its_file_and_line(tmp_path):
         ),
     ]
     assert json.loads(json.dumps(report.to_dicts()))[1]["inputs"] is None
+
+
+@pytest.mark.parametrize("make", [list, pl.DataFrame, cases_from])
+async def test_what_a_timeout_left_unread_is_cancelled(make):
+    rows = [{"text": "needle"}] * 100
+    async with client(backend(latency=1.0), concurrency=2) as ev:
+        report = await ev.gather(make(rows), "contains", eval_config=NEEDLE, timeout=Timeout(call=1.5))
+        again = await ev.gather(cases_from(iter(rows)), "contains", eval_config=NEEDLE, timeout=Timeout(call=1.5))
+    assert report.summary()["scored"] == again.summary()["scored"] == 2
+    assert [each.index for each in report.outcomes] == list(range(100))
+    assert len(again.outcomes) < 10
 
 
 async def test_what_is_no_iterable_is_refused():
