@@ -14,11 +14,12 @@ from fi_async.cli.options import Flag, RunFlags, ServeFlags
 from fi_async.cli.sources import STDIN
 
 _RUN = f"""\
-FILE is JSONL (.jsonl, .ndjson: one JSON object a line) or CSV (.csv, with a header); - reads JSONL from stdin. \
+FILE is JSONL (.jsonl, .ndjson: one JSON object a line), CSV (.csv, with a header), Parquet (.parquet), or a \
+directory of .json files; - reads JSONL from stdin. \
 Columns that no template takes are carried along; a column named id comes back on every outcome. Rows that cannot \
 be read or evaluated become outcomes that say why, and the others go on.
 
-Each line of --out is an outcome: index (of the row, from 0), id, template, status (scored, failed, stalled, \
+--out writes JSONL, or what its extension says: .csv, .parquet, .sqlite. Each line or row is an outcome: index (of the row, from 0), id, template, status (scored, failed, stalled, \
 cancelled, invalid), score, passed, output, reason, error, backend, eval_id, attempts, latency_s, inputs (the row). \
 They come as cases end, in any order.
 
@@ -102,7 +103,7 @@ def run(file: str, /, *, flags: RunFlags) -> int:
     """Evaluate every row of FILE, and print a summary.
 
     Args:
-        file: JSONL or CSV, by its extension; - for JSONL from stdin.
+        file: JSONL, CSV or Parquet, by its extension, or a directory of .json files; - for JSONL from stdin.
         flags: See RunFlags.
     """
     from fi_async.cli.run import run_file  # noqa: PLC0415  # each command imports what it needs
