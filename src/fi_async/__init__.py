@@ -39,8 +39,10 @@ if TYPE_CHECKING:
     )
     from fi_async._report import Counts, Report
     from fi_async._settings import Limit, RunFile, RunOptions, Timeout
+    from fi_async.cases import cases_from
     from fi_async.evaluator import AsyncEvaluator
     from fi_async.execution import Execution
+    from fi_async.progress.meter import Progress
     from fi_async.standalone import aevaluate, evaluate
     from fi_async.sync import BlockingExecution, Evaluator
 
@@ -72,6 +74,7 @@ __all__ = [
     "Outcome",
     "OutcomeStatus",
     "PermissionDeniedError",
+    "Progress",
     "ProtocolError",
     "RateLimitError",
     "Report",
@@ -84,10 +87,22 @@ __all__ = [
     "ValidationError",
     "__version__",
     "aevaluate",
+    "cases_from",
     "evaluate",
 ]
 
-_ROOMS = ("_errors", "_settings", "_models", "_report", "execution", "evaluator", "sync", "standalone")
+_ROOMS = (
+    "_errors",
+    "_settings",
+    "_models",
+    "_report",
+    "cases",
+    "progress.meter",
+    "execution",
+    "evaluator",
+    "sync",
+    "standalone",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -220,3 +220,27 @@ class Outcome:
     def passed(self) -> bool | None:
         """The result's verdict; None without one."""
         return self.result.passed if self.result else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the outcome as plain values: what the command line writes, and what `Report.to_dicts` lists.
+
+        `inputs` are the case's, or the row of its file or frame as it stands there; None if it cannot be read.
+        """
+        result, error = self.result, self.error
+        invalid = self.status is OutcomeStatus.INVALID
+        return {
+            "index": self.index,
+            "id": self.case.id,
+            "template": self.template,
+            "status": self.status.value,
+            "score": self.score,
+            "passed": self.passed,
+            "output": None if result is None else result.output,
+            "reason": None if result is None else result.reason,
+            "error": None if error is None else str(error) if invalid else f"{type(error).__name__}: {error}",
+            "backend": self.backend,
+            "eval_id": self.eval_id or (None if result is None else result.eval_id),
+            "attempts": self.attempts,
+            "latency_s": self.latency_s,
+            "inputs": getattr(self.case, "given", self.case.inputs),
+        }

@@ -10,7 +10,9 @@ from statistics import fmean
 from typing import Any, get_args
 
 from fi_async._errors import IncompleteRunError
+from fi_async._html import report_html
 from fi_async._models import EvalResult, Origin, Outcome, OutcomeStatus
+from fi_async._shapes import to_pandas, to_polars
 
 
 @dataclass(slots=True)
@@ -147,6 +149,31 @@ class Report:
             settings={"wall_s": round(self.wall_s, 3), **asdict(self.counts)},
         )
         html.write(path, info, (Record("", outcome, 0.0) for outcome in self.outcomes))
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Return the outcomes as plain values, in order; see `Outcome.to_dict`."""
+        return [outcome.to_dict() for outcome in self.outcomes]
+
+    def to_pandas(self) -> Any:
+        """Return the outcomes as a `pandas.DataFrame`: a row each, a column `inputs.KEY` for each input.
+
+        Lists and dicts become JSON text.
+
+        Raises:
+            ConfigurationError: pandas is not installed.
+        """
+        return to_pandas(self.to_dicts())
+
+    def to_polars(self) -> Any:
+        """Return the outcomes as a `polars.DataFrame`, with the columns of `to_pandas`.
+
+        Raises:
+            ConfigurationError: polars is not installed.
+        """
+        return to_polars(self.to_dicts())
+
+    def _repr_html_(self) -> str:
+        return report_html(self.summary(), (outcome.to_dict() for outcome in self.outcomes))
 
     def __repr__(self) -> str:
         summary = self.summary()

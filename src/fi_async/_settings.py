@@ -346,9 +346,7 @@ def _base_url(url: str, allow_insecure_http: bool) -> str:
     except ValueError:
         usable = False
     if not usable or parts.query or parts.fragment:
-        raise ConfigurationError(
-            f'fi_base_url must look like https://host or be "{LOCAL}", not {_without_login(url)!r}'
-        )
+        raise ConfigurationError(f'fi_base_url must look like https://host or be "{LOCAL}", not {without_login(url)!r}')
     if parts.username or parts.password:
         raise ConfigurationError("fi_base_url must not hold a user name or password")
     if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(parts.hostname or ""):
@@ -358,7 +356,7 @@ def _base_url(url: str, allow_insecure_http: bool) -> str:
     return url
 
 
-def _without_login(url: str) -> str:
+def without_login(url: str) -> str:
     """Return the URL with what may be a password cut out, fit for a message."""
     head, at, tail = url.rpartition("@")
     scheme, separator, _ = head.rpartition("://")

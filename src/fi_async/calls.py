@@ -15,10 +15,13 @@ from fi_async._errors import FiAsyncError
 from fi_async._models import Case, EvalResult, Inputs, Outcome, Template, TemplateLike
 from fi_async._report import Counts, Report
 from fi_async._settings import RunFile, RunOptions
+from fi_async.cases.tables import HasColumnNames, HasColumns
 from fi_async.engine import Run, fetch_once
 from fi_async.flow import Job, Work
-from fi_async.intake import Intake, batches, grouped, questions
+from fi_async.intake import Intake, batches, count_of, grouped, questions, unread
 from fi_async.jobs import Started, score, start
+from fi_async.progress.displays import Asked
+from fi_async.progress.watch import watched
 from fi_async.protocol import requests, responses
 from fi_async.protocol.inputs import rows_of
 from fi_async.protocol.templates import names_of
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from fi_async.runs.ledger import JournalLedger
 
 Templates = TemplateLike | Sequence[TemplateLike]
-Cases = Iterable[Inputs | Case] | AsyncIterable[Inputs | Case]
+Cases = Iterable[Inputs | Case] | AsyncIterable[Inputs | Case] | HasColumns | HasColumnNames
 
 _READ_INTO_FILE: Final = 64  # cases that are put into a run's file at once
 
@@ -113,13 +116,19 @@ async def evaluate(
     return [each.result for each in ended if each.result is not None]
 
 
-async def gather(session: Session, ask: Ask, cases: Cases) -> Report:
+async def gather(session: Session, ask: Ask, cases: Cases, progress: Asked = False) -> Report:
     """Return the outcomes of all cases. Raises only what no other case could escape; see `evaluate`."""
     began = anyio.current_time()
     intake = await ask.intake(session)
     async with _ledger(ask, session, intake) as ledger:
-        run = ask.run(session, intake)
         reading = Reading(cases, intake, ledger)
+
+        def emit(ended: Outcome) -> None:
+            run.finished.append(ended)
+            run.release()
+            seen(ended)
+
+        run = ask.run(session, intake, emit=emit)
 
         def report() -> Report:
             place = {question.template.name: place for place, question in enumerate(intake.questions)}
@@ -128,7 +137,8 @@ async def gather(session: Session, ask: Ask, cases: Cases) -> Report:
             return Report(ended, anyio.current_time() - began, intake.context.counts, removed)
 
         try:
-            await run.drive(reading.feed, intake.begin)
+            async with watched(progress, reading.total, run.standing) as seen:
+                await run.drive(reading.feed, intake.begin)
         except FiAsyncError as error:
             error.report = report()
             raise
@@ -136,7 +146,9 @@ async def gather(session: Session, ask: Ask, cases: Cases) -> Report:
         return report()
 
 
-async def stream(session: Session, ask: Ask, cases: Cases, counts: Counts | None = None) -> AsyncGenerator[Outcome]:
+async def stream(
+    session: Session, ask: Ask, cases: Cases, counts: Counts | None = None, progress: Asked = False
+) -> AsyncGenerator[Outcome]:
     """Yield outcomes as they come. Cases are read no faster than outcomes are taken."""
     intake = await ask.intake(session)
     if counts is not None:
@@ -145,42 +157,47 @@ async def stream(session: Session, ask: Ask, cases: Cases, counts: Counts | None
     arrived = asyncio.Event()
 
     def emit(outcome: Outcome) -> None:
+        seen(outcome)
         ready.append(outcome)
         arrived.set()
 
     async with _ledger(ask, session, intake) as ledger:
         run = ask.run(session, intake, emit=emit)
-        # A task of its own, not a task group: a generator may be closed by another task than it began in, and a
-        # task group must not. Whichever way the generator ends, the task has ended before it.
-        driving = asyncio.create_task(run.drive(Reading(cases, intake, ledger).feed, intake.begin))
-        driving.add_done_callback(lambda _: arrived.set())
-        try:
-            while True:
-                while ready:
-                    yield ready.popleft()
-                    run.release()
-                if driving.done():
-                    break
-                await arrived.wait()
-                arrived.clear()
-            await driving
-        finally:
-            driving.cancel()
-            await asyncio.wait([driving])
+        reading = Reading(cases, intake, ledger)
+        async with watched(progress, reading.total, run.standing) as seen:
+            # A task of its own, not a task group: a generator may be closed by another task than it began in, and a
+            # task group must not. Whichever way the generator ends, the task has ended before it.
+            driving = asyncio.create_task(run.drive(reading.feed, intake.begin))
+            driving.add_done_callback(lambda _: arrived.set())
+            try:
+                while True:
+                    while ready:
+                        yield ready.popleft()
+                        run.release()
+                    if driving.done():
+                        break
+                    await arrived.wait()
+                    arrived.clear()
+                await driving
+            finally:
+                driving.cancel()
+                await asyncio.wait([driving])
 
 
 @dataclass(slots=True)
 class Reading:
-    """The cases of a call on their way in.
-
-    Attributes:
-        read: How many were read.
-    """
+    """The cases of a call on their way in."""
 
     cases: Cases
     intake: Intake
     ledger: JournalLedger | None
-    read: int = 0
+    _read: int = 0
+    _is_all: bool = False
+
+    def total(self) -> int | None:
+        """Return how many outcomes there will be; None if that is known only when all cases are read."""
+        count = count_of(self.cases)
+        return None if count is None else count * len(self.intake.questions)
 
     async def feed(self) -> AsyncGenerator[Sequence[Work | Job | Outcome | None]]:
         """Yield what is to be done of the cases, as they are read: several at once where each costs a way to a file."""
@@ -188,22 +205,18 @@ class Reading:
             async for batch in source:
                 admitted = [each for case in batch for each in self._admit(case)]
                 yield admitted if self.ledger is None else await self.ledger.admit(admitted)
+        self._is_all = True
         if self.ledger is not None:
             self.ledger.complete()
 
     def _admit(self, case: Inputs | Case) -> list[Work | Outcome]:
-        self.read += 1
-        return self.intake.admit(self.read - 1, case)
+        self._read += 1
+        return self.intake.admit(self._read - 1, case)
 
     def unread(self) -> list[Outcome]:
         """Return the outcomes of cases that the timeout of the call kept from being read, where these are known."""
-        if not isinstance(self.cases, Sequence):
-            return []
-        return [
-            outcome
-            for index in range(self.read, len(self.cases))
-            for outcome in self.intake.cancelled(index, self.cases[index])
-        ]
+        left = () if self._is_all else unread(self.cases, self._read)
+        return [each for index, case in enumerate(left, self._read) for each in self.intake.cancelled(index, case)]
 
 
 @asynccontextmanager

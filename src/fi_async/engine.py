@@ -93,6 +93,13 @@ class Run:
         """What the run has asked of the server so far."""
         return self.context.counts
 
+    def standing(self, now: float) -> tuple[int, float]:
+        """Return how many works are begun and not done, and the seconds until another request may leave."""
+        in_flight = sum(len(job.works) for job in self._jobs)
+        if len(self._under_way) >= self._slots.count or not (self._posts or self._waiting):
+            return in_flight, 0.0  # it is no limit that others wait for
+        return in_flight, max(0.0, self._session.gate.opens_at(now, post=True) - now)
+
     def add(self, job: Job) -> None:
         """Begin a job."""
         self._jobs.add(job)

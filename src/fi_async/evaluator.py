@@ -21,6 +21,7 @@ from fi_async._settings import LOCAL, OMITTED, Connection, Omitted, RunFile, Run
 from fi_async.calls import Ask, Cases, Templates
 from fi_async.engine import fetch_once
 from fi_async.execution import Execution, poll_all
+from fi_async.progress.displays import Asked
 from fi_async.protocol import requests, responses
 from fi_async.protocol.inputs import rows_of
 from fi_async.protocol.templates import names_of
@@ -362,17 +363,21 @@ class AsyncEvaluator:
         eval_config: Mapping[str, Any] | None = None,
         custom_eval_name: str | None = None,
         error_localizer: bool = False,
+        progress: Asked = False,
         run: RunFile | str | os.PathLike[str] | None = None,
         **options: Unpack[RunKeywords],
     ) -> Report:
         """Return the outcomes of all cases in input order, whatever happened to any of them.
 
         Args:
-            cases: Dicts of inputs by key, or Cases: a list, a generator or an async iterator.
+            cases: Dicts of inputs by key, or Cases: a list, a generator or an async iterator; or a frame, or a
+                dataset, each row a case. `cases_from` reads files, renames columns and draws samples.
             eval_templates: One or several; each case is evaluated under each.
             eval_config: The template's parameters; with several templates, those of each by its name.
             custom_eval_name: As of `evaluate`.
             error_localizer: As of `evaluate`.
+            progress: True shows a bar in a terminal or a notebook, and lines in a log. A function is called with a
+                Progress twice a second, and at the end.
             run: A file that keeps the run, by its path or as a RunFile. The same call made again, by this program or
                 another, goes on where the last one stopped: it hands out what ended before, asks for what the server
                 accepted, and sends only the rest.
@@ -394,7 +399,7 @@ class AsyncEvaluator:
         """
         fields = {"custom_eval_name": custom_eval_name, "error_localizer": error_localizer}
         ask = self._ask(eval_templates, eval_config, fields, run, options)
-        return await calls.gather(self._session, ask, cases)
+        return await calls.gather(self._session, ask, cases, progress)
 
     def stream(
         self,
@@ -405,6 +410,7 @@ class AsyncEvaluator:
         custom_eval_name: str | None = None,
         error_localizer: bool = False,
         counts: Counts | None = None,
+        progress: Asked = False,
         run: RunFile | str | os.PathLike[str] | None = None,
         **options: Unpack[RunKeywords],
     ) -> AsyncGenerator[Outcome]:
@@ -420,6 +426,7 @@ class AsyncEvaluator:
             custom_eval_name: As above.
             error_localizer: As above.
             counts: Filled with what the run asks of the server, as it goes.
+            progress: As above.
             run: As above. An outcome is handed out once it is in the file.
             **options: As above.
 
@@ -428,7 +435,7 @@ class AsyncEvaluator:
         """
         fields = {"custom_eval_name": custom_eval_name, "error_localizer": error_localizer}
         ask = self._ask(eval_templates, eval_config, fields, run, options)
-        return calls.stream(self._session, ask, cases, counts)
+        return calls.stream(self._session, ask, cases, counts, progress)
 
     def background(
         self,

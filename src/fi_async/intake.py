@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence, Sized
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
@@ -12,6 +13,8 @@ import anyio
 from fi_async._errors import APITimeoutError, ConfigurationError, InvalidCaseError
 from fi_async._models import Case, Inputs, Outcome, OutcomeStatus, Template
 from fi_async._settings import RunOptions
+from fi_async.cases.rows import Row, Source
+from fi_async.cases.tables import in_memory
 from fi_async.flow import Context, Job, Work
 from fi_async.jobs import accept, outcome, score
 from fi_async.protocol import inputs
@@ -96,27 +99,32 @@ class Intake:
 
     def admit(self, index: int, item: Inputs | Case) -> list[Work | Outcome]:
         """Return a case's work under each template, or the outcome that says why it cannot be sent."""
-        rows: Sequence[inputs.Row | InvalidCaseError]
         try:
             case = inputs.case_of(item, index)
-            rows = inputs.prepare(
-                case,
-                [each.template for each in self.questions],
-                fill_missing=self.options.fill_missing,
-                extra_keys=self.options.extra_keys,
-            )
+            rows = self._prepare(case)
         except InvalidCaseError as error:
             case, rows = Case({}), [error] * len(self.questions)
+        place = case.place if isinstance(case, Row) else f"case {index}"
         admitted: list[Work | Outcome] = []
         for question, row in zip(self.questions, rows, strict=True):
             work = Work(index, case, question.parameters)
             if isinstance(row, InvalidCaseError):
-                located = InvalidCaseError(f"case {index}: {row.message}", field=row.field, index=index)
+                located = InvalidCaseError(f"{place}: {row.message}", field=row.field, index=index)
                 admitted.append(outcome(work, self.context.backend, OutcomeStatus.INVALID, error=located))
             else:
                 work.row = row
                 admitted.append(work)
         return admitted
+
+    def _prepare(self, case: Case) -> Sequence[inputs.Row | InvalidCaseError]:
+        if isinstance(case, Row) and case.problem is not None:
+            return [InvalidCaseError(case.problem)] * len(self.questions)
+        return inputs.prepare(
+            case,
+            [each.template for each in self.questions],
+            fill_missing=self.options.fill_missing,
+            extra_keys=self.options.extra_keys,
+        )
 
 
 def grouped(works: Sequence[Work], *, held: bool) -> list[list[Work]]:
@@ -139,8 +147,29 @@ def grouped(works: Sequence[Work], *, held: bool) -> list[list[Work]]:
     return groups
 
 
-async def batches(items: Iterable[Any] | AsyncIterable[Any], size: int) -> AsyncGenerator[Sequence[Any]]:
-    """Iterate over either kind, so many at a time at most, letting others have their turn now and then.
+def count_of(items: object) -> int | None:
+    """Return how many cases there are; None if that is known only when all are read."""
+    source = _source_of(items)
+    if source is not None:
+        return source.count()
+    return len(items) if isinstance(items, Sized) else None
+
+
+def unread(items: object, read: int) -> Iterable[Inputs | Case]:
+    """Return the cases after those that were read; none where they cannot be read again."""
+    source = _source_of(items)
+    if source is not None:
+        return islice(source.rows(), read, None) if source.count() is not None else ()
+    return islice(items, read, None) if isinstance(items, Sequence) else ()
+
+
+def _source_of(items: object) -> Source | None:
+    table = None if isinstance(items, Source) else in_memory(items)
+    return Source(table) if table is not None else items if isinstance(items, Source) else None
+
+
+async def batches(items: Any, size: int) -> AsyncGenerator[Sequence[Any]]:
+    """Iterate over either kind, and over the rows of a frame, so many at a time, letting others have their turn.
 
     Those of a source that may wait come one by one: the first must not wait for the next.
     """
@@ -148,11 +177,16 @@ async def batches(items: Iterable[Any] | AsyncIterable[Any], size: int) -> Async
         async for item in items:
             yield (item,)
         return
-    source = iter(items)
-    read = 0
-    while batch := tuple(islice(source, size)):
-        yield batch
-        read += len(batch)
-        if read >= _READ_AT_ONCE:
-            read = 0
-            await anyio.lowlevel.checkpoint()
+    source = _source_of(items)
+    if source is None and not isinstance(items, Iterable):
+        raise ConfigurationError(f"cases must be an iterable of dicts or Cases, or a frame, not {type(items).__name__}")
+    # A file is not left open when the run ends early.
+    with nullcontext(items) if source is None else closing(source.rows()) as rows:
+        given = iter(rows)
+        read = 0
+        while batch := tuple(islice(given, size)):
+            yield batch
+            read += len(batch)
+            if read >= _READ_AT_ONCE:
+                read = 0
+                await anyio.lowlevel.checkpoint()

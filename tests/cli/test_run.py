@@ -15,9 +15,9 @@ import pytest
 
 import fi_async.evaluator
 from fi_async import AsyncEvaluator
-from fi_async.cli import progress
 from fi_async.cli.summary import Totals
 from fi_async.local import Faults
+from fi_async.progress.displays import Lines
 
 HIT = "--param keyword=Paris"
 KEYS = [
@@ -379,8 +379,8 @@ def test_an_interrupt_keeps_what_was_done(source, cli, jsonl, stdin, interrupt_a
 
 def test_an_interrupt_before_anything_was_done(cli, jsonl, embedded, monkeypatch):
     embedded(latency=5)
-    monkeypatch.setattr(progress.Quiet, "tick", lambda _: asyncio.sleep(0, signal.raise_signal(signal.SIGINT)))
-    ended = cli("run", jsonl(GROUNDED), "--eval is_json groundedness --no-progress --backend local")
+    monkeypatch.setattr(Lines, "show", lambda *_: signal.raise_signal(signal.SIGINT))
+    ended = cli("run", jsonl(GROUNDED), "--eval is_json groundedness --backend local")
     assert (ended.code, ended.out) == (130, "")
     assert ended.err == "interrupted: 0 of 2 evaluations done. Requests cut off may have been evaluated.\n"
 
@@ -407,7 +407,7 @@ def test_a_bar_for_nobody_knows_how_many(cli, stdin, monkeypatch):
 @pytest.mark.parametrize("source", ["in.jsonl", "-"])
 def test_lines_where_there_is_no_terminal(source, cli, stdin, embedded, monkeypatch):
     embedded(latency=0.1)
-    monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0.15)
+    monkeypatch.setattr(Lines, "every", 0.15)
     rows = b'{"text": "1"}\n' * 4
     Path("in.jsonl").write_bytes(rows)
     stdin(rows)

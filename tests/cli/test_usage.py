@@ -24,8 +24,11 @@ WRONG = [
     ("run in.jsonl --eval is_json --max-retries -1", "--max-retries"),
     ("run in.jsonl --eval is_json --limit 0", "--limit"),
     ("run lost.jsonl --eval is_json", "lost.jsonl: no such file"),
-    ("run . --eval is_json", ".: a directory, not a file"),
-    ("run in.txt --eval is_json", "in.txt: give a .csv file, or a .jsonl file"),
+    ("run empty --eval is_json", "empty: a directory without .json files"),
+    (
+        "run in.txt --eval is_json",
+        "in.txt: give a .csv or .parquet file, a .jsonl file with one JSON object a line, or",
+    ),
     ("run in.json --eval is_json", "jq -c '.[]' in.json"),
     ("run in.jsonl --eval is_jason", "did you mean is_json"),
     ("run in.jsonl --eval tone", "the local backend has no evaluator for tone"),
@@ -40,6 +43,10 @@ WRONG = [
     ("run in.jsonl --eval contains --map text", "write it as KEY=COLUMN"),
     ("run in.jsonl --eval contains --map txt=answer", "no template of this run takes 'txt'; did you mean text?"),
     ("run in.jsonl --eval contains --map text=anwser", "in.jsonl has no column 'anwser'; did you mean answer?"),
+    ("run in.jsonl --eval contains --id qid", "--id qid: in.jsonl has no column 'qid'; there are answer"),
+    ("run in.jsonl --eval contains --set text", "write it as KEY=VALUE"),
+    ("run in.jsonl --eval contains --sample 0", "--sample"),
+    ("run in.jsonl --eval is_json --out of.db", "--out of.db: file is not a database"),
     ("run in.jsonl --eval is_json --out in.jsonl", "that is the file the rows come from"),
     ("run in.jsonl --eval is_json --out .", "it is a directory"),
     ("run in.jsonl --eval is_json --out lost/out.jsonl", "there is no directory lost"),
@@ -64,6 +71,8 @@ def test_wrong_usage_exits_2_and_says_what_to_write(words, said, cli, jsonl):
     jsonl({"answer": "Paris"})
     for name in ("in.csv", "in.txt", "in.json"):
         Path(name).touch()
+    Path("empty").mkdir()
+    Path("of.db").write_text("a file of another kind")
     ended = cli(words)
     assert (ended.code, ended.out) == (2, "")
     assert said in ended.err

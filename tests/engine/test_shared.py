@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-
 import anyio
 import pytest
 
 from embedded import NEEDLE, backend, client, texts
-from fi_async import ConfigurationError, Limit
+from fi_async import Limit
 from fi_async.local import Quota
 
 pytestmark = pytest.mark.anyio

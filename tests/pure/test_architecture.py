@@ -19,9 +19,11 @@ PACKAGE = "fi_async"
 FLOORS = [
     ["_catalogue", "_version", "_errors", "hops"],
     ["_models"],
+    ["_extras", "_html"],
+    ["_shapes"],
     ["runs.records", "runs.intervals", "runs.figures", "runs.pace", "runs.rows", "runs.html"],
-    ["_settings", "_report"],
-    ["protocol."],
+    ["_settings", "_report", "progress."],
+    ["protocol.", "cases."],
     ["pacing."],
     ["transport", "flow", "slots", "shared"],
     ["jobs"],
@@ -170,7 +172,7 @@ def test_the_embedded_backend_is_imported_only_when_it_is_asked_for():
 def test_the_command_line_imports_its_commands_when_one_is_run():
     assert [each for each in INTERNAL if each.importer == "cli" and not each.lazy] == []
     for extra in ("cyclopts", "rich"):
-        assert {room(each.importer) for each in IMPORTS if room(each.imported) == extra} <= {"cli"}
+        assert {room(each.importer) for each in IMPORTS if room(each.imported) == extra} <= {"cli", "progress"}
 
 
 @pytest.mark.parametrize(

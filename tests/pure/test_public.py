@@ -41,6 +41,7 @@ PUBLIC = [
     "Outcome",
     "OutcomeStatus",
     "PermissionDeniedError",
+    "Progress",
     "ProtocolError",
     "RateLimitError",
     "Report",
@@ -53,9 +54,23 @@ PUBLIC = [
     "ValidationError",
     "__version__",
     "aevaluate",
+    "cases_from",
     "evaluate",
 ]
-EXTRAS = ("starlette", "uvicorn", "httptools", "aiohttp", "httpx_aiohttp", "cyclopts", "rich", "sqlalchemy")
+EXTRAS = (
+    "starlette",
+    "uvicorn",
+    "httptools",
+    "aiohttp",
+    "httpx_aiohttp",
+    "cyclopts",
+    "rich",
+    "sqlalchemy",
+    "narwhals",
+    "pandas",
+    "polars",
+    "pyarrow",
+)
 
 
 def loaded_by(program: str) -> set[str]:

@@ -28,7 +28,8 @@ def told(outcome: Outcome) -> list[Any]:
 async def main(order: dict[str, Any]) -> None:
     run = RunFile(order["path"], retry=order.get("retry", ()))
     async with AsyncEvaluator("key", "secret", order["url"]) as ev:
-        print("begun", flush=True)
+        sys.stdout.write("begun\n")
+        sys.stdout.flush()
         report = await ev.gather(
             cases(order["group"], order["count"]),
             "contains",
@@ -37,7 +38,7 @@ async def main(order: dict[str, Any]) -> None:
             **order["options"],
         )
     summary = report.summary()
-    print(json.dumps({"outcomes": [told(outcome) for outcome in report.outcomes], "summary": summary}))
+    json.dump({"outcomes": [told(outcome) for outcome in report.outcomes], "summary": summary}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """kill -9 at random instants, of the client and of the server: the run that is gone on with ends right.
 
-FI_ASYNC_KILLS says how many instants of runs of 2,000 cases; where it does not, there are 4 of runs of 300. With pytest -s
-the sums are seen.
+FI_ASYNC_KILLS says how many instants of runs of 2,000 cases; where it does not, there are 4 of runs of 300. With
+pytest -s the sums are seen.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def test_a_run_killed_at_any_instant_ends_right(strategy, on_ambiguous, tmp_path
     finally:
         server.kill()
         server.communicate()
-    print(f"\n{strategy}, {on_ambiguous}: {sums}")
+    sys.stdout.write(f"\n{strategy}, {on_ambiguous}: {sums}\n")
     assert sums["lost"] == sums["wrong"] == 0
 
 

@@ -9,17 +9,20 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from fi_async._version import __version__
+from fi_async.cli import settings
 from fi_async.cli.errors import EXIT_CODES
 from fi_async.cli.options import Flag, RunFlags, ServeFlags
 from fi_async.cli.sources import STDIN
 
 _RUN = f"""\
-FILE is JSONL (.jsonl, .ndjson: one JSON object a line) or CSV (.csv, with a header); - reads JSONL from stdin. \
+FILE is JSONL (.jsonl, .ndjson: one JSON object a line), CSV (.csv, with a header), Parquet (.parquet), or a \
+directory of .json files; - reads JSONL from stdin. \
 Columns that no template takes are carried along; a column named id comes back on every outcome. Rows that cannot \
 be read or evaluated become outcomes that say why, and the others go on.
 
-Each line of --out is an outcome: index (of the row, from 0), id, template, status (scored, failed, stalled, \
-cancelled, invalid), score, passed, output, reason, error, backend, eval_id, attempts, latency_s, inputs (the row). \
+--out writes JSONL, or what its extension says: .csv, .parquet, .sqlite. Each line or row is an outcome: index (of the \
+row, from 0), id, template, status (scored, failed, stalled, cancelled, invalid), score, passed, output, reason, \
+error, backend, eval_id, attempts, latency_s, inputs (the row). \
 They come as cases end, in any order.
 
 Examples:
@@ -50,6 +53,14 @@ Examples:
   fi-async templates
   fi-async templates groundedness
   fi-async templates --local --json"""
+
+_CONFIG = """\
+Flags go above the environment (FI_ASYNC_CONCURRENCY=32), and that above a file: fi-async.toml, or [tool.fi_async] in
+pyproject.toml, the nearest from here up.
+
+Examples:
+  fi-async config
+  fi-async config --json"""
 
 _TOP = """\
 Examples:
@@ -85,11 +96,16 @@ def _app() -> App:
         print_error=False,
         exit_on_error=False,
         result_action="return_value",
+        config=settings.apply,
     )
     app.command(run, help_epilogue=_RUN)
     app.command(serve, help_epilogue=_SERVE)
     app.command(report, help_epilogue=_REPORT)
     app.command(templates, help_epilogue=_TEMPLATES)
+    app.command(config, help_epilogue=_CONFIG)
+    app.register_install_completion_command(
+        help="Install completion for this shell, or for the one that --shell names."
+    )
     return app
 
 
@@ -97,7 +113,7 @@ def run(file: str, /, *, flags: RunFlags) -> int:
     """Evaluate every row of FILE, and print a summary.
 
     Args:
-        file: JSONL or CSV, by its extension; - for JSONL from stdin.
+        file: JSONL, CSV or Parquet, by its extension, or a directory of .json files; - for JSONL from stdin.
         flags: See RunFlags.
     """
     from fi_async.cli.run import run_file  # noqa: PLC0415  # each command imports what it needs
@@ -150,3 +166,12 @@ def templates(
     from fi_async.cli.templates import show_all, show_one  # noqa: PLC0415  # as above
 
     return show_all(local_only=local, as_json=json) if name is None else show_one(name, as_json=json)
+
+
+def config(*, json: Annotated[bool, Flag] = False) -> int:
+    """Show the settings of runs, and where each comes from. Asks no server; shows no key.
+
+    Args:
+        json: Print JSON.
+    """
+    return settings.show(as_json=json)

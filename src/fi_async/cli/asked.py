@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from fi_async._models import Template
 from fi_async._settings import CLOUD_URL, LOCAL
+from fi_async.cases import instead
+from fi_async.cases.rows import Source
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import RunFlags
-from fi_async.cli.sources import Mapped, Source
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.local import templates as local_templates
 from fi_async.protocol.inputs import ALIASES
@@ -100,7 +100,7 @@ def eval_config(given: Sequence[str], names: Sequence[str], known: Mapping[str, 
         name, key = _owner(key, names)
         params = known[name].params if name in known else {}
         if params and key not in params:
-            raise UsageError(f"--param {text}: {name} has no parameter {key!r}{_instead(key, params)}")
+            raise UsageError(f"--param {text}: {name} has no parameter {key!r}{instead(key, params)}")
         configs.setdefault(name, {})[key] = _value(value)
     return (configs.get(names[0]) if len(names) == 1 else configs) or None
 
@@ -114,7 +114,7 @@ def _owner(key: str, names: Sequence[str]) -> tuple[str, str]:
     raise UsageError(f"--param {key}: with several templates say whose it is, such as --param {names[0]}.{key}=VALUE")
 
 
-def mapping(given: Sequence[str], names: Sequence[str], known: Mapping[str, Template]) -> Mapped:
+def mapping(given: Sequence[str], names: Sequence[str], known: Mapping[str, Template]) -> dict[str, str]:
     """Return the column that each key is taken from.
 
     Raises:
@@ -126,9 +126,18 @@ def mapping(given: Sequence[str], names: Sequence[str], known: Mapping[str, Temp
         accepted = {*keys, *(alias for key in keys for alias in ALIASES.get(key, ()))}
         if wrong := next((key for key in mapped if key not in accepted), None):
             raise UsageError(
-                f"--map {wrong}={mapped[wrong]}: no template of this run takes {wrong!r}{_instead(wrong, keys)}"
+                f"--map {wrong}={mapped[wrong]}: no template of this run takes {wrong!r}{instead(wrong, keys)}"
             )
     return mapped
+
+
+def constants(given: Sequence[str]) -> dict[str, Any]:
+    """Return the keys that every case has, with their values: JSON, or else text.
+
+    Raises:
+        UsageError: One is not KEY=VALUE.
+    """
+    return {key: _value(value) for key, value in (_pair(text, "--set", "KEY=VALUE") for text in given)}
 
 
 def check_columns(source: Source, known: Mapping[str, Template]) -> None:
@@ -137,15 +146,16 @@ def check_columns(source: Source, known: Mapping[str, Template]) -> None:
     Raises:
         UsageError: It lacks one that a key is taken from, or, as a CSV, one for a key that a template requires.
     """
-    columns = source.columns()
+    columns, shape = source.table.columns(), source.shape
     if columns is None:
         return
-    for key, column in source.mapped.items():
+    for key, column in shape.wanted().items():
         if column not in columns:
-            raise UsageError(f"--map {key}={column}: {source.name} has no column {column!r}{_instead(column, columns)}")
-    if not source.is_csv:
+            flag = f"--id {column}" if key is None else f"--map {key}={column}"
+            raise UsageError(f"{flag}: {source.name} has no column {column!r}{instead(column, columns)}")
+    if not source.table.has_header:
         return
-    keys = {*columns, *source.mapped}
+    keys = {*columns, *shape.mapping, *shape.constants}
     for template in known.values():
         for key in template.required_keys:
             if keys.isdisjoint((key, *ALIASES.get(key, ()))):
@@ -167,9 +177,3 @@ def _value(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
-
-
-def _instead(name: str, known: Iterable[str]) -> str:
-    options = list(dict.fromkeys(known))
-    similar = difflib.get_close_matches(name, options, n=1)
-    return f"; did you mean {similar[0]}?" if similar else f"; there are {', '.join(options)}"

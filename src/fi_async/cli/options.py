@@ -32,7 +32,7 @@ class RunFlags:
         evals: Templates to evaluate each row under, one or several.
         model: The judge, such as turing_small.
         concurrency: Requests under way at once.
-        out: Write every outcome to this file as it comes, one JSON object a line.
+        out: Write every outcome to this file as it comes: .csv, .parquet, .sqlite, or else one JSON object a line.
         backend: Who evaluates. Omitted: cloud if FI_API_KEY and FI_SECRET_KEY are set, else local.
         timeout: Seconds that one case may take.
         on_ambiguous: Whether to send again what was sent and got no reply: it may have been evaluated, and paid.
@@ -40,8 +40,12 @@ class RunFlags:
         strategy: Hold each request until it is scored (sync), or submit and poll (async).
         param: The template's parameters; values are JSON, or else text. Of several templates: TEMPLATE.KEY=VALUE.
         mapping: Take the template's key from a column of another name.
+        constants: Give every case this key; values are JSON, or else text.
+        id_column: The column that comes back as the outcome's id; it is no input.
         limit: Read so many rows, and no more.
         shared_budget: Be paced together with all runs of this key pair that name this file; made if missing.
+        sample: Evaluate so many of these, drawn at random, in their order.
+        seed: Of that draw: the same seed draws the same rows.
         no_progress: Show no progress.
         json: Print the summary as one JSON object.
     """
@@ -59,8 +63,12 @@ class RunFlags:
     strategy: Literal["sync", "async"] = _AS_SET.strategy
     param: Annotated[list[str] | None, Several, Parameter(metavar="KEY=VALUE...")] = None
     mapping: Annotated[list[str] | None, Several, Parameter(name="--map", metavar="KEY=COLUMN...")] = None
+    constants: Annotated[list[str] | None, Several, Parameter(name="--set", metavar="KEY=VALUE...")] = None
+    id_column: Annotated[str, Parameter(name="--id", metavar="COLUMN")] = "id"
     limit: Annotated[int | None, Parameter(metavar="N", validator=_FROM_ONE)] = None
     shared_budget: Annotated[Path | None, Parameter(metavar="PATH")] = None
+    sample: Annotated[int | None, Parameter(metavar="N", validator=_FROM_ONE)] = None
+    seed: Annotated[int, Parameter(metavar="N")] = 0
     no_progress: Annotated[bool, Flag] = False
     json: Annotated[bool, Flag] = False
 

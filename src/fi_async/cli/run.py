@@ -6,17 +6,17 @@ import asyncio
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, closing
-from dataclasses import dataclass, replace
+from contextlib import aclosing
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Final
 
+from fi_async.cases.rows import Source
 from fi_async.cli import asked, errors, terminal
 from fi_async.cli.errors import ImpossibleError, UsageError
 from fi_async.cli.options import RunFlags
-from fi_async.cli.progress import Shown, progress
-from fi_async.cli.results import Sink
-from fi_async.cli.sources import Source, source_of
+from fi_async.cli.sinks import Sink
+from fi_async.cli.sources import source_of
 from fi_async.cli.stdin import in_thread
 from fi_async.cli.summary import Totals, show
 from fi_async.evaluator import AsyncEvaluator
@@ -43,6 +43,7 @@ class Plan:
     config: Mapping[str, Any] | None
     source: Source
     patience: int
+    shows_progress: bool
 
 
 def run_file(file: str, flags: RunFlags) -> int:
@@ -53,23 +54,20 @@ def run_file(file: str, flags: RunFlags) -> int:
         ImpossibleError, FiAsyncError, OSError: It could not be done, or not to its end.
     """
     plan = _plan(file, flags)
-    totals = Totals(plan.templates, plan.source)
+    totals = Totals(plan.templates)
     began = monotonic()
     trouble: BaseException | None = None
     with Sink(flags.out, plan.source) as sink:
         if asked.is_fallback(flags.backend):
             print(_FALLBACK, file=sys.stderr)
-        rows = plan.source.count()
-        total = None if rows is None else rows * len(plan.templates)
         try:
-            with progress(totals, total, quiet=flags.no_progress) as shown:
-                asyncio.run(_evaluate(plan, totals, sink, shown))
+            asyncio.run(_evaluate(plan, totals, sink))
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the summary comes first
             trouble = error
     if totals.scored or (totals.done and not isinstance(trouble, Exception)):
         _print_summary(totals, monotonic() - began, as_json=flags.json)
     if isinstance(trouble, KeyboardInterrupt):
-        print(_interrupted(totals, total, flags), file=sys.stderr)
+        print(_interrupted(totals, plan, flags), file=sys.stderr)
         return errors.INTERRUPTED
     if trouble is not None:
         raise trouble
@@ -78,32 +76,29 @@ def run_file(file: str, flags: RunFlags) -> int:
 
 def _plan(file: str, flags: RunFlags) -> Plan:
     names = names_of(flags.evals)
-    source = source_of(file, flags.limit)
     backend = asked.backend(flags.backend)
     known = asked.check_templates(names, backend)
-    source = replace(source, mapped=asked.mapping(flags.mapping or (), names, known))
+    mapping, constants = asked.mapping(flags.mapping or (), names, known), asked.constants(flags.constants or ())
+    source = source_of(file, flags, mapping, constants)
     asked.check_columns(source, known)
     config = asked.eval_config(flags.param or (), names, known)
-    return Plan(asked.evaluator(backend, flags), names, config, source, min(flags.concurrency, _MOST_UNREACHABLE))
+    patience = min(flags.concurrency, _MOST_UNREACHABLE)
+    return Plan(asked.evaluator(backend, flags), names, config, source, patience, not flags.no_progress)
 
 
-async def _evaluate(plan: Plan, totals: Totals, sink: Sink, shown: Shown) -> None:
+async def _evaluate(plan: Plan, totals: Totals, sink: Sink) -> None:
     """Count, write and show outcomes as they come, until there are no more."""
-    ticking = asyncio.create_task(shown.tick())
-    try:
-        async with AsyncExitStack() as stack:
-            ev = await stack.enter_async_context(plan.evaluator)
-            rows = plan.source.rows()
-            cases = stack.enter_context(closing(rows)) if plan.source.is_file else in_thread(rows)
-            outcomes = ev.stream(cases, plan.templates, eval_config=plan.config, counts=totals.counts)
-            async for outcome in await stack.enter_async_context(aclosing(outcomes)):
+    cases = plan.source if plan.source.is_stored else in_thread(plan.source.rows())
+    async with plan.evaluator as ev:
+        outcomes = ev.stream(
+            cases, plan.templates, eval_config=plan.config, counts=totals.counts, progress=plan.shows_progress
+        )
+        async with aclosing(outcomes):
+            async for outcome in outcomes:
                 sink.write(outcome)
                 totals.add(outcome)
-                shown.update()
                 if totals.only_unreachable and totals.unreachable >= plan.patience:
                     break
-    finally:
-        ticking.cancel()
     if totals.only_unreachable:
         raise ImpossibleError(f"no request reached {asked.base_url()}: {totals.unreachable_because}")
     if not totals.done:
@@ -117,8 +112,9 @@ def _print_summary(totals: Totals, wall_s: float, *, as_json: bool) -> None:
         show(totals, wall_s, terminal.stdout())
 
 
-def _interrupted(totals: Totals, total: int | None, flags: RunFlags) -> str:
+def _interrupted(totals: Totals, plan: Plan, flags: RunFlags) -> str:
+    rows = plan.source.count()
     what = "cases" if len(totals.templates) == 1 else "evaluations"
-    of_all = "" if total is None else f" of {total:,}"
+    of_all = "" if rows is None else f" of {rows * len(plan.templates):,}"
     kept = f"; they are in {flags.out}" if flags.out and totals.done else ""
     return f"interrupted: {totals.done:,}{of_all} {what} done{kept}. Requests cut off may have been evaluated."

@@ -15,7 +15,6 @@ from rich.text import Text
 from fi_async._models import Outcome, OutcomeStatus
 from fi_async._report import Counts
 from fi_async.cli.results import cause_of, never_left, place_of
-from fi_async.cli.sources import Source
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,10 +62,9 @@ class Totals:
 
     Args:
         templates: The names of the run's templates.
-        source: Where its cases come from.
     """
 
-    def __init__(self, templates: Sequence[str], source: Source) -> None:
+    def __init__(self, templates: Sequence[str]) -> None:
         self.templates = {name: Tally() for name in templates}
         self.statuses: Counter[OutcomeStatus] = Counter()
         self.causes: Counter[tuple[str, str]] = Counter()
@@ -74,7 +72,6 @@ class Totals:
         self.counts = Counts()
         self.cases = self.unreachable = 0
         self.unreachable_because = ""
-        self._source = source
         self._open: dict[int, int] = {}
 
     def add(self, outcome: Outcome) -> None:
@@ -91,7 +88,7 @@ class Totals:
         if cause not in self.causes and len(self.causes) >= _MOST_CAUSES:
             cause = _OTHER
         self.causes[cause] += 1
-        self.first.setdefault(cause, place_of(outcome, self._source))
+        self.first.setdefault(cause, place_of(outcome))
 
     def _count_case(self, index: int) -> None:
         left = self._open.pop(index, None)

@@ -16,8 +16,3 @@ class _Plain(Console):
 def stdout() -> Console:
     """Return a console for results: no colours but ours."""
     return _Plain(highlight=False)
-
-
-def stderr() -> Console:
-    """Return a console for what is said meanwhile."""
-    return _Plain(stderr=True, highlight=False)

@@ -1,0 +1,193 @@
+"""Rows of a table as cases: columns renamed, constants added, an id taken, so many of them, or a sample."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol
+
+from fi_async._errors import ConfigurationError
+from fi_async._models import Case, Inputs
+
+_ID: Final = "id"  # taken for the id where there is such a column; any other has to be there
+
+
+class Record(NamedTuple):
+    """A row as its table has it.
+
+    Attributes:
+        place: Where it stands, such as "answers.csv, line 3".
+        values: Its cells by column; None if it cannot be read.
+        fault: Why it cannot be read; None if it can.
+        detail: Where in the row, if known.
+        id: The case's own, if it had one without any column.
+    """
+
+    place: str
+    values: Inputs | None
+    fault: str | None = None
+    detail: str = ""
+    id: str | None = None
+
+
+class Table(Protocol):
+    """Somewhere that rows are read from, one at a time."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file or directory; None if it is neither."""
+
+    @property
+    def has_header(self) -> bool:
+        """True if every row has the same columns, known before the first is read."""
+
+    def records(self) -> Iterator[Record]:
+        """Yield every row; one that cannot be read says why."""
+
+    def columns(self) -> list[str] | None:
+        """Return the columns, as far as they are known before all is read; None if they are not."""
+
+    def count(self) -> int | None:
+        """Return the number of rows; None if that is not known before all is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row(Case):
+    """A case that knows where it stands in its table. One that cannot be read goes through a run too, as invalid.
+
+    Attributes:
+        given: The row as the table has it; None if it cannot be read.
+        place: As of Record.
+        fault: As of Record.
+        detail: As of Record.
+    """
+
+    given: Inputs | None = None
+    place: str = ""
+    fault: str | None = None
+    detail: str = ""
+
+    @property
+    def problem(self) -> str | None:
+        """Why it cannot be read, and where in the row; None if it can."""
+        return f"{self.fault} ({self.detail})" if self.fault and self.detail else self.fault
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How rows become cases.
+
+    Args:
+        mapping: The column that each key is taken from, where its name is another; the column itself is left out.
+        constants: Keys that every case has, with their values; they come before a column of that name.
+        id_column: The column that holds the case's id; it is no input. None: there is none.
+        limit: Read so many rows, and no more.
+        sample: Take so many of these, drawn at random, in the order of the table.
+        seed: Of that draw: the same seed draws the same rows.
+
+    Raises:
+        ConfigurationError: A number is out of its range.
+    """
+
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    constants: Inputs = field(default_factory=dict)
+    id_column: str | None = _ID
+    limit: int | None = None
+    sample: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value in (("limit", self.limit), ("sample", self.sample)):
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise ConfigurationError(f"{name} must be a whole number from 1, not {value!r}")
+
+    def rows(self, records: Iterator[Record]) -> Generator[Row]:
+        """Yield the cases of a table's rows. A sample is read to its end before the first comes."""
+        taken: Iterable[Record] = islice(records, self.limit)
+        if self.sample is not None:
+            taken = reservoir(taken, self.sample, self.seed)
+        for record in taken:
+            yield self.row(record)
+
+    def row(self, record: Record) -> Row:
+        """Return the case that a row makes."""
+        place, values, fault, detail, own_id = record
+        if values is None:
+            return Row({}, own_id, None, place, fault, detail)
+        consumed = {self.id_column, *self.mapping.values()}.difference(self.mapping)
+        inputs = {
+            column: value for column, value in values.items() if column not in consumed and column not in self.mapping
+        }
+        inputs |= {key: values[column] for key, column in self.mapping.items() if column in values}
+        inputs |= self.constants
+        if self.id_column is not None and values.get(self.id_column) is not None:
+            own_id = str(values[self.id_column])
+        return Row(inputs, own_id, values, place)
+
+    def wanted(self) -> dict[str | None, str]:
+        """Return the columns that have to be there, by the key each is for; that of the id by None."""
+        wanted: dict[str | None, str] = dict(self.mapping.items())
+        if self.id_column not in (None, _ID):
+            wanted[None] = str(self.id_column)
+        return wanted
+
+    def count(self, rows: int | None) -> int | None:
+        """Return how many cases so many rows make."""
+        return None if rows is None else min(bound for bound in (rows, self.limit, self.sample) if bound is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A table, and how its rows become cases."""
+
+    table: Table
+    shape: Shape = field(default_factory=Shape)
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.table.name
+
+    @property
+    def path(self) -> Path | None:
+        """The file or directory; None if it is neither."""
+        return self.table.path
+
+    @property
+    def is_stored(self) -> bool:
+        """True if it can be read more than once, and reading does not wait for anybody."""
+        return self.path is not None and (self.path.is_file() or self.path.is_dir())
+
+    def __iter__(self) -> Iterator[Row]:
+        return self.rows()
+
+    def rows(self) -> Generator[Row]:
+        """Yield the cases, one at a time."""
+        return self.shape.rows(self.table.records())
+
+    def count(self) -> int | None:
+        """Return the number of cases; None if it is not known before all is read."""
+        return self.shape.count(self.table.count())
+
+
+def reservoir(items: Iterable[Any], size: int, seed: int) -> list[Any]:
+    """Return `size` of the items, each as likely as any other, in their order; all if there are no more.
+
+    Holds no more than that in memory. Algorithm R: Vitter, "Random Sampling with a Reservoir", ACM TOMS 11 (1985).
+    """
+    rng = random.Random(seed)  # noqa: S311  # a sample, not a secret
+    kept: list[tuple[int, Any]] = []
+    for position, item in enumerate(items):
+        if position < size:
+            kept.append((position, item))
+        # random() alone is the same for a seed in every version of Python.
+        elif (place := int(rng.random() * (position + 1))) < size:
+            kept[place] = (position, item)
+    return [item for _, item in sorted(kept, key=lambda pair: pair[0])]

@@ -1,0 +1,137 @@
+"""Settings that hold for every run: from the environment, or from fi-async.toml or pyproject.toml; flags go above."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+from cyclopts import ArgumentCollection, Token
+from rich import box
+from rich.table import Table
+
+from fi_async._settings import CLOUD_URL, without_login
+from fi_async.cases import instead
+from fi_async.cli import errors, terminal
+from fi_async.cli.errors import UsageError
+from fi_async.cli.options import RunFlags
+
+NAMES: Final = (
+    "backend",
+    "concurrency",
+    "max_retries",
+    "model",
+    "no_progress",
+    "on_ambiguous",
+    "strategy",
+    "timeout",
+)
+"""The flags of `run` that may be set for every run. Those that name rows, outputs or templates are each run's own."""
+
+_FILE: Final = "fi-async.toml"
+_PROJECT: Final = "pyproject.toml"
+_PREFIX: Final = "FI_ASYNC_"
+_CREDENTIALS: Final = ("FI_API_KEY", "FI_SECRET_KEY")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value, and where it comes from."""
+
+    name: str
+    value: Any
+    origin: str
+
+
+def given() -> dict[str, Setting]:
+    """Return what the environment says, and where it says nothing the nearest file, by name.
+
+    Raises:
+        UsageError: The file cannot be read, or has a key that is no setting.
+    """
+    found = _from_file()
+    for name in NAMES:
+        if value := os.environ.get(variable := f"{_PREFIX}{name.upper()}"):
+            found[name] = Setting(name, value, variable)
+    return found
+
+
+def apply(_app: object, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
+    """Give the flags of `run` that were left out the values that were set for every run."""
+    if commands != ("run",):
+        return
+    settings = given()
+    for argument in arguments:
+        setting = settings.get(argument.name.removeprefix("--").replace("-", "_"))
+        if setting is not None and not argument.tokens:
+            value = setting.value if isinstance(setting.value, str) else json.dumps(setting.value)
+            argument.append(Token(keyword=argument.name, value=value, source=setting.origin))
+
+
+def show(*, as_json: bool) -> int:
+    """Return 0 after printing each setting, its value and where it comes from; keys are masked."""
+    settings = [*_of_the_connection(), *_of_runs()]
+    if as_json:
+        print(json.dumps([asdict(setting) for setting in settings], indent=2))
+        return errors.DONE
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+    for heading in ("setting", "value", "from"):
+        table.add_column(heading, overflow="fold")
+    for setting in settings:
+        table.add_row(setting.name, "-" if setting.value is None else str(setting.value), setting.origin)
+    terminal.stdout().print(table)
+    return errors.DONE
+
+
+def _of_the_connection() -> list[Setting]:
+    url = os.environ.get("FI_BASE_URL")
+    where = Setting("base_url", without_login(url), "FI_BASE_URL") if url else Setting("base_url", CLOUD_URL, "default")
+    keys = [
+        Setting(name.lower(), "********" if name in os.environ else None, name if name in os.environ else "not set")
+        for name in _CREDENTIALS
+    ]
+    return [where, *keys]
+
+
+def _of_runs() -> list[Setting]:
+    settings = given()
+    defaults = {field.name: field.default for field in fields(RunFlags)}
+    return [settings.get(name) or Setting(name, defaults[name], "default") for name in NAMES]
+
+
+def _from_file() -> dict[str, Setting]:
+    """Return the settings of the nearest file, from here up; fi-async.toml before pyproject.toml."""
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        for name in (_FILE, _PROJECT):
+            path = folder / name
+            table = _table(path) if path.is_file() else None
+            if table is not None:
+                return {key.replace("-", "_"): _setting(path, key, value) for key, value in table.items()}
+    return {}
+
+
+def _table(path: Path) -> Mapping[str, Any] | None:
+    """Return the settings in a file; None if it is a project's that has none."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not valid TOML ({error})") from error
+    table = content if path.name == _FILE else content.get("tool", {}).get("fi_async")
+    if table is not None and not isinstance(table, dict):
+        raise UsageError(f"{path}: tool.fi_async must be a table")
+    return table
+
+
+def _setting(path: Path, key: str, value: Any) -> Setting:
+    name = key.replace("-", "_")
+    if name.upper() in _CREDENTIALS or name.upper() == "FI_BASE_URL":
+        raise UsageError(f"{path}: {key} belongs into the environment, as {name.upper()}, not into a file")
+    if name not in NAMES:
+        raise UsageError(f"{path}: unknown key {key!r}{instead(name, NAMES)}")
+    if not isinstance(value, str | bool | int | float):
+        raise UsageError(f"{path}: {key} must be one value, not {type(value).__name__}")
+    return Setting(name, value, str(path))

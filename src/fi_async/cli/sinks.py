@@ -1,0 +1,194 @@
+"""Where outcomes are written: JSONL, CSV, Parquet or SQLite, by the file's extension."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from fi_async._extras import need
+from fi_async._models import Outcome
+from fi_async._shapes import COLUMNS, flat
+from fi_async.cases.rows import Source
+from fi_async.cli.errors import UsageError
+
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, default=str)
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_ROWS_OF_A_GROUP: Final = 1000
+_SQL_TYPES: Final = {int: "INTEGER", float: "REAL", bool: "INTEGER", str: "TEXT"}
+
+
+class Sink:
+    """Writes outcomes to a file, each as it comes; to nothing if there is no path.
+
+    A file that is there already is kept until the first outcome comes: a run that could not begin costs nothing.
+
+    Raises:
+        UsageError: The path is that of the input, a directory, or in a directory that does not exist; or what is there
+            is no database.
+        ConfigurationError: The format needs a library that is not installed.
+    """
+
+    def __init__(self, path: Path | None, source: Source) -> None:
+        self._writer: Writer | None = None
+        if path is None:
+            return
+        if path.is_dir() or not path.parent.is_dir():
+            what = "it is a directory" if path.is_dir() else f"there is no directory {path.parent}"
+            raise UsageError(f"--out {path}: {what}")
+        if source.path is not None and path.exists() and path.samefile(source.path):
+            raise UsageError(f"--out {path}: that is the file the rows come from")
+        self._writer = _WRITERS.get(path.suffix.lower(), Jsonl)(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def write(self, outcome: Outcome) -> None:
+        """Write one outcome."""
+        if self._writer is not None:
+            self._writer.write(outcome.to_dict())
+
+
+class Writer(ABC):
+    """Writes one format. Made before the run, so that it can refuse the path; what is there stays until `write`."""
+
+    @abstractmethod
+    def __init__(self, path: Path) -> None: ...
+
+    @abstractmethod
+    def write(self, outcome: dict[str, Any]) -> None:
+        """Write an outcome's dict."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish the file."""
+
+
+class Jsonl(Writer):
+    """One JSON object a line, each written at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._replaces = path.is_file()  # a pipe or a device has nothing to replace
+        # A lone half of a surrogate pair, which JSON can name and UTF-8 cannot, is written as JSON names it.
+        self._file = path.open("a", buffering=1, encoding="utf-8", errors="backslashreplace", newline="")
+        self._begun = False
+
+    def write(self, outcome: dict[str, Any]) -> None:
+        """Write a line."""
+        if not self._begun:
+            self._begun = True
+            if self._replaces:
+                self._file.truncate(0)
+            self._begin()
+        self._line(outcome)
+
+    def _begin(self) -> None:
+        """Write what comes before the first line."""
+
+    def _line(self, outcome: dict[str, Any]) -> None:
+        self._file.write(_JSON.encode(outcome) + "\n")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class Csv(Jsonl):
+    """One row a line, each written at once, after a header.
+
+    Text that a spreadsheet would run as a formula (it begins with = + - @, a tab or a carriage return) gets an
+    apostrophe before it: answers are written by strangers. Numbers stay numbers.
+    """
+
+    def _begin(self) -> None:
+        self._rows = csv.writer(self._file)  # lines end in CR LF, as RFC 4180 has it
+        self._rows.writerow(COLUMNS)
+
+    def _line(self, outcome: dict[str, Any]) -> None:
+        self._rows.writerow([_inert(cell) for cell in flat(outcome).values()])
+
+
+def _inert(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
+class Parquet(Writer):
+    """A table in groups of rows. It can be read once the run has ended, by an interrupt too."""
+
+    def __init__(self, path: Path) -> None:
+        self._arrow = need("pyarrow", "fi-async[parquet]", f"--out {path}")
+        self._parquet = need("pyarrow.parquet", "fi-async[parquet]", f"--out {path}")
+        kinds = {int: "int64", float: "float64", bool: "bool_", str: "string"}
+        self._schema = self._arrow.schema(
+            [(name, getattr(self._arrow, kinds[kind])()) for name, kind in COLUMNS.items()]
+        )
+        self._path = path
+        self._file: Any = None
+        self._rows: list[dict[str, Any]] = []
+
+    def write(self, outcome: dict[str, Any]) -> None:
+        """Keep a row, and write a group of them when it is full."""
+        if self._file is None:
+            self._file = self._parquet.ParquetWriter(self._path, self._schema)
+        self._rows.append(flat(outcome))
+        if len(self._rows) >= _ROWS_OF_A_GROUP:
+            self._write_group()
+
+    def _write_group(self) -> None:
+        self._file.write_table(self._arrow.Table.from_pylist(self._rows, schema=self._schema))
+        self._rows.clear()
+
+    def close(self) -> None:
+        """Write what is left, and the footer."""
+        if self._file is not None:
+            if self._rows:
+                self._write_group()
+            self._file.close()
+
+
+class Sqlite(Writer):
+    """The table `outcomes`, each row committed at once; other tables of the database stay."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._begun = False
+        try:
+            # Commits without waiting for the disk: they survive the program, if not a power cut.
+            self._database.execute("PRAGMA synchronous = OFF")
+            self._database.execute("PRAGMA schema_version")
+        except sqlite3.DatabaseError as error:
+            self._database.close()
+            raise UsageError(f"--out {path}: {error}") from error
+
+    def write(self, outcome: dict[str, Any]) -> None:
+        """Insert a row."""
+        if not self._begun:
+            self._begun = True
+            columns = ", ".join(f'"{name}" {_SQL_TYPES[kind]}' for name, kind in COLUMNS.items())
+            self._database.execute("DROP TABLE IF EXISTS outcomes")
+            self._database.execute(f"CREATE TABLE outcomes ({columns})")
+        places = ", ".join("?" * len(COLUMNS))
+        self._database.execute(f"INSERT INTO outcomes VALUES ({places})", list(flat(outcome).values()))  # noqa: S608  # our own text
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+
+_WRITERS: Final[dict[str, type[Writer]]] = {
+    ".csv": Csv,
+    ".parquet": Parquet,
+    ".sqlite": Sqlite,
+    ".sqlite3": Sqlite,
+    ".db": Sqlite,
+}

@@ -1,0 +1,138 @@
+"""Who shows progress: a live display where there is one, lines in a log, or a function of the program's.
+
+One live display at a time: whoever comes second prints lines, and neither breaks the other's.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final, Self
+
+from fi_async.progress.meter import Progress
+
+Asked = bool | Callable[[Progress], None]
+"""False shows nothing, True what fits the place; a function is told twice a second, and at the end."""
+
+_live: Final = threading.Lock()
+
+
+class Display:
+    """Shows nothing. Entered while the run goes on.
+
+    Attributes:
+        every: Seconds between two times that it is told.
+    """
+
+    every: float = 0.5
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """End what was begun."""
+
+    def show(self, progress: Progress) -> None:
+        """Show how far the run is."""
+
+    def end(self, progress: Progress) -> None:
+        """Show how far the run came."""
+        self.show(progress)
+
+
+class Told(Display):
+    """Tells a function."""
+
+    def __init__(self, function: Callable[[Progress], None]) -> None:
+        self._function = function
+
+    def show(self, progress: Progress) -> None:
+        """Call it."""
+        self._function(progress)
+
+
+class Lines(Display):
+    """Prints a line to stderr every few seconds; none for a run that is over by then."""
+
+    every = 5.0
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def show(self, progress: Progress) -> None:
+        """Print a line, but for the moment that a run begins."""
+        if progress.elapsed_s < self.every:
+            return
+        self._begun = True
+        print(line(progress), file=sys.stderr, flush=True)  # noqa: T201  # that is what was asked for
+
+    def end(self, progress: Progress) -> None:
+        """Print the last line."""
+        if self._begun:
+            self.show(progress)
+
+
+class Live(Display):
+    """A display that is redrawn in its place. There is one in a process; made only while none is shown."""
+
+    def __exit__(self, *exception: object) -> None:
+        """Leave the place to others."""
+        _live.release()
+
+
+def display_of(asked: Asked) -> Display | None:
+    """Return who shows the progress of a run; None for nobody."""
+    if asked is False:
+        return None
+    if callable(asked):
+        return Told(asked)
+    live = _live_class()
+    if live is None or not _live.acquire(blocking=False):
+        return Lines()
+    try:
+        return live()
+    except BaseException:
+        _live.release()
+        raise
+
+
+def _live_class() -> Callable[[], Live] | None:
+    if _in_notebook():
+        from fi_async.progress.notebook import Notebook  # noqa: PLC0415  # as the next
+
+        return Notebook
+    try:
+        from fi_async.progress.bar import Bar, is_terminal  # noqa: PLC0415  # needs the extra `cli`
+    except ModuleNotFoundError:
+        return None
+    return Bar if is_terminal() else None
+
+
+def _in_notebook() -> bool:
+    # A program that runs in a notebook has IPython loaded; only a shell with a kernel has a frontend.
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return getattr(shell, "kernel", None) is not None
+
+
+def line(progress: Progress) -> str:
+    """Return how far a run is, as one line of text."""
+    total = "?" if progress.total is None else progress.total
+    parts = [
+        f"{progress.done}/{total}",
+        f"scored {progress.done - progress.failed}",
+        f"failed {progress.failed}",
+        f"{progress.rate:.1f}/s",
+        f"elapsed {clock(progress.elapsed_s)}",
+    ]
+    if progress.eta_s:
+        parts.append(f"eta {clock(progress.eta_s)}")
+    if progress.waiting_for is not None:
+        parts.append(f"waiting for {progress.waiting_for}")
+    return "  ".join(parts)
+
+
+def clock(seconds: float) -> timedelta:
+    """Return a time as people read it."""
+    return timedelta(seconds=round(seconds))

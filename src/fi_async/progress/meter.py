@@ -1,0 +1,106 @@
+"""How far a run is, in numbers. No clock and no await: whoever asks says what time it is."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from fi_async._models import Outcome, OutcomeStatus
+
+WINDOW: Final = 60.0  # seconds that a rate is taken over: the length of most limits' windows, so that bursts even out
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is, at one moment.
+
+    Attributes:
+        done: Evaluations that have ended, one for each case and template.
+        failed: Those of them without a score, for whatever reason.
+        total: How many there will be; None if nobody knows.
+        in_flight: Evaluations that are begun and not done.
+        rate: Evaluations a second, over the last minute. What is left until a closed limit opens counts as part of it:
+            nothing can end there, so a burst before does not promise another.
+        elapsed_s: Seconds since the run began.
+        eta_s: Seconds until all are done, at this rate; None if that is not known.
+        waiting_for: What holds up the next request, such as "a rate limit, 12 s"; None if nothing does.
+    """
+
+    done: int
+    failed: int
+    total: int | None
+    in_flight: int
+    rate: float
+    elapsed_s: float
+    eta_s: float | None = None
+    waiting_for: str | None = None
+
+
+class Meter:
+    """Counts outcomes as they come. Memory does not grow with their number.
+
+    Args:
+        began: When the run began.
+        total: As of Progress.
+    """
+
+    def __init__(self, began: float, total: int | None) -> None:
+        self.total = total
+        self._began = began
+        self._done = self._failed = 0
+        self._last = began
+        self._recent: deque[list[int]] = deque()  # [second, how many evaluations ended in it]
+
+    def add(self, outcome: Outcome, now: float) -> None:
+        """Take note of an outcome. One that was never sent, or comes from an earlier run, says nothing of the rate."""
+        self._done += 1
+        self._failed += outcome.status is not OutcomeStatus.SCORED
+        if outcome.attempts == 0 or outcome.origin != "evaluated":
+            return
+        self._last = now
+        second = int(now - self._began)
+        if not self._recent or self._recent[-1][0] != second:
+            self._recent.append([second, 0])
+        self._recent[-1][1] += 1
+
+    def progress(self, now: float, *, in_flight: int = 0, opens_in: float = 0.0) -> Progress:
+        """Return how far the run is.
+
+        Args:
+            now: The time.
+            in_flight: As of Progress.
+            opens_in: Seconds until another request may leave; infinite if an answer has to come first.
+        """
+        elapsed = now - self._began
+        while self._recent and self._recent[0][0] < elapsed - WINDOW:
+            self._recent.popleft()
+        span = min(elapsed, WINDOW) + (opens_in if math.isfinite(opens_in) else 0.0)
+        rate = sum(count for _, count in self._recent) / span if span else 0.0
+        return Progress(
+            done=self._done,
+            failed=self._failed,
+            total=self.total,
+            in_flight=in_flight,
+            rate=rate,
+            elapsed_s=elapsed,
+            eta_s=self._eta(now, rate, opens_in),
+            waiting_for=_waiting_for(opens_in),
+        )
+
+    def _eta(self, now: float, rate: float, opens_in: float) -> float | None:
+        if self.total is None or math.isinf(opens_in):
+            return None
+        left = max(0, self.total - self._done)
+        if left == 0 or rate == 0:
+            return None if left else 0.0
+        # The rate spreads what ended over the whole wait: what is waited already lies behind.
+        waited = now - self._last if opens_in > 0 else 0.0
+        return max(opens_in, left / rate - waited)
+
+
+def _waiting_for(opens_in: float) -> str | None:
+    if opens_in <= 0:
+        return None
+    return f"a rate limit, {math.ceil(opens_in)} s" if math.isfinite(opens_in) else "a rate limit to end"
