@@ -32,7 +32,9 @@ def cause_of(outcome: Outcome) -> tuple[str, str]:
     if fault is not None or outcome.error is None:
         return "UnreadableRow", fault or ""
     # The row's number would make every message a cause of its own.
-    return type(outcome.error).__name__, outcome.error.message.removeprefix(f"case {outcome.index}: ")
+    return type(outcome.error).__name__, outcome.error.message.removeprefix(
+        f"case {getattr(outcome.error, 'index', None)}: "
+    )
 
 
 def never_left(outcome: Outcome) -> bool:

@@ -5,22 +5,27 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, closing
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any, Final
 
 from fi_async.cli import asked, errors, terminal
+from fi_async.cli.ci import write_step_summary
 from fi_async.cli.errors import ImpossibleError, UsageError
+from fi_async.cli.gate import exit_code
+from fi_async.cli.gate import show as show_gate
+from fi_async.cli.judged import Judge, in_random_order, judge_of
 from fi_async.cli.options import RunFlags
 from fi_async.cli.progress import Shown, progress
 from fi_async.cli.results import Sink
-from fi_async.cli.sources import Source, source_of
+from fi_async.cli.sources import Row, Source, source_of
 from fi_async.cli.stdin import in_thread
 from fi_async.cli.summary import Totals, show
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.protocol.templates import names_of
+from fi_async.runs.gate import Gate
 
 _MOST_UNREACHABLE: Final = 16
 _FALLBACK: Final = (
@@ -36,6 +41,8 @@ class Plan:
     Attributes:
         config: The templates' parameters, as the client takes them.
         patience: So many cases that cannot reach the server, and none that could, end the run.
+        judge: Says whether the run is good enough; None if nobody asked.
+        shuffled: Take the rows in random order, so that the judge may infer from the first to the rest.
     """
 
     evaluator: AsyncEvaluator
@@ -43,6 +50,8 @@ class Plan:
     config: Mapping[str, Any] | None
     source: Source
     patience: int
+    judge: Judge | None
+    shuffled: bool
 
 
 def run_file(file: str, flags: RunFlags) -> int:
@@ -66,14 +75,20 @@ def run_file(file: str, flags: RunFlags) -> int:
                 asyncio.run(_evaluate(plan, totals, sink, shown))
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the summary comes first
             trouble = error
+    verdict = plan.judge.verdict(_trouble(totals)) if plan.judge and trouble is None else None
     if totals.scored or (totals.done and not isinstance(trouble, Exception)):
-        _print_summary(totals, monotonic() - began, as_json=flags.json)
+        _print_summary(totals, monotonic() - began, verdict, as_json=flags.json)
     if isinstance(trouble, KeyboardInterrupt):
         print(_interrupted(totals, total, flags), file=sys.stderr)
         return errors.INTERRUPTED
     if trouble is not None:
         raise trouble
-    return errors.INCOMPLETE if totals.failed else errors.DONE
+    if plan.judge is None or verdict is None:
+        return errors.INCOMPLETE if totals.failed else errors.DONE
+    if plan.judge.stopped and totals.done != total:
+        print(f"stopped after {totals.done:,} of {total:,} evaluations: the verdict is certain", file=sys.stderr)
+    write_step_summary(verdict, file)
+    return exit_code(verdict)
 
 
 def _plan(file: str, flags: RunFlags) -> Plan:
@@ -84,7 +99,15 @@ def _plan(file: str, flags: RunFlags) -> Plan:
     source = replace(source, mapped=asked.mapping(flags.mapping or (), names, known))
     asked.check_columns(source, known)
     config = asked.eval_config(flags.param or (), names, known)
-    return Plan(asked.evaluator(backend, flags), names, config, source, min(flags.concurrency, _MOST_UNREACHABLE))
+    return Plan(
+        evaluator=asked.evaluator(backend, flags),
+        templates=names,
+        config=config,
+        source=source,
+        patience=min(flags.concurrency, _MOST_UNREACHABLE),
+        judge=judge_of(flags, names, source),
+        shuffled=flags.error_rate is not None,
+    )
 
 
 async def _evaluate(plan: Plan, totals: Totals, sink: Sink, shown: Shown) -> None:
@@ -93,14 +116,15 @@ async def _evaluate(plan: Plan, totals: Totals, sink: Sink, shown: Shown) -> Non
     try:
         async with AsyncExitStack() as stack:
             ev = await stack.enter_async_context(plan.evaluator)
-            rows = plan.source.rows()
-            cases = stack.enter_context(closing(rows)) if plan.source.is_file else in_thread(rows)
+            cases, places = _cases(plan, stack)
             outcomes = ev.stream(cases, plan.templates, eval_config=plan.config, counts=totals.counts)
             async for outcome in await stack.enter_async_context(aclosing(outcomes)):
-                sink.write(outcome)
-                totals.add(outcome)
+                certain = plan.judge is not None and plan.judge.add(outcome)
+                placed = outcome if places is None else replace(outcome, index=places[outcome.index])
+                sink.write(placed)
+                totals.add(placed)
                 shown.update()
-                if totals.only_unreachable and totals.unreachable >= plan.patience:
+                if certain or (totals.only_unreachable and totals.unreachable >= plan.patience):
                     break
     finally:
         ticking.cancel()
@@ -110,11 +134,26 @@ async def _evaluate(plan: Plan, totals: Totals, sink: Sink, shown: Shown) -> Non
         raise UsageError(f"{plan.source.name} holds no rows: there is nothing to evaluate")
 
 
-def _print_summary(totals: Totals, wall_s: float, *, as_json: bool) -> None:
+def _cases(plan: Plan, stack: AsyncExitStack) -> tuple[Iterable[Row] | AsyncIterable[Row], Sequence[int] | None]:
+    """Return the rows, and the place that each has in the file if that is not their order."""
+    rows = plan.source.rows()
+    if plan.shuffled:
+        return in_random_order(rows)
+    return stack.enter_context(closing(rows)) if plan.source.is_file else in_thread(rows), None
+
+
+def _trouble(totals: Totals) -> str:
+    return next((f"{kind}: {message}" for (kind, message), _ in totals.causes.most_common(1)), "")
+
+
+def _print_summary(totals: Totals, wall_s: float, verdict: Gate | None, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(totals.as_dict(wall_s), indent=2))
-    else:
-        show(totals, wall_s, terminal.stdout())
+        judged = {} if verdict is None else {"gate": verdict.as_dict()}
+        print(json.dumps({**totals.as_dict(wall_s), **judged}, indent=2))
+        return
+    show(totals, wall_s, terminal.stdout())
+    if verdict is not None:
+        show_gate(verdict)
 
 
 def _interrupted(totals: Totals, total: int | None, flags: RunFlags) -> str:
