@@ -35,7 +35,7 @@ def compare_runs(before: Path, after: Path, flags: CompareFlags) -> int:
         confidence=flags.confidence,
     )
     if flags.json:
-        print(json.dumps({"before": str(before), "after": str(after), **found.as_dict()}, indent=2, ensure_ascii=False))
+        print(json.dumps({"before": str(before), "after": str(after), **found.as_dict()}, indent=2))
     else:
         _show(found, str(before), str(after))
     return errors.DONE
@@ -98,8 +98,13 @@ def _listed(heading: str, pairs: Sequence[Pair], style: str) -> Table:
         table.add_column(column, overflow="fold", header_style="dim")
     for pair in pairs[:_SHOWN]:
         scores = f"{_of(pair.before)} -> {_of(pair.after)}"
-        reason = " ".join((pair.after.reason or "").split())
-        table.add_row(Text(pair.after.name), Text(pair.after.template), Text(scores, style=style), Text(reason))
+        reason = terminal.printable(pair.after.reason or "")
+        table.add_row(
+            Text(terminal.printable(pair.after.name)),
+            Text(pair.after.template),
+            Text(scores, style=style),
+            Text(reason),
+        )
     if (more := len(pairs) - _SHOWN) > 0:
         table.add_row(Text(f"and {more:,} more: --json lists all", style="dim"))
     return table

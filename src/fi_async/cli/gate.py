@@ -98,7 +98,7 @@ def trouble_of(outcomes: Iterable[Outcome]) -> str:
 
 def _report(found: Gate, name: str, flags: GateFlags) -> None:
     if flags.json:
-        print(json.dumps({"run": name, **found.as_dict()}, indent=2, ensure_ascii=False))
+        print(json.dumps({"run": name, **found.as_dict()}, indent=2))
     else:
         show(found)
     if flags.junit is not None:
@@ -126,11 +126,11 @@ def show(found: Gate) -> None:
             Text(f"{', '.join(found.estimates)}: lexical estimates, not the platform's judge", style="yellow")
         )
     if found.unserved:
-        console.print(Text(found.unserved, style="red"))
+        console.print(Text(terminal.printable(found.unserved), style="red"))
     console.print(Text.assemble("gate: ", (found.verdict.value, _STYLES.get(found.verdict, "yellow"))))
 
 
 def listed(cases: Sequence[str]) -> str:
     """Return the first of these names, and how many there are beyond them."""
     more = len(cases) - _SHOWN
-    return f"{', '.join(cases[:_SHOWN])}{f' and {more:,} more' if more > 0 else ''}"
+    return f"{terminal.printable(', '.join(cases[:_SHOWN]))}{f' and {more:,} more' if more > 0 else ''}"

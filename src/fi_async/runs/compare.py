@@ -12,6 +12,7 @@ from fi_async._models import Outcome
 from fi_async.runs.marks import Mark, Pair, PairedBy, mark, pair
 from fi_async.runs.statistics import Interval, mcnemar, mean_interval
 
+_IMAGINED: Final = (1.0, -1.0)
 _ROUNDING: Final = 1e-9  # 0.8 - 0.75 is to be 0.05
 
 
@@ -23,7 +24,9 @@ class TemplateComparison:
         pairs: How many there are.
         before: The mean score of the first run; the pass rate, where scores are verdicts. None of no pairs.
         after: Of the second run.
-        interval: Of `difference`, by a paired bootstrap; None of fewer than two pairs.
+        interval: Of `difference`, by a paired bootstrap; None of fewer than two pairs. Verdicts are given one imagined
+            win and one imagined loss: else a change that was not seen would be taken for impossible
+            (A. Agresti and Y. Min, Statistics in Medicine 24 (2005) 729).
         p_value: McNemar's test of wins against losses (for scores: the sign test); None of no pairs.
         lost: Pairs that passed and do not pass, or whose score got worse; the worst first.
         won: Pairs that pass and did not, or whose score got better; the best first.
@@ -139,6 +142,7 @@ class _Tally:
         self._lost: list[tuple[float, Pair]] = []
         self._won: list[tuple[float, Pair]] = []
         self._unscored: list[Pair] = []
+        self._verdicts = True
 
     def add(self, each: Pair) -> None:
         """Count a pair."""
@@ -149,6 +153,7 @@ class _Tally:
         self._scored.append((before, after))
         gain = self._sign * (after - before)
         verdicts = each.before.passed is not None and each.after.passed is not None
+        self._verdicts = self._verdicts and verdicts
         if verdicts:
             gain = after - before
         if abs(gain) > (0.0 if verdicts else self._tolerance + _ROUNDING):
@@ -157,12 +162,15 @@ class _Tally:
     def ended(self, name: str, confidence: float, *, only_before: int, only_after: int) -> TemplateComparison:
         """Return what was counted."""
         scored, lost, won = self._scored, self._lost, self._won
+        changes = Counter(after - before for before, after in scored)
+        if scored and self._verdicts:
+            changes.update(_IMAGINED)
         return TemplateComparison(
             template=name,
             pairs=len(scored),
             before=fmean(before for before, _ in scored) if scored else None,
             after=fmean(after for _, after in scored) if scored else None,
-            interval=mean_interval(Counter(after - before for before, after in scored), confidence),
+            interval=mean_interval(changes, confidence),
             p_value=mcnemar(len(lost), len(won)) if scored else None,
             lost=[each for _, each in sorted(lost, key=lambda item: item[0])],
             won=[each for _, each in sorted(won, key=lambda item: -item[0])],

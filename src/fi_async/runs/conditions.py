@@ -14,7 +14,7 @@ from fi_async._errors import ConfigurationError
 from fi_async.runs.samples import MetricName
 from fi_async.runs.statistics import Interval
 
-_SHAPE: Final = re.compile(r"(?P<subject>.+?)\s*(?P<operator>>=|<=|>|<|==?)\s*(?P<number>.*)")
+_SHAPE: Final = re.compile(r"(?P<subject>[^<>=]+?)\s*(?P<operator>>=|<=|>|<|==?)\s*(?P<number>.*)")
 _METRICS: Final[Mapping[str, MetricName]] = {".mean": "mean", ".pass_rate": "pass_rate"}
 _OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {">=": ge, ">": gt, "<=": le, "<": lt}
 _SAME: Final = 1e-9  # 0.1 + 0.2 is to be 0.3

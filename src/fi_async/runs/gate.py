@@ -174,13 +174,13 @@ def _said(label: str, metric: Metric, reach: Interval | None, confidence: float 
     if metric.value is None:
         return f"no case has a {label}"
     said = f"{label} {metric.value:.4g} of {metric.n:,} cases"
-    open_ends = "" if let_go or not metric.missing else f"{metric.missing:,} have none"
+    missing = "" if let_go or not metric.missing else f" ({metric.missing:,} missing)"
     if reach is None:
-        return f"{said}; {f'{open_ends}, and theirs may be any' if open_ends else 'too few for an interval'}"
+        return f"{said}; {'those missing may have any' if missing else 'too few for an interval'}{missing}"
     if reach.low == reach.high:
         return said
     sure = "" if confidence is None else f" at {confidence:.4g} confidence"
-    return f"{said}; {reach.low:.4g} to {reach.high:.4g}{sure}{f', as {open_ends}' if open_ends else ''}"
+    return f"{said}; {reach.low:.4g} to {reach.high:.4g}{sure}{missing}"
 
 
 def _regressions(asked: Asked, samples: Mapping[str, Sample], found: Comparison) -> Check:

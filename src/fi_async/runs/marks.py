@@ -128,9 +128,10 @@ def _have_ids(marks: Iterable[Mark]) -> bool:
 
 def write_baseline(path: Path, marks: Iterable[Mark]) -> None:
     """Write marks to a file, to be kept beside the code: a line each, so that version control shows what changed."""
-    lines = [json.dumps(_plain(each), ensure_ascii=False) for each in marks]
-    text = ",\n".join(lines)
-    path.write_text(f'{{"version": {_VERSION}, "marks": [\n{text}\n]}}\n', encoding="utf-8")
+    lines = ",\n".join(json.dumps(_plain(each), ensure_ascii=False) for each in marks)
+    text = f'{{"version": {_VERSION}, "marks": [\n{lines}\n]}}\n'
+    # A lone half of a surrogate pair, which JSON can name and UTF-8 cannot, is written as JSON names it.
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _plain(each: Mark) -> dict[str, Any]:
