@@ -64,6 +64,10 @@ def test_a_coverage_out_of_reach_ends_a_run_too(values, coverage, expected):
     assert watched(values, "groundedness>=0.3", coverage=coverage) == expected
 
 
+def test_cases_to_come_are_not_let_go_though_the_coverage_is_reached():
+    assert watched("PPPPPFFFFF", "groundedness>=0.8", coverage=0.5) == (8, BELOW)
+
+
 def test_all_that_is_asked_for_must_be_certain_to_pass_and_one_to_fail():
     watch = Watch(Asked([parse("a>=0.5"), parse("b>=0.5")]), ["a", "b"], 2)
     assert not watch.add(outcome(0, "P", "a"))

@@ -63,6 +63,17 @@ def test_the_bootstrap_is_that_of_scipy(kind, n):
     assert (found.low, found.high) == pytest.approx((reference.low, reference.high), abs=close)
 
 
+def test_the_closed_form_leans_with_the_sample_as_the_bootstrap_does():
+    rng = Random(4)
+    values = [rng.expovariate(1.0) ** 2 for _ in range(400)]
+    found = mean_interval(Counter(values), 0.95)
+    reference = stats.bootstrap(
+        (np.array(values),), np.mean, n_resamples=40_000, method="BCa", batch=500, rng=7
+    ).confidence_interval
+    close = 0.02 * (reference.high - reference.low)
+    assert (found.low, found.high) == pytest.approx((reference.low, reference.high), abs=close)
+
+
 @pytest.mark.parametrize(("n", "samples", "least"), [(40, 60, 47), (400, 200, 167)])  # 3 deviations below 9 in 10
 def test_nine_in_ten_intervals_hold_the_mean(n, samples, least):
     rng = Random(3)

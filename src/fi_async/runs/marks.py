@@ -17,6 +17,7 @@ PairedBy = Literal["id", "inputs"]
 """What makes two cases of two runs the same: your id, or what was evaluated."""
 
 _VERSION: Final = 1
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,7 @@ class Paired:
 def digest(inputs: Inputs | None) -> str:
     """Return hex digits that are equal for equal inputs, in any order of the keys; an `id` among them is left out."""
     counted = {key: value for key, value in (inputs or {}).items() if key != "id"}
-    text = json.dumps(counted, sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=str)
-    return sha256(text.encode()).hexdigest()[:32]
+    return sha256(_CANONICAL.encode(counted).encode()).hexdigest()[:32]
 
 
 def mark(outcome: Outcome) -> Mark:
