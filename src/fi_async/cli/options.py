@@ -47,7 +47,7 @@ class RunFlags:
         mapping: Take the template's key from a column of another name.
         limit: Read so many rows, and no more.
         min: What the scores must reach, such as 'groundedness>=0.9': see fi-async gate --help.
-        coverage: The share of cases that must have a score; the others are let go. With neither: see gate.
+        coverage: The share of cases that must have a score; the others are let go.
         fail_fast: Stop as soon as the verdict of --min and --coverage is certain.
         error_rate: Let --fail-fast be wrong so often, to stop much sooner; rows are taken in random order.
         no_progress: Show no progress.
