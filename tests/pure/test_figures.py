@@ -4,7 +4,7 @@ import pytest
 
 from fi_async import InvalidCaseError, StalledError
 from fi_async.runs.figures import Bar, CauseFigures, Figures, Tally, cause_of
-from fi_async.runs.intervals import Interval, wilson
+from fi_async.runs.statistics import Interval, wilson
 from made import scored, unscored
 
 

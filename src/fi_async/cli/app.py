@@ -10,8 +10,8 @@ from cyclopts import App, Parameter
 
 from fi_async._version import __version__
 from fi_async.cli import settings
-from fi_async.cli.errors import EXIT_CODES
-from fi_async.cli.options import Flag, RunFlags, ServeFlags
+from fi_async.cli.errors import EXIT_CODES, GATE_EXIT_CODES
+from fi_async.cli.options import CompareFlags, Flag, GateFlags, RunFlags, ServeFlags
 from fi_async.cli.sources import STDIN
 
 _RUN = f"""\
@@ -61,10 +61,31 @@ pyproject.toml, the nearest from here up.
 Examples:
   fi-async config
   fi-async config --json"""
+_COMPARE = """\
+BEFORE and AFTER are runs: the files of fi-async run --out. A case of one is that of the other if their ids are \
+equal, or their inputs, whatever the judge. Shows which cases got worse or better, the change of the mean with an \
+interval (paired bootstrap), and how probable as uneven a change is by chance (p, McNemar's test).
+
+Examples:
+  fi-async compare old.jsonl new.jsonl
+  fi-async compare old.jsonl new.jsonl --tolerance 0.05 --json"""
+
+_GATE = f"""\
+RUN is the file of fi-async run --out. Without --coverage, cases without a score may have had any, and the verdict \
+must hold whatever it was. Quote conditions: the shell takes > for itself.
+
+Examples:
+  fi-async gate scores.jsonl --min 'groundedness>=0.9' --coverage 0.98
+  fi-async gate scores.jsonl --min 'toxicity.mean<=0.1' --confidence 0.95 --junit gate.xml
+  fi-async gate scores.jsonl --write-baseline base.json
+  fi-async gate scores.jsonl --baseline base.json --max-regressions 2
+
+{GATE_EXIT_CODES}"""
 
 _TOP = """\
 Examples:
   fi-async run answers.jsonl --eval groundedness --out scores.jsonl
+  fi-async gate scores.jsonl --min 'groundedness>=0.9'
   fi-async templates
   fi-async COMMAND --help
 
@@ -72,6 +93,8 @@ Any command takes --debug: a traceback with what went wrong."""
 
 
 _SERVED = ServeFlags()
+_COMPARED = CompareFlags()
+_GATED = GateFlags()
 
 
 def execute(words: Sequence[str]) -> int:
@@ -99,6 +122,8 @@ def _app() -> App:
         config=settings.apply,
     )
     app.command(run, help_epilogue=_RUN)
+    app.command(compare, help_epilogue=_COMPARE)
+    app.command(gate, help_epilogue=_GATE)
     app.command(serve, help_epilogue=_SERVE)
     app.command(report, help_epilogue=_REPORT)
     app.command(templates, help_epilogue=_TEMPLATES)
@@ -119,6 +144,31 @@ def run(file: str, /, *, flags: RunFlags) -> int:
     from fi_async.cli.run import run_file  # noqa: PLC0415  # each command imports what it needs
 
     return run_file(file, flags)
+
+
+def compare(before: Path, after: Path, /, *, flags: CompareFlags = _COMPARED) -> int:
+    """Show what changed from one run to another, for better or for worse.
+
+    Args:
+        before: The run to compare with.
+        after: The run it is about.
+        flags: See CompareFlags.
+    """
+    from fi_async.cli.compare import compare_runs  # noqa: PLC0415  # as above
+
+    return compare_runs(before, after, flags)
+
+
+def gate(run: Path, /, *, flags: GateFlags = _GATED) -> int:
+    """Tell by the exit code whether a run is good enough.
+
+    Args:
+        run: The run.
+        flags: See GateFlags.
+    """
+    from fi_async.cli.gate import gate_run  # noqa: PLC0415  # as above
+
+    return gate_run(run, flags)
 
 
 def serve(*, flags: ServeFlags = _SERVED) -> int:

@@ -18,15 +18,27 @@ DONE: Final = 0
 INCOMPLETE: Final = 1
 USAGE: Final = 2
 IMPOSSIBLE: Final = 3
+BELOW: Final = 4
+INCONCLUSIVE: Final = 5
 INTERRUPTED: Final = 130
 
 EXIT_CODES: Final = """\
 Exit codes:
-  0    every case is scored
+  0    every case is scored; with --min or --coverage: it is good enough
   1    some cases have no score
   2    wrong usage: an unknown flag, template or column, a wrong value, no file
   3    it could not be done: the key pair is refused, the server unreachable
+  4    with --min: below it
+  5    with --min or --coverage: inconclusive, too few cases have a score
   130  stopped by Ctrl-C; what was written stays"""
+
+GATE_EXIT_CODES: Final = """\
+Exit codes:
+  0    good enough
+  2    wrong usage: an unknown flag or template, a wrong value, no such run
+  3    it could not be told: not one case has a score, the file cannot be read
+  4    below a bound, or worse than the baseline allows
+  5    inconclusive: too few cases have a score, or an interval holds the bound"""
 
 
 class UsageError(Exception):

@@ -12,6 +12,9 @@ from fi_async._settings import RunOptions
 
 _POSITIVE = validators.Number(gt=0)
 _FROM_ONE = validators.Number(gte=1)
+_SHARE = validators.Number(gte=0, lte=1)
+_WITHIN = validators.Number(gt=0, lt=1)
+_FROM_ZERO = validators.Number(gte=0)
 _AS_SET = RunOptions()
 
 
@@ -21,6 +24,8 @@ def _short(value: object) -> str:
 
 Several = Parameter(consume_multiple=(1, 1_000_000), negative="")
 Flag = Parameter(negative="", show_default=False)
+Minima = Annotated[list[str] | None, Several, Parameter(metavar="CONDITION...")]
+Tolerance = Annotated[float, Parameter(metavar="SCORE", validator=_FROM_ZERO, show_default=_short)]
 
 
 @Parameter(name="*")
@@ -46,6 +51,10 @@ class RunFlags:
         shared_budget: Be paced together with all runs of this key pair that name this file; made if missing.
         sample: Evaluate so many of these, drawn at random, in their order.
         seed: Of that draw: the same seed draws the same rows.
+        min: What the scores must reach, such as 'groundedness>=0.9': see fi-async gate --help.
+        coverage: The share of cases that must have a score; the others are let go.
+        fail_fast: Stop as soon as the verdict of --min and --coverage is certain.
+        error_rate: Let --fail-fast be wrong so often, to stop much sooner; rows are taken in random order.
         no_progress: Show no progress.
         json: Print the summary as one JSON object.
     """
@@ -69,6 +78,10 @@ class RunFlags:
     shared_budget: Annotated[Path | None, Parameter(metavar="PATH")] = None
     sample: Annotated[int | None, Parameter(metavar="N", validator=_FROM_ONE)] = None
     seed: Annotated[int, Parameter(metavar="N")] = 0
+    min: Minima = None
+    coverage: Annotated[float | None, Parameter(metavar="SHARE", validator=_SHARE)] = None
+    fail_fast: Annotated[bool, Flag] = False
+    error_rate: Annotated[float | None, Parameter(metavar="RATE", validator=_WITHIN)] = None
     no_progress: Annotated[bool, Flag] = False
     json: Annotated[bool, Flag] = False
 
@@ -107,3 +120,53 @@ class ServeFlags:
     seed: Annotated[int, Parameter(metavar="N")] = 0
     store: Annotated[Path | None, Parameter(metavar="PATH")] = None
     key: Annotated[list[str] | None, Several, Parameter(metavar="KEY:SECRET...")] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompareFlags:
+    """What `fi-async compare` is told.
+
+    Attributes:
+        by: What makes two cases the same. Omitted: id if every case has one of its own, else inputs.
+        tolerance: Scores that differ by no more than this are a tie.
+        lower_is_better: Templates whose score is the better the lower.
+        confidence: Of the intervals.
+        json: Print JSON, with every case that changed.
+    """
+
+    by: Literal["id", "inputs"] | None = None
+    tolerance: Tolerance = 0.0
+    lower_is_better: Annotated[list[str] | None, Several, Parameter(metavar="TEMPLATE...")] = None
+    confidence: Annotated[float, Parameter(metavar="SHARE", validator=_WITHIN, show_default=_short)] = 0.95
+    json: Annotated[bool, Flag] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GateFlags:
+    """What `fi-async gate` is told.
+
+    Attributes:
+        min: What the scores must reach: TEMPLATE[.mean|.pass_rate] and >=, >, <= or < and a number.
+        coverage: The share of cases that must have a score, of each template; the others are let go.
+        confidence: Whole intervals must reach --min, not only the values. Omitted: the values.
+        baseline: A file of --write-baseline, or a run, that this run must not be worse than.
+        max_regressions: So many cases may be worse than in the baseline. Omitted: none.
+        tolerance: Scores that are lower by no more than this are not worse.
+        by: What makes a case that of the baseline. Omitted: id if every case has one of its own, else inputs.
+        write_baseline: If it passes, keep what each case scored in this file.
+        junit: Write JUnit XML: a failure for what is below, an error for what nobody can tell.
+        json: Print JSON.
+    """
+
+    min: Minima = None
+    coverage: Annotated[float | None, Parameter(metavar="SHARE", validator=_SHARE)] = None
+    confidence: Annotated[float | None, Parameter(metavar="SHARE", validator=_WITHIN)] = None
+    baseline: Annotated[Path | None, Parameter(metavar="PATH")] = None
+    max_regressions: Annotated[int | None, Parameter(metavar="N", validator=_FROM_ZERO)] = None
+    tolerance: Tolerance = 0.0
+    by: Literal["id", "inputs"] | None = None
+    write_baseline: Annotated[Path | None, Parameter(metavar="PATH")] = None
+    junit: Annotated[Path | None, Parameter(metavar="PATH")] = None
+    json: Annotated[bool, Flag] = False

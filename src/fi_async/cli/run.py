@@ -7,13 +7,18 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any, Final
 
+from fi_async.calls import Cases
 from fi_async.cases.rows import Source
 from fi_async.cli import asked, errors, terminal
+from fi_async.cli.ci import write_step_summary
 from fi_async.cli.errors import ImpossibleError, UsageError
+from fi_async.cli.gate import exit_code
+from fi_async.cli.gate import show as show_gate
+from fi_async.cli.judged import Judge, in_random_order, judge_of
 from fi_async.cli.options import RunFlags
 from fi_async.cli.sinks import Sink
 from fi_async.cli.sources import source_of
@@ -21,6 +26,7 @@ from fi_async.cli.stdin import in_thread
 from fi_async.cli.summary import Totals, show
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.protocol.templates import names_of
+from fi_async.runs.gate import Gate
 
 _MOST_UNREACHABLE: Final = 16
 _FALLBACK: Final = (
@@ -36,6 +42,8 @@ class Plan:
     Attributes:
         config: The templates' parameters, as the client takes them.
         patience: So many cases that cannot reach the server, and none that could, end the run.
+        judge: Says whether the run is good enough; None if nobody asked.
+        shuffled: Take the rows in random order, so that the judge may infer from the first to the rest.
     """
 
     evaluator: AsyncEvaluator
@@ -44,6 +52,13 @@ class Plan:
     source: Source
     patience: int
     shows_progress: bool
+    judge: Judge | None
+    shuffled: bool
+
+    def total(self) -> int | None:
+        """Return how many outcomes there will be; None if that is known only when all rows are read."""
+        rows = self.source.count()
+        return None if rows is None else rows * len(self.templates)
 
 
 def run_file(file: str, flags: RunFlags) -> int:
@@ -64,14 +79,20 @@ def run_file(file: str, flags: RunFlags) -> int:
             asyncio.run(_evaluate(plan, totals, sink))
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the summary comes first
             trouble = error
+    verdict = plan.judge.verdict(_trouble(totals)) if plan.judge and trouble is None else None
     if totals.scored or (totals.done and not isinstance(trouble, Exception)):
-        _print_summary(totals, monotonic() - began, as_json=flags.json)
+        _print_summary(totals, monotonic() - began, verdict, as_json=flags.json)
     if isinstance(trouble, KeyboardInterrupt):
         print(_interrupted(totals, plan, flags), file=sys.stderr)
         return errors.INTERRUPTED
     if trouble is not None:
         raise trouble
-    return errors.INCOMPLETE if totals.failed else errors.DONE
+    if plan.judge is None or verdict is None:
+        return errors.INCOMPLETE if totals.failed else errors.DONE
+    if plan.judge.stopped and totals.done != plan.total():
+        print(f"stopped after {totals.done:,} of {plan.total():,} evaluations: the verdict is certain", file=sys.stderr)
+    write_step_summary(verdict, file)
+    return exit_code(verdict)
 
 
 def _plan(file: str, flags: RunFlags) -> Plan:
@@ -82,22 +103,32 @@ def _plan(file: str, flags: RunFlags) -> Plan:
     source = source_of(file, flags, mapping, constants)
     asked.check_columns(source, known)
     config = asked.eval_config(flags.param or (), names, known)
-    patience = min(flags.concurrency, _MOST_UNREACHABLE)
-    return Plan(asked.evaluator(backend, flags), names, config, source, patience, not flags.no_progress)
+    return Plan(
+        evaluator=asked.evaluator(backend, flags),
+        templates=names,
+        config=config,
+        source=source,
+        patience=min(flags.concurrency, _MOST_UNREACHABLE),
+        shows_progress=not flags.no_progress,
+        judge=judge_of(flags, names, source),
+        shuffled=flags.error_rate is not None,
+    )
 
 
 async def _evaluate(plan: Plan, totals: Totals, sink: Sink) -> None:
     """Count, write and show outcomes as they come, until there are no more."""
-    cases = plan.source if plan.source.is_stored else in_thread(plan.source.rows())
+    cases, places = _cases(plan)
     async with plan.evaluator as ev:
         outcomes = ev.stream(
             cases, plan.templates, eval_config=plan.config, counts=totals.counts, progress=plan.shows_progress
         )
         async with aclosing(outcomes):
             async for outcome in outcomes:
-                sink.write(outcome)
-                totals.add(outcome)
-                if totals.only_unreachable and totals.unreachable >= plan.patience:
+                certain = plan.judge is not None and plan.judge.add(outcome)
+                placed = outcome if places is None else replace(outcome, index=places[outcome.index])
+                sink.write(placed)
+                totals.add(placed)
+                if certain or (totals.only_unreachable and totals.unreachable >= plan.patience):
                     break
     if totals.only_unreachable:
         raise ImpossibleError(f"no request reached {asked.base_url()}: {totals.unreachable_because}")
@@ -105,16 +136,30 @@ async def _evaluate(plan: Plan, totals: Totals, sink: Sink) -> None:
         raise UsageError(f"{plan.source.name} holds no rows: there is nothing to evaluate")
 
 
-def _print_summary(totals: Totals, wall_s: float, *, as_json: bool) -> None:
+def _cases(plan: Plan) -> tuple[Cases, Sequence[int] | None]:
+    """Return the rows, and the place that each has in the file if that is not their order."""
+    if plan.shuffled:
+        return in_random_order(plan.source.rows())
+    return plan.source if plan.source.is_stored else in_thread(plan.source.rows()), None
+
+
+def _trouble(totals: Totals) -> str:
+    return next((f"{kind}: {message}" for (kind, message), _ in totals.causes.most_common(1)), "")
+
+
+def _print_summary(totals: Totals, wall_s: float, verdict: Gate | None, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(totals.as_dict(wall_s), indent=2))
-    else:
-        show(totals, wall_s, terminal.stdout())
+        judged = {} if verdict is None else {"gate": verdict.as_dict()}
+        print(json.dumps({**totals.as_dict(wall_s), **judged}, indent=2))
+        return
+    show(totals, wall_s, terminal.stdout())
+    if verdict is not None:
+        show_gate(verdict)
 
 
 def _interrupted(totals: Totals, plan: Plan, flags: RunFlags) -> str:
-    rows = plan.source.count()
+    total = plan.total()
     what = "cases" if len(totals.templates) == 1 else "evaluations"
-    of_all = "" if rows is None else f" of {rows * len(plan.templates):,}"
+    of_all = "" if total is None else f" of {total:,}"
     kept = f"; they are in {flags.out}" if flags.out and totals.done else ""
     return f"interrupted: {totals.done:,}{of_all} {what} done{kept}. Requests cut off may have been evaluated."

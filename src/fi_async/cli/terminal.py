@@ -16,3 +16,16 @@ class _Plain(Console):
 def stdout() -> Console:
     """Return a console for results: no colours but ours."""
     return _Plain(highlight=False)
+
+
+def stderr() -> Console:
+    """Return a console for what is said meanwhile."""
+    return _Plain(stderr=True, highlight=False)
+
+
+def printable(text: str) -> str:
+    """Return somebody else's text in one line, with an escape for what a terminal would obey or cannot show."""
+    one_line = " ".join(text.split())
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in one_line
+    )

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from fi_async._models import Outcome, OutcomeStatus
-from fi_async.runs.intervals import Interval, mean_interval, wilson
 from fi_async.runs.pace import Pace, Timeline
 from fi_async.runs.records import Record
+from fi_async.runs.statistics import Interval, mean_interval, wilson
 
 Kind = Literal["rate", "mean", "labels", "none"]
 """What a template's results are summed up in: a pass rate, a mean score, counts of labels, or nothing."""

@@ -1,0 +1,75 @@
+"""A verdict in the forms that CI systems read: JUnit XML, and the summary of a GitHub Actions step."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
+
+from fi_async.runs.gate import Check, Gate, Verdict
+
+_NOT_IN_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_MARKS: Final = {Verdict.PASSED: "✅", Verdict.BELOW: "❌"}
+_SHOWN: Final = 20
+
+
+def write_junit(path: Path, gate: Gate, run: str) -> None:
+    """Write a test case for each check: a failure if it is below, an error if nobody can tell."""
+    checks = [*gate.checks]
+    if gate.unserved:
+        checks.append(Check("evaluations", Verdict.INFRASTRUCTURE, gate.unserved))
+    verdicts = [check.verdict for check in checks]
+    failures = verdicts.count(Verdict.BELOW)
+    counted = {
+        "tests": str(len(checks)),
+        "failures": str(failures),
+        "errors": str(len(checks) - failures - verdicts.count(Verdict.PASSED)),
+    }
+    root = Element("testsuites", counted)
+    suite = SubElement(root, "testsuite", {"name": "fi-async gate", **counted})
+    for check in checks:
+        case = SubElement(suite, "testcase", {"classname": _xml(run), "name": _xml(check.name)})
+        where = case
+        if check.verdict is not Verdict.PASSED:
+            kind = "failure" if check.verdict is Verdict.BELOW else "error"
+            where = SubElement(case, kind, {"type": check.verdict.value, "message": _xml(check.said)})
+            where.text = _xml("\n".join(check.cases))
+        else:
+            SubElement(case, "system-out").text = _xml(check.said)
+    indent(root)
+    ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+
+
+def _xml(text: str) -> str:
+    """Return a text without the characters that XML cannot hold in any form."""
+    return _NOT_IN_XML.sub("�", text)
+
+
+def write_step_summary(gate: Gate, run: str) -> None:
+    """Append the verdict to the file that GitHub shows with the step; do nothing elsewhere."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if path:
+        with Path(path).open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(_markdown(gate, run))
+
+
+def _markdown(gate: Gate, run: str) -> str:
+    lines = [f"### {_cell(run)}: {gate.verdict}", "", "| | check | found |", "| --- | --- | --- |"]
+    lines += [f"| {_MARKS.get(each.verdict, '❔')} | {_cell(each.name)} | {_cell(each.said)} |" for each in gate.checks]
+    if gate.unserved:
+        lines += ["", _cell(gate.unserved)]
+    if gate.estimates:
+        lines += ["", f"Lexical estimates, not the platform's judge: {_cell(', '.join(gate.estimates))}"]
+    for check in gate.checks:
+        if check.cases:
+            more = len(check.cases) - _SHOWN
+            lines += ["", f"{_cell(check.name)}:", "", *(f"- {_cell(name)}" for name in check.cases[:_SHOWN])]
+            lines += [f"- and {more:,} more"] if more > 0 else []
+    return "\n".join([*lines, "", ""])
+
+
+def _cell(text: str) -> str:
+    """Return a text that Markdown shows as it is, in one line."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~!&])", r"\\\1", " ".join(text.split()))

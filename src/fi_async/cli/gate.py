@@ -1,0 +1,143 @@
+"""`fi-async gate`: whether a run is good enough, as an exit code, and in the forms that CI systems read."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.table import Table
+from rich.text import Text
+
+from fi_async._models import Outcome
+from fi_async.cli import errors, terminal
+from fi_async.cli.ci import write_junit, write_step_summary
+from fi_async.cli.errors import UsageError
+from fi_async.cli.options import GateFlags
+from fi_async.runs.conditions import parse
+from fi_async.runs.gate import Asked, Gate, Verdict, gate
+from fi_async.runs.loading import load, outcomes_of
+from fi_async.runs.marks import Mark, mark, read_baseline, write_baseline
+from fi_async.runs.samples import Sample, samples
+
+_SHOWN: Final = 5
+_STYLES: Final = {Verdict.PASSED: "green", Verdict.BELOW: "red"}
+_CODES: Final = {
+    Verdict.PASSED: errors.DONE,
+    Verdict.BELOW: errors.BELOW,
+    Verdict.INCONCLUSIVE: errors.INCONCLUSIVE,
+    Verdict.INFRASTRUCTURE: errors.IMPOSSIBLE,
+}
+
+
+def gate_run(path: Path, flags: GateFlags) -> int:
+    """Return the exit code of a run's verdict, after printing what was checked.
+
+    Raises:
+        UsageError, ConfigurationError: It cannot be meant so, or it is no run.
+    """
+    asked = _asked(flags)
+    with load(path) as run:
+        outcomes, info, pending = list(outcomes_of(run)), run.info, run.pending
+    marks = [mark(each) for each in outcomes]
+    if flags.min or flags.coverage is not None or flags.baseline:
+        found = _judged(asked, samples(outcomes, info.templates, pending), outcomes, marks, flags)
+        _report(found, str(path), flags)
+    else:
+        found = Gate(())
+    if flags.write_baseline and found.verdict is Verdict.PASSED:
+        write_baseline(flags.write_baseline, marks)
+    return exit_code(found)
+
+
+def exit_code(found: Gate) -> int:
+    """Return the exit code of a verdict."""
+    return _CODES[found.verdict]
+
+
+def _asked(flags: GateFlags) -> Asked:
+    if not (flags.min or flags.coverage is not None or flags.baseline or flags.write_baseline):
+        raise UsageError("nothing to check: give --min, --coverage or --baseline, such as --min 'groundedness>=0.9'")
+    if flags.max_regressions is not None and flags.baseline is None:
+        raise UsageError("--max-regressions compares with a baseline: give --baseline PATH")
+    return Asked(
+        conditions=[parse(text) for text in flags.min or ()],
+        coverage=flags.coverage,
+        confidence=flags.confidence,
+        max_regressions=flags.max_regressions or 0,
+        tolerance=flags.tolerance,
+        by=flags.by,
+    )
+
+
+def _judged(
+    asked: Asked,
+    found: Mapping[str, Sample],
+    outcomes: Sequence[Outcome],
+    marks: Sequence[Mark],
+    flags: GateFlags,
+) -> Gate:
+    return gate(
+        asked,
+        found,
+        marks=marks,
+        baseline=None if flags.baseline is None else _baseline(flags),
+        trouble=trouble_of(outcomes),
+    )
+
+
+def _baseline(flags: GateFlags) -> list[Mark]:
+    path = flags.baseline
+    assert path is not None  # noqa: S101  # asked for where there is one
+    if path.suffix.lower() == ".json" and path.is_file():
+        return read_baseline(path)
+    with load(path) as run:
+        return [mark(each) for each in outcomes_of(run)]
+
+
+def trouble_of(outcomes: Iterable[Outcome]) -> str:
+    """Return the most frequent reason why cases have no score; empty if there is none."""
+    causes = Counter(str(each.error) for each in outcomes if each.error is not None)
+    return next((cause for cause, _ in causes.most_common(1)), "")
+
+
+def _report(found: Gate, name: str, flags: GateFlags) -> None:
+    if flags.json:
+        print(json.dumps({"run": name, **found.as_dict()}, indent=2))
+    else:
+        show(found)
+    if flags.junit is not None:
+        write_junit(flags.junit, found, name)
+    write_step_summary(found, name)
+
+
+def show(found: Gate) -> None:
+    """Print the verdict, and what was found for each check."""
+    console = terminal.stdout()
+    table = Table(box=None, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
+    for check in found.checks:
+        verdict = Text(check.verdict, style=_STYLES.get(check.verdict, "yellow"))
+        said = Text(check.said)
+        if check.cases:
+            said.append(f"\n{listed(check.cases)}", style="dim")
+        table.add_row(verdict, Text(check.name), said)
+    console.print(table)
+    console.print()
+    if found.estimates:
+        console.print(
+            Text(f"{', '.join(found.estimates)}: lexical estimates, not the platform's judge", style="yellow")
+        )
+    if found.unserved:
+        console.print(Text(terminal.printable(found.unserved), style="red"))
+    console.print(Text.assemble("gate: ", (found.verdict.value, _STYLES.get(found.verdict, "yellow"))))
+
+
+def listed(cases: Sequence[str]) -> str:
+    """Return the first of these names, and how many there are beyond them."""
+    more = len(cases) - _SHOWN
+    return f"{terminal.printable(', '.join(cases[:_SHOWN]))}{f' and {more:,} more' if more > 0 else ''}"

@@ -1,0 +1,83 @@
+"""A run that is judged while it goes on: `fi-async run --min`, and `--fail-fast`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from random import Random
+
+from fi_async._models import Outcome
+from fi_async.cases.rows import Row, Source
+from fi_async.cli.errors import UsageError
+from fi_async.cli.options import RunFlags
+from fi_async.runs.conditions import check_template, parse
+from fi_async.runs.gate import Asked, Gate, gate
+from fi_async.runs.samples import Sample
+from fi_async.runs.sequential import Watch
+
+
+def _asked(flags: RunFlags, templates: Sequence[str]) -> Asked | None:
+    """Return what a run is to reach; None if nothing is asked of it.
+
+    Raises:
+        UsageError, ConfigurationError: It cannot be meant so.
+    """
+    conditions = [parse(text) for text in flags.min or ()]
+    for condition in conditions:
+        check_template(condition, templates)
+    wanted = bool(conditions) or flags.coverage is not None
+    if flags.fail_fast and not wanted:
+        raise UsageError("--fail-fast stops at a verdict: give --min or --coverage")
+    if flags.error_rate is not None and not flags.fail_fast:
+        raise UsageError("--error-rate says how early --fail-fast may stop: give --fail-fast too")
+    return Asked(conditions, flags.coverage) if wanted else None
+
+
+class Judge:
+    """Counts the outcomes of a run, and says whether it is good enough.
+
+    Args:
+        asked: What it is to reach.
+        templates: The names of the run's templates.
+        watch: Stops the run early, if asked for.
+    """
+
+    def __init__(self, asked: Asked, templates: Sequence[str], watch: Watch | None) -> None:
+        self._asked, self._watch = asked, watch
+        self._samples = watch.samples if watch else {name: Sample(name) for name in templates}
+        self.stopped = False
+
+    def add(self, outcome: Outcome) -> bool:
+        """Count an outcome, and return True if no more are needed."""
+        if self._watch is None:
+            self._samples[outcome.template].add(outcome)
+            return False
+        self.stopped = self._watch.add(outcome)
+        return self.stopped
+
+    def verdict(self, trouble: str) -> Gate:
+        """Return the verdict over what was counted."""
+        if self._watch is not None and self.stopped:
+            return self._watch.gate()
+        return gate(self._asked, self._samples, trouble=trouble)
+
+
+def judge_of(flags: RunFlags, templates: Sequence[str], source: Source) -> Judge | None:
+    """Return who judges a run; None if nothing is asked of it.
+
+    Raises:
+        UsageError, ConfigurationError: It cannot be meant so, or it is to stop early and the rows cannot be counted.
+    """
+    asked = _asked(flags, templates)
+    if asked is None or not flags.fail_fast:
+        return Judge(asked, templates, None) if asked else None
+    rows = source.count()
+    if rows is None:
+        raise UsageError("--fail-fast has to know how many rows there are: give a file instead of stdin")
+    return Judge(asked, templates, Watch(asked, templates, rows, flags.error_rate or 0.0))
+
+
+def in_random_order(rows: Iterable[Row]) -> tuple[list[Row], list[int]]:
+    """Return rows in an order that is random and the same each time, and the place that each had."""
+    found = list(rows)
+    order = Random(0).sample(range(len(found)), len(found))  # noqa: S311  # nothing is secret here
+    return [found[place] for place in order], order

@@ -1,0 +1,161 @@
+"""What is compared of a case: its mark. Marks of two runs are paired; a file of marks is a baseline."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from fi_async._errors import ConfigurationError
+from fi_async._models import Inputs, Outcome, OutcomeStatus
+
+PairedBy = Literal["id", "inputs"]
+"""What makes two cases of two runs the same: your id, or what was evaluated."""
+
+_VERSION: Final = 1
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How one case did under one template, without its inputs.
+
+    Attributes:
+        index: The case's position in its run, from 0.
+        id: Yours, if it has one.
+        digest: Hex digits that are equal for equal inputs, whatever the judge and its parameters.
+        passed: The verdict, of Pass/Fail templates.
+        score: A number; None where the case has none.
+        reason: The judge's words.
+    """
+
+    template: str
+    index: int
+    id: str | None
+    digest: str
+    status: OutcomeStatus
+    passed: bool | None = None
+    score: float | None = None
+    reason: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The id, or the position."""
+        return self.id if self.id is not None else f"case {self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The marks of one case in two runs."""
+
+    before: Mark
+    after: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """The marks of two runs, case by case.
+
+    Attributes:
+        by: What paired them.
+        pairs: In the order of the second run.
+        only_before: Marks of cases that the second run does not have.
+        only_after: Marks of cases that the first run does not have.
+    """
+
+    by: PairedBy
+    pairs: Sequence[Pair]
+    only_before: Sequence[Mark]
+    only_after: Sequence[Mark]
+
+
+def digest(inputs: Inputs | None) -> str:
+    """Return hex digits that are equal for equal inputs, in any order of the keys; an `id` among them is left out."""
+    counted = {key: value for key, value in (inputs or {}).items() if key != "id"}
+    return sha256(_CANONICAL.encode(counted).encode()).hexdigest()[:32]
+
+
+def mark(outcome: Outcome) -> Mark:
+    """Return the mark of an outcome."""
+    return Mark(
+        template=outcome.template,
+        index=outcome.index,
+        id=outcome.case.id,
+        digest=digest(outcome.case.inputs),
+        status=outcome.status,
+        passed=outcome.passed,
+        score=outcome.score,
+        reason=outcome.result.reason if outcome.result else None,
+    )
+
+
+def pair(before: Sequence[Mark], after: Sequence[Mark], by: PairedBy | None = None) -> Paired:
+    """Return the marks of two runs, paired within each template.
+
+    Args:
+        before: Of the first run.
+        after: Of the second.
+        by: "id" pairs equal ids, so that a case whose answer changed is still the same case; "inputs" pairs equal
+            inputs. Omitted: by id, if in both runs every case has one and no two share it. Where several cases of a
+            run are equal, they are paired in their order.
+    """
+    by = by or ("id" if all(_have_ids(marks) for marks in (before, after)) else "inputs")
+    waiting: dict[tuple[str, str | None], list[Mark]] = defaultdict(list)
+    for each in reversed(before):
+        waiting[_key(each, by)].append(each)
+    pairs, only_after = [], []
+    for each in after:
+        if same := waiting.get(_key(each, by)):
+            pairs.append(Pair(same.pop(), each))
+        else:
+            only_after.append(each)
+    left = {id(each) for marks in waiting.values() for each in marks}
+    return Paired(by, pairs, [each for each in before if id(each) in left], only_after)
+
+
+def _key(each: Mark, by: PairedBy) -> tuple[str, str | None]:
+    return each.template, each.id if by == "id" else each.digest
+
+
+def _have_ids(marks: Iterable[Mark]) -> bool:
+    seen = [(each.template, each.id) for each in marks]
+    return all(own is not None for _, own in seen) and len(set(seen)) == len(seen)
+
+
+def write_baseline(path: Path, marks: Iterable[Mark]) -> None:
+    """Write marks to a file, to be kept beside the code: a line each, so that version control shows what changed."""
+    lines = ",\n".join(json.dumps(_plain(each), ensure_ascii=False) for each in marks)
+    text = f'{{"version": {_VERSION}, "marks": [\n{lines}\n]}}\n'
+    # A lone half of a surrogate pair, which JSON can name and UTF-8 cannot, is written as JSON names it.
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def _plain(each: Mark) -> dict[str, Any]:
+    return {name: value for name, value in asdict(each).items() if value is not None and name != "reason"}
+
+
+def read_baseline(path: Path) -> list[Mark]:
+    """Return the marks in a file.
+
+    Raises:
+        ConfigurationError: It is none that `write_baseline` made.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["version"] != _VERSION:
+            raise ConfigurationError(
+                f"{path}: a baseline of version {content['version']}, and this is version {_VERSION}: write it anew"
+            )
+        return [_mark(fields) for fields in content["marks"]]
+    except ConfigurationError:
+        raise
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(f"{path}: no baseline: make one with fi-async gate --write-baseline") from error
+
+
+def _mark(fields: dict[str, Any]) -> Mark:
+    return Mark(**{"id": None, **fields, "status": OutcomeStatus(fields["status"])})

@@ -1,0 +1,142 @@
+"""What numbers of a sample say of the whole: intervals for rates and means, and a test for pairs."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from random import Random
+from statistics import NormalDist, fmean
+from typing import Final
+
+_NORMAL: Final = NormalDist()
+_RESAMPLES: Final = 2_000
+_MOST_RESAMPLED: Final = 300  # values; above, the closed form is as good and costs nothing
+_MOST_EXACT: Final = 1_000  # discordant pairs
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A lowest and a highest value, both included."""
+
+    low: float
+    high: float
+
+
+def wilson(passes: int, n: int, confidence: float = 0.95) -> Interval:
+    """Return Wilson's score interval for the rate behind `passes` of `n`.
+
+    It holds for small samples and for rates near 0 and 1, where the textbook interval does not.
+    Source: E. B. Wilson, JASA 22 (1927) 209.
+
+    Raises:
+        ValueError: There is no trial, or the numbers cannot be.
+    """
+    if not 0 <= passes <= n or n == 0:
+        raise ValueError(f"{passes} passes of {n}: give 0 <= passes <= n, and n of at least 1")
+    z = _quantile((1 + confidence) / 2)
+    rate, weight = passes / n, z * z / n
+    centre = (rate + weight / 2) / (1 + weight)
+    reach = z / (1 + weight) * math.sqrt(rate * (1 - rate) / n + weight / (4 * n))
+    low = 0.0 if passes == 0 else centre - reach
+    high = 1.0 if passes == n else centre + reach
+    return Interval(low, high)
+
+
+def mean_interval(counts: Mapping[float, int], confidence: float = 0.95, *, seed: int = 0) -> Interval | None:
+    """Return the bootstrap interval (BCa) for the mean of a sample; None for fewer than two values.
+
+    Up to 300 values are resampled 2,000 times: bias-corrected and accelerated percentiles (B. Efron, JASA 82
+    (1987) 171). Above that, it is the limit of the same interval in closed form, right to second order
+    (P. Hall, The Bootstrap and Edgeworth Expansion, 1992, 3.10): mean + s/sqrt(n) * (z + a * (2 z^2 + 1)) with
+    a = skewness / (6 sqrt(n)).
+
+    For a paired bootstrap of the difference of two means, give the differences of the pairs: to resample
+    pairs is to resample these. A bootstrap knows no value but those it saw: of equal values, the interval has no width.
+
+    Args:
+        counts: How often each value occurs.
+        confidence: Of the interval, between 0 and 1.
+        seed: Of the resampling; the same sample and seed give the same interval.
+    """
+    values = sorted(value for value, count in counts.items() if count)
+    weights = [counts[value] for value in values]
+    n = sum(weights)
+    if n < 2:
+        return None
+    if len(values) == 1:
+        return Interval(values[0], values[0])
+    moments = _moments(values, weights, n)
+    if n <= _MOST_RESAMPLED:
+        return _resampled(values, weights, moments, confidence, seed)
+    return _in_the_limit(moments, values, confidence)
+
+
+@dataclass(frozen=True, slots=True)
+class _Moments:
+    """Of a sample: its size, its mean, the standard error of that, and Efron's acceleration."""
+
+    n: int
+    mean: float
+    error: float
+    acceleration: float
+
+
+def _moments(values: list[float], weights: list[int], n: int) -> _Moments:
+    mean = math.fsum(value * weight for value, weight in zip(values, weights, strict=True)) / n
+    second, third = (
+        math.fsum(weight * (value - mean) ** power for value, weight in zip(values, weights, strict=True)) / n
+        for power in (2, 3)
+    )
+    deviation = math.sqrt(second)
+    skewness = third / second**1.5 if second else 0.0
+    return _Moments(n, mean, deviation / math.sqrt(n), skewness / (6 * math.sqrt(n)))
+
+
+def _resampled(values: list[float], weights: list[int], moments: _Moments, confidence: float, seed: int) -> Interval:
+    draw, cumulative = Random(seed).choices, list(accumulate(weights))  # noqa: S311  # nothing is secret here
+    means = sorted(fmean(draw(values, cum_weights=cumulative, k=moments.n)) for _ in range(_RESAMPLES))
+    below = (bisect_left(means, moments.mean) + bisect_right(means, moments.mean)) / 2
+    bias = _quantile(min(max(below, 1), _RESAMPLES - 1) / _RESAMPLES)
+
+    def end(z: float) -> float:
+        shifted = bias + (bias + z) / (1 - moments.acceleration * (bias + z))
+        return _percentile(means, _NORMAL.cdf(shifted))
+
+    z = _quantile((1 + confidence) / 2)
+    return Interval(end(-z), end(z))
+
+
+def _percentile(ordered: list[float], share: float) -> float:
+    """Return the value below which a share of these lies, between neighbours in proportion."""
+    position = share * (len(ordered) - 1)
+    at = min(int(position), len(ordered) - 2)
+    return ordered[at] + (position - at) * (ordered[at + 1] - ordered[at])
+
+
+def _in_the_limit(moments: _Moments, values: list[float], confidence: float) -> Interval:
+    def end(z: float) -> float:
+        reached = moments.mean + moments.error * (z + moments.acceleration * (2 * z * z + 1))
+        return min(max(reached, values[0]), values[-1])  # no mean of resampled values lies beyond them
+
+    z = _quantile((1 + confidence) / 2)
+    return Interval(end(-z), end(z))
+
+
+def _quantile(share: float) -> float:
+    return _NORMAL.inv_cdf(share)
+
+
+def mcnemar(losses: int, wins: int) -> float:
+    """Return how probable a split of changed pairs as uneven as this one is, if neither side is better: a p-value.
+
+    Two-sided. Up to 1,000 changed pairs it is exact (binomial); above, chi-square with continuity correction.
+    Source: Q. McNemar, Psychometrika 12 (1947) 153. On pairs of scores it is the sign test.
+    """
+    n, least = losses + wins, min(losses, wins)
+    if n <= _MOST_EXACT:
+        tail = sum(math.comb(n, k) for k in range(least + 1))
+        return min(1.0, 2 * tail / (1 << n))
+    return math.erfc((abs(losses - wins) - 1) / math.sqrt(2 * n)) if losses != wins else 1.0

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import json
+import sys
+from types import ModuleType
+
+import pytest
+
+from fi_async import ConfigurationError, OutcomeStatus
+from fi_async.runs.loading import load, outcomes_of
+
+LINE = {"index": 0, "template": "tone", "status": "scored", "output": 0.5, "inputs": {"output": "x"}}
+
+
+def written(path, *lines):
+    path.write_text("".join(line if isinstance(line, str) else json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def test_lines_are_a_run_in_input_order(tmp_path):
+    failed = {"status": "failed", "output": None, "error": "ServerError: down", "attempts": 4}
+    verdict = {"output": "Passed", "passed": True, "reason": "so", "id": "a", "backend": "local", "eval_id": "e"}
+    label = {"output": "Passed", "passed": None}
+    lines = [{**LINE, "index": 2, **failed}, {**LINE, "index": 1, **verdict}, {**LINE, **label}, "\n"]
+    path = written(tmp_path / "nightly.jsonl", *lines)
+    run = load(path)
+    assert (run.info.name, run.info.templates, run.info.started_at, run.pending) == (
+        "nightly",
+        ("tone",),
+        path.stat().st_mtime,
+        0,
+    )
+    first, second, third = outcomes_of(run)
+    assert (first.index, first.passed, first.result.choices, first.case.inputs) == (
+        0,
+        None,
+        ["Passed"],
+        {"output": "x"},
+    )
+    assert (second.case.id, second.passed, second.score, second.result.reason) == ("a", True, 1.0, "so")
+    assert (second.backend, second.eval_id) == ("local", "e")
+    assert (third.status, third.score, str(third.error), third.attempts) == (
+        OutcomeStatus.FAILED,
+        None,
+        "ServerError: down",
+        4,
+    )
+
+
+def test_no_lines_are_a_run_of_nothing(tmp_path):
+    run = load(written(tmp_path / "in.ndjson"))
+    assert (run.info.templates, run.info.backend, list(run.records())) == ((), "", [])
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"index"', "Expecting ':' delimiter: line 1 column 9 (char 8)"),
+        ("[]", "it has no 'index'"),
+        ("7", "argument of type 'int' is not"),
+        ({"text": "Paris"}, "it has no 'index'"),
+        ({**LINE, "status": "fine"}, "'fine' is not a valid OutcomeStatus"),
+        ({**LINE, "index": "one"}, "invalid literal for int() with base 10: 'one'"),
+    ],
+)
+def test_lines_of_something_else(line, said, tmp_path):
+    path = written(tmp_path / "in.jsonl", LINE, line)
+    with pytest.raises(ConfigurationError) as raised:
+        load(path)
+    assert str(raised.value).startswith(f"{path}, line 2: no line that fi-async run --out writes: {said}")
+
+
+def test_what_is_no_file(tmp_path):
+    for path, what in ((tmp_path, "a directory, not a file"), (tmp_path / "x.jsonl", "no such file")):
+        with pytest.raises(ConfigurationError) as raised:
+            load(path)
+        assert str(raised.value) == f"{path}: {what}"
+
+
+def test_any_other_file_is_a_journal(tmp_path, monkeypatch):
+    journal = ModuleType("fi_async.runs.journal")
+    journal.open_view = lambda path: ("view of", path)
+    monkeypatch.setitem(sys.modules, "fi_async.runs.journal", journal)
+    path = written(tmp_path / "nightly.db")
+    assert load(path) == ("view of", path)
