@@ -7,6 +7,8 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
@@ -136,6 +138,24 @@ def test_two_files_name_the_same_key_differently(tmp_path):
         with closing(sqlite3.connect(tmp_path / name)) as file:
             names.add(file.execute("SELECT budget FROM refusals").fetchone())
     assert len(names) == 2
+
+
+def test_clients_that_make_the_file_at_the_same_moment_share_it(tmp_path):
+    def begin(path):
+        together.wait()
+        budget = SharedBudget(path, MINE)
+        try:
+            while (standing := budget.claim([use(limit=Limit(1000, per=10.0))], AT)) is None:
+                pass
+            return standing.used[0]
+        finally:
+            budget.disconnect()
+
+    together = threading.Barrier(8)
+    with ThreadPoolExecutor(8) as pool:
+        for turn in range(10):
+            used = list(pool.map(begin, [tmp_path / f"budget {turn}"] * 8))
+            assert sorted(used) == list(range(8))
 
 
 def refused(path):

@@ -70,12 +70,12 @@ def test_two_processes_keep_to_one_limit_and_use_it_whole(tmp_path):
 
 
 def test_a_process_that_is_refused_holds_another(tmp_path):
-    backend = LocalBackend(Switches(requests=Quota(20, 4.0)))
+    backend = LocalBackend(Switches(requests=Quota(20, 3.0)))
     path = tmp_path / "budget"
     with running(backend) as url, Evaluator("the-key", "the-secret", url, shared_budget=path) as ev:
         process = started(url, path, 5)
         assert process.stdout.readline() == "ready\n"
-        await_window(4.0)
+        await_window(3.0)
         for _ in range(20):
             ev.evaluate("is_json", {"text": "[1]"})
         with pytest.raises(APITimeoutError):
