@@ -24,20 +24,20 @@ from fi_async.pacing.sharing import Standing, Use
 
 _OURS: Final = 0x66694173  # "fiAs": how a budget's file is told from other programs'
 _FORMAT: Final = 1
-_SET_UP: Final = 5.0  # seconds that others may take to make the file
+_SET_UP: Final = 2.0  # seconds that others may take to make the file
 _BUSY: Final = 0.02  # seconds that the loop stands still for another's transaction, at most
 _PATIENCE: Final = 100  # claims in a row that may find the file locked: with the pauses between, over 5 s
 _ROUNDING: Final = 1e-3  # seconds
 _FARTHEST: Final = 600.0  # seconds; no refusal holds for longer, so what says so comes from a clock that was wrong
 
-_TABLES: Final = """
-    CREATE TABLE IF NOT EXISTS salt (salt BLOB NOT NULL);
-    CREATE TABLE IF NOT EXISTS refusals (budget BLOB PRIMARY KEY, closed_until REAL NOT NULL) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS windows (
+_TABLES: Final = (
+    "CREATE TABLE salt (salt BLOB NOT NULL)",
+    "CREATE TABLE refusals (budget BLOB PRIMARY KEY, closed_until REAL NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE windows (
         budget BLOB, what TEXT, seconds REAL, number INTEGER, used INTEGER NOT NULL,
         PRIMARY KEY (budget, what, seconds, number)
-    ) WITHOUT ROWID;
-"""
+    ) WITHOUT ROWID""",
+)
 
 
 class SharedBudget:
@@ -176,7 +176,7 @@ class SharedBudget:
         self._process = os.getpid()
         self._closing = weakref.finalize(self, _close_in, self._process, self._file)
         try:
-            self._set_up(self._file)
+            self._set_up_among_others(self._file)
         except sqlite3.Error as error:
             self.disconnect()
             raise self._trouble(error) from error
@@ -184,33 +184,49 @@ class SharedBudget:
             self.disconnect()
             raise
 
+    def _set_up_among_others(self, file: sqlite3.Connection) -> None:
+        # Of several that make the file at once, SQLite tells some at once that it is locked, whatever the timeout.
+        deadline = time.monotonic() + _SET_UP
+        while True:
+            try:
+                self._set_up(file)
+            except sqlite3.OperationalError as error:
+                if not _is_locked(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(_BUSY)
+            else:
+                return
+
     def _set_up(self, file: sqlite3.Connection) -> None:
-        ((application,),) = file.execute("PRAGMA application_id")
-        ((version,),) = file.execute("PRAGMA user_version")
-        ((tables,),) = file.execute("SELECT count(*) FROM sqlite_schema")
-        if application != _OURS and (application or tables):
-            raise ConfigurationError(
-                f"shared_budget {self.path} is another program's file: name one of its own, which is made if missing"
-            )
-        if application == _OURS and version != _FORMAT:
-            raise ConfigurationError(f"shared_budget {self.path} is of another version of fi-async: name another file")
-        # What a power cut loses is the use of a window or two.
-        file.execute("PRAGMA synchronous = OFF")
-        if application != _OURS:
+        with file:
+            file.execute("BEGIN IMMEDIATE")
             self._make(file)
-        ((salt,),) = file.execute("SELECT salt FROM salt")
+            ((salt,),) = file.execute("SELECT salt FROM salt")
         self._budget = hmac.digest(salt, self._owner, "sha256")
+        file.execute("PRAGMA journal_mode = WAL")
+        file.execute("PRAGMA synchronous = OFF")  # what a power cut loses is the use of a window or two
         file.execute(f"PRAGMA busy_timeout = {round(_BUSY * 1000)}")
 
     def _make(self, file: sqlite3.Connection) -> None:
-        file.execute("PRAGMA journal_mode = WAL")
-        with file:
-            file.execute("BEGIN IMMEDIATE")
-            for statement in _TABLES.split(";"):
-                file.execute(statement)
-            file.execute("INSERT INTO salt SELECT ? WHERE NOT EXISTS (SELECT * FROM salt)", (secrets.token_bytes(32),))
-            file.execute(f"PRAGMA application_id = {_OURS}")
-            file.execute(f"PRAGMA user_version = {_FORMAT}")
+        """Make the tables in a file that is empty, and leave alone what is not ours."""
+        ((application,),) = file.execute("PRAGMA application_id")
+        ((version,),) = file.execute("PRAGMA user_version")
+        ((tables,),) = file.execute("SELECT count(*) FROM sqlite_schema")
+        if application == _OURS:
+            if version != _FORMAT:
+                raise ConfigurationError(
+                    f"shared_budget {self.path} is of another version of fi-async: name another file"
+                )
+            return
+        if application or tables:
+            raise ConfigurationError(
+                f"shared_budget {self.path} is another program's file: name one of its own, which is made if missing"
+            )
+        for statement in _TABLES:
+            file.execute(statement)
+        file.execute("INSERT INTO salt VALUES (?)", (secrets.token_bytes(32),))
+        file.execute(f"PRAGMA application_id = {_OURS}")
+        file.execute(f"PRAGMA user_version = {_FORMAT}")
 
     def disconnect(self) -> None:
         """Let go of the file. It is opened again if the budget is used again."""

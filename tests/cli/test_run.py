@@ -16,7 +16,7 @@ import pytest
 import fi_async.evaluator
 from fi_async import AsyncEvaluator
 from fi_async.cli.summary import Totals
-from fi_async.local import Faults
+from fi_async.local import Faults, Quota
 from fi_async.progress.displays import Lines
 
 HIT = "--param keyword=Paris"
@@ -81,6 +81,18 @@ def test_both_ways_to_name_several_templates(templates, cli, jsonl, lines):
 def test_a_template_named_twice_is_asked_once(cli, jsonl):
     ended = cli("run", jsonl({"text": "[1]"}), "--eval is_json is_json --json")
     assert ended.summary["evaluations"] == 1
+
+
+def test_runs_that_share_a_budget_are_held_together(cli, jsonl, embedded):
+    app = embedded(requests=Quota(3, 1.0))
+    told = [cli("run", jsonl({"text": "[1]"}, {"text": "[2]"}), "--eval is_json --shared-budget budget --json")]
+    told += [cli("run", "in.jsonl --eval is_json --shared-budget budget --json")]
+    assert [(each.code, each.summary["scored"]) for each in told] == [(0, 2), (0, 2)]
+    assert app.statistics()["posts"] == 4 + app.statistics()["refused_requests"]
+    Path("notes").write_text("mine", encoding="utf-8")
+    ended = cli("run", "in.jsonl --eval is_json --shared-budget notes")
+    assert (ended.code, ended.out) == (2, "")
+    assert f"shared_budget {Path('notes').absolute()} is damaged, or no shared budget" in ended.err
 
 
 BAD_ROWS = [

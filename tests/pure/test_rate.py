@@ -77,6 +77,14 @@ def test_the_clock_closes_in_on_the_servers_from_both_sides():
     assert repr(clock) == "<ServerClock offset 100.250..101.000>"
 
 
+def test_a_time_that_is_assumed_gives_way_to_the_first_that_is_told():
+    clock = ServerClock()
+    clock.assume(5.0, 105.0, within=1.0)
+    assert (clock.is_known, clock.earliest(6.0), clock.latest(6.0)) == (True, 105.0, 107.0)
+    clock.heard(6.0, 6.5, 107.0)
+    assert (clock.least, clock.most) == (100.5, 102.0)
+
+
 def test_a_clock_that_was_set_is_learned_anew():
     clock = told()
     clock.heard(5.0, 5.0, 5_000.0)

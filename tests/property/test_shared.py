@@ -1,0 +1,120 @@
+"""Whatever several clients of one budget do, and in whatever order: never over a limit, and none waits for nothing."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fi_async._settings import Connection, Credentials, Limit
+from fi_async.pacing.rate import Gate
+from fi_async.pacing.sharing import Use
+from fi_async.shared import SharedBudget
+
+EPOCH = 1.7e9
+CONNECTION = Connection("https://evals.test", Credentials("key", "secret"))
+
+
+class Client:
+    """A gate in a process of its own, whose loop's clock begins anywhere."""
+
+    def __init__(self, path: Path, begins: float, skew: float, limits: list[Limit]) -> None:
+        self.path, self.begins, self.skew, self.limits = path, begins, skew, limits
+        self.start(0.0)
+
+    def start(self, now: float) -> None:
+        """Begin as a process does, that knows nothing but the file."""
+        self.budget = SharedBudget(self.path, CONNECTION, wall_clock=lambda: self.time + self.skew)
+        self.gate = Gate(self.budget)
+        self.gate.keep_to(self.limits)
+        self.time = now + EPOCH
+
+    def ask(self, now: float, rows: int) -> float:
+        """Take what a request needs, and return the time; or the later time at which to ask again."""
+        self.time, ours = now + EPOCH, now + self.begins
+        opens = self.gate.opens_at(ours, post=True, rows=rows)
+        assert opens < math.inf, "every answer is in"
+        if opens <= ours:
+            if self.gate.claim(ours, post=True, rows=rows):
+                self.gate.left(ours, post=True, rows=rows)
+                return now
+            opens = self.gate.opens_at(ours, post=True, rows=rows)
+            assert opens > ours, "what was refused has to wait for something"
+        return opens - self.begins
+
+    def answered(self, sent: float, now: float, arrived: float) -> None:
+        date = float(math.floor(arrived + EPOCH))
+        self.gate.answered(sent + self.begins, now + self.begins, date, refused=False)
+
+
+STEPS = st.tuples(
+    st.integers(0, 2), st.floats(0, 2), st.integers(1, 3), st.sampled_from(["sent"] * 6 + ["crashed", "closed"])
+)
+
+
+NUMBERS = st.tuples(st.floats(0, 1e6), st.floats(0, 1e6), st.floats(0, 1e6))
+SKEWS = st.tuples(st.floats(-0.9, 0.9), st.floats(-0.9, 0.9), st.floats(-0.9, 0.9))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    counts=st.tuples(st.integers(1, 12), st.integers(3, 20)),
+    length=st.sampled_from([1.0, 7.5, 10.0, 60.0]),
+    clocks=st.tuples(NUMBERS, SKEWS),
+    steps=st.lists(STEPS, min_size=1, max_size=60),
+    transit=st.floats(0, 0.2),
+)
+def test_no_window_is_overfilled_and_every_request_leaves(counts, length, clocks, steps, transit):
+    requests, evaluations = counts
+    limits = [Limit(requests, per=length), Limit(evaluations, per=2 * length, of="evaluations")]
+    sent: Counter[int] = Counter()
+    started: Counter[int] = Counter()
+    now = 0.0
+    with tempfile.TemporaryDirectory() as directory:
+        clients = [Client(Path(directory) / "budget", each, skew, limits) for each, skew in zip(*clocks, strict=True)]
+        for who, gap, rows, what in steps:
+            client = clients[who]
+            now += gap
+            asked = now
+            while (then := client.ask(now, rows)) > now:
+                now = then
+                assert now <= asked + 4 * length + 4, "a window of the other limit, and the clocks' uncertainty"
+            if what == "crashed":
+                client.budget.disconnect()
+                client.start(now)
+                continue
+            if what == "closed":
+                client.budget.disconnect()
+            arrived = now + transit
+            sent[math.floor((arrived + EPOCH) / length)] += 1
+            started[math.floor((arrived + EPOCH) / (2 * length))] += rows
+            client.answered(now, arrived + transit, arrived)
+            now = arrived + transit
+        for client in clients:
+            client.budget.disconnect()
+    assert max(sent.values(), default=0) <= requests
+    assert max(started.values(), default=0) <= evaluations
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    count=st.integers(1, 40),
+    asks=st.lists(st.tuples(st.integers(0, 2), st.integers(1, 4), st.integers(0, 2)), max_size=80),
+)
+def test_a_window_that_has_room_refuses_nobody(count, asks):
+    limit = Limit(count, per=10.0, of="evaluations")
+    used: Counter[int] = Counter()
+    with tempfile.TemporaryDirectory() as directory:
+        budgets = [SharedBudget(Path(directory) / "budget", CONNECTION) for _ in range(3)]
+        for who, rows, window in asks:
+            fits = used[window] + rows <= max(count, rows)
+            standing = budgets[who].claim([Use(limit, window, rows)], 0.0)
+            assert standing is not None
+            assert (standing.granted, list(standing.used)) == (fits, [used[window]])
+            used[window] += rows if fits else 0
+        for budget in budgets:
+            budget.disconnect()
