@@ -26,6 +26,7 @@ class Counts:
         throttled: Refusals by a rate limit, waited out.
         ambiguous: Evaluation requests that left and had no readable answer.
         possible_duplicates: Evaluations asked for again after that, which may be paid twice.
+        removed: Cases that the run's file has from earlier, and that were not among these.
     """
 
     requests: int = 0
@@ -34,6 +35,7 @@ class Counts:
     throttled: int = 0
     ambiguous: int = 0
     possible_duplicates: int = 0
+    removed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,6 @@ class Report:
         outcomes: Case by case, and for each case in the order of the templates.
         wall_s: Seconds the run took.
         counts: What it asked of the server.
-        removed: Cases that the run's file has from an earlier pass, and this one did not.
 
     Example:
         >>> Report(outcomes=(), wall_s=0.0).coverage
@@ -54,7 +55,6 @@ class Report:
     outcomes: Sequence[Outcome]
     wall_s: float
     counts: Counts = field(default_factory=Counts)
-    removed: int = 0
 
     @property
     def results(self) -> list[EvalResult]:
@@ -85,7 +85,6 @@ class Report:
             "evaluations": len(self.outcomes),
             **{status.value: counted[status] for status in OutcomeStatus},
             **{origin: origins[origin] for origin in get_args(Origin)[1:]},
-            "removed": self.removed,
             "coverage": self.coverage,
             "wall_s": self.wall_s,
             "requests": self.counts.requests,
@@ -94,6 +93,7 @@ class Report:
             "throttled": self.counts.throttled,
             "ambiguous": self.counts.ambiguous,
             "possible_duplicates": self.counts.possible_duplicates,
+            "removed": self.counts.removed,
             "templates": {name: self._of_template(name) for name in self._templates()},
         }
 

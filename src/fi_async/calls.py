@@ -133,8 +133,7 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: Asked = Fal
         def report() -> Report:
             place = {question.template.name: place for place, question in enumerate(intake.questions)}
             ended = sorted(run.finished, key=lambda each: (each.index, place[each.template]))
-            removed = 0 if ledger is None else ledger.removed
-            return Report(ended, anyio.current_time() - began, intake.context.counts, removed)
+            return Report(ended, anyio.current_time() - began, intake.context.counts)
 
         try:
             async with watched(progress, reading.total, run.standing) as seen:

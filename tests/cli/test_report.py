@@ -1,21 +1,22 @@
 from __future__ import annotations
 
-from contextlib import nullcontext
+import asyncio
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from fi_async.cli import report
-from made import info, scored
+from fi_async import AsyncEvaluator
 
 
 @pytest.fixture
-def run(monkeypatch):
+def run():
     """Put the file of a run here."""
-    view = SimpleNamespace(info=info(), pending=0, records=lambda: iter([scored(0, "Passed")]))
-    monkeypatch.setattr(report, "load", lambda _: nullcontext(view))
-    Path("nightly.db").touch()
+
+    async def kept():
+        async with AsyncEvaluator.local() as ev:
+            await ev.gather([{"text": "[1]"}], "is_json", run="nightly.db")
+
+    asyncio.run(kept())
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_it_writes_the_page_and_says_where(words, page, run, cli):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("report missing.db", "missing.db: no such file"),
+        ("report missing.jsonl", "missing.jsonl: no such file"),
         ("report .", ".: a directory, not a file"),
         ("report nightly.db -o .", "--out .: it is a directory"),
         ("report nightly.db -o no/page.html", "--out no/page.html: there is no directory no"),

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 import json
-import sys
-from types import ModuleType
 
 import pytest
 
-from fi_async import ConfigurationError, OutcomeStatus
+from fi_async import AsyncEvaluator, ConfigurationError, OutcomeStatus
 from fi_async.runs.loading import load, outcomes_of
 
 LINE = {"index": 0, "template": "tone", "status": "scored", "output": 0.5, "inputs": {"output": "x"}}
@@ -77,9 +76,14 @@ def test_what_is_no_file(tmp_path):
         assert str(raised.value) == f"{path}: {what}"
 
 
-def test_any_other_file_is_a_journal(tmp_path, monkeypatch):
-    journal = ModuleType("fi_async.runs.journal")
-    journal.open_view = lambda path: ("view of", path)
-    monkeypatch.setitem(sys.modules, "fi_async.runs.journal", journal)
-    path = written(tmp_path / "nightly.db")
-    assert load(path) == ("view of", path)
+def test_any_other_file_is_a_journal(tmp_path):
+    path = tmp_path / "nightly.db"
+
+    async def run():
+        async with AsyncEvaluator.local() as ev:
+            await ev.gather([{"text": "[1]"}, {"text": "[1"}], "is_json", run=path)
+
+    asyncio.run(run())
+    with load(path) as run:
+        assert [outcome.passed for outcome in outcomes_of(run)] == [True, False]
+        assert (run.info.name, run.info.templates, run.pending) == ("nightly", ("is_json",), 0)

@@ -59,7 +59,6 @@ def test_a_summary_of_two_templates_is_exact():
         "replayed": 0,
         "reused": 0,
         "duplicate": 0,
-        "removed": 0,
         "coverage": 0.5,
         "wall_s": 2.5,
         "requests": 9,
@@ -68,6 +67,7 @@ def test_a_summary_of_two_templates_is_exact():
         "throttled": 3,
         "ambiguous": 4,
         "possible_duplicates": 5,
+        "removed": 0,
         "templates": {
             "t": {"mean_score": 0.75, "pass_rate": None, "n": 2},
             "u": {"mean_score": 0.5, "pass_rate": 0.5, "n": 2},
@@ -89,7 +89,6 @@ def test_a_summary_of_nothing():
         "replayed": 0,
         "reused": 0,
         "duplicate": 0,
-        "removed": 0,
         "coverage": 1.0,
         "wall_s": 0.0,
         "requests": 0,
@@ -98,6 +97,7 @@ def test_a_summary_of_nothing():
         "throttled": 0,
         "ambiguous": 0,
         "possible_duplicates": 0,
+        "removed": 0,
         "templates": {},
     }
     assert (report.results, report.failures, report.coverage) == ([], [], 1.0)

@@ -143,13 +143,13 @@ async def test_changed_cases_are_sent_and_removed_ones_are_told(evaluator, path)
         changed = [{"text": "quite another needle"}, *texts(8)]
         report = await ev.gather(changed, "contains", eval_config=NEEDLE, run=path)
         assert [outcome.origin for outcome in report.outcomes] == ["evaluated"] + ["replayed"] * 8
-        assert report.removed == report.summary()["removed"] == 2
+        assert report.counts.removed == report.summary()["removed"] == 2
         assert report.outcomes[0].passed
         with open_view(path) as view:
             assert [record.outcome.index for record in view.records()] == list(range(9))
         back = await ev.gather(texts(10), "contains", eval_config=NEEDLE, run=path)
     assert [outcome.origin for outcome in back.outcomes] == ["replayed"] * 10
-    assert back.removed == 1
+    assert back.counts.removed == 1
     assert app.statistics()["evaluations_made"] == 11
 
 
@@ -159,7 +159,7 @@ async def test_another_model_is_other_work(evaluator, path):
         await ev.gather(texts(3), "contains", eval_config=NEEDLE, run=path, model_name="turing_small")
         report = await ev.gather(texts(3), "contains", eval_config=NEEDLE, run=path, model_name="turing_large")
     assert [outcome.origin for outcome in report.outcomes] == ["evaluated"] * 3
-    assert report.removed == 3
+    assert report.counts.removed == 3
 
 
 async def test_results_of_other_runs_are_taken_for_equal_work(evaluator, path):
@@ -244,7 +244,7 @@ async def test_several_templates_share_a_file(evaluator, path):
         ("is_json", False, "replayed"),
         ("is_json", True, "replayed"),
     ]
-    assert one.removed == 2
+    assert one.counts.removed == 2
 
 
 async def test_a_run_of_another_server_is_refused(evaluator, path):

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from fi_async._models import Outcome, OutcomeStatus
+from fi_async._models import Origin, Outcome, OutcomeStatus
 from fi_async._report import Counts
 from fi_async.cli.results import cause_of, never_left, place_of
 
@@ -67,6 +67,7 @@ class Totals:
     def __init__(self, templates: Sequence[str]) -> None:
         self.templates = {name: Tally() for name in templates}
         self.statuses: Counter[OutcomeStatus] = Counter()
+        self.origins: Counter[Origin] = Counter()
         self.causes: Counter[tuple[str, str]] = Counter()
         self.first: dict[tuple[str, str], str] = {}
         self.counts = Counts()
@@ -77,6 +78,7 @@ class Totals:
     def add(self, outcome: Outcome) -> None:
         """Count an outcome."""
         self.statuses[outcome.status] += 1
+        self.origins[outcome.origin] += 1
         self._count_case(outcome.index)
         if outcome.status is OutcomeStatus.SCORED:
             self.templates[outcome.template].add(outcome)
@@ -129,6 +131,7 @@ class Totals:
             "cases": self.cases,
             "evaluations": self.done,
             **{status.value: self.statuses[status] for status in OutcomeStatus},
+            **{origin: self.origins[origin] for origin in get_args(Origin)[1:]},
             "coverage": self.coverage,
             "wall_s": wall_s,
             **asdict(self.counts),

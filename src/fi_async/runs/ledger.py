@@ -32,16 +32,12 @@ class JournalLedger:
         drain: See `Ledger`.
         refuse_duplicates: True to end a case as invalid if it equals another of the run.
         reused: Where results of other runs are looked up.
-
-    Attributes:
-        removed: Cases of earlier passes that this one did not have, once it is `complete`.
     """
 
     def __init__(
         self, journal: Journal, intake: Intake, *, drain: float, refuse_duplicates: bool = False, reused: Reused
     ) -> None:
         self.drain = drain
-        self.removed = 0
         self._journal = journal
         self._context: Context = intake.context
         self._keys = {each.template.name: Keys(each.parameters) for each in intake.questions}
@@ -196,7 +192,7 @@ class JournalLedger:
         for n in range(1, past.count + 1):
             if not self._seen[n] and not past.is_removed(n):
                 self._journal.write(n, Kind.REMOVED)
-                self.removed += 1
+                self._context.counts.removed += 1
         for n, position in past.also.keys() - self._also_seen:
             self._journal.write(n, Kind.GONE, to_text([position]))
 
