@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fi_async import JournalError
@@ -61,6 +61,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[obj
     return copy / "run.db", events(whole)
 
 
+@settings(deadline=None)  # it is the disk that takes time
 @given(cut=st.integers(0, 250_000), log=st.booleans())
 def test_a_file_cut_at_any_byte_replays_to_what_was_once_true_or_is_refused(made, tmp_path_factory, cut, log):
     (killed, whole), place = made, tmp_path_factory.mktemp("cut")

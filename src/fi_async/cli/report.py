@@ -17,13 +17,13 @@ def write_report(run: Path, out: Path | None) -> int:
         UsageError, ConfigurationError: There is no such run, or the page cannot be where it is to be.
         JournalError: The run cannot be read.
     """
-    page = out or run.with_suffix(".html")
-    if page.is_dir() or not page.parent.is_dir():
-        what = "it is a directory" if page.is_dir() else f"there is no directory {page.parent}"
-        raise UsageError(f"--out {page}: {what}")
-    if page.exists() and run.exists() and page.samefile(run):
-        raise UsageError(f"--out {page}: that is the run")
     with load(run) as view:
+        page = out or run.with_suffix(".html")
+        if page.is_dir() or not page.parent.is_dir():
+            what = "it is a directory" if page.is_dir() else f"there is no directory {page.parent}"
+            raise UsageError(f"--out {page}: {what}")
+        if page.exists() and page.samefile(run):
+            raise UsageError(f"--out {page}: that is the run")
         html.write(page, view.info, view.records(), view.pending)
     print(page)
     return errors.DONE
