@@ -226,7 +226,7 @@ class Run:
                 job.works[0].is_canary = True
             waited = now - ready_at
             timeout = self.context.timeout
-            begins_now = None if timeout.case is None else now + timeout.case
+            begins_now = None if timeout.longest_case is None else now + timeout.longest_case
             deadline = begins_now if send.deadline is None else send.deadline + waited
             reply = problem = None
             self._sent.add(job)

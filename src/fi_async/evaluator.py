@@ -425,12 +425,17 @@ class AsyncEvaluator:
         return Ask(templates, own, own_bound="concurrency" in options, eval_config=eval_config, fields=fields)
 
     def statistics(self) -> Mapping[str, Any]:
-        """Return what the client knows of the server: limits given and learned, what is left of them, its slots.
+        """Return what the client knows of the server: limits given and learned, what is left of them, its slots,
+        and what polls took.
 
         Call it where the client is used, in its event loop.
         """
         now = anyio.current_time()
-        return {**self._session.gate.statistics(now), "concurrency": self._session.slots().statistics()}
+        return {
+            **self._session.gate.statistics(now),
+            "concurrency": self._session.slots().statistics(),
+            "polling": self._session.polls.statistics(),
+        }
 
     # The rest of the API
 

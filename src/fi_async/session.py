@@ -9,7 +9,7 @@ import anyio
 
 from fi_async._settings import Concurrency, Connection, RunOptions
 from fi_async.flow import Context
-from fi_async.pacing.polling import Completions
+from fi_async.pacing.polling import Completions, Tally
 from fi_async.pacing.rate import Gate
 from fi_async.protocol.templates import Templates
 from fi_async.slots import Slots
@@ -34,6 +34,7 @@ class Session:
         self.concurrency = concurrency
         self.templates = Templates()
         self.gate = Gate()
+        self.polls = Tally()
         self.rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
         self._loop: asyncio.AbstractEventLoop | None = None
         self._slots: Slots
@@ -42,7 +43,7 @@ class Session:
     def with_concurrency(self, concurrency: Concurrency) -> Session:
         """Return a session that shares all but the bound on requests under way."""
         other = Session(self.connection, self.transport, concurrency, self.rng)
-        other.templates, other.gate = self.templates, self.gate
+        other.templates, other.gate, other.polls = self.templates, self.gate, self.polls
         return other
 
     def slots(self) -> Slots:
@@ -71,7 +72,7 @@ class Session:
             backend=self.connection.backend,
             timeout=options.timeout,
             policy=options.retry_policy(),
-            completions=Completions(options.poll_interval),
+            completions=Completions(options.poll_interval, self.polls),
             gate=self.gate,
             rng=self.rng,
         )
