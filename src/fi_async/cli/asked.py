@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from fi_async._models import Template
-from fi_async._settings import CLOUD_URL, LOCAL
+from fi_async._settings import CLOUD_URL, LOCAL, OMITTED
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import RunFlags
 from fi_async.cli.sources import Mapped, Source
@@ -29,7 +29,7 @@ def evaluator(backend: str, flags: RunFlags) -> AsyncEvaluator:
     """
     options: dict[str, Any] = {
         "concurrency": flags.concurrency,
-        "timeout": flags.timeout,
+        "timeout": OMITTED if flags.timeout is None else flags.timeout,
         "max_retries": flags.max_retries,
         "on_ambiguous": flags.on_ambiguous,
         "model_name": flags.model,

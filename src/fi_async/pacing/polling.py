@@ -11,11 +11,10 @@ from typing import Final
 from fi_async.pacing.durations import EDGES, Durations, edge
 from fi_async.pacing.inspection import schedule
 
-SHORTEST: Final = 0.25  # seconds to the first early poll, and between those of a scout
+SHORTEST: Final = 0.25  # seconds between two polls of an evaluation, at least
 LONGEST: Final = 30.0  # seconds between two polls of a scout, at most
 _GROWTH: Final = 0.05  # of a scout's age, from poll to poll
 _SOON: Final = 1e-3  # seconds: the least that an age goes on, whatever roundings do
-_APART: Final = 0.1  # seconds between two polls of one evaluation, at least
 
 _COST: Final = 0.05  # of a poll, in tolerances of lateness: 5 polls and 5 % beyond tolerance on lognormal(2 s, 0.8)
 _SCARCE: Final = 2  # doublings of that, where requests are scarce: 3 polls
@@ -71,6 +70,7 @@ class Accepted:
         at: When it was accepted.
         asked: Its age when last asked.
         alive: Its age when it last was not done.
+        is_fresh: True until it is asked.
         is_scout: True if it is asked eagerly, to see what the others' schedule does not.
         is_early: True if it is asked early once: a plan's limit shows in what was accepted last.
         is_watched: True if the times are learned from it.
@@ -80,6 +80,7 @@ class Accepted:
     at: float
     asked: float = 0.0
     alive: float = 0.0
+    is_fresh: bool = True
     is_scout: bool = False
     is_early: bool = False
     is_watched: bool = False
@@ -122,7 +123,7 @@ class _Template:
             self._tick, self._asked = now, 0
             self._oldest, self._next_oldest = self._next_oldest, 0.0
         self._next_oldest = max(self._next_oldest, age)
-        if self._asked >= _SCOUTS or age < _OLD * self._oldest or (row.asked and self.fresh >= _SCOUTS):
+        if self._asked >= _SCOUTS or age < _OLD * self._oldest or (self.fresh >= _SCOUTS and not row.is_fresh):
             return False
         self._asked += 1
         return True
@@ -141,7 +142,7 @@ class _Template:
         if level not in self._schedules:
             self._schedules[level] = schedule(masses, _COST * 2.0**level)
         then = EDGES[self._schedules[level][edge(asked)]]
-        return max(then, asked + _APART) if then > asked else asked + LONGEST  # the edges end, the polls do not
+        return max(then, asked + SHORTEST) if then > asked else asked + LONGEST  # the edges end, the polls do not
 
 
 class Completions:
@@ -192,7 +193,7 @@ class Completions:
         if self._interval is not None:
             return _or_at_once(age, row.asked + self._interval)
         known = self._templates[row.template]
-        is_eager = row.is_scout or urgent or (row.is_early and not row.asked)
+        is_eager = row.is_scout or urgent or (row.is_early and row.is_fresh)
         at = row.asked + _eager(row.asked) if is_eager else math.inf
         if known.is_known:
             at = min(at, known.planned(row.asked, self._level(scarce=scarce)))
@@ -232,15 +233,15 @@ class Completions:
 
     def _ask(self, row: Accepted, age: float) -> None:
         self._tally.polls += 1
-        self._templates[row.template].fresh -= not row.asked
-        row.asked = max(row.asked, age, _SOON)
+        self._templates[row.template].fresh -= row.is_fresh
+        row.asked, row.is_fresh = max(row.asked, age), False
 
     def left(self, row: Accepted) -> None:
         """Take note of an evaluation that is asked no more."""
         known = self._templates[row.template]
         if row.is_watched:
             known.durations.forget(row.last)
-        known.fresh -= not row.asked
+        known.fresh -= row.is_fresh
         known.scouts -= row.is_scout
         known.watched -= row.is_watched
         self._waiting -= 1
