@@ -55,7 +55,7 @@ class Timeout:
         read: For a reply to begin and to go on. A sync evaluation holds its reply until it is scored.
         case: For one case, from its first request to its outcome. Time that a rate limit takes is not
             counted. None: no bound. "auto": 600 s, and less for an accepted evaluation once it is known how long
-            others take: ten times the longest of a hundred, and no less than 120 s.
+            others take: ten times what nine of ten took, and no less than 120 s.
         call: For a whole call, `gather` and `stream` included. None: no bound.
     """
 

@@ -425,8 +425,7 @@ class AsyncEvaluator:
         return Ask(templates, own, own_bound="concurrency" in options, eval_config=eval_config, fields=fields)
 
     def statistics(self) -> Mapping[str, Any]:
-        """Return what the client knows of the server: limits given and learned, what is left of them, its slots,
-        and what polls took.
+        """Return what the client knows of the server: limits and what is left of them, its slots, and what polls took.
 
         Call it where the client is used, in its event loop.
         """

@@ -157,30 +157,24 @@ def _singly(
 def poll(work: Work, context: Context) -> Job:
     """Return a job that asks for an accepted evaluation's result until it is done, or its time is over."""
 
-    def read(reply: Reply) -> responses.Progress:
-        return responses.progress(responses.read(reply), reply)
-
     def steps() -> Steps[Sequence[Any]]:
         assert work.eval_id is not None  # noqa: S101  # only what was accepted is polled
         call = requests.get_eval(work.eval_id)
-        status, trouble = "pending", None
         row = None if work.accepted_at is None else _accepted(work, context)
+        status, trouble = "pending", None
         try:
             while True:
                 if row is not None:
                     yield from _until_due(work, row, context)
-                try:
-                    progress = yield from ask(call, read, context, [work])
-                except (APIConnectionError, ServerError, ProtocolError) as error:
-                    # The evaluation goes on without us, and is paid: what cannot be read now is asked for later.
-                    trouble, progress = error, None
-                if row is None:
-                    work.accepted_at = work.began_at
-                    row = _accepted(work, context)
-                _learn(work, row, context, progress)
-                if progress is not None and progress.is_done:
-                    return _settle(work, context, progress)
-                status = progress.status if progress is not None else status
+                answer = yield from _ask_once(call, work, context)
+                row = row or _accepted(work, context)
+                _learn(work, row, context, answer)
+                if isinstance(answer, FiAsyncError):
+                    trouble = answer
+                elif answer.is_done:
+                    return _settle(work, context, answer)
+                else:
+                    status = answer.status
                 if _is_over(work, row, context):
                     return [_stalled(work, context, status, trouble)]
         except DENIED:
@@ -194,8 +188,25 @@ def poll(work: Work, context: Context) -> Job:
     return Job(steps(), [work])
 
 
+def _ask_once(call: HttpCall, work: Work, context: Context) -> Steps[responses.Progress | FiAsyncError]:
+    """Return where an evaluation stands, or what was in the way of knowing.
+
+    The evaluation goes on without us, and is paid: what cannot be read now is asked for later.
+    """
+
+    def read(reply: Reply) -> responses.Progress:
+        return responses.progress(responses.read(reply), reply)
+
+    try:
+        return (yield from ask(call, read, context, [work]))
+    except (APIConnectionError, ServerError, ProtocolError) as error:
+        return error
+
+
 def _accepted(work: Work, context: Context) -> Accepted:
-    assert work.accepted_at is not None  # noqa: S101  # only what was accepted is polled
+    """Return what the polls go by; for an id alone, as if it was accepted when it was first asked for."""
+    if work.accepted_at is None:
+        work.accepted_at = work.seen_at if work.began_at is None else work.began_at
     return context.completions.accepted(work.parameters.template, work.accepted_at, scarce=context.gate.is_scarce)
 
 
@@ -210,14 +221,14 @@ def _until_due(work: Work, row: Accepted, context: Context) -> Steps[None]:
         now = (yield Rest(min(row.at + look, end))).now
 
 
-def _learn(work: Work, row: Accepted, context: Context, progress: responses.Progress | None) -> None:
+def _learn(work: Work, row: Accepted, context: Context, answer: responses.Progress | FiAsyncError) -> None:
     """Tell what an answer says of how long evaluations take; one that failed says nothing."""
     age = work.seen_at - row.at
-    if progress is None:
+    if isinstance(answer, FiAsyncError):
         context.completions.lost(row, age)
-    elif progress.result is not None:
+    elif answer.result is not None:
         context.completions.done(row, age)
-    elif not progress.is_done:
+    elif not answer.is_done:
         context.completions.pending(row, age)
 
 

@@ -9,7 +9,8 @@ import anyio
 
 from fi_async._settings import Concurrency, Connection, RunOptions
 from fi_async.flow import Context
-from fi_async.pacing.polling import Completions, Tally
+from fi_async.pacing.lateness import Tally
+from fi_async.pacing.polling import Completions
 from fi_async.pacing.rate import Gate
 from fi_async.protocol.templates import Templates
 from fi_async.slots import Slots

@@ -17,6 +17,8 @@ CELLS: Final = len(EDGES)
 MIDDLES: Final = (*((EDGES[k] + EDGES[k + 1]) / 2 for k in range(CELLS - 1)), EDGES[-1])
 """The middle of each cell, in seconds."""
 
+_ROUNDED: Final = 0.25  # of a cell: a poll comes that little after the edge it was planned for
+
 _RECENT: Final = 512  # evaluations remembered: servers change their pace
 _ROUNDS: Final = 8  # of expectation and maximisation; more would only sharpen what is noise
 _PRIOR_WEIGHT: Final = 0.1  # evaluations that the prior counts for
@@ -37,11 +39,21 @@ Bracket = tuple[int, int]
 """An evaluation ended after the one edge, and by the other; CELLS for one that goes on."""
 
 
-def edge(age: float) -> int:
-    """Return the edge nearest to an age."""
+def edge(age: float, up: float = 0.0) -> int:
+    """Return the edge nearest to an age; `up`, a part of a cell, is added before it is rounded."""
     if age < _FIRST / 2:
         return 0
-    return max(1, min(round(math.log(age / _FIRST, _RATIO)) + 1, CELLS - 1))
+    return max(1, min(math.floor(math.log(age / _FIRST, _RATIO) + 1.5 + up), CELLS - 1))
+
+
+def before(age: float) -> int:
+    """Return an edge not later than an age, but for a little: what goes on at the one does so at the other."""
+    return edge(age, -_ROUNDED)
+
+
+def after(age: float) -> int:
+    """Return an edge not earlier than an age, but for a little: what ended by the one did so by the other."""
+    return edge(age, _ROUNDED)
 
 
 def estimate(brackets: Mapping[Bracket, int], masses: Sequence[float] = _PRIOR) -> Sequence[float]:
@@ -85,8 +97,10 @@ class Durations:
         self._answers = self._due = 0
         self._set(_PRIOR)
 
-    def goes_on(self, after: int | None, at: int) -> None:
+    def goes_on(self, after: int | None, at: int | None) -> None:
         """Take note of an evaluation that is not done at an edge, and was not at an earlier one if asked there."""
+        if at is None:
+            return
         self.forget(after)
         self._brackets[at, CELLS] += 1
         self._answers += 1

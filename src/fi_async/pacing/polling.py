@@ -3,63 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from fi_async.pacing.durations import EDGES, Durations, edge
+from fi_async.pacing.durations import EDGES, Durations, after, before, edge
 from fi_async.pacing.inspection import schedule
+from fi_async.pacing.lateness import Tally
 
 SHORTEST: Final = 0.25  # seconds between two polls of an evaluation, at least
 LONGEST: Final = 30.0  # seconds between two polls of a scout, at most
 _GROWTH: Final = 0.05  # of a scout's age, from poll to poll
 _SOON: Final = 1e-3  # seconds: the least that an age goes on, whatever roundings do
 
-_COST: Final = 0.05  # of a poll, in tolerances of lateness: 5 polls and 5 % beyond tolerance on lognormal(2 s, 0.8)
-_SCARCE: Final = 2  # doublings of that, where requests are scarce: 3 polls
+_COST: Final = 0.04  # of a poll, in tolerances of lateness: so that 95 % are found within tolerance, learning included
+_SCARCE: Final = 3  # doublings of that, where requests are scarce: half the polls
 _FEW: Final = 64  # rows that wait: from there down polls grow cheap, as the end of the run waits for these
 _CHEAPEST: Final = -4  # power of two of the cost, at least
 
 _SCOUTS: Final = 8  # rows asked at a time while nothing is known: never the same, so the quickest tell early
 _ANSWER: Final = SHORTEST / 4  # seconds until their answers are in, unless the server is far
+_SCARCELY: Final = 1.0  # seconds from one row asked early to the next, where requests are scarce; else SHORTEST
+_SELDOM: Final = 1.0  # seconds from one look at what is known to the next, at most
 _OLD: Final = 0.75  # of the oldest age, to be asked then
 _WATCHED: Final = 256  # rows learned from at a time
 
 _ENOUGH: Final = 100  # evaluations to have ended before one is called stalled
-_STALLED: Final = 10.0  # times the longest of a hundred
+_STALLED: Final = 10.0  # times what nine of ten took; more may be stuck themselves
 _STALLED_LEAST: Final = 120.0  # seconds: no queue is taken for a stall so soon
-
-
-@dataclass(slots=True)
-class Tally:
-    """What polls cost and achieved, over all runs of a client."""
-
-    polls: int = 0
-    evaluations: int = 0
-    late: float = 0.0
-    bounds: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
-
-    def found(self, late: float, bound: float) -> None:
-        """Take note of an evaluation found done, so late by estimate, and by so much at most."""
-        self.evaluations += 1
-        self.late += late
-        self.bounds.append(bound)
-
-    def statistics(self) -> Mapping[str, float | int | None]:
-        """Return the polls an evaluation took, and how late its end was seen; None before any was.
-
-        `lateness_s` is the mean, estimated: each ended between its last "pending" and the answer that found it done,
-        where the learned times put it. `lateness_bound_p95_s` is the length of that time, for 19 of the last 20.
-        """
-        found = self.evaluations
-        ranked = sorted(self.bounds)
-        return {
-            "evaluations": found,
-            "polls_per_evaluation": self.polls / found if found else None,
-            "lateness_s": self.late / found if found else None,
-            "lateness_bound_p95_s": ranked[math.ceil(0.95 * len(ranked)) - 1] if ranked else None,
-        }
 
 
 @dataclass(eq=False, slots=True)
@@ -88,7 +58,7 @@ class Accepted:
     @property
     def last(self) -> int | None:
         """The edge at which it last was not done; None if it never was seen so."""
-        return edge(self.alive) if self.alive else None
+        return before(self.alive) if self.alive else None
 
 
 @dataclass(slots=True)
@@ -113,8 +83,9 @@ class _Template:
 
     def watch(self, row: Accepted) -> None:
         """Learn the times from a row."""
-        self.watched += not row.is_watched
-        row.is_watched = True
+        if not row.is_watched:
+            self.watched, row.is_watched = self.watched + 1, True
+            self.durations.goes_on(None, row.last)
 
     def may_scout(self, row: Accepted, age: float) -> bool:
         """Tell whether a row is one of the few to be asked while nothing is known: an old one, and never asked yet."""
@@ -130,8 +101,9 @@ class _Template:
 
     def look_again(self, row: Accepted, age: float) -> float:
         """Return the age at which to see what scouts have found: as soon as they have, or when others are asked."""
-        answered = self._tick + _ANSWER - row.at
-        return answered if age < answered else max(self._tick - row.at, age) + min(_eager(age), 1.0)
+        asked = self._tick - row.at
+        step = min(_eager(age), _SELDOM)
+        return next((then for then in (asked + _ANSWER, asked + step) if age < then), age + step)
 
     def planned(self, asked: float, level: int) -> float:
         """Return the age to ask at next, where a poll costs so many doublings of the usual."""
@@ -148,8 +120,9 @@ class _Template:
 class Completions:
     """How long each template's evaluations take, and when to ask for each. Ages are seconds since acceptance.
 
-    While nothing is known of a template, a few of its rows are scouts, asked eagerly, and the others rest. Then each row
-    is asked by the schedule that costs least on what is known; one scout goes on finding what others do not ask for.
+    While nothing is known of a template, a few of its rows at a time are asked, and the others rest. Then each is asked
+    by the schedule that costs least on what is known. One scout is asked eagerly: others are not asked before they are
+    likely done, and would not show that it got quicker.
 
     Args:
         interval: Seconds between polls; None adapts.
@@ -173,7 +146,7 @@ class Completions:
         row = Accepted(template, now)
         known.fresh += 1
         self._waiting += 1
-        if now >= known.early_at + SHORTEST * (2**_SCARCE if scarce else 1):
+        if now >= known.early_at + (_SCARCELY if scarce else SHORTEST):
             row.is_early, known.early_at = True, now
         if known.is_known and not known.scouts:
             row.is_scout, known.scouts = True, 1
@@ -218,18 +191,18 @@ class Completions:
     def pending(self, row: Accepted, age: float) -> None:
         """Take note of an evaluation that was asked at this age, and is not done."""
         self.lost(row, age)
-        before, row.alive = row.last, row.asked
+        last, row.alive = row.last, row.asked
         if row.is_watched:
-            self._templates[row.template].durations.goes_on(before, edge(row.alive))
+            self._templates[row.template].durations.goes_on(last, row.last)
 
     def done(self, row: Accepted, age: float) -> None:
         """Take note of an evaluation that was asked at this age, and is done."""
         durations = self._templates[row.template].durations
         self._ask(row, age)
         if row.is_watched:
-            durations.done(row.last, edge(age))
+            durations.done(row.last, after(age))
         bound = age - row.alive
-        self._tally.found(min(durations.lateness(row.last or 0, edge(age)), bound), bound)
+        self._tally.found(min(durations.lateness(row.last or 0, after(age)), bound), bound)
 
     def _ask(self, row: Accepted, age: float) -> None:
         self._tally.polls += 1
@@ -249,14 +222,10 @@ class Completions:
     def is_stalled(self, row: Accepted, age: float) -> bool:
         """Tell whether an evaluation has taken so long that it will not end.
 
-        That is 120 s at least, and ten times what 99 of 100 took, once a hundred have ended.
+        That is 120 s at least, and ten times what nine of ten took, once a hundred have ended.
         """
         durations = self._templates[row.template].durations
-        return (
-            durations.ended >= _ENOUGH
-            and age >= _STALLED_LEAST
-            and age >= _STALLED * durations.quantile(0.99)
-        )
+        return durations.ended >= _ENOUGH and age >= max(_STALLED_LEAST, _STALLED * durations.quantile(0.9))
 
 
 def _eager(age: float) -> float:
