@@ -44,6 +44,9 @@ def _positive(owner: str, name: str, value: float | None, *, optional: bool = Fa
         raise ConfigurationError(f"{owner}{name} must be a number of seconds above 0, not {value!r}")
 
 
+_LONGEST_CASE: Final = 600.0
+
+
 @dataclass(frozen=True, slots=True)
 class Timeout:
     """How long to wait, in seconds.
@@ -52,18 +55,25 @@ class Timeout:
         connect: For a connection to open.
         read: For a reply to begin and to go on. A sync evaluation holds its reply until it is scored.
         case: For one case, from its first request to its outcome. Time that a rate limit takes is not
-            counted. None: no bound.
+            counted. None: no bound. "auto": 600 s, and less for an accepted evaluation once it is known how long
+            others take: ten times what nine of ten took, and no less than 120 s.
         call: For a whole call, `gather` and `stream` included. None: no bound.
     """
 
     connect: float = 10.0
     read: float = 120.0
-    case: float | None = 600.0
+    case: float | Literal["auto"] | None = "auto"
     call: float | None = None
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            _positive("timeout.", each.name, getattr(self, each.name), optional=each.name in ("case", "call"))
+            if each.name != "case" or self.case != "auto":
+                _positive("timeout.", each.name, getattr(self, each.name), optional=each.name in ("case", "call"))
+
+    @property
+    def longest_case(self) -> float | None:
+        """The bound of one case, whatever is learned."""
+        return _LONGEST_CASE if self.case == "auto" else self.case
 
 
 @dataclass(frozen=True, slots=True)

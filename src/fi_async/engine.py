@@ -253,7 +253,7 @@ class Run:
                 return
             waited = now - ready_at
             timeout = self.context.timeout
-            begins_now = None if timeout.case is None else now + timeout.case
+            begins_now = None if timeout.longest_case is None else now + timeout.longest_case
             deadline = begins_now if send.deadline is None else send.deadline + waited
             reply = problem = None
             self._slots.started(now)

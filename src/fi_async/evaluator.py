@@ -495,12 +495,15 @@ class AsyncEvaluator:
         return Ask(templates, own, "concurrency" in options, eval_config, fields, kept)
 
     def statistics(self) -> Mapping[str, Any]:
-        """Return what the client knows of the server: limits given and learned, what is left of them, its slots.
+        """Return what the client knows of the server: limits and what is left of them, its slots, and what polls took.
 
         With `shared_budget`, what all its clients left. Call it where the client is used, in its event loop.
         """
-        slots = self._session.slots().statistics()
-        return {**self._session.gate.statistics(anyio.current_time()), "concurrency": slots}
+        return {
+            **self._session.gate.statistics(anyio.current_time()),
+            "concurrency": self._session.slots().statistics(),
+            "polling": self._session.polls.statistics(),
+        }
 
     # The rest of the API
 

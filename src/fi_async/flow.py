@@ -288,7 +288,7 @@ def _note(call: HttpCall, event: Event, context: Context, works: Sequence[Work])
     context.counts.polls += call.repeatable and bool(works)
     for work in works:
         work.attempts += not call.repeatable
-        work.note(event, context.timeout.case)
+        work.note(event, context.timeout.longest_case)
 
 
 def note_ambiguous(decision: Decision, context: Context, works: Sequence[Work]) -> None:

@@ -5,6 +5,7 @@ Generators, as all in `flow`: they yield what to do and are told what happened.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -35,6 +36,7 @@ from fi_async.flow import (
     note_duplicates,
     too_late,
 )
+from fi_async.pacing.polling import Accepted
 from fi_async.pacing.retry import GiveUp, decide
 from fi_async.protocol import requests, responses
 from fi_async.protocol.requests import HttpCall
@@ -164,46 +166,91 @@ def _singly(
 def poll(work: Work, context: Context) -> Job:
     """Return a job that asks for an accepted evaluation's result until it is done, or its time is over."""
 
-    def read(reply: Reply) -> responses.Progress:
-        return responses.progress(responses.read(reply), reply)
-
     def steps() -> Steps[Sequence[Any]]:
         assert work.eval_id is not None  # noqa: S101  # only what was accepted is polled
         call = requests.get_eval(work.eval_id)
+        row = None if work.accepted_at is None else _accepted(work, context)
         status, trouble = "pending", None
-        while True:
-            if work.accepted_at is not None:
-                yield Rest(_next_poll(work, context))
-            try:
-                progress = yield from ask(call, read, context, [work])
-            except (APIConnectionError, ServerError, ProtocolError) as error:
-                # The evaluation goes on without us, and is paid: what cannot be read now is asked for later.
-                trouble, progress = error, None
-            except DENIED:
-                raise
-            except FiAsyncError as error:
-                return [_refused(work, context, error)]
-            work.accepted_at = work.began_at if work.accepted_at is None else work.accepted_at
-            if progress is not None and progress.is_done:
-                return _settle(work, context, progress)
-            status = progress.status if progress is not None else status
-            if work.deadline is not None and work.seen_at >= work.deadline:
-                return [_overdue(work, context, status, trouble)]
+        try:
+            while True:
+                if row is not None:
+                    yield from _until_due(work, row, context)
+                answer = yield from _ask_once(call, work, context)
+                row = row or _accepted(work, context)
+                _learn(work, row, context, answer)
+                if isinstance(answer, FiAsyncError):
+                    trouble = answer
+                elif answer.is_done:
+                    return _settle(work, context, answer)
+                else:
+                    status = answer.status
+                if _is_over(work, row, context):
+                    return [_overdue(work, context, status, trouble)]
+        except DENIED:
+            raise
+        except FiAsyncError as error:
+            return [_refused(work, context, error)]
+        finally:
+            if row is not None:
+                context.completions.left(row)
 
     return Job(steps(), [work])
 
 
-def _next_poll(work: Work, context: Context) -> float:
-    assert work.accepted_at is not None  # noqa: S101  # as above
-    age = context.completions.next_poll(work.parameters.template, work.seen_at - work.accepted_at)
-    return work.accepted_at + age if work.deadline is None else min(work.accepted_at + age, work.deadline)
+def _ask_once(call: HttpCall, work: Work, context: Context) -> Steps[responses.Progress | FiAsyncError]:
+    """Return where an evaluation stands, or what was in the way of knowing.
+
+    The evaluation goes on without us, and is paid: what cannot be read now is asked for later.
+    """
+
+    def read(reply: Reply) -> responses.Progress:
+        return responses.progress(responses.read(reply), reply)
+
+    try:
+        return (yield from ask(call, read, context, [work]))
+    except (APIConnectionError, ServerError, ProtocolError) as error:
+        return error
+
+
+def _accepted(work: Work, context: Context) -> Accepted:
+    """Return what the polls go by; for an id alone, as if it was accepted when it was first asked for."""
+    if work.accepted_at is None:
+        work.accepted_at = work.seen_at if work.began_at is None else work.began_at
+    return context.completions.accepted(work.parameters.template, work.accepted_at, scarce=context.gate.is_scarce)
+
+
+def _until_due(work: Work, row: Accepted, context: Context) -> Steps[None]:
+    """Rest until the evaluation is to be asked for: at the end of the case's time at the latest."""
+    now, end = work.seen_at, math.inf if work.deadline is None else work.deadline
+    while now < end:
+        age = now - row.at
+        look = context.completions.next_look(row, age, scarce=context.gate.is_scarce, urgent=work.is_canary)
+        if look <= age:
+            return
+        now = (yield Rest(min(row.at + look, end))).now
+
+
+def _learn(work: Work, row: Accepted, context: Context, answer: responses.Progress | FiAsyncError) -> None:
+    """Tell what an answer says of how long evaluations take; one that failed says nothing."""
+    age = work.seen_at - row.at
+    if isinstance(answer, FiAsyncError):
+        context.completions.lost(row, age)
+    elif answer.result is not None:
+        context.completions.done(row, age)
+    elif not answer.is_done:
+        context.completions.pending(row, age)
+
+
+def _is_over(work: Work, row: Accepted, context: Context) -> bool:
+    """Tell whether an evaluation that is not done has had its time."""
+    if work.deadline is not None and work.seen_at >= work.deadline:
+        return True
+    return context.timeout.case == "auto" and context.completions.is_stalled(row, work.seen_at - row.at)
 
 
 def _settle(work: Work, context: Context, progress: responses.Progress) -> Sequence[Any]:
     """Return what becomes of an evaluation that is done: an outcome, or another try if a limit stopped it."""
     if progress.result is not None:
-        assert work.accepted_at is not None  # noqa: S101  # as above
-        context.completions.learn(work.parameters.template, work.seen_at - work.accepted_at)
         return [_scored(work, context, progress.result)]
     assert progress.error is not None  # noqa: S101  # done is a result or an error
     decision = decide(

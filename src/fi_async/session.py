@@ -11,6 +11,7 @@ import anyio
 
 from fi_async._settings import Concurrency, Connection, RunOptions
 from fi_async.flow import Context
+from fi_async.pacing.lateness import Tally
 from fi_async.pacing.polling import Completions
 from fi_async.pacing.rate import Gate
 from fi_async.protocol.templates import Templates
@@ -44,6 +45,7 @@ class Session:
         self.templates = Templates()
         self.budget = budget
         self.gate = Gate(budget)
+        self.polls = Tally()
         self.rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
         self.wall_clock: Callable[[], float] = time.time
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -53,7 +55,8 @@ class Session:
     def with_concurrency(self, concurrency: Concurrency) -> Session:
         """Return a session that shares all but the bound on requests under way."""
         other = Session(self.connection, self.transport, concurrency, self.rng, self.budget)
-        other.templates, other.gate, other.wall_clock = self.templates, self.gate, self.wall_clock
+        other.templates, other.gate, other.polls = self.templates, self.gate, self.polls
+        other.wall_clock = self.wall_clock
         return other
 
     async def aclose(self) -> None:
@@ -88,7 +91,7 @@ class Session:
             backend=self.connection.backend,
             timeout=options.timeout,
             policy=options.retry_policy(),
-            completions=Completions(options.poll_interval),
+            completions=Completions(options.poll_interval, self.polls),
             gate=self.gate,
             rng=self.rng,
         )

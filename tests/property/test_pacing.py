@@ -20,7 +20,6 @@ from fi_async import (
 )
 from fi_async._settings import RetryPolicy
 from fi_async.pacing import backoff
-from fi_async.pacing.polling import LONGEST, Completions
 from fi_async.pacing.rate import Gate
 from fi_async.pacing.retry import GiveUp, Retry, decide
 
@@ -63,29 +62,6 @@ def test_a_decision_keeps_to_the_policy(error, repeatable, failures, policy, see
     if isinstance(decision, GiveUp) and decision.forbidden:
         assert decision.ambiguous
         assert policy.on_ambiguous == "fail"
-
-
-@settings(deadline=None, max_examples=300)
-@given(st.lists(times, max_size=300), times)
-def test_the_next_poll_is_later_but_not_by_much(learned, age):
-    completions = Completions()
-    for each in learned:
-        completions.learn("t", each)
-    then = completions.next_poll("t", age)
-    recent = sorted(learned[-200:])
-    quickest = recent[len(recent) // 10] if len(recent) >= 5 else 0.0
-    assert then > age
-    assert then <= max(age + LONGEST, quickest)
-    assert then >= quickest
-
-
-@settings(deadline=None, max_examples=100)
-@given(st.lists(times, max_size=20), times, st.floats(0.001, 1e4))
-def test_a_fixed_interval_is_kept_whatever_was_learned(learned, age, interval):
-    completions = Completions(interval)
-    for each in learned:
-        completions.learn("t", each)
-    assert completions.next_poll("t", age) == age + interval
 
 
 @settings(deadline=None, max_examples=100)

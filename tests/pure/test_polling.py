@@ -2,71 +2,218 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
+
 import pytest
 
-from fi_async.pacing.polling import LONGEST, SHORTEST, Completions
+from fi_async.pacing.lateness import Tally
+from fi_async.pacing.polling import LONGEST, SHORTEST, Accepted, Completions
 
 
-def learned(*ages: float, template: str = "t") -> Completions:
-    completions = Completions()
-    for age in ages:
-        completions.learn(template, age)
+def rows(completions: Completions, count: int, *, at: float = 0.0, template: str = "t") -> list[Accepted]:
+    return [completions.accepted(template, at) for _ in range(count)]
+
+
+def finish(completions: Completions, row: Accepted, *ages: float) -> None:
+    """Let a row be asked at these ages, and be done at the last."""
+    for age in ages[:-1]:
+        completions.pending(row, age)
+    completions.done(row, ages[-1])
+    completions.left(row)
+
+
+def known(*ages: float, count: int = 8, template: str = "t", completions: Completions | None = None) -> Completions:
+    """Completions of a template whose rows were found done at the last of these ages."""
+    completions = completions or Completions()
+    for row in rows(completions, count, at=-1000.0, template=template):
+        finish(completions, row, *ages)
     return completions
 
 
-@pytest.mark.parametrize(
-    ("age", "then"),
-    [(0.0, 0.25), (0.25, 0.5), (1.0, 1.25), (2.0, 2.5), (10.0, 12.5), (20.0, 25.0), (100.0, 105.0), (600.0, 605.0)],
-)
-def test_polls_come_late_by_a_quarter_of_the_age_within_bounds(age, then):
-    assert Completions().next_poll("t", age) == then
+def asked_at(completions: Completions, row: Accepted, until: float) -> list[float]:
+    """The ages at which a row is asked that is not done until that age."""
+    age, asked = 0.0, []
+    while age < until:
+        look = completions.next_look(row, age)
+        if look <= age:
+            asked.append(round(age, 3))
+            completions.pending(row, age)
+        else:
+            age = look
+    return asked
 
 
 def test_the_bounds_have_names():
-    assert (SHORTEST, LONGEST) == (0.25, 5.0)
+    assert (SHORTEST, LONGEST) == (0.25, 30.0)
+
+
+def test_a_row_of_an_unknown_template_is_asked_every_quarter_second_then_each_twentieth_of_its_age():
+    completions = Completions()
+    (row,) = rows(completions, 1)
+    asked = asked_at(completions, row, 100.0)
+    assert asked[:6] == [0.25, 0.5, 0.75, 1.0, 1.25, 1.5]
+    gaps = [(after - before) / before for before, after in pairwise(asked) if before > 25]
+    assert all(0.05 <= gap <= 0.1 for gap in gaps)
+
+
+def test_while_nothing_is_known_eight_rows_are_asked_at_a_time_and_never_the_same():
+    completions = Completions()
+    waiting = rows(completions, 100)
+    asked: dict[float, list[int]] = {}
+    for age in (0.25, 0.5, 0.75):
+        for number, row in enumerate(waiting):
+            if completions.next_look(row, age) <= age:
+                asked.setdefault(age, []).append(number)
+                completions.pending(row, age)
+    assert [len(each) for each in asked.values()] == [8, 8, 8]
+    assert len(set().union(*asked.values())) == 24
+
+
+def test_the_others_look_as_soon_as_those_may_be_answered():
+    completions = Completions()
+    waiting = rows(completions, 20)
+    looks = [completions.next_look(row, 0.5) for row in waiting]
+    assert looks == [0.5] * 8 + [0.5625] * 12
+
+
+def test_what_is_found_brings_the_others_forward():
+    completions = Completions()
+    scout, *others = rows(completions, 20)
+    finish(completions, scout, 1.75, 2.0)
+    assert [completions.next_look(row, 2.0625) for row in others] == [2.0625] * 19
+
+
+def test_older_rows_tell_more_than_younger_ones():
+    completions = Completions()
+    old, young = rows(completions, 50), rows(completions, 50, at=1.5)
+    for now in (1.75, 2.0):
+        asked = [row.at for row in young + old if completions.next_look(row, now - row.at) <= now - row.at]
+    assert asked == [1.5] + [0.0] * 8  # one of the young is asked early, and once
+
+
+def test_a_known_template_is_asked_when_it_is_likely_done():
+    completions = known(1.9, 2.0)
+    scout, *others = rows(completions, 100)
+    assert scout.is_scout
+    assert {round(completions.next_look(row, 0.3), 2) for row in others} <= {0.55}  # few wait: they look again
+    many = rows(completions, 100)
+    assert {round(completions.next_look(row, 0.3), 2) for row in many} == {1.96}
+
+
+def test_one_row_in_a_quarter_second_is_asked_early_as_a_limit_shows_in_the_last():
+    completions = known(1.9, 2.0)
+    early = [completions.accepted("t", at / 10).is_early for at in range(10)]
+    assert early == [True, False, False, True, False, False, True, False, False, True]
+    early = [completions.accepted("t", 10 + at / 10, scarce=True).is_early for at in range(20)]
+    assert [place for place, is_early in enumerate(early) if is_early] == [0, 10]
+
+
+def test_a_row_that_others_wait_for_is_asked_every_quarter_second():
+    completions = known(1.9, 2.0)
+    row = rows(completions, 300)[-1]
+    assert completions.next_look(row, 0.0, urgent=True) == 0.25
+    completions.pending(row, 0.25)
+    assert completions.next_look(row, 0.25, urgent=True) == 0.5
+
+
+def test_scarce_requests_are_spent_less_freely():
+    def polls(*, scarce: bool) -> int:
+        completions = Completions()
+        for number, row in enumerate(rows(completions, 200, at=-1000.0)):
+            finish(completions, row, 1.0 + number / 50, 1.1 + number / 50)
+        row = rows(completions, 300)[-1]
+        age = count = 0
+        while age < 5.1:
+            age = completions.next_look(row, age, scarce=scarce)
+            if completions.next_look(row, age, scarce=scarce) <= age:
+                count += 1
+                completions.pending(row, age)
+        return count
+
+    assert polls(scarce=True) <= polls(scarce=False) / 2
 
 
 @pytest.mark.parametrize("interval", [0.1, 3.0, 60.0])
 @pytest.mark.parametrize("age", [0.0, 5.0, 1000.0])
 def test_a_fixed_interval_is_kept_whatever_was_learned(interval, age):
-    completions = Completions(interval)
-    for _ in range(10):
-        completions.learn("t", 50.0)
-    assert completions.next_poll("t", age) == age + interval
-
-
-def test_the_first_poll_waits_for_the_quickest_of_the_recent():
-    assert learned(9, 7, 30, 8, 10).next_poll("t", 0.0) == 7
-
-
-def test_four_completions_are_not_enough_to_be_trusted():
-    assert learned(9, 7, 30, 8).next_poll("t", 0.0) == 0.25
-
-
-@pytest.mark.parametrize(("count", "expected"), [(9, 1), (10, 2), (19, 2), (20, 3), (100, 11)])
-def test_the_quickest_tenth_is_passed_over(count, expected):
-    assert learned(*range(count, 0, -1)).next_poll("t", 0.0) == expected
-
-
-def test_once_that_time_is_over_polls_go_on_at_the_usual_pace():
-    completions = learned(*[10.0] * 5)
-    assert completions.next_poll("t", 0.0) == 10.0
-    assert completions.next_poll("t", 9.9) == 9.9 + 9.9 / 4
-    assert completions.next_poll("t", 10.0) == 12.5
+    completions = known(49.0, 50.0, completions=Completions(interval))
+    (row,) = rows(completions, 1)
+    if age:
+        completions.pending(row, age)
+    assert completions.next_look(row, age) == age + interval
 
 
 def test_each_template_is_learned_for_itself():
-    completions = learned(*[10.0] * 5)
-    assert completions.next_poll("other", 0.0) == 0.25
+    completions = known(9.0, 10.0)
+    assert 9.0 < completions.typical("t") < 10.5
+    assert completions.typical("other") is None
+    (row,) = rows(completions, 1, template="other")
+    assert completions.typical("other") is None
+    assert completions.next_look(row, 0.0) == 0.25
 
 
-def test_only_the_latest_200_are_remembered():
-    completions = learned(*[10.0] * 200)
-    for age in [1.0] * 20:
-        completions.learn("t", age)
-    assert completions.next_poll("t", 0.0) == 10.0
-    completions.learn("t", 1.0)
-    assert completions.next_poll("t", 0.0) == 1.0
-    for age in [20.0] * 200:
-        completions.learn("t", age)
-    assert completions.next_poll("t", 0.0) == 20.0
+def test_an_evaluation_that_got_no_answer_is_asked_again_later():
+    completions = known(1.9, 2.0)
+    row = rows(completions, 200)[-1]
+    completions.lost(row, 2.1)
+    assert completions.next_look(row, 2.1) >= 2.1 + SHORTEST
+    assert row.alive == 0.0
+
+
+def test_times_are_learned_anew_when_the_server_gets_quicker():
+    completions = known(9.5, 10.0, count=600)
+    for _ in range(3):
+        known(0.9, 1.0, count=200, completions=completions)
+    assert 0.8 < completions.typical("t") < 1.1
+
+
+def test_no_evaluation_is_called_stalled_before_a_hundred_have_ended():
+    completions = known(1.9, 2.0, count=99)
+    (row,) = rows(completions, 1)
+    assert not completions.is_stalled(row, 1e6)
+    known(1.9, 2.0, count=1, completions=completions)
+    assert completions.is_stalled(row, 120.0)
+    assert not completions.is_stalled(row, 119.9)
+
+
+def test_what_takes_long_stalls_later():
+    completions = known(19.0, 20.0, count=100)
+    (row,) = rows(completions, 1)
+    assert not completions.is_stalled(row, 180.0)
+    assert completions.is_stalled(row, 220.0)
+
+
+def test_stuck_rows_do_not_hide_that_they_are():
+    completions = Completions()
+    waiting = rows(completions, 220)
+    for row in waiting[:200]:
+        finish(completions, row, 1.9, 2.0)
+    for row in waiting[200:]:
+        completions.pending(row, 119.0)
+    assert completions.is_stalled(waiting[-1], 120.0)
+
+
+def test_what_polls_took_is_told():
+    tally = Tally()
+    assert tally.statistics() == {
+        "evaluations": 0,
+        "polls_per_evaluation": None,
+        "lateness_s": None,
+        "lateness_bound_p95_s": None,
+    }
+    known(1.8, 2.0, count=8, completions=Completions(tally=tally))
+    told = tally.statistics()
+    assert (told["evaluations"], told["polls_per_evaluation"]) == (8, 2.0)
+    assert told["lateness_bound_p95_s"] == pytest.approx(0.2)
+    assert 0.05 < told["lateness_s"] < 0.15
+
+
+def test_a_row_that_is_gone_is_waited_for_no_more():
+    completions = Completions()
+    for row in rows(completions, 8):
+        completions.pending(row, 600.0)
+        completions.left(row)
+    assert math.isfinite(completions.next_look(rows(completions, 1)[0], 0.0))
+    finish(completions, rows(completions, 1)[0], 0.9, 1.0)
+    assert completions.typical("t") < 1.1

@@ -30,7 +30,8 @@ NOT_SECONDS = [0, -1, -0.5, math.nan, True, False, "5", [], 1j]
 
 
 def test_the_timeouts_have_defaults():
-    assert Timeout() == Timeout(connect=10.0, read=120.0, case=600.0, call=None)
+    assert Timeout() == Timeout(connect=10.0, read=120.0, case="auto", call=None)
+    assert [Timeout(case=case).longest_case for case in ("auto", 7.0, None)] == [600.0, 7.0, None]
 
 
 @pytest.mark.parametrize("name", ["connect", "read", "case", "call"])

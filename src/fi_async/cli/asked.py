@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from fi_async._models import Template
-from fi_async._settings import CLOUD_URL, LOCAL
+from fi_async._settings import CLOUD_URL, LOCAL, OMITTED
 from fi_async.cases import instead
 from fi_async.cases.rows import Source
 from fi_async.cli.errors import UsageError
@@ -29,7 +29,7 @@ def evaluator(backend: str, flags: RunFlags) -> AsyncEvaluator:
     """
     options: dict[str, Any] = {
         "concurrency": flags.concurrency,
-        "timeout": flags.timeout,
+        "timeout": OMITTED if flags.timeout is None else flags.timeout,
         "max_retries": flags.max_retries,
         "on_ambiguous": flags.on_ambiguous,
         "model_name": flags.model,

@@ -39,7 +39,7 @@ class RunFlags:
         concurrency: Requests under way at once.
         out: Write every outcome to this file as it comes: .csv, .parquet, .sqlite, or else one JSON object a line.
         backend: Who evaluates. Omitted: cloud if FI_API_KEY and FI_SECRET_KEY are set, else local.
-        timeout: Seconds that one case may take.
+        timeout: Seconds that one case may take: 600, and less once it is known how long others take.
         on_ambiguous: Whether to send again what was sent and got no reply: it may have been evaluated, and paid.
         max_retries: Repeats of a request that failed; waiting for a rate limit is not counted.
         strategy: Hold each request until it is scored (sync), or submit and poll (async).
@@ -64,9 +64,7 @@ class RunFlags:
     concurrency: Annotated[int, Parameter(metavar="N", validator=_FROM_ONE)] = 16
     out: Annotated[Path | None, Parameter(metavar="PATH")] = None
     backend: Literal["cloud", "local"] | None = None
-    timeout: Annotated[float | None, Parameter(metavar="SECONDS", validator=_POSITIVE, show_default=_short)] = (
-        _AS_SET.timeout.case
-    )
+    timeout: Annotated[float | None, Parameter(metavar="SECONDS", validator=_POSITIVE)] = None
     on_ambiguous: Literal["resubmit", "fail"] = _AS_SET.on_ambiguous
     max_retries: Annotated[int, Parameter(metavar="N", validator=validators.Number(gte=0))] = _AS_SET.max_retries
     strategy: Literal["sync", "async"] = _AS_SET.strategy

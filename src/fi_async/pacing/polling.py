@@ -1,51 +1,236 @@
-"""When to ask for an evaluation's result: not before it is likely, then at growing intervals."""
+"""When to ask for an evaluation's result: when it is likely done, by what the run has seen."""
 
 from __future__ import annotations
 
-from bisect import insort
-from collections import deque
+import math
+from dataclasses import dataclass, field
 from typing import Final
 
-SHORTEST: Final = 0.25
-LONGEST: Final = 5.0
-_GROWTH: Final = 0.25  # a poll comes late by at most a quarter of the time the evaluation took
-_ENOUGH: Final = 5  # completions seen before they are trusted
-_RECENT: Final = 200  # completions remembered: servers change their pace
+from fi_async.pacing.durations import EDGES, Durations, after, before, edge
+from fi_async.pacing.inspection import schedule
+from fi_async.pacing.lateness import Tally
+
+SHORTEST: Final = 0.25  # seconds between two polls of an evaluation, at least
+LONGEST: Final = 30.0  # seconds between two polls of a scout, at most
+_GROWTH: Final = 0.05  # of a scout's age, from poll to poll
+_SOON: Final = 1e-3  # seconds: the least that an age goes on, whatever roundings do
+
+_COST: Final = 0.04  # of a poll, in tolerances of lateness: so that 95 % are found within tolerance, learning included
+_SCARCE: Final = 3  # doublings of that, where requests are scarce: half the polls
+_FEW: Final = 64  # rows that wait: from there down polls grow cheap, as the end of the run waits for these
+_CHEAPEST: Final = -4  # power of two of the cost, at least
+
+_SCOUTS: Final = 8  # rows asked at a time while nothing is known: never the same, so the quickest tell early
+_ANSWER: Final = SHORTEST / 4  # seconds until their answers are in, unless the server is far
+_SCARCELY: Final = 1.0  # seconds from one row asked early to the next, where requests are scarce; else SHORTEST
+_SELDOM: Final = 1.0  # seconds from one look at what is known to the next, at most
+_OLD: Final = 0.75  # of the oldest age, to be asked then
+_WATCHED: Final = 256  # rows learned from at a time
+
+_ENOUGH: Final = 100  # evaluations to have ended before one is called stalled
+_STALLED: Final = 10.0  # times what nine of ten took; more may be stuck themselves
+_STALLED_LEAST: Final = 120.0  # seconds: no queue is taken for a stall so soon
+
+
+@dataclass(eq=False, slots=True)
+class Accepted:
+    """An evaluation that is polled.
+
+    Attributes:
+        at: When it was accepted.
+        asked: Its age when last asked.
+        alive: Its age when it last was not done.
+        is_fresh: True until it is asked.
+        is_scout: True if it is asked eagerly, to see what the others' schedule does not.
+        is_early: True if it is asked early once: a plan's limit shows in what was accepted last.
+        is_watched: True if the times are learned from it.
+    """
+
+    template: str
+    at: float
+    asked: float = 0.0
+    alive: float = 0.0
+    is_fresh: bool = True
+    is_scout: bool = False
+    is_early: bool = False
+    is_watched: bool = False
+
+    @property
+    def last(self) -> int | None:
+        """The edge at which it last was not done; None if it never was seen so."""
+        return before(self.alive) if self.alive else None
+
+
+@dataclass(slots=True)
+class _Template:
+    """What is known of a template, and which of its rows find out more."""
+
+    durations: Durations = field(default_factory=Durations)
+    fresh: int = 0  # rows never asked
+    scouts: int = 0
+    watched: int = 0
+    early_at: float = -math.inf
+    _tick: float = -math.inf
+    _asked: int = 0
+    _oldest: float = 0.0
+    _next_oldest: float = 0.0
+    _schedules: dict[int, list[int]] = field(default_factory=dict)
+    _version: int = 0
+
+    @property
+    def is_known(self) -> bool:
+        return self.durations.ended > 0
+
+    def watch(self, row: Accepted) -> None:
+        """Learn the times from a row."""
+        if not row.is_watched:
+            self.watched, row.is_watched = self.watched + 1, True
+            self.durations.goes_on(None, row.last)
+
+    def may_scout(self, row: Accepted, age: float) -> bool:
+        """Tell whether a row is one of the few to be asked while nothing is known: an old one, and never asked yet."""
+        now = row.at + age
+        if now >= self._tick + _eager(age):
+            self._tick, self._asked = now, 0
+            self._oldest, self._next_oldest = self._next_oldest, 0.0
+        self._next_oldest = max(self._next_oldest, age)
+        if self._asked >= _SCOUTS or age < _OLD * self._oldest or (self.fresh >= _SCOUTS and not row.is_fresh):
+            return False
+        self._asked += 1
+        return True
+
+    def look_again(self, row: Accepted, age: float) -> float:
+        """Return the age at which to see what scouts have found: as soon as they have, or when others are asked."""
+        asked = self._tick - row.at
+        step = min(_eager(age), _SELDOM)
+        return next((then for then in (asked + _ANSWER, asked + step) if age < then), age + step)
+
+    def planned(self, asked: float, level: int) -> float:
+        """Return the age to ask at next, where a poll costs so many doublings of the usual."""
+        masses = self.durations.masses()
+        if self._version != self.durations.version:
+            self._version = self.durations.version
+            self._schedules.clear()
+        if level not in self._schedules:
+            self._schedules[level] = schedule(masses, _COST * 2.0**level)
+        then = EDGES[self._schedules[level][edge(asked)]]
+        return max(then, asked + SHORTEST) if then > asked else asked + LONGEST  # the edges end, the polls do not
 
 
 class Completions:
-    """How long each template's evaluations took, and when to ask for the next.
+    """How long each template's evaluations take, and when to ask for each. Ages are seconds since acceptance.
+
+    While nothing is known of a template, a few of its rows at a time are asked, and the others rest. Then each is asked
+    by the schedule that costs least on what is known. One scout is asked eagerly: others are not asked before they are
+    likely done, and would not show that it got quicker.
 
     Args:
         interval: Seconds between polls; None adapts.
+        tally: Where polls are counted.
     """
 
-    def __init__(self, interval: float | None = None) -> None:
+    def __init__(self, interval: float | None = None, tally: Tally | None = None) -> None:
         self._interval = interval
-        self._recent: dict[str, deque[float]] = {}
-        self._sorted: dict[str, list[float]] = {}
-
-    def learn(self, template: str, age: float) -> None:
-        """Take note that an evaluation was found done, so many seconds after it was accepted."""
-        recent = self._recent.setdefault(template, deque())
-        ranked = self._sorted.setdefault(template, [])
-        recent.append(age)
-        insort(ranked, age)
-        if len(recent) > _RECENT:
-            ranked.remove(recent.popleft())
+        self._tally = tally or Tally()
+        self._templates: dict[str, _Template] = {}
+        self._waiting = 0
 
     def typical(self, template: str) -> float | None:
-        """Return the median seconds that a template's evaluations took; None if none is done yet."""
-        ranked = self._sorted.get(template)
-        return ranked[len(ranked) // 2] if ranked else None
+        """Return the median seconds that a template's evaluations take; None if none is done yet."""
+        known = self._templates.get(template)
+        return known.durations.quantile(0.5) if known is not None and known.is_known else None
 
-    def next_poll(self, template: str, age: float) -> float:
-        """Return the age at which to ask next about an evaluation that is not done at this one."""
+    def accepted(self, template: str, now: float, *, scarce: bool = False) -> Accepted:
+        """Return what the polls of an evaluation that is accepted now go by."""
+        known = self._templates.setdefault(template, _Template())
+        row = Accepted(template, now)
+        known.fresh += 1
+        self._waiting += 1
+        if now >= known.early_at + (_SCARCELY if scarce else SHORTEST):
+            row.is_early, known.early_at = True, now
+        if known.is_known and not known.scouts:
+            row.is_scout, known.scouts = True, 1
+        if known.watched < _WATCHED:
+            known.watch(row)
+        return row
+
+    def next_look(self, row: Accepted, age: float, *, scarce: bool = False, urgent: bool = False) -> float:
+        """Return the age at which to decide again about an evaluation; the present one if it is to be asked.
+
+        Args:
+            row: The evaluation.
+            age: Its age.
+            scarce: True if requests are what is scarce.
+            urgent: True if others wait for it to be done.
+        """
         if self._interval is not None:
-            return age + self._interval
-        soonest = age + min(max(age * _GROWTH, SHORTEST), LONGEST)
-        ranked = self._sorted.get(template, ())
-        if len(ranked) < _ENOUGH:
-            return soonest
-        # Before the quickest tenth of the recent ones came in, asking is likely to be in vain.
-        return max(soonest, ranked[len(ranked) // 10])
+            return _or_at_once(age, row.asked + self._interval)
+        known = self._templates[row.template]
+        is_eager = row.is_scout or urgent or (row.is_early and row.is_fresh)
+        at = row.asked + _eager(row.asked) if is_eager else math.inf
+        if known.is_known:
+            at = min(at, known.planned(row.asked, self._level(scarce=scarce)))
+            # How few are left may bring it forward.
+            again = math.inf if self._waiting > 2 * _FEW else age + _eager(age)
+        else:
+            if age >= row.asked + _eager(row.asked) and known.may_scout(row, age):
+                known.watch(row)
+                at = age
+            again = known.look_again(row, age)
+        return _or_at_once(age, min(at, max(again, age + _SOON)))
+
+    def _level(self, *, scarce: bool) -> int:
+        """Return how many doublings a poll costs more than usual."""
+        few = round(math.log2(min(1.0, self._waiting / _FEW)))
+        return max(_CHEAPEST, few) + (_SCARCE if scarce else 0)
+
+    def lost(self, row: Accepted, age: float) -> None:
+        """Take note of an evaluation that was asked at this age, without an answer."""
+        self._ask(row, age)
+
+    def pending(self, row: Accepted, age: float) -> None:
+        """Take note of an evaluation that was asked at this age, and is not done."""
+        self.lost(row, age)
+        last, row.alive = row.last, row.asked
+        if row.is_watched:
+            self._templates[row.template].durations.goes_on(last, row.last)
+
+    def done(self, row: Accepted, age: float) -> None:
+        """Take note of an evaluation that was asked at this age, and is done."""
+        durations = self._templates[row.template].durations
+        self._ask(row, age)
+        if row.is_watched:
+            durations.done(row.last, after(age))
+        bound = age - row.alive
+        self._tally.found(min(durations.lateness(row.last or 0, after(age)), bound), bound)
+
+    def _ask(self, row: Accepted, age: float) -> None:
+        self._tally.polls += 1
+        self._templates[row.template].fresh -= row.is_fresh
+        row.asked, row.is_fresh = max(row.asked, age), False
+
+    def left(self, row: Accepted) -> None:
+        """Take note of an evaluation that is asked no more."""
+        known = self._templates[row.template]
+        if row.is_watched:
+            known.durations.forget(row.last)
+        known.fresh -= row.is_fresh
+        known.scouts -= row.is_scout
+        known.watched -= row.is_watched
+        self._waiting -= 1
+
+    def is_stalled(self, row: Accepted, age: float) -> bool:
+        """Tell whether an evaluation has taken so long that it will not end.
+
+        That is 120 s at least, and ten times what nine of ten took, once a hundred have ended.
+        """
+        durations = self._templates[row.template].durations
+        return durations.ended >= _ENOUGH and age >= max(_STALLED_LEAST, _STALLED * durations.quantile(0.9))
+
+
+def _eager(age: float) -> float:
+    return min(max(SHORTEST, _GROWTH * age), LONGEST)
+
+
+def _or_at_once(age: float, at: float) -> float:
+    return age if at < age + _SOON / 2 else at
