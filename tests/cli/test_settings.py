@@ -31,7 +31,7 @@ DEFAULTS = {
     "no_progress": (False, "default"),
     "on_ambiguous": ("resubmit", "default"),
     "strategy": ("sync", "default"),
-    "timeout": (600.0, "default"),
+    "timeout": (None, "default"),
 }
 
 
