@@ -98,6 +98,16 @@ def test_a_window_mistaken_for_a_shorter_one_is_put_right():
     assert found_at < 22.0
 
 
+def test_a_refusal_that_is_found_late_tells_when_the_window_was_full():
+    quota, clock = Quota(), told()
+    used(quota, 50, clock)
+    quota.refused(9.9, canary=False, clock=clock, since=4.0)
+    quota.refused(9.9, canary=False, clock=clock, since=0.4)
+    quota.refused(9.9, canary=False, clock=clock, since=3.0)
+    wait(quota, 9.9, 10.0, clock)
+    assert quota.period == 10.0
+
+
 def test_without_the_servers_time_canaries_go_on():
     quota, clock = Quota(), ServerClock()
     used(quota, 5, clock)

@@ -37,6 +37,7 @@ class Quota:
         self._wait = FIRST
         self._canary_at: float | None = None
         self._refused_at = 0.0
+        self._full_at = 0.0
         self._opens_on_server: float | None = None
         self._sent = self._passed = 0
         self._was_refused = False
@@ -83,8 +84,15 @@ class Quota:
         elif self.is_closed:
             self._open(clock)
 
-    def refused(self, now: float, *, canary: bool, clock: ServerClock) -> None:
-        """Take note of an evaluation that a limit stopped."""
+    def refused(self, now: float, *, canary: bool, clock: ServerClock, since: float | None = None) -> None:
+        """Take note of an evaluation that a limit stopped.
+
+        Args:
+            now: The time.
+            canary: True if it was the canary.
+            clock: The server's.
+            since: When it was started, if known: the window was full by then, however late that was found.
+        """
         self.refusals += 1
         if canary:
             self.lost(now)
@@ -93,6 +101,8 @@ class Quota:
             self.learned, self._step, self._was_refused = max(1, self._passed), 1, True
             if not self.is_closed:
                 self._close(now, clock)
+        if since is not None and self.is_closed and not canary:
+            self._full_at = min(self._full_at, since)
 
     def lost(self, now: float) -> None:
         """Take note of a canary that told nothing, or that it is closed still: another goes later."""
@@ -103,7 +113,7 @@ class Quota:
         self._wait = min(self._wait * GROWTH, LONGEST)
 
     def _close(self, now: float, clock: ServerClock) -> None:
-        self._closed_at = self._refused_at = now
+        self._closed_at = self._refused_at = self._full_at = now
         self._wait, self._next = FIRST, now + FIRST
         if self.period is None or self._opens_on_server is None or not clock.is_known:
             return
@@ -118,7 +128,7 @@ class Quota:
         self._was_refused = False
         if closed_at is None or canary_at is None or not clock.is_known:
             return
-        found = _boundary(clock.earliest(closed_at), clock.earliest(self._refused_at), clock.latest(canary_at))
+        found = _boundary(clock.earliest(self._full_at), clock.earliest(self._refused_at), clock.latest(canary_at))
         if found is not None:
             self._opens_on_server, self.period = found[0] + found[1], found[1]
 
