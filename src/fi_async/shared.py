@@ -82,7 +82,6 @@ class SharedBudget:
             standing = self._standing(file, uses, at)
             if standing.granted:
                 self._add(file, uses, standing)
-            self._times_locked = 0
             return standing
         return None
 
@@ -144,6 +143,8 @@ class SharedBudget:
             self._times_locked += 1
             if not _is_locked(error) or self._times_locked >= _PATIENCE:
                 raise self._trouble(error) from error
+        else:
+            self._times_locked = 0
 
     def _trouble(self, error: sqlite3.Error) -> ConfigurationError:
         code = _code(error)

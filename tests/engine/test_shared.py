@@ -186,6 +186,8 @@ async def test_a_client_may_be_used_again_after_it_was_closed(path):
     await gathered([ev], 5, limits=[Limit(60)])
     await ev.aclose()
     assert sorted(each.name for each in path.parent.iterdir()) == ["budget"], "SQLite's own files are gone"
-    await gathered([ev.with_options(concurrency=2)], 5, limits=[Limit(60)])
+    narrow = ev.with_options(concurrency=2)
+    await gathered([narrow], 5, limits=[Limit(60)])
     assert ev.statistics()["limits"][0]["left"] == 50
-    await ev.aclose()
+    await narrow.aclose()
+    assert sorted(each.name for each in path.parent.iterdir()) == ["budget"]
