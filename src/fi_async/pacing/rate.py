@@ -252,8 +252,7 @@ class Gate:
         # What ran out before this client first asked is nothing to go by: it may be long ago.
         if opens > now or (is_news and self._has_asked):
             self._closed_until = max(self._closed_until, opens)
-            if is_news:
-                self._allowance.stop()
+            self._allowance.stop()
         self._told = max(self._told, standing.closed_until)
         self._has_asked = True
 
