@@ -1,6 +1,6 @@
 """Which case has which key: an index beside a run's file, made anew whenever the file is opened.
 
-In the file it would cost a page a case: keys are hashes, so each falls on another page, and every commit would write all
+In the file it would cost a page a case: keys are hashes, each falls on another page, and every commit would write all
 these pages to the disk. SQLite keeps a temporary table in a cache, and what does not fit in a file without a name.
 """
 
