@@ -217,3 +217,15 @@ def test_a_row_that_is_gone_is_waited_for_no_more():
     assert math.isfinite(completions.next_look(rows(completions, 1)[0], 0.0))
     finish(completions, rows(completions, 1)[0], 0.9, 1.0)
     assert completions.typical("t") < 1.1
+
+
+def test_the_last_rows_are_asked_more_often():
+    completions = Completions()
+    for number, each in enumerate(rows(completions, 200, at=-1000.0)):
+        finish(completions, each, 1.0 + number / 50, 1.1 + number / 50)
+    *others, row = rows(completions, 300)
+    completions.pending(row, 2.0)
+    many = completions.next_look(row, 2.0)
+    for each in others:
+        completions.left(each)
+    assert completions.next_look(row, 2.0) == 2.25 < many
