@@ -71,15 +71,18 @@ async def main(number: int, path: Path) -> None:
                 print(f"{seen:>9,}  {seen / (time.perf_counter() - began):7,.0f}/s  {memory:7.1f} MB", flush=True)
     wall = time.perf_counter() - began
     print(f"{seen:,} scored in {wall:,.0f} s, growth from a tenth on {peak - early:.1f} MB")
+
+
+def finished(path: Path) -> None:
+    """Print what it takes another process to find that nothing is left to do."""
     told = subprocess.run([sys.executable, "-c", _FINISHED, str(path)], check=True, capture_output=True, text=True)
     pending, ended, seconds, memory = told.stdout.split()
-    print(
-        f"the finished file: pending {pending}, complete {ended}, told in {float(seconds):.1f} s, {float(memory):.0f} MB"
-    )
-    print(f"its size: {path.stat().st_size / 1e6:,.0f} MB")
+    print(f"the file of {path.stat().st_size / 1e6:,.0f} MB: pending {pending}, complete {ended}", end=", ")
+    print(f"told in {float(seconds):.1f} s, {float(memory):.0f} MB")
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as scratch:
         where = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(scratch) / "million.db"
         asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000, where))
+        finished(where)

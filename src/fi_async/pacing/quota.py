@@ -10,6 +10,7 @@ from fi_async.pacing.clock import ServerClock
 FIRST: Final = 0.5  # seconds until the first canary
 GROWTH: Final = 1.25  # so that a window is found open at most a fifth of its wait too late
 LONGEST: Final = 1800.0
+_SURE: Final = 60.0  # seconds: a longer window may hide a shorter one, which is looked for again
 _LENGTHS: Final = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400)
 
 
@@ -20,7 +21,8 @@ class Quota:
     let through. A window that let all of these through is tried with 1, 2, 4, … more the next times.
 
     When it opened, seen from the canaries on either side of that moment, tells the window's length: the shortest usual
-    one with a boundary just there and none earlier since it closed. So the next opening is met without asking.
+    one with a boundary just there and none earlier since it closed. So the next opening is met without asking. If it is
+    met just then, a length up to a minute stands.
 
     Attributes:
         refusals: Evaluations that were refused.
@@ -128,6 +130,8 @@ class Quota:
         self._was_refused = False
         if closed_at is None or canary_at is None or not clock.is_known:
             return
+        if self.period is not None and self.period <= _SURE and self._refused_at == closed_at:
+            return  # it opened just when it was expected to, and nothing was asked before that would tell more
         found = _boundary(clock.earliest(self._full_at), clock.earliest(self._refused_at), clock.latest(canary_at))
         if found is not None:
             self._opens_on_server, self.period = found[0] + found[1], found[1]
