@@ -19,7 +19,7 @@ CLOUD_URL: Final = "https://api.futureagi.com"
 LOCAL: Final = "local"
 """The base URL that means the embedded backend, in this process."""
 
-Strategy = Literal["sync", "async"]
+Strategy = Literal["auto", "sync", "async"]
 Concurrency = int | Literal["auto"]
 ExtraKeys = Literal["forbid", "ignore"]
 
@@ -170,7 +170,8 @@ class RunOptions:
         max_retries: See RetryPolicy.
         on_ambiguous: See RetryPolicy.
         model_name: The judge, such as "turing_small".
-        strategy: "sync" holds one request per case until it is scored; "async" submits, then polls.
+        strategy: "sync" holds each request until its cases are scored; "async" submits them, then polls; "auto"
+            does what takes the least time, as far as the run has seen.
         fill_missing: Fill a missing required key from its documented alias and list it in `result.filled`;
             False refuses such a case.
         extra_keys: "forbid" refuses a case with a key that none of the run's templates takes; "ignore"
@@ -182,12 +183,12 @@ class RunOptions:
             what is scarce. The server takes 3 at most of cases with two or more keys.
     """
 
-    concurrency: Concurrency = 16
+    concurrency: Concurrency = "auto"
     timeout: Timeout = field(default_factory=Timeout)
     max_retries: int = 4
     on_ambiguous: OnAmbiguous = "resubmit"
     model_name: str | None = None
-    strategy: Strategy = "sync"
+    strategy: Strategy = "auto"
     fill_missing: bool = True
     extra_keys: ExtraKeys = "forbid"
     poll_interval: float | None = None

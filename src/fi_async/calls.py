@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence, Sized
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,6 +52,10 @@ class Ask:
         found = await find_templates(session, names_of(self.templates), self.options)
         asked = questions(found, self.options, self.eval_config, **self.fields)
         return Intake(asked, session.context(self.options), self.options)
+
+    def expected(self, cases: Cases) -> int | None:
+        """Return how many evaluations that makes, if the cases can be counted."""
+        return len(cases) * len(names_of(self.templates)) if isinstance(cases, Sized) else None
 
     def run(self, session: Session, intake: Intake, **how: Any) -> Run:
         """Return a run for this call."""
@@ -110,7 +114,7 @@ async def gather(session: Session, ask: Ask, cases: Cases) -> Report:
     """Return the outcomes of all cases. Raises only what no other case could escape; see `evaluate`."""
     began = anyio.current_time()
     intake = await ask.intake(session)
-    run = ask.run(session, intake)
+    run = ask.run(session, intake, expected=ask.expected(cases))
     read = 0
 
     async def feed() -> AsyncGenerator[list[Work | Outcome]]:
@@ -149,7 +153,7 @@ async def stream(session: Session, ask: Ask, cases: Cases, counts: Counts | None
         ready.append(outcome)
         arrived.set()
 
-    run = ask.run(session, intake, emit=emit)
+    run = ask.run(session, intake, emit=emit, expected=ask.expected(cases))
 
     async def feed() -> AsyncGenerator[list[Work | Outcome]]:
         index = 0

@@ -22,7 +22,8 @@ from fi_async._report import Counts
 from fi_async._settings import RunOptions
 from fi_async.flow import Action, Context, Event, Hold, Job, Rest, Send, Work
 from fi_async.jobs import fetch, outcome
-from fi_async.pacing import planner
+from fi_async.pacing.accepted import MOST as ACCEPTED
+from fi_async.pacing.planner import Kind, Plan, Room, Situation, decide
 from fi_async.protocol.requests import HttpCall, max_rows
 from fi_async.protocol.responses import Reply
 from fi_async.session import Session
@@ -31,10 +32,9 @@ from fi_async.slots import Slots
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-ACCEPTED_IN_HOUSE: Final = 4096  # evaluations the server works on at once, for us: about 2 kB of memory each
-
 T = TypeVar("T")
 Feed = Callable[[], AsyncGenerator[Sequence[Work | Outcome]]]
+Begin = Callable[[Sequence[Work], Kind], Job]
 
 
 class Run:
@@ -46,6 +46,7 @@ class Run:
         options: `concurrency` bounds this run; `timeout.call` ends it.
         slots: Slots of this run's own; None to share the session's.
         emit: Takes each outcome. Whoever takes one says so by `release`, and makes room for another.
+        expected: How many works `feed` will give; None if nobody knows.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Run:
         *,
         slots: Slots | None = None,
         emit: Callable[[Any], None] | None = None,
+        expected: int | None = None,
     ) -> None:
         if options.limits:
             session.gate.keep_to(options.limits)
@@ -66,6 +68,9 @@ class Run:
         self._emit = emit or self._keep
         self._options = options
         self._waiting: dict[str, deque[Work]] = {}
+        self._expected, self._begun, self._at_work = expected, 0, 0
+        self._plans: dict[str, Plan] = {}
+        self._has_polled = False
         self._jobs: set[Job] = set()
         self._gets: deque[tuple[float, Job, Send]] = deque()
         self._posts: deque[tuple[float, Job, Send]] = deque()
@@ -95,6 +100,7 @@ class Run:
     def add(self, job: Job) -> None:
         """Begin a job."""
         self._jobs.add(job)
+        self._at_work += len(job.works)
         self._advance(job, None)
 
     def release(self, taken: int = 1) -> None:
@@ -102,7 +108,7 @@ class Run:
         self._in_house -= taken
         self._has_room.set()
 
-    async def drive(self, feed: Feed | None = None, begin: Callable[[Sequence[Work]], Job] | None = None) -> None:
+    async def drive(self, feed: Feed | None = None, begin: Begin | None = None) -> None:
         """Return once every job is done, and every work that `feed` gives; `begin` makes jobs of these.
 
         Whatever ends it early, no task and no request is left behind.
@@ -160,7 +166,7 @@ class Run:
             return self._gets.popleft()
         if self._canaries and self._opens_at(now, self._canaries[0][1], post=True) <= now:
             return self._canaries.popleft()
-        if not self._posts and self._waiting and self._session.gate.opens_at(now, post=True) <= now:
+        if not self._posts and self._may_begin() and self._session.gate.opens_at(now, post=True) <= now:
             self._begin_next()
         if self._posts and self._opens_at(now, self._posts[0][1], post=True) <= now:
             return self._posts.popleft()
@@ -171,36 +177,75 @@ class Run:
         is_canary = bool(works) and works[0].is_canary
         return self._session.gate.opens_at(now, post=post, rows=len(works), is_canary=is_canary)
 
+    def _next_template(self) -> str:
+        return min(self._waiting, key=lambda name: self._waiting[name][0].index)
+
+    def _may_begin(self) -> bool:
+        """Tell whether works wait that may begin: polled ones no more at once than the server was seen to work on."""
+        if not self._waiting or self._options.strategy == "async":
+            return bool(self._waiting)
+        template = self._next_template()
+        plan = self._plans.get(template)
+        if plan is None or plan.kind == "sync" or self._at_work < self._room_between_polls(template).limit:
+            return True
+        return decide(self._situation(self._waiting[template][0], anyio.current_time())).kind == "sync"
+
     def _begin_next(self) -> None:
         """Make a job of the works that wait longest, as many as one request is to carry."""
-        template = min(self._waiting, key=lambda name: self._waiting[name][0].index)
+        template = self._next_template()
         waiting = self._waiting[template]
         works = [waiting.popleft()]
         keys = _keys(works[0])
-        while waiting and len(works) < self._rows(works[0]) and _keys(waiting[0]) == keys:
+        now = anyio.current_time()
+        plan = self._plans[template] = decide(self._situation(works[0], now))
+        rows = min(plan.rows, self._session.gate.quota.room())
+        while waiting and len(works) < rows and _keys(waiting[0]) == keys:
             works.append(waiting.popleft())
         if not waiting:
             del self._waiting[template]
+        self._begun += len(works)
+        if plan.kind == "async":
+            self._has_polled = True
+            self.context.accepted.begin(now, self._slots.count, self.context.completions.typical(template) or 0.0)
         assert self._begin is not None  # noqa: S101  # works come only from a feed
-        self.add(self._begin(works))
+        self.add(self._begin(works, plan.kind))
 
-    def _rows(self, work: Work) -> int:
-        """Return how many rows a request is to carry, as things stand."""
-        situation = planner.Situation(
+    def _situation(self, work: Work, now: float) -> Situation:
+        """Return what the plan for the next request of the work's template is made from."""
+        template = work.parameters.template
+        known = self._expected - self._begun if self._expected is not None and self._feeding else 0
+        waiting = 1 + sum(map(len, self._waiting.values()))
+        return Situation(
             strategy=self._options.strategy,
+            wanted=self._options.rows,
             allowed=max_rows(len(_keys(work))),
-            scarce=self._session.gate.is_scarce,
-            latency=self.context.completions.typical(work.parameters.template),
-            on_ambiguous=self._options.on_ambiguous,
+            # Of a source that nobody counted, as much is to come as has come.
+            remaining=max(known, waiting, self._begun if self._feeding and self._expected is None else 0),
+            latency=self.context.completions.typical(template),
+            budgets=self._session.gate.budgets(now, len(self._under_way) - len(self._sent)),
+            held=self._slots.room,
+            polled=self._room_between_polls(template),
+            may_resubmit=self.context.policy.may_resubmit,
+            refused=self._session.gate.quota.refusals > 0,
+            polling=self._has_polled,
         )
-        return int(min(planner.rows(situation, self._options.rows), self._session.gate.quota.room()))
+
+    def _room_between_polls(self, template: str) -> Room:
+        """Return how many evaluations the server can work on at once, as far as the run has seen."""
+        if not self._has_polled and (self._slots.is_settled or self.context.completions.is_queued(template)):
+            return Room(self._slots.count, self._slots.count)  # requests that were held found it
+        return self.context.accepted.room(self._slots.count)
 
     def _may_read(self) -> bool:
         """Tell whether there is room for another case: enough are read ahead for the next request of each slot."""
         if self._options.strategy == "async":
-            return self._in_house < ACCEPTED_IN_HOUSE
-        rows = max((self._rows(waiting[0]) for waiting in self._waiting.values()), default=1)
-        return self._in_house < 2 * self._slots.count * rows
+            return self._in_house < ACCEPTED
+        rows, between_polls = 1, 0
+        for template in self._waiting:
+            if (plan := self._plans.get(template)) is not None:
+                rows = max(rows, plan.rows)
+                between_polls = self._room_between_polls(template).limit if plan.kind == "async" else between_polls
+        return self._in_house < min(ACCEPTED, between_polls + 2 * self._slots.count * rows)
 
     def _next_time(self, now: float) -> float | None:
         """Return when something becomes due by the clock alone; None if nothing does."""
@@ -211,7 +256,7 @@ class Run:
                 for queue, is_post in ((self._gets, False), (self._canaries, True), (self._posts, True))
                 if queue
             ]
-            times += [self._session.gate.opens_at(now, post=True)] if self._waiting else []
+            times += [self._session.gate.opens_at(now, post=True)] if self._may_begin() else []
         return min(times, default=None)
 
     async def _perform(self, ready_at: float, job: Job, send: Send) -> None:
@@ -246,7 +291,8 @@ class Run:
         ended_at = anyio.current_time()
         refused = reply is not None and reply.status == 429
         self._session.gate.answered(now, ended_at, None if reply is None else reply.date, refused=refused)
-        self._advance(job, Event(ended_at, now, waited, reply, problem))
+        crowded = self._slots.was_crowded(now, reply)
+        self._advance(job, Event(ended_at, now, waited, reply, problem, crowded))
         self._changed.set()
 
     def _advance(self, job: Job, event: Event | None) -> None:
@@ -257,6 +303,7 @@ class Run:
             self._take(job, action)
         except StopIteration as end:
             self._jobs.discard(job)
+            self._at_work -= len(job.works)
             self._finish(end.value)
         except Exception as error:  # noqa: BLE001  # a refused key pair ends all; drive() raises it
             self._fail(error)

@@ -20,6 +20,7 @@ from fi_async._errors import (
 from fi_async._models import Case
 from fi_async._report import Counts
 from fi_async._settings import RetryPolicy, Timeout
+from fi_async.pacing.accepted import Accepted
 from fi_async.pacing.polling import Completions
 from fi_async.pacing.rate import Gate
 from fi_async.pacing.retry import Decision, GiveUp, decide
@@ -74,6 +75,7 @@ class Event:
     Attributes:
         sent_at: When the call left.
         waited: Seconds it waited for its turn before that. No case's time runs meanwhile.
+        crowded: True if it was refused because more were under way than the server takes, and fewer will be.
     """
 
     now: float
@@ -81,6 +83,7 @@ class Event:
     waited: float = 0.0
     reply: Reply | None = None
     error: APIConnectionError | None = None
+    crowded: bool = False
 
 
 Steps = Generator[Action, Event, T]
@@ -102,6 +105,7 @@ class Work:
     eval_id: str | None = None
     began_at: float | None = None
     accepted_at: float | None = None
+    sent_at: float = 0.0
     seen_at: float = 0.0
     deadline: float | None = None
 
@@ -113,7 +117,7 @@ class Work:
             self.deadline += event.waited
         elif case_timeout is not None:
             self.deadline = event.sent_at + case_timeout
-        self.seen_at = event.now
+        self.sent_at, self.seen_at = event.sent_at, event.now
 
 
 @dataclass(eq=False, slots=True)
@@ -129,7 +133,11 @@ class Job:
 
 @dataclass(slots=True)
 class Context:
-    """What the jobs of one run share."""
+    """What the jobs of one run share.
+
+    Attributes:
+        accepted: How many evaluations the server can work on at once, as their polls tell.
+    """
 
     backend: str
     timeout: Timeout
@@ -138,6 +146,7 @@ class Context:
     gate: Gate
     rng: random.Random
     counts: Counts = field(default_factory=Counts)
+    accepted: Accepted = field(default_factory=Accepted)
 
 
 def ask(
@@ -159,7 +168,7 @@ def ask(
     Raises:
         FiAsyncError: The last attempt's error; an AmbiguousError if the policy forbids another.
     """
-    failures = throttles = 0
+    failures = throttles = crowds = 0
     while True:
         event = yield Send(call, _deadline(call, works))
         _note(call, event, context, works)
@@ -173,8 +182,9 @@ def ask(
         decision = decide(
             problem,
             repeatable=call.repeatable,
-            failures=failures + 1,
+            failures=failures + (not event.crowded),
             throttles=throttles + 1,
+            crowds=crowds + event.crowded,
             policy=context.policy,
             rng=context.rng,
         )
@@ -183,14 +193,14 @@ def ask(
             not decision.throttled
             and (too_late(event.now + decision.delay, works) or (give_up is not None and give_up(problem)))
         ):
-            raise _final(problem, decision, failures + throttles + 1)
+            raise _final(problem, decision, failures + throttles + crowds + 1)
         if decision.throttled:
             throttles += 1
             context.counts.throttled += 1
             _begin_anew(call, works)
             yield Hold(event.now + decision.delay, server_until=_window_end(event, problem))
             continue
-        failures += 1
+        failures, crowds = failures + (not event.crowded), crowds + event.crowded
         context.counts.retries += 1
         if decision.ambiguous:
             note_duplicates(context, works)

@@ -115,6 +115,8 @@ def _submit(works: Sequence[Work], context: Context, *, is_async: bool, then: Ca
             return [_failed(work, context, error) for work in works]
         for work, result in zip(works, results, strict=True):
             work.eval_id, work.accepted_at = result.eval_id, work.seen_at
+        if not is_async:
+            context.completions.learn(works[0].parameters.template, (works[0].seen_at - works[0].sent_at) / len(works))
         return [then(work, result) for work, result in zip(works, results, strict=True)]
 
     return Job(steps(), works)
@@ -195,6 +197,7 @@ def _settle(work: Work, context: Context, progress: responses.Progress) -> Seque
     if progress.result is not None:
         assert work.accepted_at is not None  # noqa: S101  # as above
         context.completions.learn(work.parameters.template, work.seen_at - work.accepted_at)
+        context.accepted.done(work.seen_at)
         return [_scored(work, context, progress.result)]
     assert progress.error is not None  # noqa: S101  # done is a result or an error
     decision = decide(

@@ -34,6 +34,7 @@ class Session:
         self.concurrency = concurrency
         self.templates = Templates()
         self.gate = Gate()
+        self.latencies: dict[str, float] = {}
         self.rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
         self._loop: asyncio.AbstractEventLoop | None = None
         self._slots: Slots
@@ -42,7 +43,7 @@ class Session:
     def with_concurrency(self, concurrency: Concurrency) -> Session:
         """Return a session that shares all but the bound on requests under way."""
         other = Session(self.connection, self.transport, concurrency, self.rng)
-        other.templates, other.gate = self.templates, self.gate
+        other.templates, other.gate, other.latencies = self.templates, self.gate, self.latencies
         return other
 
     def slots(self) -> Slots:
@@ -71,7 +72,7 @@ class Session:
             backend=self.connection.backend,
             timeout=options.timeout,
             policy=options.retry_policy(),
-            completions=Completions(options.poll_interval),
+            completions=Completions(options.poll_interval, self.latencies),
             gate=self.gate,
             rng=self.rng,
         )

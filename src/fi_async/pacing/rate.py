@@ -9,8 +9,10 @@ from typing import Any, Final
 
 from fi_async._settings import Limit
 from fi_async.pacing.clock import ServerClock
+from fi_async.pacing.planner import Budget
 from fi_async.pacing.quota import Quota
 
+_MINUTE: Final = 60.0  # the window of a limit of requests that nobody told: the platform counts by the UTC minute
 _TRANSIT: Final = 0.25  # seconds after which a request has surely arrived; at a boundary it counts on both sides
 
 
@@ -19,7 +21,6 @@ class Window:
     """How much of a given limit is used, in the fixed windows of the server's clock: epoch multiples of its length."""
 
     limit: Limit
-    was_full: bool = False
     _used: dict[int, int] = field(default_factory=dict)
     _before: int = 0  # sent before the server's time was known: it counts in whatever window comes first
 
@@ -34,7 +35,6 @@ class Window:
             full = next((index for index in range(last, first - 1, -1) if not self._fits(index, amount)), None)
             if full is None:
                 return at
-            self.was_full = True
             at = clock.ours((full + 1) * length)
 
     def _span(self, now: float, clock: ServerClock) -> tuple[int, int]:
@@ -62,6 +62,11 @@ class Window:
         if self._before and clock.is_known:
             before, self._before = self._before, 0
             self.use(now, before, clock)
+
+    def next_in(self, now: float, clock: ServerClock) -> float:
+        """Return the seconds until the next window begins."""
+        length = self.limit.seconds
+        return length - clock.earliest(now) % length if clock.is_known else length
 
     def left(self, now: float, clock: ServerClock) -> int:
         """Return how much may still be used in the present window."""
@@ -107,6 +112,11 @@ class Allowance:
         self._asking = max(0, self._asking - 1)
         self._sent = max(1, self._sent - 1)
         self.learned, self._step = self._sent, 1
+
+    @property
+    def rest(self) -> int:
+        """How many may still leave in this window, before one has to ask."""
+        return max(0, (self.learned or 0) - self._sent)
 
     def begin_window(self) -> None:
         """Count from zero: the window that refused has ended."""
@@ -204,10 +214,28 @@ class Gate:
         if not refused:
             self._allowance.answered()
 
-    @property
-    def is_scarce(self) -> bool:
-        """True once requests were more than may leave: one was refused, or had to wait for a given limit."""
-        return self.refusals > 0 or any(window.was_full for window in self._windows if window.limit.of == "requests")
+    def budgets(self, now: float, unsent: int = 0) -> list[Budget]:
+        """Return what each limit lets through, given and learned; so many requests are about to leave."""
+        found = [
+            Budget(
+                w.limit.of,
+                w.limit.count,
+                w.limit.seconds,
+                w.left(now, self.clock) - (unsent if w.limit.of == "requests" else 0),
+                w.next_in(now, self.clock),
+            )
+            for w in self._windows
+        ]
+        if self._allowance.learned is not None:
+            closed = self._closed_until - now
+            left = 0 if closed > 0 else self._allowance.rest - unsent
+            found.append(
+                Budget("requests", self._allowance.learned, _MINUTE, left, closed if closed > 0 else _MINUTE)
+            )
+        if self.quota.learned is not None and self.quota.period is not None:
+            left = 0 if self.quota.is_closed else int(self.quota.room())
+            found.append(Budget("evaluations", self.quota.learned, self.quota.period, left, self.quota.period))
+        return found
 
     def statistics(self, now: float) -> Mapping[str, Any]:
         """Return what the gate knows: limits and what is left of each, what was learned, when it opens."""
