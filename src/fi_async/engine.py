@@ -23,6 +23,7 @@ from fi_async._settings import RunOptions
 from fi_async.flow import Action, Context, Event, Hold, Job, Rest, Send, Work
 from fi_async.jobs import fetch, outcome
 from fi_async.pacing.accepted import MOST as ACCEPTED
+from fi_async.pacing.retry import NO_CAPACITY
 from fi_async.pacing.planner import Kind, Plan, Room, Situation, decide
 from fi_async.protocol.requests import HttpCall, max_rows
 from fi_async.protocol.responses import Reply
@@ -198,7 +199,7 @@ class Run:
         keys = _keys(works[0])
         now = anyio.current_time()
         plan = self._plans[template] = decide(self._situation(works[0], now))
-        rows = min(plan.rows, self._session.gate.quota.room())
+        rows = min(plan.rows, self._session.gate.room(now))
         while waiting and len(works) < rows and _keys(waiting[0]) == keys:
             works.append(waiting.popleft())
         if not waiting:
@@ -256,7 +257,7 @@ class Run:
                 for queue, is_post in ((self._gets, False), (self._canaries, True), (self._posts, True))
                 if queue
             ]
-            times += [self._session.gate.opens_at(now, post=True)] if self._may_begin() else []
+            times += [self._session.gate.opens_at(now, post=True)] if not self._posts and self._may_begin() else []
         return min(times, default=None)
 
     async def _perform(self, ready_at: float, job: Job, send: Send) -> None:
@@ -291,9 +292,15 @@ class Run:
         ended_at = anyio.current_time()
         refused = reply is not None and reply.status == 429
         self._session.gate.answered(now, ended_at, None if reply is None else reply.date, refused=refused)
-        crowded = self._slots.was_crowded(now, reply)
-        self._advance(job, Event(ended_at, now, waited, reply, problem, crowded))
+        self._advance(job, Event(ended_at, now, waited, reply, problem, self._was_crowded(now, ended_at, reply)))
         self._changed.set()
+
+    def _was_crowded(self, sent_at: float, now: float, reply: Reply | None) -> bool:
+        """Tell whether a request was refused because more were at work than the server takes, and fewer will be."""
+        if reply is None or reply.status != NO_CAPACITY:
+            return False
+        self.context.accepted.refused(now)
+        return self._slots.was_crowded(sent_at) or self.context.accepted.was_crowded(sent_at)
 
     def _advance(self, job: Job, event: Event | None) -> None:
         """Tell a job what happened, and take what it wants to do next."""

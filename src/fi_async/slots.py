@@ -13,8 +13,7 @@ from fi_async.pacing.concurrency import AdaptiveConcurrency
 from fi_async.pacing.planner import Room
 from fi_async.protocol.responses import Reply
 
-_NO_CAPACITY: Final = 503
-_OVERLOADED: Final = frozenset({502, _NO_CAPACITY, 504})  # what a server says, or a proxy for it, when it has too much to do
+_OVERLOADED: Final = frozenset({502, 503, 504})  # what a server says, or a proxy for it, when it has too much to do
 
 
 class Slots:
@@ -74,10 +73,9 @@ class Slots:
         self._adaptive.ended(now, now - began, outcome=outcome)
         self._limiter.total_tokens = self._adaptive.limit
 
-    def was_crowded(self, began: float, reply: Reply | None) -> bool:
-        """Tell whether a request was refused because more were under way than the server takes, and fewer will be."""
-        refused = reply is not None and reply.status == _NO_CAPACITY
-        return refused and self._adaptive is not None and self._adaptive.was_crowded(began)
+    def was_crowded(self, began: float) -> bool:
+        """Tell whether the limit was lowered since a request left: then more were under way than the server takes."""
+        return self._adaptive is not None and self._adaptive.was_crowded(began)
 
     def statistics(self) -> Mapping[str, Any]:
         """Return how many slots there are and are taken, and why."""

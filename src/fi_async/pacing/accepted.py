@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final
 
 from fi_async.pacing.planner import Room
@@ -9,6 +10,8 @@ from fi_async.pacing.planner import Room
 MOST: Final = 4096  # about 2 kB of memory each
 FACTOR: Final = 4
 _PATIENCE: Final = 2.0  # latencies, of which a quarter is for finding it done ...
+_SIGNALS: Final = 3  # refusals in a round: one or two befall any server
+_DRAINED: Final = 4.0  # latencies after which what was accepted before is done: a server that refuses has no queue
 _KEPT_UP: Final = 0.75  # ... by when so much of the limit is done, of lognormal latencies of spread 0.8 too
 
 
@@ -25,7 +28,8 @@ class Accepted:
         self.is_settled = False
         self._limit = 0
         self._latency = self._began = 0.0
-        self._done = 0
+        self._done = self._refused = 0
+        self._refused_at = -inf
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} limit={self._limit}{' settled' if self.is_settled else ''}>"
@@ -55,5 +59,15 @@ class Accepted:
             self._limit = min(FACTOR * self._limit, MOST)
             self._begin_round(now)
 
+    def refused(self, now: float) -> None:
+        """Take note of a request that the server refused for want of capacity."""
+        self._refused += 1
+        if self._refused >= _SIGNALS and self._limit and not self.is_settled:
+            self.is_settled, self._refused_at = True, now
+
+    def was_crowded(self, sent: float) -> bool:
+        """Tell whether, when a request left, more were at work than the server takes: it was found out then or since."""
+        return sent <= self._refused_at + _DRAINED * self._latency
+
     def _begin_round(self, now: float) -> None:
-        self._began, self._done = now, 0
+        self._began, self._done, self._refused = now, 0, 0

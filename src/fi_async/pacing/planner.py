@@ -151,7 +151,7 @@ def decide(situation: Situation) -> Plan:
     As long as the latency is not known, one case a request is held: a handful of cases needs no more. Held requests
     carry several rows where windows of requests are what takes the time: fewer requests, though a row that fails
     loses the reply to all, and the others are paid twice. They never do where such rows would be given up, and
-    rows x latency stays under 30 s. To begin polling has to save 10 s. Once a plan's limit stopped an evaluation, all are
+    rows x latency stays under 30 s. To begin polling has to save 10 s, and a tenth. Once a plan's limit stopped an evaluation, all are
     polled: held, those that it stops get a 500 that says nothing, and count as ambiguous.
     """
     if situation.strategy == "async":
@@ -164,7 +164,8 @@ def decide(situation: Situation) -> Plan:
     if situation.latency is None:
         return held
     polled = _polled(situation, "")
-    if (saved := held.seconds - polled.seconds) < (0.0 if situation.polling else WORTH_POLLING):
+    saved = held.seconds - polled.seconds
+    if saved < (0.0 if situation.polling else max(WORTH_POLLING, held.seconds / 10)):
         return held
     return _polled(situation, f"polls save about {saved:.0f} s: more evaluations run at once than requests are held")
 

@@ -195,6 +195,11 @@ class Gate:
             return math.inf
         return opens
 
+    def room(self, now: float) -> float:
+        """Return how many rows may leave together now; 1 if none may."""
+        windows = [w.left(now, self.clock) for w in self._windows if w.limit.of == "evaluations"]
+        return max(1, min([self.quota.room(), *windows]))
+
     def left(self, now: float, *, post: bool, rows: int = 1) -> bool:
         """Take note of a request that leaves now, and tell whether its rows are a canary of the evaluations' quota."""
         if self._closed_until and now >= self._closed_until:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import Final
 
 from fi_async._errors import (
     APIConnectionError,
@@ -26,6 +27,9 @@ from fi_async._errors import (
 )
 from fi_async._settings import RetryPolicy
 from fi_async.pacing import backoff
+
+
+NO_CAPACITY: Final = 503  # the status of a refusal for want of capacity
 
 
 @dataclass(frozen=True, slots=True)
