@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         OutcomeStatus,
         Template,
     )
+    from fi_async._plan import RunPlan, TemplatePlan
     from fi_async._report import Counts, Report
     from fi_async._settings import Limit, RunOptions, Timeout
     from fi_async.evaluator import AsyncEvaluator
@@ -74,9 +75,11 @@ __all__ = [
     "RateLimitError",
     "Report",
     "RunOptions",
+    "RunPlan",
     "ServerError",
     "StalledError",
     "Template",
+    "TemplatePlan",
     "Timeout",
     "ValidationError",
     "__version__",
@@ -84,7 +87,7 @@ __all__ = [
     "evaluate",
 ]
 
-_ROOMS = ("_errors", "_settings", "_models", "_report", "execution", "evaluator", "sync", "standalone")
+_ROOMS = ("_errors", "_settings", "_models", "_plan", "_report", "execution", "evaluator", "sync", "standalone")
 
 
 def __getattr__(name: str) -> Any:

@@ -36,7 +36,12 @@ class Omitted(Enum):
 OMITTED: Final = Omitted.OMITTED
 
 
-def _positive(owner: str, name: str, value: float | None, *, optional: bool = False) -> None:
+def positive(owner: str, name: str, value: float | None, *, optional: bool = False) -> None:
+    """Return if the value is a number of seconds above 0.
+
+    Raises:
+        ConfigurationError: It is not; the message names it.
+    """
     if value is None and optional:
         return
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0 or math.isnan(value):
@@ -62,7 +67,7 @@ class Timeout:
 
     def __post_init__(self) -> None:
         for each in fields(self):
-            _positive("timeout.", each.name, getattr(self, each.name), optional=each.name in ("case", "call"))
+            positive("timeout.", each.name, getattr(self, each.name), optional=each.name in ("case", "call"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,7 @@ class RetryPolicy:
         if isinstance(self.max_retries, bool) or not isinstance(self.max_retries, int) or self.max_retries < 0:
             raise ConfigurationError(f"max_retries must be a whole number from 0, not {self.max_retries!r}")
         _one_of("on_ambiguous", self.on_ambiguous, get_args(OnAmbiguous))
-        _positive("", "max_retry_after", self.max_retry_after)
+        positive("", "max_retry_after", self.max_retry_after)
 
     @property
     def may_resubmit(self) -> bool:
@@ -134,7 +139,7 @@ class Limit:
         if isinstance(self.per, str):
             _one_of("limit.per", self.per, tuple(_LENGTHS))
         else:
-            _positive("limit.", "per", self.per)
+            positive("limit.", "per", self.per)
         _one_of("limit.of", self.of, ("requests", "evaluations"))
 
     @property
@@ -204,7 +209,7 @@ class RunOptions:
             _whole("rows", self.rows, or_auto=True)
         _one_of("strategy", self.strategy, get_args(Strategy))
         _one_of("extra_keys", self.extra_keys, get_args(ExtraKeys))
-        _positive("", "poll_interval", self.poll_interval, optional=True)
+        positive("", "poll_interval", self.poll_interval, optional=True)
         self.retry_policy()
 
     def retry_policy(self) -> RetryPolicy:

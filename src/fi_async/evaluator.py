@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, overload
 
 import anyio
 
-from fi_async import calls
+from fi_async import calls, preview
 from fi_async._errors import ConfigurationError
 from fi_async._models import BatchRunResult, Case, EvalResult, Inputs, Outcome, TemplateLike
+from fi_async._plan import RunPlan
 from fi_async._report import Counts, Report
-from fi_async._settings import LOCAL, OMITTED, Connection, Omitted, RunKeywords, RunOptions, Timeout
+from fi_async._settings import LOCAL, OMITTED, Connection, Omitted, RunKeywords, RunOptions, Timeout, positive
 from fi_async.calls import Ask, Cases, Templates
 from fi_async.engine import fetch_once
 from fi_async.execution import Execution, poll_all
@@ -413,6 +414,41 @@ class AsyncEvaluator:
         fields = {"custom_eval_name": custom_eval_name, "error_localizer": error_localizer}
         ask = self._ask(eval_templates, eval_config, fields, options)
         return calls.stream(self._session, ask, cases, counts)
+
+    async def plan(
+        self,
+        cases: Cases,
+        eval_templates: Templates,
+        *,
+        eval_config: Mapping[str, Any] | None = None,
+        latency: float | None = None,
+        **options: Unpack[RunKeywords],
+    ) -> RunPlan:
+        """Return what `gather` would take: requests, minutes, strategy and why, duplicate and invalid cases.
+
+        Evaluates nothing. Sends nothing either, but for the list of templates if a name is not a system template's.
+
+        Args:
+            cases: As of `gather`. A generator is read to its end.
+            eval_templates: As of `gather`.
+            eval_config: As of `gather`.
+            latency: Seconds that an evaluation takes, where you know it. Else what this client has seen, or 1 s.
+            **options: As of `gather`.
+
+        Raises:
+            ConfigurationError, NotFoundError: As `gather`.
+
+        Example:
+            >>> async def main():
+            ...     async with AsyncEvaluator.local() as ev:
+            ...         return await ev.plan([{"text": "[1]"}, {"text": "[1]"}, {"text": ""}], "is_json", latency=2.0)
+            >>> import asyncio
+            >>> plan = asyncio.run(main())
+            >>> plan.requests, plan.duplicates, plan.invalid
+            (2, 1, 1)
+        """
+        positive("", "latency", latency, optional=True)
+        return await preview.plan(self._session, self._ask(eval_templates, eval_config, {}, options), cases, latency)
 
     def _ask(
         self,

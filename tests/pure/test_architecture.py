@@ -19,7 +19,7 @@ PACKAGE = "fi_async"
 FLOORS = [
     ["_catalogue", "_version", "_errors"],
     ["_models"],
-    ["_settings", "_report"],
+    ["_settings", "_report", "_plan"],
     ["protocol."],
     ["pacing."],
     ["transport", "flow", "slots"],
@@ -28,6 +28,7 @@ FLOORS = [
     ["engine"],
     ["runs."],
     ["calls", "execution"],
+    ["preview"],
     ["evaluator"],
     ["sync"],
     ["standalone"],

@@ -81,7 +81,7 @@ def test_as_long_as_nothing_is_known_one_case_is_held():
     [
         ({"remaining": 64}, 1),  # they fit in the window, and run at once
         ({"remaining": 200}, 2),  # as quick as 200 of one row: fewer requests
-        ({"remaining": 270}, 2),
+        ({"remaining": 270}, 1),  # 297 with a tenth
         ({}, 3),  # one window more: 334 and a tenth, where two rows are 500 and a tenth
         ({"latency": None}, 3),
         ({"latency": 14.0, "strategy": "sync"}, 2),
