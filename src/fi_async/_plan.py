@@ -104,9 +104,9 @@ class RunPlan:
             lines.append("  ".join([first, *(cell.rjust(widths[place]) for place, cell in enumerate(others, 1))]))
         lines += ["", *(_reason(each) for each in self.templates)]
         if self.duplicates:
-            lines.append(f"duplicates: {self.duplicates:,} cases repeat the inputs of an earlier one, and would be paid")
+            lines.append(f"duplicates of earlier cases, which would be paid again: {self.duplicates:,}")
         if self.invalid:
-            lines.append(f"invalid: {self.invalid:,} cases cannot be sent")
+            lines.append(f"invalid cases, which cannot be sent: {self.invalid:,}")
             lines += [f"  {because}" for because in self.invalid_because]
         return "\n".join([*lines, PIPELINE])
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
@@ -23,8 +23,9 @@ from fi_async._settings import RunOptions
 from fi_async.flow import Action, Context, Event, Hold, Job, Rest, Send, Work
 from fi_async.jobs import fetch, outcome
 from fi_async.pacing.accepted import MOST as ACCEPTED
-from fi_async.pacing.retry import NO_CAPACITY
 from fi_async.pacing.planner import Kind, Plan, Room, Situation, decide
+from fi_async.pacing.retry import NO_CAPACITY
+from fi_async.pacing.waiting import Standing, waiting_for
 from fi_async.protocol.requests import HttpCall, max_rows
 from fi_async.protocol.responses import Reply
 from fi_async.session import Session
@@ -65,6 +66,7 @@ class Run:
         self.context = context
         self.finished: list[Any] = []
         self._session = session
+        session.runs.add(self)
         self._slots = slots or session.slots()
         self._emit = emit or self._keep
         self._options = options
@@ -91,6 +93,21 @@ class Run:
         return (
             f"<Run under_way={len(self._under_way)}/{self._slots.count} ready={ready}"
             f" resting={len(self._resting)} in_house={self._in_house}>"
+        )
+
+    def waiting_for(self, now: float) -> str | None:
+        """Return what the run waits for, in words for people; None if for nothing but replies."""
+        posts = len(self._posts) + len(self._canaries) + sum(map(len, self._waiting.values()))
+        gate = self._session.gate
+        return waiting_for(
+            Standing(
+                ready=len(self._gets) + posts,
+                obstacle=gate.obstacle(now, post=not self._gets) if self._gets or posts else None,
+                slots=self._slots.count,
+                taken=len(self._under_way),
+                is_capacity=self._slots.is_settled,
+                polled=sum(job.works[0].eval_id is not None for _, _, job in self._resting if job.works),
+            )
         )
 
     @property

@@ -463,10 +463,17 @@ class AsyncEvaluator:
     def statistics(self) -> Mapping[str, Any]:
         """Return what the client knows of the server: limits given and learned, what is left of them, its slots.
 
+        `waiting_for` says in words what its runs wait for at the moment, such as "request limit, 14 s to the next
+        window"; None if for nothing but replies.
+
         Call it where the client is used, in its event loop.
         """
         now = anyio.current_time()
-        return {**self._session.gate.statistics(now), "concurrency": self._session.slots().statistics()}
+        return {
+            **self._session.gate.statistics(now),
+            "concurrency": self._session.slots().statistics(),
+            "waiting_for": self._session.waiting_for(now),
+        }
 
     # The rest of the API
 

@@ -77,9 +77,7 @@ async def plan(session: Session, ask: Ask, cases: Cases, latency: float | None) 
         decided = decide(situations[name])
         plans.append(_of_template(name, decided, situations[name], is_given=latency is not None))
     seconds, limit = _whole(plans, situations)
-    return RunPlan(
-        census.cases, plans, seconds / 60, limit, census.duplicates, census.invalid, census.because
-    )
+    return RunPlan(census.cases, plans, seconds / 60, limit, census.duplicates, census.invalid, census.because)
 
 
 def _situation(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+from typing import Protocol
+from weakref import WeakSet
 
 import anyio
 
@@ -14,6 +16,13 @@ from fi_async.pacing.rate import Gate
 from fi_async.protocol.templates import Templates
 from fi_async.slots import Slots
 from fi_async.transport import Transport
+
+
+class Waiter(Protocol):
+    """A run, as far as its session asks."""
+
+    def waiting_for(self, now: float) -> str | None:
+        """Return what it waits for."""
 
 
 class Session:
@@ -35,6 +44,7 @@ class Session:
         self.templates = Templates()
         self.gate = Gate()
         self.latencies: dict[str, float] = {}
+        self.runs: WeakSet[Waiter] = WeakSet()
         self.rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
         self._loop: asyncio.AbstractEventLoop | None = None
         self._slots: Slots
@@ -43,13 +53,18 @@ class Session:
     def with_concurrency(self, concurrency: Concurrency) -> Session:
         """Return a session that shares all but the bound on requests under way."""
         other = Session(self.connection, self.transport, concurrency, self.rng)
-        other.templates, other.gate, other.latencies = self.templates, self.gate, self.latencies
+        other.templates, other.gate = self.templates, self.gate
+        other.latencies, other.runs = self.latencies, self.runs
         return other
 
     def slots(self) -> Slots:
         """Return the slots for requests that runs share."""
         self._bind()
         return self._slots
+
+    def waiting_for(self, now: float) -> str | None:
+        """Return what its runs wait for: the first that waits for anything."""
+        return next((said for run in list(self.runs) if (said := run.waiting_for(now)) is not None), None)
 
     def listing(self) -> anyio.Lock:
         """Return what lets one task at a time ask for the list of templates."""

@@ -15,6 +15,11 @@ _FROM_ONE = validators.Number(gte=1)
 _AS_SET = RunOptions()
 
 
+def _from_one(type_: object, value: int | str) -> None:
+    if value != "auto":
+        _FROM_ONE(type_, value)
+
+
 def _short(value: object) -> str:
     return f"{value:g}"
 
@@ -31,23 +36,26 @@ class RunFlags:
     Attributes:
         evals: Templates to evaluate each row under, one or several.
         model: The judge, such as turing_small.
-        concurrency: Requests under way at once.
+        concurrency: Requests under way at once; auto finds how many the server can do with.
         out: Write every outcome to this file as it comes, one JSON object a line.
         backend: Who evaluates. Omitted: cloud if FI_API_KEY and FI_SECRET_KEY are set, else local.
         timeout: Seconds that one case may take.
         on_ambiguous: Whether to send again what was sent and got no reply: it may have been evaluated, and paid.
         max_retries: Repeats of a request that failed; waiting for a rate limit is not counted.
-        strategy: Hold each request until it is scored (sync), or submit and poll (async).
+        strategy: Hold each request until it is scored (sync), submit and poll (async), or what is quicker (auto).
         param: The template's parameters; values are JSON, or else text. Of several templates: TEMPLATE.KEY=VALUE.
         mapping: Take the template's key from a column of another name.
         limit: Read so many rows, and no more.
         no_progress: Show no progress.
         json: Print the summary as one JSON object.
+        dry_run: Evaluate nothing: print what the run would take, and which rows cannot be sent.
     """
 
     evals: Annotated[list[str], Several, Parameter(name="--eval", metavar="NAME...")]
     model: Annotated[str | None, Parameter(metavar="NAME")] = None
-    concurrency: Annotated[int, Parameter(metavar="N", validator=_FROM_ONE)] = 16
+    concurrency: Annotated[int | Literal["auto"], Parameter(metavar="auto|N", validator=_from_one)] = (
+        _AS_SET.concurrency
+    )
     out: Annotated[Path | None, Parameter(metavar="PATH")] = None
     backend: Literal["cloud", "local"] | None = None
     timeout: Annotated[float | None, Parameter(metavar="SECONDS", validator=_POSITIVE, show_default=_short)] = (
@@ -55,12 +63,13 @@ class RunFlags:
     )
     on_ambiguous: Literal["resubmit", "fail"] = _AS_SET.on_ambiguous
     max_retries: Annotated[int, Parameter(metavar="N", validator=validators.Number(gte=0))] = _AS_SET.max_retries
-    strategy: Literal["sync", "async"] = _AS_SET.strategy
+    strategy: Literal["auto", "sync", "async"] = _AS_SET.strategy
     param: Annotated[list[str] | None, Several, Parameter(metavar="KEY=VALUE...")] = None
     mapping: Annotated[list[str] | None, Several, Parameter(name="--map", metavar="KEY=COLUMN...")] = None
     limit: Annotated[int | None, Parameter(metavar="N", validator=_FROM_ONE)] = None
     no_progress: Annotated[bool, Flag] = False
     json: Annotated[bool, Flag] = False
+    dry_run: Annotated[bool, Flag] = False
 
 
 @Parameter(name="*")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from time import monotonic
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _SECONDS_BETWEEN_LINES: Final = 5.0
+_SECONDS_BETWEEN_LOOKS: Final = 0.25
 _NARROW: Final = 72
 
 
@@ -31,20 +33,23 @@ class Shown(Protocol):
         """Show, until cancelled, that time goes by."""
 
 
-def progress(totals: Totals, total: int | None, *, quiet: bool) -> AbstractContextManager[Shown]:
+def progress(
+    totals: Totals, total: int | None, waiting_for: Callable[[], str | None], *, quiet: bool
+) -> AbstractContextManager[Shown]:
     """Return what shows these totals while it is entered.
 
     Args:
         totals: Numbers that change.
         total: How many outcomes there will be; None if nobody knows.
+        waiting_for: Tells what the run waits for, in its event loop.
         quiet: Show nothing.
     """
     console = terminal.stderr()
     if quiet:
         return nullcontext(Quiet())
     if console.is_terminal and not console.is_dumb_terminal:
-        return Bar(totals, total, console)
-    return nullcontext(Lines(totals, total, console))
+        return Bar(totals, total, waiting_for, console)
+    return nullcontext(Lines(totals, total, waiting_for, console))
 
 
 class Quiet:
@@ -60,8 +65,10 @@ class Quiet:
 class Lines(Quiet):
     """Prints a line every few seconds: for the logs of CI."""
 
-    def __init__(self, totals: Totals, total: int | None, console: Console) -> None:
-        self._totals, self._total, self._console = totals, total, console
+    def __init__(
+        self, totals: Totals, total: int | None, waiting_for: Callable[[], str | None], console: Console
+    ) -> None:
+        self._totals, self._total, self._waiting_for, self._console = totals, total, waiting_for, console
         self._began = monotonic()
 
     async def tick(self) -> None:
@@ -82,6 +89,8 @@ class Lines(Quiet):
         ]
         if self._total is not None and rate:
             parts.append(f"eta {_clock((self._total - totals.done) / rate)}")
+        if (waiting := self._waiting_for()) is not None:
+            parts.append(f"waiting: {waiting}")
         return "  ".join(parts)
 
 
@@ -92,10 +101,13 @@ def _clock(seconds: float) -> timedelta:
 class Bar(Quiet):
     """Draws a bar that moves, in one line of the terminal."""
 
-    def __init__(self, totals: Totals, total: int | None, console: Console) -> None:
-        self._totals = totals
-        self._progress = Progress(*_columns(console.width, total), console=console)
-        self._task = self._progress.add_task("", total=total, scored=0, failed=0)
+    def __init__(
+        self, totals: Totals, total: int | None, waiting_for: Callable[[], str | None], console: Console
+    ) -> None:
+        self._totals, self._waiting_for = totals, waiting_for
+        self._moving, self._waiting = _columns(console.width, total), _columns_waiting(console.width, total)
+        self._progress = Progress(*self._moving, console=console)
+        self._task = self._progress.add_task("", total=total, scored=0, failed=0, waiting="")
 
     def __enter__(self) -> Shown:
         self._progress.start()
@@ -108,6 +120,14 @@ class Bar(Quiet):
         """Move the bar."""
         totals = self._totals
         self._progress.update(self._task, completed=totals.done, scored=totals.scored, failed=totals.failed)
+
+    async def tick(self) -> None:
+        """Say in the bar's place what is waited for, while anything is."""
+        while True:
+            await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+            waiting = self._waiting_for()
+            self._progress.update(self._task, waiting=waiting or "")
+            self._progress.columns = tuple(self._moving if waiting is None else self._waiting)
 
 
 def _columns(width: int, total: int | None) -> list[ProgressColumn]:
@@ -127,6 +147,30 @@ def _columns(width: int, total: int | None) -> list[ProgressColumn]:
         *([] if narrow else [TextColumn("eta")]),
         TimeRemainingColumn(),
     ]
+
+
+def _columns_waiting(width: int, total: int | None) -> list[ProgressColumn]:
+    """Return what the line shows while something is waited for: the reason takes the place of bar, labels and rate."""
+    return [
+        _Waiting(max(4, width - 25 - 3 * len(str(total)))),
+        _Done(),
+        TextColumn("[green]{task.fields[scored]}[/]"),
+        _Failed(""),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    ]
+
+
+class _Waiting(ProgressColumn):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self._width = width
+
+    def render(self, task: Task) -> Text:
+        """Return what is waited for, in the width there is."""
+        text = Text(task.fields["waiting"], style="yellow", no_wrap=True)
+        text.truncate(self._width, overflow="ellipsis")
+        return text
 
 
 class _Done(ProgressColumn):

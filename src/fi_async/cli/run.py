@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any, Final
 
+from fi_async._plan import RunPlan
 from fi_async.cli import asked, errors, terminal
 from fi_async.cli.errors import ImpossibleError, UsageError
 from fi_async.cli.options import RunFlags
@@ -44,6 +45,11 @@ class Plan:
     source: Source
     patience: int
 
+    def waiting_for(self) -> str | None:
+        """Return what the run waits for, in words; None if for nothing but replies."""
+        said: str | None = self.evaluator.statistics()["waiting_for"]
+        return said
+
 
 def run_file(file: str, flags: RunFlags) -> int:
     """Return the exit code of a run, after it printed its summary.
@@ -53,6 +59,8 @@ def run_file(file: str, flags: RunFlags) -> int:
         ImpossibleError, FiAsyncError, OSError: It could not be done, or not to its end.
     """
     plan = _plan(file, flags)
+    if flags.dry_run:
+        return _print_plan(asyncio.run(_dry_run(plan)), as_json=flags.json)
     totals = Totals(plan.templates, plan.source)
     began = monotonic()
     trouble: BaseException | None = None
@@ -62,7 +70,7 @@ def run_file(file: str, flags: RunFlags) -> int:
         rows = plan.source.count()
         total = None if rows is None else rows * len(plan.templates)
         try:
-            with progress(totals, total, quiet=flags.no_progress) as shown:
+            with progress(totals, total, plan.waiting_for, quiet=flags.no_progress) as shown:
                 asyncio.run(_evaluate(plan, totals, sink, shown))
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the summary comes first
             trouble = error
@@ -84,7 +92,24 @@ def _plan(file: str, flags: RunFlags) -> Plan:
     source = replace(source, mapped=asked.mapping(flags.mapping or (), names, known))
     asked.check_columns(source, known)
     config = asked.eval_config(flags.param or (), names, known)
-    return Plan(asked.evaluator(backend, flags), names, config, source, min(flags.concurrency, _MOST_UNREACHABLE))
+    return Plan(
+        asked.evaluator(backend, flags),
+        names,
+        config,
+        source,
+        _MOST_UNREACHABLE if flags.concurrency == "auto" else min(flags.concurrency, _MOST_UNREACHABLE),
+    )
+
+
+async def _dry_run(plan: Plan) -> RunPlan:
+    async with plan.evaluator as ev:
+        with closing(plan.source.rows()) as rows:
+            return await ev.plan(rows, plan.templates, eval_config=plan.config)
+
+
+def _print_plan(plan: RunPlan, *, as_json: bool) -> int:
+    print(json.dumps(plan.as_dict(), indent=2) if as_json else plan)
+    return errors.INCOMPLETE if plan.invalid else errors.DONE
 
 
 async def _evaluate(plan: Plan, totals: Totals, sink: Sink, shown: Shown) -> None:

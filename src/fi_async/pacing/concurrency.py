@@ -208,7 +208,7 @@ class AdaptiveConcurrency:
         elif self._base:  # out of the blue; before the first round held, it is the failed try's aftermath
             self._failed = 0
         self._in_a_row = 0 if tried or self._base else self._in_a_row + 1
-        factor = max(_QUICK_CUT ** 2**self._in_a_row, _SLOW_CUT) if latency < self._unqueued else _SLOW_CUT
+        factor = max(_QUICK_CUT**2**self._in_a_row, _SLOW_CUT) if latency < self._unqueued else _SLOW_CUT
         self._shrink(now, factor, "refusals or timeouts")
         self._hold()
         if not tried:  # one cut after another: patience began with the first

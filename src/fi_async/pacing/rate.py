@@ -11,6 +11,7 @@ from fi_async._settings import Limit
 from fi_async.pacing.clock import ServerClock
 from fi_async.pacing.planner import Budget
 from fi_async.pacing.quota import Quota
+from fi_async.pacing.waiting import Obstacle
 
 _MINUTE: Final = 60.0  # the window of a limit of requests that nobody told: the platform counts by the UTC minute
 _TRANSIT: Final = 0.25  # seconds after which a request has surely arrived; at a boundary it counts on both sides
@@ -195,6 +196,22 @@ class Gate:
             return math.inf
         return opens
 
+    def obstacle(self, now: float, *, post: bool) -> Obstacle | None:
+        """Return what keeps a request from leaving now, if anything does; of several, what opens last."""
+        found = [Obstacle("request", self._closed_until - now)]
+        if post:
+            closes = self.quota.opens_at(now, self.clock) - now
+            found.append(Obstacle("evaluation", closes, by_canary=self.quota.is_closed))
+        found += [
+            Obstacle("request" if w.limit.of == "requests" else "evaluation", w.opens_at(now, 1, self.clock) - now)
+            for w in self._windows
+            if _amount(w.limit, post=post, rows=1)
+        ]
+        last = max(found, key=lambda each: each.opens_in)
+        if last.opens_in > 0:
+            return last
+        return None if self._allowance.may_leave() else Obstacle("request", math.inf)
+
     def room(self, now: float) -> float:
         """Return how many rows may leave together now; 1 if none may."""
         windows = [w.left(now, self.clock) for w in self._windows if w.limit.of == "evaluations"]
@@ -234,9 +251,7 @@ class Gate:
         if self._allowance.learned is not None:
             closed = self._closed_until - now
             left = 0 if closed > 0 else self._allowance.rest - unsent
-            found.append(
-                Budget("requests", self._allowance.learned, _MINUTE, left, closed if closed > 0 else _MINUTE)
-            )
+            found.append(Budget("requests", self._allowance.learned, _MINUTE, left, closed if closed > 0 else _MINUTE))
         if self.quota.learned is not None and self.quota.period is not None:
             left = 0 if self.quota.is_closed else int(self.quota.room())
             found.append(Budget("evaluations", self.quota.learned, self.quota.period, left, self.quota.period))

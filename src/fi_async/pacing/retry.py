@@ -28,7 +28,6 @@ from fi_async._errors import (
 from fi_async._settings import RetryPolicy
 from fi_async.pacing import backoff
 
-
 NO_CAPACITY: Final = 503  # the status of a refusal for want of capacity
 
 
