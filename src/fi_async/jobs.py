@@ -69,7 +69,13 @@ def fetch(call: HttpCall, read: Callable[[Reply], T], context: Context) -> Job:
 
 def score(works: Sequence[Work], context: Context) -> Job:
     """Return a job that evaluates some rows in one request and holds it until they are scored."""
-    return _submit(works, context, is_async=False, then=lambda work, result: _scored(work, context, result))
+
+    def scored(work: Work, result: EvalResult) -> Outcome:
+        # The rows of a batch run one after the other: each took its share.
+        context.completions.learn(work.parameters.template, (work.seen_at - work.sent_at) / len(works))
+        return _scored(work, context, result)
+
+    return _submit(works, context, is_async=False, then=scored)
 
 
 def accept(works: Sequence[Work], context: Context) -> Job:
@@ -115,8 +121,6 @@ def _submit(works: Sequence[Work], context: Context, *, is_async: bool, then: Ca
             return [_failed(work, context, error) for work in works]
         for work, result in zip(works, results, strict=True):
             work.eval_id, work.accepted_at = result.eval_id, work.seen_at
-        if not is_async:
-            context.completions.learn(works[0].parameters.template, (works[0].seen_at - works[0].sent_at) / len(works))
         return [then(work, result) for work, result in zip(works, results, strict=True)]
 
     return Job(steps(), works)

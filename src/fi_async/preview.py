@@ -68,27 +68,24 @@ async def plan(session: Session, ask: Ask, cases: Cases, latency: float | None) 
         async for case in source:
             census.add(case, intake)
     slots = Slots(ask.options.concurrency) if ask.own_bound else session.slots()
+    base = _situation(session, ask.options, slots)
     situations, plans = {}, []
     for question in intake.questions:
         name = question.template.name
         known = session.latencies.get(name) if latency is None else latency
         keys = census.keys.get(name, len(question.template.required_keys))
-        situations[name] = _situation(session, ask.options, slots, keys, census.sendable[name], known)
+        situations[name] = replace(base, allowed=max_rows(keys), remaining=census.sendable[name], latency=known)
         decided = decide(situations[name])
         plans.append(_of_template(name, decided, situations[name], is_given=latency is not None))
     seconds, limit = _whole(plans, situations)
     return RunPlan(census.cases, plans, seconds / 60, limit, census.duplicates, census.invalid, census.because)
 
 
-def _situation(
-    session: Session, options: RunOptions, slots: Slots, keys: int, count: int, latency: float | None
-) -> Situation:
+def _situation(session: Session, options: RunOptions, slots: Slots) -> Situation:
+    """Return what is the same for all templates."""
     return Situation(
         strategy=options.strategy,
         wanted=options.rows,
-        allowed=max_rows(keys),
-        remaining=count,
-        latency=latency,
         budgets=session.gate.budgets(anyio.current_time()),
         held=slots.room,
         polled=Accepted().room(slots.count),

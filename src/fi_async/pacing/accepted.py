@@ -66,7 +66,7 @@ class Accepted:
             self.is_settled, self._refused_at = True, now
 
     def was_crowded(self, sent: float) -> bool:
-        """Tell whether, when a request left, more were at work than the server takes: it was found out then or since."""
+        """Tell whether more were at work than the server takes when a request left, as was found out since."""
         return sent <= self._refused_at + _DRAINED * self._latency
 
     def _begin_round(self, now: float) -> None:

@@ -10,7 +10,8 @@ With N evaluations left, of L seconds each, and r rows a request:
     rounds(n, c) = ceil(n / c); while c still grows it doubles each round (see `concurrency`), accepted evaluations are
     four times as many (see `accepted`), up to their bounds.
 
-A limit of R in a window of W seconds, of which `left` may still leave in the present one, lets the last of n leave after
+A limit of R in a window of W seconds, of which `left` may still leave in the present one, lets the last of n leave
+after
 
     next window + (k - 1) x W,  k = ceil((n - left) / R)
 
@@ -148,11 +149,12 @@ class Plan:
 def decide(situation: Situation) -> Plan:
     """Return how to carry what remains: as the user says, or else in the least time.
 
-    As long as the latency is not known, one case a request is held: a handful of cases needs no more. Held requests
-    carry several rows where windows of requests are what takes the time: fewer requests, though a row that fails
-    loses the reply to all, and the others are paid twice. They never do where such rows would be given up, and
-    rows x latency stays under 30 s. To begin polling has to save 10 s, and a tenth. Once a plan's limit stopped an evaluation, all are
-    polled: held, those that it stops get a 500 that says nothing, and count as ambiguous.
+    As long as the latency is not known, requests are held: a handful of cases needs no more. They carry several rows
+    where windows of requests are what takes the time: fewer requests, though a row that fails loses the reply to all,
+    and the others are paid twice. They never do where such rows would be given up, and rows x latency stays under 30 s.
+
+    To begin polling has to save 10 s, and a tenth. Once a plan's limit stopped an evaluation, all are polled: of those
+    that are held it stops some with a 500 that says nothing, and they count as ambiguous.
     """
     if situation.strategy == "async":
         return _polled(situation, 'strategy="async"')
