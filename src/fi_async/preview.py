@@ -47,7 +47,8 @@ class _Census:
         self._count_duplicate(works)
         refused = [each for each in admitted if isinstance(each, Outcome)]
         self.invalid += bool(refused)
-        self.because += [str(each.error) for each in refused][: _SHOWN - len(self.because)]
+        if len(self.because) < _SHOWN:
+            self.because += dict.fromkeys(str(each.error) for each in refused)
 
     def _count_duplicate(self, works: list[Work]) -> None:
         """Compare what would be sent. Only its hash is kept: memory is 60 bytes a case."""
@@ -78,7 +79,7 @@ async def plan(session: Session, ask: Ask, cases: Cases, latency: float | None) 
         decided = decide(situations[name])
         plans.append(_of_template(name, decided, situations[name], is_given=latency is not None))
     seconds, limit = _whole(plans, situations)
-    return RunPlan(census.cases, plans, seconds / 60, limit, census.duplicates, census.invalid, census.because)
+    return RunPlan(census.cases, plans, seconds / 60, limit, census.duplicates, census.invalid, census.because[:_SHOWN])
 
 
 def _situation(session: Session, options: RunOptions, slots: Slots) -> Situation:
@@ -117,6 +118,9 @@ def _whole(plans: list[TemplatePlan], situations: dict[str, Situation]) -> tuple
         for each in plans
     ]
     seconds, limit = sum(each.seconds for each in free), free[0].bound
+    longest = max(plans, key=lambda each: each.minutes)
+    if 60 * longest.minutes > seconds:
+        seconds, limit = 60 * longest.minutes, longest.limit
     for budget in next(iter(situations.values())).budgets:
         requests, evaluations = sum(each.requests for each in plans), sum(each.evaluations for each in plans)
         wait, _ = budget.last_of(requests if budget.of == "requests" else evaluations)

@@ -10,14 +10,23 @@ import signal
 import sys
 from pathlib import Path
 
+import anyio
 import httpx
 import pytest
+from rich.console import Console
 
 import fi_async.evaluator
 from fi_async import AsyncEvaluator
 from fi_async.cli import progress
+from fi_async.cli.sources import Source
 from fi_async.cli.summary import Totals
 from fi_async.local import Faults
+
+
+@pytest.fixture
+def totals() -> Totals:
+    return Totals(["is_json"], Source("in.jsonl", None, is_csv=False))
+
 
 HIT = "--param keyword=Paris"
 KEYS = [
@@ -416,6 +425,45 @@ def test_lines_where_there_is_no_terminal(source, cli, stdin, embedded, monkeypa
     assert first.startswith(f"1/{total}  scored 1  failed 0  ")
     assert ("eta" in first) is (source == "in.jsonl")
     assert cli("run", "in.jsonl --eval is_json --backend local --no-progress").err == ""
+
+
+def test_lines_say_what_is_waited_for(cli, jsonl, embedded, monkeypatch):
+    embedded(latency=0.3)
+    monkeypatch.setattr(progress, "_SECONDS_BETWEEN_LINES", 0.15)
+    ended = cli("run", jsonl(*[{"text": "1"}] * 2), "--eval is_json --concurrency 1 --backend local")
+    assert ended.err.splitlines()[0].endswith("  waiting: concurrency 1")
+
+
+@pytest.mark.parametrize(("columns", "said"), [("100", "concurrency 1: server's capacity"), ("44", "concur…")])
+def test_a_bar_gives_its_place_to_what_is_waited_for(columns, said, monkeypatch, totals):
+    monkeypatch.setenv("COLUMNS", columns)
+    console = Console(force_terminal=True, color_system=None, file=io.StringIO(), width=int(columns))
+    bar = progress.Bar(totals, 1000, lambda: "concurrency 1: server's capacity", console)
+
+    async def look() -> None:
+        with anyio.move_on_after(0.3):
+            await bar.tick()
+
+    with bar:
+        asyncio.run(look())
+    last = re.sub(r"\x1b\[\??\w+", "", console.file.getvalue().split("\r")[-1]).splitlines()[0]
+    assert last.startswith(f"{said} 0/1000 0 0 0:00:0")
+    assert len(last) < int(columns)
+
+
+def test_a_dry_run_prints_the_plan_and_evaluates_nothing(cli, jsonl, embedded):
+    app = embedded()
+    file = jsonl({"text": "1"}, {"text": "1"})
+    ended = cli("run", file, "--eval is_json --backend local --dry-run")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith("2 cases, 2 evaluations, 2 requests, about 1.0 s. What sets the time: ")
+    assert "duplicates of earlier cases, which would be paid again: 1\n" in ended.out
+    told = cli("run", file, "--eval is_json --backend local --dry-run --json").summary
+    assert (told["cases"], told["requests"], told["templates"][0]["strategy"]) == (2, 2, "sync")
+    assert app.statistics()["requests"] == 0
+    ended = cli("run", jsonl({"text": "1"}, {"text": ""}), "--eval is_json --backend local --dry-run")
+    assert ended.code == 1
+    assert "invalid cases, which cannot be sent: 1\n  case 1: the input 'text' is blank" in ended.out
 
 
 def test_options_reach_the_engine(cli, jsonl, lines, embedded):
