@@ -446,7 +446,7 @@ def test_a_bar_gives_its_place_to_what_is_waited_for(columns, said, monkeypatch,
 
     with bar:
         asyncio.run(look())
-    last = re.sub(r"\x1b\[\??\w+", "", console.file.getvalue().split("\r")[-1]).splitlines()[0]
+    last = re.sub(r"\x1b\[\??\d+[A-Za-z]", "", console.file.getvalue().split("\r")[-1]).splitlines()[0]
     assert last.startswith(f"{said} 0/1000 0 0 0:00:0")
     assert len(last) < int(columns)
 

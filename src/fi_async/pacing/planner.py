@@ -65,7 +65,7 @@ class Budget:
     def last_of(self, amount: int) -> tuple[float, int]:
         """Return the seconds until the last of so many leaves, and how many leave in the same window as that one."""
         amount += amount // _MARGIN
-        if amount <= self.left:
+        if amount <= max(self.left, 0):
             return 0.0, amount
         beyond = amount - max(self.left, 0)
         windows = -(-beyond // self.count)
