@@ -228,6 +228,17 @@ class Run:
         assert self._begin is not None  # noqa: S101  # works come only from a feed
         self.add(self._begin(works, plan.kind))
 
+    def _put_back(self, ready_at: float, job: Job, send: Send) -> None:
+        """Take back a request that could not leave; works that never left wait for another plan, as more is known."""
+        if self._begin is None or send.call.repeatable or not job.works or any(work.attempts for work in job.works):
+            self._queue(job, send).appendleft((ready_at, job, send))
+            return
+        job.steps.close()
+        self._jobs.discard(job)
+        self._at_work -= len(job.works)
+        self._begun -= len(job.works)
+        self._waiting.setdefault(job.works[0].parameters.template, deque()).extendleft(reversed(job.works))
+
     def _situation(self, work: Work, now: float) -> Situation:
         """Return what the plan for the next request of the work's template is made from."""
         template = work.parameters.template
@@ -282,7 +293,7 @@ class Run:
             now, post = anyio.current_time(), not send.call.repeatable
             if self._opens_at(now, job, post=post) > now:
                 self._under_way.discard(job)  # the gate closed while this waited for its turn
-                self._queue(job, send).appendleft((ready_at, job, send))
+                self._put_back(ready_at, job, send)
                 self._changed.set()
                 return
             if self._session.gate.left(now, post=post, rows=len(job.works)):

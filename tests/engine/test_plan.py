@@ -33,7 +33,7 @@ async def test_given_limits_are_planned_with_from_the_first_request(template, co
     assert report.summary()["polls"] == report.summary()["possible_duplicates"] == 0
 
 
-@pytest.mark.parametrize(("concurrency", "most"), [(64, 15.0), (16, 20.0), ("auto", 20.4)])
+@pytest.mark.parametrize(("concurrency", "most"), [(64, 12.6), (16, 19.2), ("auto", 11.0)])
 async def test_limits_that_nobody_told_turn_singles_into_rows(concurrency, most):
     app = backend(requests=Quota(300, 10.0), latency=0.2)
     async with client(app, concurrency=concurrency) as ev:

@@ -163,7 +163,7 @@ def decide(situation: Situation) -> Plan:
         return held
     if situation.refused:
         return _polled(situation, "the plan's limit of evaluations was met: a poll tells which it stopped")
-    if situation.latency is None:
+    if situation.latency is None or (held.seconds < WORTH_POLLING and not situation.polling):
         return held
     polled = _polled(situation, "")
     saved = held.seconds - polled.seconds

@@ -249,9 +249,12 @@ class Gate:
             for w in self._windows
         ]
         if self._allowance.learned is not None:
-            closed = self._closed_until - now
-            left = 0 if closed > 0 else self._allowance.rest - unsent
-            found.append(Budget("requests", self._allowance.learned, _MINUTE, left, closed if closed > 0 else _MINUTE))
+            closed = max(0.0, self._closed_until - now)
+            rest = (
+                self._allowance.learned if self._closed_until else self._allowance.rest
+            )  # a window begins as it opens
+            left = 0 if closed else rest - unsent
+            found.append(Budget("requests", self._allowance.learned, _MINUTE, left, closed or _MINUTE))
         if self.quota.learned is not None and self.quota.period is not None:
             left = 0 if self.quota.is_closed else int(self.quota.room())
             found.append(Budget("evaluations", self.quota.learned, self.quota.period, left, self.quota.period))
