@@ -46,9 +46,9 @@ async def test_it_tells_what_a_run_waits_for():
     told = []
     await gathered(told.append, limits=[Limit(2, per="minute")])
     waiting = [each for each in told if each.waiting_for]
-    assert waiting[0].waiting_for == "a rate limit, 58 s"
+    assert waiting[0].waiting_for == "request limit, 58 s to the next window"
     assert (waiting[0].done, waiting[0].rate, waiting[0].eta_s) == (2, 2 / 60, 60.0)
-    assert (waiting[-1].waiting_for, waiting[-1].eta_s) == ("a rate limit, 1 s", 2.5)
+    assert (waiting[-1].waiting_for, waiting[-1].eta_s) == ("request limit, 1 s to the next window", 2.5)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def strip(text):
 async def test_a_bar_says_what_it_waits_for(terminal):
     with redirect_stderr(terminal):
         await gathered(True, limits=[Limit(2, per="minute")])
-        assert "waiting for a rate limit, 58 s" in terminal.getvalue()
+        assert "waiting for request limit, 58 s to the next window" in terminal.getvalue()
         assert "eta 0:01:00" in strip(terminal.getvalue())
 
 
