@@ -250,9 +250,7 @@ class Gate:
         ]
         if self._allowance.learned is not None:
             closed = max(0.0, self._closed_until - now)
-            rest = (
-                self._allowance.learned if self._closed_until else self._allowance.rest
-            )  # a window begins as it opens
+            rest = self._allowance.learned if self._closed_until else self._allowance.rest  # or a new window
             left = 0 if closed else rest - unsent
             found.append(Budget("requests", self._allowance.learned, _MINUTE, left, closed or _MINUTE))
         if self.quota.learned is not None and self.quota.period is not None:
