@@ -54,7 +54,8 @@ async def test_thousands_of_slow_cases_are_polled(template):
 
     held, _ = await wall("sync")
     found, requests = await wall("auto")
-    assert (found, held) == (8.0, 24.0)
+    assert held == 24.0
+    assert 8.0 <= found <= 1.05 * 8.0  # the last polls come a little late
     assert requests <= 1.4
 
 
@@ -86,9 +87,10 @@ async def test_what_was_seen_before_is_planned_with_at_once():
         assert (await ev.plan(texts(100), "contains")).templates[0].latency_is == "learned"
 
 
-@pytest.mark.parametrize("drops_at", [10.0, 20.0])
-async def test_a_capacity_that_drops_loses_nothing(drops_at):
-    switches = {"latency": Lognormal(1.0, 0.5), "seed": 3, "overload": "refuse"}
+@pytest.mark.parametrize("max_retries", [2, 4])
+@pytest.mark.parametrize(("drops_at", "latency"), [(10.0, Lognormal(1.0, 0.5)), (7.0, 1.133)])
+async def test_a_capacity_that_drops_loses_nothing(drops_at, latency, max_retries):
+    switches = {"latency": latency, "seed": 3, "overload": "refuse"}
     app = backend(**switches, capacity=64)
     done = 0
 
@@ -98,7 +100,7 @@ async def test_a_capacity_that_drops_loses_nothing(drops_at):
         done = app.statistics()["evaluations_made"]
         app.switches = backend(**switches, capacity=8).switches
 
-    async with client(app) as ev, anyio.create_task_group() as tasks:
+    async with client(app, max_retries=max_retries) as ev, anyio.create_task_group() as tasks:
         tasks.start_soon(drop)
         report = await ev.gather(texts(2000), "contains", eval_config=NEEDLE)
     assert report.coverage == 1.0
