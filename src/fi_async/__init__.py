@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         OutcomeStatus,
         Template,
     )
+    from fi_async._plan import RunPlan, TemplatePlan
     from fi_async._report import Counts, Report
     from fi_async._settings import Limit, RunFile, RunOptions, Timeout
     from fi_async.cases import cases_from
@@ -80,9 +81,11 @@ __all__ = [
     "Report",
     "RunFile",
     "RunOptions",
+    "RunPlan",
     "ServerError",
     "StalledError",
     "Template",
+    "TemplatePlan",
     "Timeout",
     "ValidationError",
     "__version__",
@@ -95,6 +98,7 @@ _ROOMS = (
     "_errors",
     "_settings",
     "_models",
+    "_plan",
     "_report",
     "cases",
     "progress.meter",

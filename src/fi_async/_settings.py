@@ -19,7 +19,7 @@ CLOUD_URL: Final = "https://api.futureagi.com"
 LOCAL: Final = "local"
 """The base URL that means the embedded backend, in this process."""
 
-Strategy = Literal["sync", "async"]
+Strategy = Literal["auto", "sync", "async"]
 Concurrency = int | Literal["auto"]
 ExtraKeys = Literal["forbid", "ignore"]
 Retried = Literal["failed", "stalled", "ambiguous"]
@@ -37,7 +37,12 @@ class Omitted(Enum):
 OMITTED: Final = Omitted.OMITTED
 
 
-def _positive(owner: str, name: str, value: float | None, *, optional: bool = False) -> None:
+def positive(owner: str, name: str, value: float | None, *, optional: bool = False) -> None:
+    """Return if the value is a number of seconds above 0.
+
+    Raises:
+        ConfigurationError: It is not; the message names it.
+    """
     if value is None and optional:
         return
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0 or math.isnan(value):
@@ -68,7 +73,7 @@ class Timeout:
     def __post_init__(self) -> None:
         for each in fields(self):
             if each.name != "case" or self.case != "auto":
-                _positive("timeout.", each.name, getattr(self, each.name), optional=each.name in ("case", "call"))
+                positive("timeout.", each.name, getattr(self, each.name), optional=each.name in ("case", "call"))
 
     @property
     def longest_case(self) -> float | None:
@@ -101,7 +106,7 @@ class RetryPolicy:
             raise ConfigurationError(f"max_retries must be a whole number from 0, not {self.max_retries!r}")
         _one_of("on_ambiguous", self.on_ambiguous, get_args(OnAmbiguous))
         _one_of("on_stalled", self.on_stalled, get_args(OnStalled))
-        _positive("", "max_retry_after", self.max_retry_after)
+        positive("", "max_retry_after", self.max_retry_after)
 
     @property
     def may_resubmit(self) -> bool:
@@ -150,7 +155,7 @@ class Limit:
         if isinstance(self.per, str):
             _one_of("limit.per", self.per, tuple(_LENGTHS))
         else:
-            _positive("limit.", "per", self.per)
+            positive("limit.", "per", self.per)
         _one_of("limit.of", self.of, ("requests", "evaluations"))
 
     @property
@@ -196,7 +201,7 @@ class RunFile:
         for each in self.retry:
             _one_of("retry", each, get_args(Retried))
         _one_of("duplicates", self.duplicates, ("once", "refuse"))
-        _positive("", "drain", self.drain)
+        positive("", "drain", self.drain)
 
 
 class RunKeywords(TypedDict, total=False):
@@ -228,7 +233,8 @@ class RunOptions:
         on_ambiguous: See RetryPolicy.
         on_stalled: See RetryPolicy.
         model_name: The judge, such as "turing_small".
-        strategy: "sync" holds one request per case until it is scored; "async" submits, then polls.
+        strategy: "sync" holds each request until its cases are scored; "async" submits them, then polls; "auto"
+            does what takes the least time, as far as the run has seen.
         fill_missing: Fill a missing required key from its documented alias and list it in `result.filled`;
             False refuses such a case.
         extra_keys: "forbid" refuses a case with a key that none of the run's templates takes; "ignore"
@@ -240,13 +246,13 @@ class RunOptions:
             what is scarce. The server takes 3 at most of cases with two or more keys.
     """
 
-    concurrency: Concurrency = 16
+    concurrency: Concurrency = "auto"
     timeout: Timeout = field(default_factory=Timeout)
     max_retries: int = 4
     on_ambiguous: OnAmbiguous = "resubmit"
     on_stalled: OnStalled = "fail"
     model_name: str | None = None
-    strategy: Strategy = "sync"
+    strategy: Strategy = "auto"
     fill_missing: bool = True
     extra_keys: ExtraKeys = "forbid"
     poll_interval: float | None = None
@@ -262,7 +268,7 @@ class RunOptions:
             _whole("rows", self.rows, or_auto=True)
         _one_of("strategy", self.strategy, get_args(Strategy))
         _one_of("extra_keys", self.extra_keys, get_args(ExtraKeys))
-        _positive("", "poll_interval", self.poll_interval, optional=True)
+        positive("", "poll_interval", self.poll_interval, optional=True)
         self.retry_policy()
 
     def retry_policy(self) -> RetryPolicy:

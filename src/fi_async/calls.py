@@ -122,13 +122,14 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: Asked = Fal
     intake = await ask.intake(session)
     async with _ledger(ask, session, intake) as ledger:
         reading = Reading(cases, intake, ledger)
+        total = reading.total()
 
         def emit(ended: Outcome) -> None:
             run.finished.append(ended)
             run.release()
             seen(ended)
 
-        run = ask.run(session, intake, emit=emit)
+        run = ask.run(session, intake, emit=emit, expected=total)
 
         def report() -> Report:
             place = {question.template.name: place for place, question in enumerate(intake.questions)}
@@ -136,7 +137,7 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: Asked = Fal
             return Report(ended, anyio.current_time() - began, intake.context.counts)
 
         try:
-            async with watched(progress, reading.total, run.standing) as seen:
+            async with watched(progress, total, run.standing) as seen:
                 await run.drive(reading.feed, intake.begin)
         except FiAsyncError as error:
             error.report = report()
@@ -161,9 +162,10 @@ async def stream(
         arrived.set()
 
     async with _ledger(ask, session, intake) as ledger:
-        run = ask.run(session, intake, emit=emit)
         reading = Reading(cases, intake, ledger)
-        async with watched(progress, reading.total, run.standing) as seen:
+        total = reading.total()
+        run = ask.run(session, intake, emit=emit, expected=total)
+        async with watched(progress, total, run.standing) as seen:
             # A task of its own, not a task group: a generator may be closed by another task than it began in, and a
             # task group must not. Whichever way the generator ends, the task has ended before it.
             driving = asyncio.create_task(run.drive(reading.feed, intake.begin))

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
@@ -22,7 +22,10 @@ from fi_async._report import Counts
 from fi_async._settings import RunOptions
 from fi_async.flow import Action, Context, Event, Hold, Job, Rest, Send, Work
 from fi_async.jobs import fetch, outcome
-from fi_async.pacing import planner
+from fi_async.pacing.accepted import MOST as ACCEPTED
+from fi_async.pacing.planner import Kind, Plan, Room, Situation, decide
+from fi_async.pacing.retry import NO_CAPACITY
+from fi_async.pacing.waiting import Standing
 from fi_async.protocol.requests import HttpCall, max_rows
 from fi_async.protocol.responses import Reply
 from fi_async.session import Session
@@ -31,11 +34,11 @@ from fi_async.slots import Slots
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
-ACCEPTED_IN_HOUSE: Final = 4096  # evaluations the server works on at once, for us: about 2 kB of memory each
-
 T = TypeVar("T")
 Feed = Callable[[], AsyncGenerator[Sequence[Work | Job | Outcome | None]]]
 """Gives what to do, and outcomes; None for a case whose outcome will come with that of an equal one."""
+Begin = Callable[[Sequence[Work], Kind], Job]
+"""Makes a job of works, to be held or polled."""
 
 
 class Run:
@@ -47,6 +50,7 @@ class Run:
         options: `concurrency` bounds this run; `timeout.call` ends it.
         slots: Slots of this run's own; None to share the session's.
         emit: Takes each outcome. Whoever takes one says so by `release`, and makes room for another.
+        expected: How many items `feed` will give; None if nobody knows.
     """
 
     def __init__(
@@ -57,16 +61,21 @@ class Run:
         *,
         slots: Slots | None = None,
         emit: Callable[[Any], None] | None = None,
+        expected: int | None = None,
     ) -> None:
         if options.limits:
             session.gate.keep_to(options.limits)
         self.context = context
         self.finished: list[Any] = []
         self._session = session
+        session.runs.add(self)
         self._slots = slots or session.slots()
         self._emit = emit or self._keep
         self._options = options
         self._waiting: dict[str, deque[Work]] = {}
+        self._to_come, self._begun, self._at_work = expected, 0, 0
+        self._plans: dict[str, Plan] = {}
+        self._has_polled = False
         self._jobs: set[Job] = set()
         self._gets: deque[tuple[float, Job, Send]] = deque()
         self._posts: deque[tuple[float, Job, Send]] = deque()
@@ -93,16 +102,24 @@ class Run:
         """What the run has asked of the server so far."""
         return self.context.counts
 
-    def standing(self, now: float) -> tuple[int, float]:
-        """Return how many works are begun and not done, and the seconds until another request may leave."""
-        in_flight = sum(len(job.works) for job in self._jobs)
-        if len(self._under_way) >= self._slots.count or not (self._posts or self._waiting):
-            return in_flight, 0.0  # it is no limit that others wait for
-        return in_flight, max(0.0, self._session.gate.opens_at(now, post=True) - now)
+    def standing(self, now: float) -> Standing:
+        """Return how the run stands."""
+        posts = len(self._posts) + len(self._canaries) + sum(map(len, self._waiting.values()))
+        gate = self._session.gate
+        return Standing(
+            ready=len(self._gets) + posts,
+            obstacle=gate.obstacle(now, post=not self._gets) if self._gets or posts else None,
+            slots=self._slots.count,
+            taken=len(self._under_way),
+            is_capacity=self._slots.is_settled,
+            polled=sum(job.works[0].eval_id is not None for _, _, job in self._resting if job.works),
+            in_flight=self._at_work,
+        )
 
     def add(self, job: Job) -> None:
         """Begin a job."""
         self._jobs.add(job)
+        self._at_work += len(job.works)
         self._advance(job, None)
 
     def release(self, taken: int = 1) -> None:
@@ -110,7 +127,7 @@ class Run:
         self._in_house -= taken
         self._has_room.set()
 
-    async def drive(self, feed: Feed | None = None, begin: Callable[[Sequence[Work]], Job] | None = None) -> None:
+    async def drive(self, feed: Feed | None = None, begin: Begin | None = None) -> None:
         """Return once every job is done, and every work that `feed` gives; `begin` makes jobs of these.
 
         Whatever ends it early, no task and no request is left behind.
@@ -160,6 +177,7 @@ class Run:
             async with aclosing(feed()) as given:
                 async for items in given:
                     self._in_house += len(items)
+                    self._to_come = None if self._to_come is None else self._to_come - len(items)
                     self._finish(items)
                     while self._stopped or not self._may_read():
                         self._has_room.clear()
@@ -189,7 +207,7 @@ class Run:
             return self._gets.popleft()
         if self._canaries and self._opens_at(now, self._canaries[0][1], post=True) <= now:
             return self._canaries.popleft()
-        if not self._posts and self._waiting and self._session.gate.opens_at(now, post=True) <= now:
+        if not self._posts and self._may_begin() and self._session.gate.opens_at(now, post=True) <= now:
             self._begin_next()
         if self._posts and self._opens_at(now, self._posts[0][1], post=True) <= now:
             return self._posts.popleft()
@@ -200,36 +218,87 @@ class Run:
         is_canary = bool(works) and works[0].is_canary
         return self._session.gate.opens_at(now, post=post, rows=len(works), is_canary=is_canary)
 
+    def _next_template(self) -> str:
+        return min(self._waiting, key=lambda name: self._waiting[name][0].index)
+
+    def _may_begin(self) -> bool:
+        """Tell whether works wait that may begin: polled ones no more at once than the server was seen to work on."""
+        if not self._waiting or self._options.strategy == "async":
+            return bool(self._waiting)
+        template = self._next_template()
+        plan = self._plans.get(template)
+        if plan is None or plan.kind == "sync" or self._at_work < self._room_between_polls(template).limit:
+            return True
+        return decide(self._situation(self._waiting[template][0], anyio.current_time())).kind == "sync"
+
     def _begin_next(self) -> None:
         """Make a job of the works that wait longest, as many as one request is to carry."""
-        template = min(self._waiting, key=lambda name: self._waiting[name][0].index)
+        template = self._next_template()
         waiting = self._waiting[template]
         works = [waiting.popleft()]
         keys = _keys(works[0])
-        while waiting and len(works) < self._rows(works[0]) and _keys(waiting[0]) == keys:
+        now = anyio.current_time()
+        plan = self._plans[template] = decide(self._situation(works[0], now))
+        rows = min(plan.rows, self._session.gate.room(now))
+        while waiting and len(works) < rows and _keys(waiting[0]) == keys:
             works.append(waiting.popleft())
         if not waiting:
             del self._waiting[template]
+        self._begun += len(works)
+        if plan.kind == "async":
+            self._has_polled = True
+            self.context.accepted.begin(now, self._slots.count, self.context.latencies.typical(template) or 0.0)
         assert self._begin is not None  # noqa: S101  # works come only from a feed
-        self.add(self._begin(works))
+        self.add(self._begin(works, plan.kind))
 
-    def _rows(self, work: Work) -> int:
-        """Return how many rows a request is to carry, as things stand."""
-        situation = planner.Situation(
+    def _put_back(self, ready_at: float, job: Job, send: Send) -> None:
+        """Take back a request that could not leave; works that never left wait for another plan, as more is known."""
+        if self._begin is None or send.call.repeatable or not job.works or any(work.attempts for work in job.works):
+            self._queue(job, send).appendleft((ready_at, job, send))
+            return
+        job.steps.close()
+        self._jobs.discard(job)
+        self._at_work -= len(job.works)
+        self._begun -= len(job.works)
+        self._waiting.setdefault(job.works[0].parameters.template, deque()).extendleft(reversed(job.works))
+
+    def _situation(self, work: Work, now: float) -> Situation:
+        """Return what the plan for the next request of the work's template is made from."""
+        template = work.parameters.template
+        remaining = 1 + sum(map(len, self._waiting.values()))
+        if self._feeding:
+            # Of a source that nobody counted, as much is to come as has come.
+            remaining = max(remaining, self._begun) if self._to_come is None else remaining + self._to_come
+        return Situation(
             strategy=self._options.strategy,
+            wanted=self._options.rows,
             allowed=max_rows(len(_keys(work))),
-            scarce=self._session.gate.is_scarce,
-            latency=self.context.completions.typical(work.parameters.template),
-            on_ambiguous=self._options.on_ambiguous,
+            remaining=remaining,
+            latency=self.context.latencies.typical(template),
+            limits=self._session.gate.headroom(now, len(self._under_way) - len(self._sent)),
+            held=self._slots.room,
+            polled=self._room_between_polls(template),
+            may_resubmit=self.context.policy.may_resubmit,
+            refused=self._session.gate.quota.refusals > 0,
+            polling=self._has_polled,
         )
-        return int(min(planner.rows(situation, self._options.rows), self._session.gate.quota.room()))
+
+    def _room_between_polls(self, template: str) -> Room:
+        """Return how many evaluations the server can work on at once, as far as the run has seen."""
+        if not self._has_polled and (self._slots.is_settled or self.context.latencies.is_queued(template)):
+            return Room(self._slots.count, self._slots.count)  # requests that were held found it
+        return self.context.accepted.room(self._slots.count)
 
     def _may_read(self) -> bool:
         """Tell whether there is room for another case: enough are read ahead for the next request of each slot."""
         if self._options.strategy == "async":
-            return self._in_house < ACCEPTED_IN_HOUSE
-        rows = max((self._rows(waiting[0]) for waiting in self._waiting.values()), default=1)
-        return self._in_house < 2 * self._slots.count * rows
+            return self._in_house < ACCEPTED
+        rows, between_polls = 1, 0
+        for template in self._waiting:
+            if (plan := self._plans.get(template)) is not None:
+                rows = max(rows, plan.rows)
+                between_polls = self._room_between_polls(template).limit if plan.kind == "async" else between_polls
+        return self._in_house < min(ACCEPTED, between_polls + 2 * self._slots.count * rows)
 
     def _next_time(self, now: float) -> float | None:
         """Return when something becomes due by the clock alone; None if nothing does."""
@@ -240,7 +309,7 @@ class Run:
                 for queue, is_post in ((self._gets, False), (self._canaries, True), (self._posts, True))
                 if queue
             ]
-            times += [self._session.gate.opens_at(now, post=True)] if self._waiting else []
+            times += [self._session.gate.opens_at(now, post=True)] if not self._posts and self._may_begin() else []
         return min(times, default=None)
 
     async def _perform(self, ready_at: float, job: Job, send: Send) -> None:
@@ -248,7 +317,7 @@ class Run:
             now, post = anyio.current_time(), not send.call.repeatable
             if not self._leaves(now, job, post=post):
                 self._under_way.discard(job)  # the gate closed while this waited for its turn
-                self._queue(job, send).appendleft((ready_at, job, send))
+                self._put_back(ready_at, job, send)
                 self._changed.set()
                 return
             waited = now - ready_at
@@ -279,7 +348,7 @@ class Run:
         ended_at = anyio.current_time()
         refused = reply is not None and reply.status == 429
         self._session.gate.answered(now, ended_at, None if reply is None else reply.date, refused=refused)
-        self._advance(job, Event(ended_at, now, waited, reply, problem))
+        self._advance(job, Event(ended_at, now, waited, reply, problem, self._was_crowded(now, ended_at, reply)))
         self._changed.set()
 
     def _leaves(self, now: float, job: Job, *, post: bool) -> bool:
@@ -295,6 +364,13 @@ class Run:
             job.works[0].is_canary = True
         return True
 
+    def _was_crowded(self, sent_at: float, now: float, reply: Reply | None) -> bool:
+        """Tell whether a request was refused because more were at work than the server takes, and fewer will be."""
+        if reply is None or reply.status != NO_CAPACITY:
+            return False
+        self.context.accepted.refused(now)
+        return self._slots.was_crowded(sent_at) or self.context.accepted.was_crowded(sent_at)
+
     def _advance(self, job: Job, event: Event | None) -> None:
         """Tell a job what happened, and take what it wants to do next."""
         try:
@@ -303,6 +379,7 @@ class Run:
             self._take(job, action)
         except StopIteration as end:
             self._jobs.discard(job)
+            self._at_work -= len(job.works)
             self._finish(end.value)
         except Exception as error:  # noqa: BLE001  # a refused key pair ends all; drive() raises it
             self._fail(error)

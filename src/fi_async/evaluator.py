@@ -13,11 +13,22 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, overload
 
 import anyio
 
-from fi_async import calls
+from fi_async import calls, preview
 from fi_async._errors import ConfigurationError
 from fi_async._models import BatchRunResult, Case, EvalResult, Inputs, Outcome, TemplateLike
+from fi_async._plan import RunPlan
 from fi_async._report import Counts, Report
-from fi_async._settings import LOCAL, OMITTED, Connection, Omitted, RunFile, RunKeywords, RunOptions, Timeout
+from fi_async._settings import (
+    LOCAL,
+    OMITTED,
+    Connection,
+    Omitted,
+    RunFile,
+    RunKeywords,
+    RunOptions,
+    Timeout,
+    positive,
+)
 from fi_async.calls import Ask, Cases, Templates
 from fi_async.engine import fetch_once
 from fi_async.execution import Execution, poll_all
@@ -482,6 +493,42 @@ class AsyncEvaluator:
             spool=spool,
         )
 
+    async def plan(
+        self,
+        cases: Cases,
+        eval_templates: Templates,
+        *,
+        eval_config: Mapping[str, Any] | None = None,
+        latency: float | None = None,
+        **options: Unpack[RunKeywords],
+    ) -> RunPlan:
+        """Return what `gather` would take: requests, minutes, strategy and why, duplicate and invalid cases.
+
+        Evaluates nothing. Sends nothing either, but for the list of templates if a name is not a system template's.
+
+        Args:
+            cases: As of `gather`. A generator is read to its end.
+            eval_templates: As of `gather`.
+            eval_config: As of `gather`.
+            latency: Seconds that an evaluation takes, where you know it. Else what this client has seen, or 1 s.
+            **options: As of `gather`.
+
+        Raises:
+            ConfigurationError, NotFoundError: As `gather`.
+
+        Example:
+            >>> async def main():
+            ...     async with AsyncEvaluator.local() as ev:
+            ...         return await ev.plan([{"text": "[1]"}, {"text": "[1]"}, {"text": ""}], "is_json", latency=2.0)
+            >>> import asyncio
+            >>> plan = asyncio.run(main())
+            >>> plan.requests, plan.duplicates, plan.invalid
+            (2, 1, 1)
+        """
+        positive("", "latency", latency, optional=True)
+        ask = self._ask(eval_templates, eval_config, {}, None, options)
+        return await preview.plan(self._session, ask, cases, latency)
+
     def _ask(
         self,
         templates: Templates,
@@ -497,12 +544,17 @@ class AsyncEvaluator:
     def statistics(self) -> Mapping[str, Any]:
         """Return what the client knows of the server: limits and what is left of them, its slots, and what polls took.
 
-        With `shared_budget`, what all its clients left. Call it where the client is used, in its event loop.
+        `waiting_for` says in words what its runs wait for at the moment, such as "request limit, 14 s to the next
+        window"; None if for nothing but replies. With `shared_budget`, limits are what all its clients left.
+
+        Call it where the client is used, in its event loop.
         """
+        now = anyio.current_time()
         return {
-            **self._session.gate.statistics(anyio.current_time()),
+            **self._session.gate.statistics(now),
             "concurrency": self._session.slots().statistics(),
             "polling": self._session.polls.statistics(),
+            "waiting_for": self._session.waiting_for(now),
         }
 
     # The rest of the API

@@ -20,6 +20,8 @@ from fi_async._errors import (
 from fi_async._models import Case, Outcome
 from fi_async._report import Counts
 from fi_async._settings import RetryPolicy, Timeout
+from fi_async.pacing.accepted import AcceptedLimit
+from fi_async.pacing.latencies import Latencies
 from fi_async.pacing.polling import Completions
 from fi_async.pacing.rate import Gate
 from fi_async.pacing.retry import Decision, GiveUp, decide
@@ -74,6 +76,7 @@ class Event:
     Attributes:
         sent_at: When the call left.
         waited: Seconds it waited for its turn before that. No case's time runs meanwhile.
+        crowded: True if it was refused because more were under way than the server takes, and fewer will be.
     """
 
     now: float
@@ -81,6 +84,7 @@ class Event:
     waited: float = 0.0
     reply: Reply | None = None
     error: APIConnectionError | None = None
+    crowded: bool = False
 
 
 Steps = Generator[Action, Event, T]
@@ -105,6 +109,7 @@ class Work:
     eval_id: str | None = None
     began_at: float | None = None
     accepted_at: float | None = None
+    sent_at: float = 0.0
     seen_at: float = 0.0
     deadline: float | None = None
 
@@ -116,7 +121,7 @@ class Work:
             self.deadline += event.waited
         elif case_timeout is not None:
             self.deadline = event.sent_at + case_timeout
-        self.seen_at = event.now
+        self.sent_at, self.seen_at = event.sent_at, event.now
 
 
 @dataclass(eq=False, slots=True)
@@ -187,7 +192,12 @@ class Forgetful:
 
 @dataclass(slots=True)
 class Context:
-    """What the jobs of one run share."""
+    """What the jobs of one run share.
+
+    Attributes:
+        latencies: How long evaluations take, held and polled: what plans go by.
+        accepted: How many evaluations the server can work on at once, as their polls tell.
+    """
 
     backend: str
     timeout: Timeout
@@ -197,6 +207,8 @@ class Context:
     rng: random.Random
     counts: Counts = field(default_factory=Counts)
     ledger: Ledger = field(default_factory=Forgetful)
+    latencies: Latencies = field(default_factory=Latencies)
+    accepted: AcceptedLimit = field(default_factory=AcceptedLimit)
 
 
 def ask(
@@ -218,7 +230,7 @@ def ask(
     Raises:
         FiAsyncError: The last attempt's error; an AmbiguousError if the policy forbids another.
     """
-    failures = throttles = 0
+    failures = throttles = crowds = 0
     while True:
         event = yield Send(call, _deadline(call, works))
         _note(call, event, context, works)
@@ -232,8 +244,9 @@ def ask(
         decision = decide(
             problem,
             repeatable=call.repeatable,
-            failures=failures + 1,
+            failures=failures + (not event.crowded),
             throttles=throttles + 1,
+            crowds=crowds + event.crowded,
             policy=context.policy,
             rng=context.rng,
         )
@@ -242,7 +255,7 @@ def ask(
             not decision.throttled
             and (too_late(event.now + decision.delay, works) or (give_up is not None and give_up(problem)))
         ):
-            raise _final(problem, decision, failures + throttles + 1)
+            raise _final(problem, decision, failures + throttles + crowds + 1)
         if not decision.ambiguous and not call.repeatable:
             context.ledger.void(works)
         if decision.throttled:
@@ -251,7 +264,7 @@ def ask(
             _begin_anew(call, works)
             yield Hold(event.now + decision.delay, server_until=_window_end(event, problem))
             continue
-        failures += 1
+        failures, crowds = failures + (not event.crowded), crowds + event.crowded
         context.counts.retries += 1
         if decision.ambiguous:
             note_duplicates(context, works)

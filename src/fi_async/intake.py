@@ -17,6 +17,7 @@ from fi_async.cases.rows import Row, Source
 from fi_async.cases.tables import in_memory
 from fi_async.flow import Context, Job, Work
 from fi_async.jobs import accept, outcome, score
+from fi_async.pacing.planner import Kind
 from fi_async.protocol import inputs
 from fi_async.protocol.requests import ROWS_OF_SEVERAL_LISTS, Parameters, max_rows
 
@@ -65,9 +66,9 @@ class Intake:
     context: Context
     options: RunOptions
 
-    def begin(self, works: Sequence[Work]) -> Job:
-        """Return the job that evaluates some rows of one template in one request."""
-        return accept(works, self.context) if self.options.strategy == "async" else score(works, self.context)
+    def begin(self, works: Sequence[Work], kind: Kind) -> Job:
+        """Return the job that evaluates some rows of one template in one request, held or polled."""
+        return accept(works, self.context) if kind == "async" else score(works, self.context)
 
     def works(self, items: Sequence[Inputs | Case]) -> list[Work]:
         """Return the works of some cases.

@@ -72,7 +72,13 @@ def fetch(call: HttpCall, read: Callable[[Reply], T], context: Context) -> Job:
 
 def score(works: Sequence[Work], context: Context) -> Job:
     """Return a job that evaluates some rows in one request and holds it until they are scored."""
-    return _submit(works, context, is_async=False, then=lambda work, result: _scored(work, context, result))
+
+    def scored(work: Work, result: EvalResult) -> Outcome:
+        # The rows of a batch run one after the other: each took its share.
+        context.latencies.held(work.parameters.template, (work.seen_at - work.sent_at) / len(works))
+        return _scored(work, context, result)
+
+    return _submit(works, context, is_async=False, then=scored)
 
 
 def accept(works: Sequence[Work], context: Context) -> Job:
@@ -232,11 +238,13 @@ def _until_due(work: Work, row: Accepted, context: Context) -> Steps[None]:
 
 def _learn(work: Work, row: Accepted, context: Context, answer: responses.Progress | FiAsyncError) -> None:
     """Tell what an answer says of how long evaluations take; one that failed says nothing."""
-    age = work.seen_at - row.at
+    age, template = work.seen_at - row.at, work.parameters.template
     if isinstance(answer, FiAsyncError):
         context.completions.lost(row, age)
     elif answer.result is not None:
         context.completions.done(row, age)
+        context.latencies.polled(template, context.completions.typical(template))
+        context.accepted.done(work.seen_at)
     elif not answer.is_done:
         context.completions.pending(row, age)
 

@@ -6,18 +6,29 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from typing import Protocol
+from weakref import WeakSet
 
 import anyio
 
 from fi_async._settings import Concurrency, Connection, RunOptions
 from fi_async.flow import Context
+from fi_async.pacing.latencies import Latencies
 from fi_async.pacing.lateness import Tally
 from fi_async.pacing.polling import Completions
 from fi_async.pacing.rate import Gate
+from fi_async.pacing.waiting import Standing, waiting_for
 from fi_async.protocol.templates import Templates
 from fi_async.shared import SharedBudget
 from fi_async.slots import Slots
 from fi_async.transport import Transport
+
+
+class Waiter(Protocol):
+    """A run, as far as its session asks."""
+
+    def standing(self, now: float) -> Standing:
+        """Return how it stands."""
 
 
 class Session:
@@ -46,6 +57,8 @@ class Session:
         self.budget = budget
         self.gate = Gate(budget)
         self.polls = Tally()
+        self.latencies: dict[str, float] = {}
+        self.runs: WeakSet[Waiter] = WeakSet()
         self.rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
         self.wall_clock: Callable[[], float] = time.time
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -56,6 +69,7 @@ class Session:
         """Return a session that shares all but the bound on requests under way."""
         other = Session(self.connection, self.transport, concurrency, self.rng, self.budget)
         other.templates, other.gate, other.polls = self.templates, self.gate, self.polls
+        other.latencies, other.runs = self.latencies, self.runs
         other.wall_clock = self.wall_clock
         return other
 
@@ -69,6 +83,11 @@ class Session:
         """Return the slots for requests that runs share."""
         self._bind()
         return self._slots
+
+    def waiting_for(self, now: float) -> str | None:
+        """Return what its runs wait for: the first that waits for anything."""
+        said = (waiting_for(run.standing(now)) for run in list(self.runs))
+        return next((words for words in said if words is not None), None)
 
     def listing(self) -> anyio.Lock:
         """Return what lets one task at a time ask for the list of templates."""
@@ -92,6 +111,7 @@ class Session:
             timeout=options.timeout,
             policy=options.retry_policy(),
             completions=Completions(options.poll_interval, self.polls),
+            latencies=Latencies(self.latencies),
             gate=self.gate,
             rng=self.rng,
         )

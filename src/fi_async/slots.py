@@ -10,6 +10,7 @@ import anyio
 
 from fi_async._settings import Concurrency
 from fi_async.pacing.concurrency import AdaptiveConcurrency
+from fi_async.pacing.planner import Room
 from fi_async.protocol.responses import Reply
 
 _OVERLOADED: Final = frozenset({502, 503, 504})  # what a server says, or a proxy for it, when it has too much to do
@@ -37,6 +38,16 @@ class Slots:
         """How many there are now."""
         return int(self._limiter.total_tokens)
 
+    @property
+    def room(self) -> Room:
+        """How many there are, and how many there may be in a while."""
+        return Room(self.count, self.count) if self._adaptive is None else self._adaptive.room
+
+    @property
+    def is_settled(self) -> bool:
+        """True if as many as there are were found to be what the server can do with."""
+        return self._adaptive is not None and self._adaptive.is_settled
+
     async def __aenter__(self) -> None:
         await self._limiter.acquire()
 
@@ -61,6 +72,10 @@ class Slots:
             outcome = "neutral"
         self._adaptive.ended(now, now - began, outcome=outcome)
         self._limiter.total_tokens = self._adaptive.limit
+
+    def was_crowded(self, began: float) -> bool:
+        """Tell whether the limit was lowered since a request left: then more were under way than the server takes."""
+        return self._adaptive is not None and self._adaptive.was_crowded(began)
 
     def statistics(self) -> Mapping[str, Any]:
         """Return how many slots there are and are taken, and why."""

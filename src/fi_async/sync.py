@@ -185,6 +185,7 @@ class Evaluator:
     evaluate = _blocking(AsyncEvaluator.evaluate)
     get_eval_result = _blocking(AsyncEvaluator.get_eval_result)
     gather = _blocking(AsyncEvaluator.gather)
+    plan = _blocking(AsyncEvaluator.plan)
     poll = _blocking(AsyncEvaluator.poll)
     list_evaluations = _blocking(AsyncEvaluator.list_evaluations)
     evaluate_pipeline = _blocking(AsyncEvaluator.evaluate_pipeline)

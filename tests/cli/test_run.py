@@ -430,6 +430,28 @@ def test_lines_where_there_is_no_terminal(source, cli, stdin, embedded, monkeypa
     assert cli("run", "in.jsonl --eval is_json --backend local --no-progress").err == ""
 
 
+def test_lines_say_what_is_waited_for(cli, jsonl, embedded, monkeypatch):
+    embedded(latency=0.3)
+    monkeypatch.setattr(Lines, "every", 0.15)
+    ended = cli("run", jsonl(*[{"text": "1"}] * 2), "--eval is_json --concurrency 1 --backend local")
+    assert ended.err.splitlines()[0].endswith("  waiting for concurrency 1")
+
+
+def test_a_dry_run_prints_the_plan_and_evaluates_nothing(cli, jsonl, embedded):
+    app = embedded()
+    file = jsonl({"text": "1"}, {"text": "1"})
+    ended = cli("run", file, "--eval is_json --backend local --dry-run")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith("2 cases, 2 evaluations, 2 requests, about 1.0 s. What sets the time: ")
+    assert "duplicates of earlier cases, which would be paid again: 1\n" in ended.out
+    told = cli("run", file, "--eval is_json --backend local --dry-run --json").summary
+    assert (told["cases"], told["requests"], told["templates"][0]["strategy"]) == (2, 2, "sync")
+    assert app.statistics()["requests"] == 0
+    ended = cli("run", jsonl({"text": "1"}, {"text": ""}), "--eval is_json --backend local --dry-run")
+    assert ended.code == 1
+    assert "invalid cases, which cannot be sent: 1\n  case 1: the input 'text' is blank" in ended.out
+
+
 def test_options_reach_the_engine(cli, jsonl, lines, embedded):
     app = embedded()
     options = "--model turing_small --strategy async --on-ambiguous fail --timeout 9 --concurrency 3 --out out.jsonl"

@@ -319,7 +319,7 @@ async def test_with_options_shares_the_connections_and_nothing_else():
         assert other._session.transport is ev._session.transport
         report = await other.gather(texts(4), "contains", eval_config=NEEDLE)
         assert (report.wall_s, report.results[0].model) == (2.0, "turing_large")
-        assert repr(ev) == "<AsyncEvaluator local concurrency=16>"
+        assert repr(ev) == "<AsyncEvaluator local concurrency=auto>"
         assert (await ev.gather(texts(4), "contains", eval_config=NEEDLE)).wall_s == 1.0
 
 
@@ -360,7 +360,7 @@ def test_without_keys_the_error_names_the_variables_and_the_way_out(monkeypatch)
     with pytest.raises(MissingCredentialsError, match=r"^FI_SECRET_KEY missing"):
         AsyncEvaluator()
     monkeypatch.setenv("FI_BASE_URL", "local")
-    assert repr(AsyncEvaluator()) == "<AsyncEvaluator local concurrency=16>"
+    assert repr(AsyncEvaluator()) == "<AsyncEvaluator local concurrency=auto>"
 
 
 async def test_the_environment_chooses_the_embedded_backend(monkeypatch):

@@ -148,7 +148,7 @@ async def test_a_server_error_is_retried_with_growing_delays():
 
 async def test_retries_end():
     app = Scripted(error(503, "down"))
-    async with client(app, max_retries=2) as ev:
+    async with client(app, max_retries=2, concurrency=16) as ev:
         report = await needles(ev, texts(1))
     (outcome,) = report.outcomes
     assert len(app.requests) == outcome.attempts == 3

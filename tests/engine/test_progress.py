@@ -44,11 +44,12 @@ async def test_a_function_is_told_twice_a_second_and_at_the_end():
 
 async def test_it_tells_what_a_run_waits_for():
     told = []
-    await gathered(told.append, limits=[Limit(2, per="minute")])
-    waiting = [each for each in told if each.waiting_for]
-    assert waiting[0].waiting_for == "a rate limit, 58 s"
+    await gathered(told.append, limits=[Limit(2, per="minute")], rows=1)
+    assert {each.waiting_for for each in told[:2]} == {"concurrency 1"}
+    waiting = [each for each in told if each.waiting_for and "limit" in each.waiting_for]
+    assert waiting[0].waiting_for == "request limit, 58 s to the next window"
     assert (waiting[0].done, waiting[0].rate, waiting[0].eta_s) == (2, 2 / 60, 60.0)
-    assert (waiting[-1].waiting_for, waiting[-1].eta_s) == ("a rate limit, 1 s", 2.5)
+    assert (waiting[-1].waiting_for, waiting[-1].eta_s) == ("request limit, 1 s to the next window", 2.5)
 
 
 @pytest.mark.parametrize(
@@ -90,8 +91,8 @@ async def test_a_function_that_fails_costs_no_results(caplog):
 async def test_lines_come_every_five_seconds_where_there_is_no_terminal(capsys):
     await gathered(True, count=12)
     assert capsys.readouterr().err.splitlines() == [
-        "4/12  scored 4  failed 0  0.8/s  elapsed 0:00:05  eta 0:00:10",
-        "9/12  scored 9  failed 0  0.9/s  elapsed 0:00:10  eta 0:00:03",
+        "4/12  scored 4  failed 0  0.8/s  elapsed 0:00:05  eta 0:00:10  waiting for concurrency 1",
+        "9/12  scored 9  failed 0  0.9/s  elapsed 0:00:10  eta 0:00:03  waiting for concurrency 1",
         "12/12  scored 12  failed 0  1.0/s  elapsed 0:00:12",
     ]
     await gathered(True, count=4)
@@ -128,7 +129,7 @@ async def test_a_bar_in_a_terminal_lets_logs_through_above_it(terminal):
             await ev.gather(cases(), "contains", eval_config=NEEDLE, progress=True)
         log.removeHandler(handler)
         assert handler.stream is sys.stderr is terminal
-        assert "\ra line of a log\n" in terminal.getvalue().replace("\x1b[2K", "")
+        assert "\ra line of a log\n" in strip(terminal.getvalue())
         assert "scored 3 failed 0" in strip(terminal.getvalue())
 
 
@@ -138,8 +139,8 @@ def strip(text):
 
 async def test_a_bar_says_what_it_waits_for(terminal):
     with redirect_stderr(terminal):
-        await gathered(True, limits=[Limit(2, per="minute")])
-        assert "waiting for a rate limit, 58 s" in terminal.getvalue()
+        await gathered(True, limits=[Limit(2, per="minute")], rows=1)
+        assert "waiting for request limit, 58 s to the next window" in terminal.getvalue()
         assert "eta 0:01:00" in strip(terminal.getvalue())
 
 

@@ -65,7 +65,7 @@ def test_a_case_becomes_a_job_for_each_template(strategy, is_async):
     works = taken.admit(7, {"output": "o", "expected": "e"})
     assert [(work.index, work.parameters.template) for work in works] == [(7, "tone"), (7, "similarity")]
     for work in works:
-        action = begin(taken.begin([work]))
+        action = begin(taken.begin([work], strategy))
         assert isinstance(action, Send)
         assert (b'"is_async":true' in action.call.body) is is_async
 

@@ -49,7 +49,7 @@ def test_a_burst_before_a_limit_promises_no_other():
     made = meter(*(n / 100 for n in range(300)), total=900)
     assert made.progress(3.0).eta_s == pytest.approx(6.0)
     held = made.progress(3.0, opens_in=57.0)
-    assert (held.rate, held.waiting_for) == (5.0, "a rate limit, 57 s")
+    assert held.rate == 5.0
     assert held.eta_s == pytest.approx(120.0, abs=0.02)
     assert made.progress(30.0, opens_in=30.0).eta_s == pytest.approx(held.eta_s - 27.0)
 
@@ -61,7 +61,9 @@ def test_no_run_ends_before_its_limit_opens():
 
 
 def test_a_limit_that_does_not_say_when_it_ends():
-    assert meter(1.0).progress(2.0, opens_in=math.inf) == Progress(1, 0, None, 0, 0.5, 2.0, None, "a rate limit to end")
+    said = "request limit: probe is out"
+    held = meter(1.0).progress(2.0, opens_in=math.inf, waiting_for=said)
+    assert held == Progress(1, 0, None, 0, 0.5, 2.0, None, said)
 
 
 def test_all_done_takes_no_longer():
@@ -77,8 +79,8 @@ def test_all_done_takes_no_longer():
         (Progress(0, 0, None, 1, 0.0, 5.0), "0/?  scored 0  failed 0  0.0/s  elapsed 0:00:05"),
         (Progress(9, 2, 90, 1, 0.9, 10.0, 90.0), "9/90  scored 7  failed 2  0.9/s  elapsed 0:00:10  eta 0:01:30"),
         (
-            Progress(9, 0, None, 0, 1.0, 3700.0, None, "a rate limit, 3 s"),
-            "9/?  scored 9  failed 0  1.0/s  elapsed 1:01:40  waiting for a rate limit, 3 s",
+            Progress(9, 0, None, 0, 1.0, 3700.0, None, "request limit, 3 s to the next window"),
+            "9/?  scored 9  failed 0  1.0/s  elapsed 1:01:40  waiting for request limit, 3 s to the next window",
         ),
     ],
 )

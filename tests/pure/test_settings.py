@@ -93,13 +93,13 @@ def test_max_retry_after_is_a_number_of_seconds(value):
 def test_the_run_options_have_defaults():
     options = RunOptions()
     assert dataclasses.asdict(options) == {
-        "concurrency": 16,
+        "concurrency": "auto",
         "timeout": dataclasses.asdict(Timeout()),
         "max_retries": 4,
         "on_ambiguous": "resubmit",
         "on_stalled": "fail",
         "model_name": None,
-        "strategy": "sync",
+        "strategy": "auto",
         "fill_missing": True,
         "extra_keys": "forbid",
         "poll_interval": None,
@@ -123,9 +123,9 @@ def test_concurrency_is_auto_or_a_whole_number_from_one(value):
 @pytest.mark.parametrize(
     ("name", "value", "allowed"),
     [
-        ("strategy", "batch", "'sync', 'async'"),
+        ("strategy", "batch", "'auto', 'sync', 'async'"),
         ("extra_keys", "allow", "'forbid', 'ignore'"),
-        ("strategy", [], "'sync'"),
+        ("strategy", [], "'auto'"),
     ],
 )
 def test_the_words_of_an_option_are_named(name, value, allowed):

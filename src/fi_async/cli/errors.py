@@ -25,7 +25,7 @@ INTERRUPTED: Final = 130
 EXIT_CODES: Final = """\
 Exit codes:
   0    every case is scored; with --min or --coverage: it is good enough
-  1    some cases have no score
+  1    some cases have no score; with --dry-run, some cannot be sent
   2    wrong usage: an unknown flag, template or column, a wrong value, no file
   3    it could not be done: the key pair is refused, the server unreachable
   4    with --min: below it

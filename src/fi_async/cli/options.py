@@ -18,6 +18,11 @@ _FROM_ZERO = validators.Number(gte=0)
 _AS_SET = RunOptions()
 
 
+def _from_one(type_: object, value: int | str) -> None:
+    if value != "auto":
+        _FROM_ONE(type_, value)
+
+
 def _short(value: object) -> str:
     return f"{value:g}"
 
@@ -36,13 +41,13 @@ class RunFlags:
     Attributes:
         evals: Templates to evaluate each row under, one or several.
         model: The judge, such as turing_small.
-        concurrency: Requests under way at once.
-        out: Write every outcome to this file as it comes: .csv, .parquet, .sqlite, or else one JSON object a line.
+        concurrency: Requests under way at once; auto finds how many the server can do with.
+    out: Write every outcome to this file as it comes: .csv, .parquet, .sqlite, or else one JSON object a line.
         backend: Who evaluates. Omitted: cloud if FI_API_KEY and FI_SECRET_KEY are set, else local.
         timeout: Seconds that one case may take: 600, and less once it is known how long others take.
         on_ambiguous: Whether to send again what was sent and got no reply: it may have been evaluated, and paid.
         max_retries: Repeats of a request that failed; waiting for a rate limit is not counted.
-        strategy: Hold each request until it is scored (sync), or submit and poll (async).
+        strategy: Hold each request until it is scored (sync), submit and poll (async), or what is quicker (auto).
         param: The template's parameters; values are JSON, or else text. Of several templates: TEMPLATE.KEY=VALUE.
         mapping: Take the template's key from a column of another name.
         constants: Give every case this key; values are JSON, or else text.
@@ -57,17 +62,20 @@ class RunFlags:
         error_rate: Let --fail-fast be wrong so often, to stop much sooner; rows are taken in random order.
         no_progress: Show no progress.
         json: Print the summary as one JSON object.
+        dry_run: Evaluate nothing: print what the run would take, and which rows cannot be sent.
     """
 
     evals: Annotated[list[str], Several, Parameter(name="--eval", metavar="NAME...")]
     model: Annotated[str | None, Parameter(metavar="NAME")] = None
-    concurrency: Annotated[int, Parameter(metavar="N", validator=_FROM_ONE)] = 16
+    concurrency: Annotated[int | Literal["auto"], Parameter(metavar="auto|N", validator=_from_one)] = (
+        _AS_SET.concurrency
+    )
     out: Annotated[Path | None, Parameter(metavar="PATH")] = None
     backend: Literal["cloud", "local"] | None = None
     timeout: Annotated[float | None, Parameter(metavar="SECONDS", validator=_POSITIVE)] = None
     on_ambiguous: Literal["resubmit", "fail"] = _AS_SET.on_ambiguous
     max_retries: Annotated[int, Parameter(metavar="N", validator=validators.Number(gte=0))] = _AS_SET.max_retries
-    strategy: Literal["sync", "async"] = _AS_SET.strategy
+    strategy: Literal["auto", "sync", "async"] = _AS_SET.strategy
     param: Annotated[list[str] | None, Several, Parameter(metavar="KEY=VALUE...")] = None
     mapping: Annotated[list[str] | None, Several, Parameter(name="--map", metavar="KEY=COLUMN...")] = None
     constants: Annotated[list[str] | None, Several, Parameter(name="--set", metavar="KEY=VALUE...")] = None
@@ -82,6 +90,7 @@ class RunFlags:
     error_rate: Annotated[float | None, Parameter(metavar="RATE", validator=_WITHIN)] = None
     no_progress: Annotated[bool, Flag] = False
     json: Annotated[bool, Flag] = False
+    dry_run: Annotated[bool, Flag] = False
 
 
 @Parameter(name="*")

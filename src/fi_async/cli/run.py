@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any, Final
 
+from fi_async._plan import RunPlan
 from fi_async.calls import Cases
 from fi_async.cases.rows import Source
 from fi_async.cli import asked, errors, terminal
@@ -69,6 +70,8 @@ def run_file(file: str, flags: RunFlags) -> int:
         ImpossibleError, FiAsyncError, OSError: It could not be done, or not to its end.
     """
     plan = _plan(file, flags)
+    if flags.dry_run:
+        return _print_plan(asyncio.run(_dry_run(plan)), as_json=flags.json)
     totals = Totals(plan.templates)
     began = monotonic()
     trouble: BaseException | None = None
@@ -108,11 +111,22 @@ def _plan(file: str, flags: RunFlags) -> Plan:
         templates=names,
         config=config,
         source=source,
-        patience=min(flags.concurrency, _MOST_UNREACHABLE),
+        patience=_MOST_UNREACHABLE if flags.concurrency == "auto" else min(flags.concurrency, _MOST_UNREACHABLE),
         shows_progress=not flags.no_progress,
         judge=judge_of(flags, names, source),
         shuffled=flags.error_rate is not None,
     )
+
+
+async def _dry_run(plan: Plan) -> RunPlan:
+    cases, _ = _cases(plan)
+    async with plan.evaluator as ev:
+        return await ev.plan(cases, plan.templates, eval_config=plan.config)
+
+
+def _print_plan(plan: RunPlan, *, as_json: bool) -> int:
+    print(json.dumps(plan.as_dict(), indent=2) if as_json else plan)
+    return errors.INCOMPLETE if plan.invalid else errors.DONE
 
 
 async def _evaluate(plan: Plan, totals: Totals, sink: Sink) -> None:

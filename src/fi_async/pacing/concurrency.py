@@ -10,7 +10,8 @@ latency without a queue (Little's law; Netflix concurrency-limits keeps to the s
     held      for a while; then it grows again, to see whether there is more now. Each time in a row that there
               is not, the next try waits twice as long: on a server that refuses, tries cost refusals.
     shrunk    on overload, once an episode: what was sent before the cut is no evidence after it. By a tenth if
-              refused at once, for then the bound is just here; by half if it took long, for then there is a queue.
+              refused at once, for then the bound is just here; cut after cut by more, for then it is far below;
+              by half if it took long, for then there is a queue.
               Also by half if throughput fell by half while latency rose: a lower capacity, or only slower work
               (they look alike); so it grows again at once, which finds the knee in either case.
 
@@ -29,6 +30,8 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Mapping
 from typing import Final, Literal
+
+from fi_async.pacing.planner import Room
 
 _USED: Final = 0.9  # of the limit under way: less is no evidence of what the limit does
 _GROWN: Final = 1.5  # throughput to that of the last round: halfway from 1 (saturated) to 2 (doubled)
@@ -62,7 +65,8 @@ class AdaptiveConcurrency:
         self._under_way = 0
         self._ends: deque[float] = deque(maxlen=4 * self._most)  # when the last ones completed
         self._used_at = self._cut_at = float("-inf")
-        self._episodes = self._failed = self._patience = 0
+        self._cut_from = 0
+        self._episodes = self._failed = self._patience = self._in_a_row = 0
         self._signals = self._throughput = self._latency = self._unqueued = 0.0
         self._used = True
         self._grow(0.0, "growing: from the start")
@@ -71,6 +75,16 @@ class AdaptiveConcurrency:
     def limit(self) -> int:
         """How many requests may be under way."""
         return self._limit
+
+    @property
+    def room(self) -> Room:
+        """The limit, and how far it may rise as things stand."""
+        return Room(self._limit, self._most if self._growing else self._limit)
+
+    @property
+    def is_settled(self) -> bool:
+        """True if the limit was found, for now: more under way would complete no more, or be refused."""
+        return not self._growing and self._limit < self._most
 
     def started(self, now: float) -> None:
         """Take note that a request left."""
@@ -115,6 +129,10 @@ class AdaptiveConcurrency:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} limit={self._limit} ({self.statistics()['why']})>"
+
+    def was_crowded(self, sent: float) -> bool:
+        """Tell whether the limit was lowered since a request left: then more were under way than the server takes."""
+        return sent <= self._cut_at and self._cut_from > self._least
 
     def _see_use(self, now: float) -> None:
         if self._under_way >= _USED * self._limit:
@@ -189,13 +207,15 @@ class AdaptiveConcurrency:
             self._failed = 0 if self._grew or not self._base else self._failed + 1
         elif self._base:  # out of the blue; before the first round held, it is the failed try's aftermath
             self._failed = 0
-        self._shrink(now, _QUICK_CUT if latency < self._unqueued else _SLOW_CUT, "refusals or timeouts")
+        self._in_a_row = 0 if tried or self._base else self._in_a_row + 1
+        factor = max(_QUICK_CUT**2**self._in_a_row, _SLOW_CUT) if latency < self._unqueued else _SLOW_CUT
+        self._shrink(now, factor, "refusals or timeouts")
         self._hold()
         if not tried:  # one cut after another: patience began with the first
             self._patience = min(patience, self._patience)
 
     def _shrink(self, now: float, factor: float, why: str) -> None:
         before, self._limit = self._limit, max(self._least, min(round(self._limit * factor), self._limit - 1))
-        self._cut_at, self._signals = now, 0.0
+        self._cut_at, self._cut_from, self._signals = now, before, 0.0
         self._episodes += 1
         self._why = f"shrunk: {why} at {before}"

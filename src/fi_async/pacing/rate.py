@@ -9,11 +9,14 @@ from typing import Any, Final
 
 from fi_async._settings import Limit
 from fi_async.pacing.clock import ServerClock
+from fi_async.pacing.planner import Headroom
 from fi_async.pacing.quota import Quota
 from fi_async.pacing.sharing import Budget, Standing, Use
+from fi_async.pacing.waiting import Obstacle
 
 _TRUST: Final = 1.0  # seconds that this machine's clock and the server's are taken to differ at most, until it is told
 _LOOK_AGAIN: Final = 0.05  # seconds until a shared budget is asked again that was busy
+_MINUTE: Final = 60.0  # the window of a limit of requests that nobody told: the platform counts by the UTC minute
 _TRANSIT: Final = 0.25  # seconds after which a request has surely arrived; at a boundary it counts on both sides
 
 
@@ -75,6 +78,11 @@ class Window:
             before, self._before = self._before, 0
             self.use(now, before, clock)
 
+    def next_in(self, now: float, clock: ServerClock) -> float:
+        """Return the seconds until the next window begins."""
+        length = self.limit.seconds
+        return length - clock.earliest(now) % length if clock.is_known else length
+
     def left(self, now: float, clock: ServerClock) -> int:
         """Return how much may still be used in the present window."""
         if not clock.is_known:
@@ -124,6 +132,11 @@ class Allowance:
         """Take note that a client of the same budget was refused: what had left here is our part of the window."""
         self._sent = max(1, self._sent)
         self.learned, self._step = self._sent, 1
+
+    @property
+    def rest(self) -> int:
+        """How many may still leave in this window, before one has to ask."""
+        return max(0, (self.learned or 0) - self._sent)
 
     def begin_window(self) -> None:
         """Count from zero: the window that refused has ended."""
@@ -256,6 +269,27 @@ class Gate:
         self._told = max(self._told, standing.closed_until)
         self._has_asked = True
 
+    def obstacle(self, now: float, *, post: bool) -> Obstacle | None:
+        """Return what keeps a request from leaving now, if anything does; of several, what opens last."""
+        found = [Obstacle("request", self._closed_until - now)]
+        if post:
+            closes = self.quota.opens_at(now, self.clock) - now
+            found.append(Obstacle("evaluation", closes, by_canary=self.quota.is_closed))
+        found += [
+            Obstacle("request" if w.limit.of == "requests" else "evaluation", w.opens_at(now, 1, self.clock) - now)
+            for w in self._windows
+            if _amount(w.limit, post=post, rows=1)
+        ]
+        last = max(found, key=lambda each: each.opens_in)
+        if last.opens_in > 0:
+            return last
+        return None if self._allowance.may_leave() else Obstacle("request", math.inf)
+
+    def room(self, now: float) -> float:
+        """Return how many rows may leave together now; 1 if none may."""
+        windows = [w.left(now, self.clock) for w in self._windows if w.limit.of == "evaluations"]
+        return max(1, min([self.quota.room(), *windows]))
+
     def left(self, now: float, *, post: bool, rows: int = 1) -> bool:
         """Take note of a request that leaves now, and tell whether its rows are a canary of the evaluations' quota."""
         if self._closed_until and now >= self._closed_until:
@@ -280,6 +314,29 @@ class Gate:
         """True once requests were more than may leave: one was refused, or had to wait for a given limit."""
         was_full = any(window.was_full for window in self._windows if window.limit.of == "requests")
         return self.refusals > 0 or self._allowance.learned is not None or was_full
+
+    def headroom(self, now: float, unsent: int = 0) -> list[Headroom]:
+        """Return what each limit lets through, given and learned; so many requests are about to leave."""
+        found = [
+            Headroom(
+                w.limit.of,
+                w.limit.count,
+                w.limit.seconds,
+                w.left(now, self.clock) - (unsent if w.limit.of == "requests" else 0),
+                w.next_in(now, self.clock),
+            )
+            for w in self._windows
+        ]
+        if self._allowance.learned is not None:
+            closed = max(0.0, self._closed_until - now)
+            # A window begins as the gate opens.
+            rest = self._allowance.learned if self._closed_until else self._allowance.rest
+            left = 0 if closed else rest - unsent
+            found.append(Headroom("requests", self._allowance.learned, _MINUTE, left, closed or _MINUTE))
+        if self.quota.learned is not None and self.quota.period is not None:
+            left = 0 if self.quota.is_closed else int(self.quota.room())
+            found.append(Headroom("evaluations", self.quota.learned, self.quota.period, left, self.quota.period))
+        return found
 
     def statistics(self, now: float) -> Mapping[str, Any]:
         """Return what the gate knows: limits and what is left of each, what was learned, when it opens.

@@ -5,6 +5,7 @@
     429                                             Retry, all wait         Retry, all wait
     "failed" with rate_limited                      Retry, all wait         -
     no reply, cut-off reply, 5xx                    ambiguous               Retry
+    503 while too many requests were under way      ambiguous, no failure   Retry, no failure
     any other refusal, or a failed evaluation       GiveUp                  GiveUp
 
 An ambiguous request may have been evaluated, and paid. `on_ambiguous` says whether it is sent again.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import Final
 
 from fi_async._errors import (
     APIConnectionError,
@@ -25,6 +27,8 @@ from fi_async._errors import (
 )
 from fi_async._settings import RetryPolicy
 from fi_async.pacing import backoff
+
+NO_CAPACITY: Final = 503  # the status of a refusal for want of capacity
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +69,19 @@ def decide(
     policy: RetryPolicy,
     rng: random.Random,
     throttles: int = 1,
+    crowds: int = 0,
 ) -> Decision:
     """Return what to do after a request failed.
 
     Args:
         error: What happened.
         repeatable: True if the request may be sent twice without harm.
-        failures: Failed attempts so far, this one included; throttled ones did not fail.
+        failures: Failed attempts so far, this one included; throttled and crowded ones did not fail.
         policy: What the user allows.
         rng: Draws the jitter.
         throttles: How often a limit was met so far, this time included.
+        crowds: How often it was refused so far because more were under way than the server takes, this time included.
+            Fewer are the next time, so this ends, and no case is lost to what the client itself caused.
     """
     if _is_throttle(error):
         if policy.max_retries == 0:
@@ -85,8 +92,8 @@ def decide(
     if ambiguous and policy.on_ambiguous == "fail":
         return GiveUp(ambiguous=True, forbidden=True)
     never_sent = isinstance(error, APIConnectionError) and not error.sent
-    if (lost or never_sent) and failures <= policy.max_retries:
-        return Retry(backoff.delay(failures, rng), ambiguous=ambiguous)
+    if (lost or never_sent) and failures <= policy.max_retries > 0:
+        return Retry(backoff.delay(failures + crowds, rng), ambiguous=ambiguous)
     return GiveUp(ambiguous=ambiguous)
 
 

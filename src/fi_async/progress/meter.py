@@ -25,7 +25,8 @@ class Progress:
             nothing can end there, so a burst before does not promise another.
         elapsed_s: Seconds since the run began.
         eta_s: Seconds until all are done, at this rate; None if that is not known.
-        waiting_for: What holds up the next request, such as "a rate limit, 12 s"; None if nothing does.
+        waiting_for: What holds up the run, such as "request limit, 12 s to the next window"; None if nothing but
+            replies does.
     """
 
     done: int
@@ -65,13 +66,16 @@ class Meter:
             self._recent.append([second, 0])
         self._recent[-1][1] += 1
 
-    def progress(self, now: float, *, in_flight: int = 0, opens_in: float = 0.0) -> Progress:
+    def progress(
+        self, now: float, *, in_flight: int = 0, opens_in: float = 0.0, waiting_for: str | None = None
+    ) -> Progress:
         """Return how far the run is.
 
         Args:
             now: The time.
             in_flight: As of Progress.
             opens_in: Seconds until another request may leave; infinite if an answer has to come first.
+            waiting_for: As of Progress.
         """
         elapsed = now - self._began
         while self._recent and self._recent[0][0] < elapsed - WINDOW:
@@ -86,7 +90,7 @@ class Meter:
             rate=rate,
             elapsed_s=elapsed,
             eta_s=self._eta(now, rate, opens_in),
-            waiting_for=_waiting_for(opens_in),
+            waiting_for=waiting_for,
         )
 
     def _eta(self, now: float, rate: float, opens_in: float) -> float | None:
@@ -98,9 +102,3 @@ class Meter:
         # The rate spreads what ended over the whole wait: what is waited already lies behind.
         waited = now - self._last if opens_in > 0 else 0.0
         return max(opens_in, left / rate - waited)
-
-
-def _waiting_for(opens_in: float) -> str | None:
-    if opens_in <= 0:
-        return None
-    return f"a rate limit, {math.ceil(opens_in)} s" if math.isfinite(opens_in) else "a rate limit to end"

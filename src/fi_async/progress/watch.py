@@ -10,36 +10,36 @@ from contextlib import asynccontextmanager
 import anyio
 
 from fi_async._models import Outcome
+from fi_async.pacing.waiting import Standing, waiting_for
 from fi_async.progress.displays import Asked, Display, display_of
 from fi_async.progress.meter import Meter, Progress
 
 _log = logging.getLogger(__name__)
 
-Standing = Callable[[float], tuple[int, float]]
-"""Tells at a time how many evaluations are in flight, and the seconds until another request may leave."""
-
 
 @asynccontextmanager
 async def watched(
-    asked: Asked, total: Callable[[], int | None], standing: Standing
+    asked: Asked, total: int | None, standing: Callable[[float], Standing]
 ) -> AsyncGenerator[Callable[[Outcome], None]]:
     """Show a run's progress while entered; what it yields takes each outcome.
 
     Args:
         asked: Who is shown it.
-        total: Tells how many outcomes there will be; asked once, and only if anybody is shown it.
-        standing: See Standing.
+        total: How many outcomes there will be; None if nobody knows.
+        standing: Tells how the run stands at a time.
     """
     display = display_of(asked)
     if display is None:
         yield lambda _: None
         return
-    meter = Meter(anyio.current_time(), total())
+    meter = Meter(anyio.current_time(), total)
 
     def look() -> Progress:
         now = anyio.current_time()
-        in_flight, opens_in = standing(now)
-        return meter.progress(now, in_flight=in_flight, opens_in=opens_in)
+        stands = standing(now)
+        return meter.progress(
+            now, in_flight=stands.in_flight, opens_in=stands.opens_in, waiting_for=waiting_for(stands)
+        )
 
     with display:
         # A task of its own, not a task group: a stream may be closed by another task than it began in.

@@ -1,0 +1,124 @@
+"""What a run would take, before anything is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal
+
+PIPELINE: Final = "Where aggregates are all you need, evaluate_pipeline() is one request for any number of cases."
+
+
+@dataclass(frozen=True, slots=True)
+class TemplatePlan:
+    """What a run would take under one template.
+
+    Attributes:
+        template: Its name.
+        evaluations: Cases that can be sent.
+        requests: Those that start evaluations, and polls.
+        minutes: Expected, if it ran alone.
+        strategy: "sync" or "async", as things stand; a run changes its mind as it learns.
+        rows: Cases that one request carries.
+        why: The reason for these.
+        limit: What sets the time.
+        latency_s: Seconds that an evaluation takes.
+        latency_is: Where that comes from: "given", "learned" by this client, or "assumed".
+    """
+
+    template: str
+    evaluations: int
+    requests: int
+    minutes: float
+    strategy: Literal["sync", "async"]
+    rows: int
+    why: str
+    limit: str
+    latency_s: float
+    latency_is: Literal["given", "learned", "assumed"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RunPlan:
+    """What a run would take, as far as is known. `print` it for a table.
+
+    Attributes:
+        cases: All that were read.
+        templates: For each template.
+        minutes: Expected for the whole run.
+        limit: What sets that time.
+        duplicates: Cases whose inputs are those of an earlier one: each would be paid.
+        invalid: Cases that cannot be sent under one template or more.
+        invalid_because: The first few reasons.
+    """
+
+    cases: int
+    templates: Sequence[TemplatePlan]
+    minutes: float
+    limit: str
+    duplicates: int = 0
+    invalid: int = 0
+    invalid_because: Sequence[str] = ()
+
+    @property
+    def requests(self) -> int:
+        """Requests of the whole run."""
+        return sum(each.requests for each in self.templates)
+
+    @property
+    def evaluations(self) -> int:
+        """Evaluations that would be started, and paid."""
+        return sum(each.evaluations for each in self.templates)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plan as plain values, ready for JSON."""
+        whole = {"cases": self.cases, "evaluations": self.evaluations, "requests": self.requests}
+        return {**whole, **asdict(self), "note": PIPELINE}
+
+    def __repr__(self) -> str:
+        return f"<RunPlan {self._total()}>"
+
+    def _total(self) -> str:
+        return (
+            f"{self.cases:,} cases, {self.evaluations:,} evaluations, {self.requests:,} requests,"
+            f" about {_minutes(self.minutes)}"
+        )
+
+    def __str__(self) -> str:
+        rows = [("template", "evaluations", "requests", "time", "strategy", "rows")]
+        rows += [
+            (
+                each.template,
+                f"{each.evaluations:,}",
+                f"{each.requests:,}",
+                _minutes(each.minutes),
+                each.strategy,
+                f"{each.rows}",
+            )
+            for each in self.templates
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [f"{self._total()}. What sets the time: {self.limit}", ""]
+        for row in rows:
+            first, *others = (cell.ljust(widths[0]) if not place else cell for place, cell in enumerate(row))
+            lines.append("  ".join([first, *(cell.rjust(widths[place]) for place, cell in enumerate(others, 1))]))
+        lines += ["", *(_reason(each) for each in self.templates)]
+        if self.duplicates:
+            lines.append(f"duplicates of earlier cases, which would be paid again: {self.duplicates:,}")
+        if self.invalid:
+            lines.append(f"invalid cases, which cannot be sent: {self.invalid:,}")
+            lines += [f"  {because}" for because in self.invalid_because]
+        return "\n".join([*lines, PIPELINE])
+
+
+def _minutes(minutes: float) -> str:
+    seconds = 60 * minutes
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    return f"{minutes:,.1f} min" if minutes < 100 else f"{minutes / 60:,.1f} h"
+
+
+def _reason(plan: TemplatePlan) -> str:
+    latency = f"{plan.latency_s:.3g} s an evaluation, {plan.latency_is}"
+    hint = " (latency= tells)" if plan.latency_is == "assumed" else ""
+    return f"{plan.template}: {plan.why}; {latency}{hint}"

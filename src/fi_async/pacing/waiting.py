@@ -1,0 +1,72 @@
+"""What a run waits for, in words for people."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What keeps requests at the gate.
+
+    Attributes:
+        of: The limit, by what it counts.
+        opens_in: Seconds; infinity if an answer has to come first.
+        by_canary: True if one evaluation goes ahead then, to ask whether the limit lets others through.
+    """
+
+    of: Literal["request", "evaluation"]
+    opens_in: float
+    by_canary: bool = False
+
+    def __str__(self) -> str:
+        if self.opens_in == math.inf:
+            return f"{self.of} limit: {'canary is out' if self.by_canary else 'probe is out'}"
+        seconds = f"{math.ceil(self.opens_in)} s"
+        when = f": canary in {seconds}" if self.by_canary else f", {seconds} to the next window"
+        return f"{self.of} limit{when}"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a run stands.
+
+    Attributes:
+        ready: Requests that could leave.
+        obstacle: What keeps them at the gate, if anything does.
+        slots: Requests that may be under way.
+        taken: Those that are.
+        is_capacity: True if there are no more slots because the server does no more at once.
+        polled: Evaluations at work on the server, whose next poll is not due.
+        in_flight: Evaluations that are begun and not done, these included.
+    """
+
+    ready: int = 0
+    obstacle: Obstacle | None = None
+    slots: int = 1
+    taken: int = 0
+    is_capacity: bool = False
+    polled: int = 0
+    in_flight: int = 0
+
+    @property
+    def opens_in(self) -> float:
+        """Seconds until another request may leave, if it is a limit that it waits for; 0 if it is not."""
+        return self.obstacle.opens_in if self.ready and self.obstacle and self.taken < self.slots else 0.0
+
+
+def waiting_for(standing: Standing) -> str | None:
+    """Return what the run waits for; None if for nothing but replies.
+
+    What holds up all comes first: a limit, then the slots, then evaluations that are not done.
+    """
+    if standing.ready and standing.obstacle is not None:
+        return str(standing.obstacle)
+    if standing.ready and standing.taken >= standing.slots:
+        why = ": server's capacity" if standing.is_capacity else ""
+        return f"concurrency {standing.slots}{why}"
+    if standing.polled and not standing.taken:
+        return "polls"
+    return None

@@ -1,0 +1,33 @@
+"""What a run waits for, in words."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from fi_async.pacing.waiting import Obstacle, Standing, waiting_for
+
+WINDOW = Obstacle("request", 13.2)
+
+
+@pytest.mark.parametrize(
+    ("standing", "said"),
+    [
+        (Standing(), None),
+        (Standing(ready=1, slots=16), None),
+        (Standing(ready=0, obstacle=WINDOW), None),
+        (Standing(ready=1, obstacle=WINDOW, slots=1, taken=1), "request limit, 14 s to the next window"),
+        (Standing(ready=1, obstacle=Obstacle("request", math.inf)), "request limit: probe is out"),
+        (Standing(ready=1, obstacle=Obstacle("evaluation", 60.0)), "evaluation limit, 60 s to the next window"),
+        (Standing(ready=1, obstacle=Obstacle("evaluation", 2.5, by_canary=True)), "evaluation limit: canary in 3 s"),
+        (Standing(ready=1, obstacle=Obstacle("evaluation", math.inf, True)), "evaluation limit: canary is out"),
+        (Standing(ready=1, slots=16, taken=16), "concurrency 16"),
+        (Standing(ready=1, slots=16, taken=16, is_capacity=True), "concurrency 16: server's capacity"),
+        (Standing(slots=16, taken=16), None),
+        (Standing(polled=3, slots=16), "polls"),
+        (Standing(polled=3, slots=16, taken=1), None),
+    ],
+)
+def test_what_holds_up_all_is_said_first(standing, said):
+    assert waiting_for(standing) == said
