@@ -90,6 +90,7 @@ class Journal:
         self._then: list[Callable[[], None]] = []
         self._next = asyncio.Event()  # set once what is buffered is committed
         self._committing: asyncio.Event | None = None
+        self._is_due = False
         self._failure: JournalError | None = None
 
     def __repr__(self) -> str:
@@ -215,8 +216,10 @@ class Journal:
         self._events.append((n, int(kind), at, body))
         if then is not None:
             self._then.append(then)
-        if self._committing is None:
-            self._commit()
+        if self._committing is None and not self._is_due:
+            # At the end of this turn of the loop: what others write in the same turn shares the commit.
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._commit)
 
     async def flush(self) -> None:
         """Return once all that was written is committed.
@@ -232,6 +235,7 @@ class Journal:
 
     def _commit(self) -> None:
         """Hand what is buffered to the thread; what is written meanwhile makes the next group."""
+        self._is_due = False
         events, then, done = self._events, self._then, self._next
         self._events, self._then, self._next = [], [], asyncio.Event()
 
@@ -242,7 +246,7 @@ class Journal:
             for each in then:
                 each()
             done.set()
-            if self._events and self._committing is None:
+            if self._events and not self._is_due:
                 self._commit()
 
         if self._failure is not None:
