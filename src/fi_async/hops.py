@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -34,24 +35,37 @@ hops: Final = Hops()
 class Worker:
     """A thread of its own that makes calls one after the other, in the order they were handed in.
 
+    Not an executor's: those take no more calls once the interpreter begins to end, and it is then that an interrupted
+    run has most to write.
+
     Args:
         name: Of the thread.
     """
 
     def __init__(self, name: str) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        threading.Thread(target=self._serve, name=name, daemon=True).start()
+
+    def _serve(self) -> None:
+        for call in iter(self._calls.get, None):
+            call()
 
     def start(self, function: Callable[[], T], then: Callable[[Future[T]], None]) -> None:
         """Make a call; `then` is told of its end, in the running event loop unless that has ended."""
         loop = asyncio.get_running_loop()
-        hops.count(1)
+        ended: Future[T] = Future()
 
-        def tell(ended: Future[T]) -> None:
+        def call() -> None:
+            try:
+                ended.set_result(function())
+            except BaseException as error:  # noqa: BLE001  # whoever waits for it has it raised
+                ended.set_exception(error)
             with suppress(RuntimeError):  # the loop has ended, and with it who waited
                 loop.call_soon_threadsafe(then, ended)
             hops.count(-1)  # the loop is awake by then: its clock cannot jump before it knows
 
-        self._thread.submit(function).add_done_callback(tell)
+        hops.count(1)
+        self._calls.put(call)
 
     async def call(self, function: Callable[[], T]) -> T:
         """Return what the function returns. A call that was begun goes on to its end when this is cancelled."""
@@ -71,4 +85,4 @@ class Worker:
 
     def close(self) -> None:
         """End the thread once its calls are made."""
-        self._thread.shutdown(wait=False)
+        self._calls.put(None)

@@ -48,6 +48,7 @@ class _Background:
         self._lock = threading.Lock()
         self._portal: BlockingPortal | None = None
         self._thread: threading.Thread | None = None
+        self._interrupted: weakref.WeakSet[threading.Event] = weakref.WeakSet()
 
     def portal(self) -> BlockingPortal:
         """Return the way into the loop, begun if there is none."""
@@ -71,11 +72,20 @@ class _Background:
 
     def run(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what the function returns on the loop; an interrupt cancels it there, and does not wait for it."""
-        future = self.portal().start_task_soon(partial(function, *args, **kwargs))
+        ended = threading.Event()
+
+        async def call() -> T:
+            try:
+                return await function(*args, **kwargs)
+            finally:
+                ended.set()
+
+        future = self.portal().start_task_soon(call)
         try:
             return future.result()
         except BaseException:
-            future.cancel()
+            if future.cancel():
+                self._interrupted.add(ended)  # a run that is kept lets its requests come to their end
             raise
 
     def stop(self) -> None:
@@ -85,6 +95,9 @@ class _Background:
             self._portal = self._thread = None
         if portal is None or thread is None:
             return
+        with suppress(KeyboardInterrupt):  # who interrupts again does not want to wait
+            for ended in self._interrupted:
+                ended.wait()
         with suppress(Exception):  # at exit there is no one left to tell
             portal.start_task_soon(self._close_all).result(_LAST_WORDS)
         with suppress(RuntimeError):  # the loop has ended already

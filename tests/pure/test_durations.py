@@ -107,3 +107,13 @@ def test_no_schedule_with_one_look_more_or_less_or_elsewhere_is_cheaper():
 
 def _then(looks: list[int]) -> list[int]:
     return [next((look for look in looks if look > at), CELLS - 1) for at in range(CELLS)]
+
+
+def test_a_row_counts_once_whatever_was_asked_of_it():
+    asked, alone = Durations(), Durations()
+    asked.goes_on(None, 10)
+    asked.goes_on(10, 20)
+    asked.done(20, 21)
+    asked.forget(20)
+    alone.done(20, 21)
+    assert asked.masses() == alone.masses()

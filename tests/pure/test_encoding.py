@@ -6,7 +6,7 @@ import pytest
 
 from fi_async import Case, EvalResult, Outcome, OutcomeStatus, _errors
 from fi_async._errors import FiAsyncError
-from fi_async.runs.encoding import decode, encode
+from fi_async.runs.encoding import decode, encode, to_text
 
 CASE = Case({"text": "a"}, id="c-1")
 KINDS = [kind for kind in vars(_errors).values() if isinstance(kind, type) and issubclass(kind, FiAsyncError)]
@@ -53,3 +53,18 @@ def test_an_error_type_of_a_later_version_is_read_as_the_root():
     back = decode('{"status":"failed","error":{"type":"NewError","message":"m"}}', 0, CASE, "t")
     assert type(back.error) is FiAsyncError
     assert back.error.message == "m"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"a": "é", "b": [1, 2.5, None, True]}, '{"a":"é","b":[1,2.5,null,true]}'),
+        ({"a": "\ud800 é"}, '{"a":"\\ud800 \\u00e9"}'),
+        ((1, "x"), '[1,"x"]'),
+        ({"a": KINDS[0]}, f'{{"a":"{KINDS[0]}"}}'),
+        ("\0", '"\\u0000"'),
+    ],
+)
+def test_any_value_becomes_text_that_a_file_takes(value, text):
+    assert to_text(value) == text
+    text.encode()

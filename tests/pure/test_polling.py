@@ -57,24 +57,24 @@ def test_a_row_of_an_unknown_template_is_asked_every_quarter_second_then_each_tw
     assert all(0.05 <= gap <= 0.1 for gap in gaps)
 
 
-def test_while_nothing_is_known_eight_rows_are_asked_at_a_time_and_never_the_same():
+def test_while_nothing_is_known_twelve_rows_are_asked_at_a_time_and_never_the_same():
     completions = Completions()
-    waiting = rows(completions, 100)
+    waiting = rows(completions, 145)
     asked: dict[float, list[int]] = {}
     for age in (0.25, 0.5, 0.75):
         for number, row in enumerate(waiting):
             if completions.next_look(row, age) <= age:
                 asked.setdefault(age, []).append(number)
                 completions.pending(row, age)
-    assert [len(each) for each in asked.values()] == [8, 8, 8]
-    assert len(set().union(*asked.values())) == 24
+    assert [len(each) for each in asked.values()] == [13, 12, 12]  # the first to be accepted is asked early besides
+    assert len(set().union(*asked.values())) == 37
 
 
 def test_the_others_look_as_soon_as_those_may_be_answered():
     completions = Completions()
     waiting = rows(completions, 20)
     looks = [completions.next_look(row, 0.5) for row in waiting]
-    assert looks == [0.5] * 8 + [0.5625] * 12
+    assert looks == [0.5] * 12 + [0.5625] * 8
 
 
 def test_what_is_found_brings_the_others_forward():
@@ -89,7 +89,7 @@ def test_older_rows_tell_more_than_younger_ones():
     old, young = rows(completions, 50), rows(completions, 50, at=1.5)
     for now in (1.75, 2.0):
         asked = [row.at for row in young + old if completions.next_look(row, now - row.at) <= now - row.at]
-    assert asked == [1.5] + [0.0] * 8  # one of the young is asked early, and once
+    assert asked == [1.5] + [0.0] * 7  # one of the young is asked early, and once
 
 
 def test_a_known_template_is_asked_when_it_is_likely_done():
@@ -226,3 +226,15 @@ def test_a_row_that_is_gone_is_waited_for_no_more():
     assert math.isfinite(completions.next_look(rows(completions, 1)[0], 0.0))
     finish(completions, rows(completions, 1)[0], 0.9, 1.0)
     assert completions.typical("t") < 1.1
+
+
+def test_the_last_rows_are_asked_more_often():
+    completions = Completions()
+    for number, each in enumerate(rows(completions, 200, at=-1000.0)):
+        finish(completions, each, 1.0 + number / 50, 1.1 + number / 50)
+    *others, row = rows(completions, 300)
+    completions.pending(row, 2.0)
+    many = completions.next_look(row, 2.0)
+    for each in others:
+        completions.left(each)
+    assert completions.next_look(row, 2.0) == 2.25 < many

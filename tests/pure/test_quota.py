@@ -98,6 +98,29 @@ def test_a_window_mistaken_for_a_shorter_one_is_put_right():
     assert found_at < 22.0
 
 
+def test_a_refusal_that_is_found_late_tells_when_the_window_was_full():
+    quota, clock = Quota(), told()
+    used(quota, 50, clock)
+    quota.refused(9.9, canary=False, clock=clock, since=4.0)
+    quota.refused(9.9, canary=False, clock=clock, since=0.4)
+    quota.refused(9.9, canary=False, clock=clock, since=3.0)
+    wait(quota, 9.9, 10.0, clock)
+    assert quota.period == 10.0
+
+
+@pytest.mark.parametrize(("length", "kept"), [(10.0, 10.0), (3600.0, 1.0)])
+def test_an_opening_at_the_expected_time_leaves_a_short_window_as_it_is(length, kept):
+    """A long one may hide a shorter: that is looked for again."""
+    quota, clock = Quota(), told()
+    used(quota, 50, clock)
+    quota.refused(0.4 * length, canary=False, clock=clock)
+    found_at, _ = wait(quota, 0.4 * length, length, clock)
+    assert quota.period == length
+    used(quota, 49, clock)
+    assert wait(quota, found_at + 1, 2 * length, clock)[1] == 0
+    assert quota.period == kept
+
+
 def test_without_the_servers_time_canaries_go_on():
     quota, clock = Quota(), ServerClock()
     used(quota, 5, clock)

@@ -15,6 +15,7 @@ import pytest
 
 from fi_async import AsyncEvaluator, ConfigurationError, Limit
 from fi_async._settings import Connection, Credentials
+from fi_async.pacing.rate import Gate
 from fi_async.pacing.sharing import Standing, Use
 from fi_async.shared import SharedBudget
 
@@ -92,6 +93,88 @@ def test_a_refusal_from_a_clock_that_was_wrong_does_not_close_it_for_ever(shared
     assert budget.claim([], AT) == Standing(True, NEVER, [])
     budget.close(AT + 5)
     assert budget.claim([], AT) == Standing(False, AT + 5, [])
+
+
+def test_locks_that_pass_are_no_trouble_however_many(shared, path, monkeypatch):
+    monkeypatch.setattr("fi_async.shared._PATIENCE", 3)
+    budget = shared()
+    with closing(sqlite3.connect(path, isolation_level=None)) as another:
+        for _ in range(3):
+            another.execute("BEGIN IMMEDIATE")
+            assert budget.claim([use()], AT) is None
+            budget.close(AT)
+            another.execute("COMMIT")
+            assert budget.read([use()], AT) == Standing(True, NEVER, [0])
+
+
+def sends(gate, now, count):
+    """Send so many requests, each answered at once."""
+    for _ in range(count):
+        assert gate.opens_at(now, post=True) <= now
+        assert gate.claim(now, post=True)
+        gate.left(now, post=True)
+        gate.answered(now, now, None, refused=False)
+
+
+def is_refused(gate, now, until):
+    assert gate.claim(now, post=True)
+    gate.left(now, post=True)
+    gate.answered(now, now, None, refused=True)
+    gate.hold(until)
+
+
+@pytest.fixture
+def gates(shared):
+    """Return two gates of one budget, whose clocks agree with the server's."""
+
+    def make():
+        gate = Gate(shared())
+        gate.clock.assume(0.0, AT, within=1.0)
+        return gate
+
+    return make(), make()
+
+
+def test_what_had_left_before_anothers_refusal_is_what_may_leave_after_it(gates):
+    one, other = gates
+    sends(other, 0.0, 2)
+    is_refused(one, 1.0, until=5.0)
+    assert not other.claim(2.0, post=True)
+    assert other.opens_at(2.0, post=True) == 5.0
+    assert other.is_scarce
+    assert other.statistics(2.0)["learned_requests_per_window"] == 2
+    assert (one.refusals, other.refusals) == (1, 0)
+
+
+def test_a_refusal_that_ran_out_while_one_did_not_ask_is_heard_of(gates):
+    one, other = gates
+    sends(other, 0.0, 2)
+    is_refused(one, 1.0, until=5.0)
+    sends(other, 9.0, 1)
+    assert other.statistics(9.0)["learned_requests_per_window"] == 2
+
+
+def test_a_refusal_that_ran_out_before_one_first_asked_is_nothing_to_go_by(gates):
+    one, other = gates
+    is_refused(one, 1.0, until=5.0)
+    sends(other, 9.0, 5)
+    assert other.statistics(9.0)["learned_requests_per_window"] is None
+    assert not other.is_scarce
+
+
+def test_a_file_that_is_locked_begins_no_window(gates, path):
+    gate, _ = gates
+    sends(gate, 0.0, 2)
+    is_refused(gate, 1.0, until=5.0)
+    sends(gate, 5.0, 2)
+    with closing(sqlite3.connect(path, isolation_level=None)) as another:
+        gate.keep_to([Limit(60)])
+        another.execute("BEGIN IMMEDIATE")
+        assert not gate.claim(6.0, post=True)
+        assert gate.opens_at(6.0, post=True) == 6.05
+        another.execute("COMMIT")
+    sends(gate, 6.05, 1)
+    assert gate.statistics(6.05)["learned_requests_per_window"] == 3, "it was a probe, beyond the two of the window"
 
 
 def test_windows_that_are_past_are_dropped(shared, path):
@@ -242,9 +325,10 @@ from fi_async.shared import SharedBudget
 budget = SharedBudget({str(path)!r}, Connection("local", Credentials("a", "b")))
 uses = [Use(Limit(3), 1, 1)]
 budget.claim(uses, 60.0)
+file = budget._file
 if os.fork() == 0:
     budget.claim(uses, 60.0)
-    raise SystemExit
+    raise SystemExit(budget._file is file)
 assert os.wait()[1] == 0
 print(budget.claim(uses, 60.0).used)
 """

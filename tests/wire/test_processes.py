@@ -8,20 +8,23 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
+from fi_async import JournalError
 from fi_async.local import LocalBackend, Switches
 from fi_async.local.server import running
+from fi_async.runs.view import open_view
 
 
 def environment(url: str) -> dict[str, str]:
     return {**os.environ, "FI_BASE_URL": url, "FI_API_KEY": "the-key", "FI_SECRET_KEY": "the-secret"}
 
 
-def start(code: str, url: str, *flags: str) -> subprocess.Popen[str]:
+def start(code: str, url: str, *words: str, flags: tuple[str, ...] = ()) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, *flags, "-c", textwrap.dedent(code)],
+        [sys.executable, *flags, "-c", textwrap.dedent(code), *words],
         env=environment(url),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -56,7 +59,7 @@ NEVER_CLOSED = """
 @pytest.mark.parametrize("flags", [(), ("-W", "error")], ids=["plain", "strict"])
 def test_what_nobody_closed_ends_in_silence(flags):
     with running(LocalBackend()) as url:
-        process = start(NEVER_CLOSED, url, *flags)
+        process = start(NEVER_CLOSED, url, flags=flags)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (0, "1.0\nTrue\n(1.0, True)\n", "")
 
@@ -97,6 +100,56 @@ def test_an_interrupt_ends_a_call_within_a_second(kind):
     assert err.strip().endswith("KeyboardInterrupt")
     for noise in ("never awaited", "Event loop is closed", "was destroyed", "Unclosed", "the-secret"):
         assert noise not in err
+
+
+KEPT = {
+    "sync": """
+        import sys
+        from fi_async import Evaluator
+        print("begun", flush=True)
+        Evaluator().gather([{"text": f"{n}"} for n in range(50)], "contains", run=sys.argv[1], strategy="sync")
+    """,
+    "async": """
+        import asyncio, sys
+        from fi_async import AsyncEvaluator
+        async def main():
+            async with AsyncEvaluator() as ev:
+                print("begun", flush=True)
+                await ev.gather([{"text": f"{n}"} for n in range(50)], "contains", run=sys.argv[1], strategy="sync")
+        asyncio.run(main())
+    """,
+}
+
+
+@pytest.mark.parametrize("kind", sorted(KEPT))
+@pytest.mark.parametrize("times", [1, 2])
+def test_an_interrupt_lets_the_requests_of_a_kept_run_end_and_a_second_does_not(kind, times, tmp_path):
+    latency = 1.0 if times == 1 else 60
+    with running(LocalBackend(Switches(latency=latency))) as url:
+        process = start(KEPT[kind], url, str(tmp_path / "run.db"))
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        while not under_way(tmp_path / "run.db"):
+            assert process.poll() is None, process.stderr.read()
+        process.send_signal(signal.SIGINT)
+        if times == 2:
+            time.sleep(0.3)  # the first one has to be noticed
+            process.send_signal(signal.SIGINT)
+        interrupted = time.monotonic()
+        _, err = process.communicate(timeout=30)
+        assert time.monotonic() - interrupted < 4.0
+    assert process.returncode != 0
+    assert err.strip().endswith("KeyboardInterrupt")
+    with open_view(tmp_path / "run.db") as view:
+        assert (view.ambiguous == 0, bool(view.statuses())) == ((True, True) if times == 1 else (False, False))
+
+
+def under_way(path: Path) -> bool:
+    try:
+        with open_view(path) as view:
+            return view.ambiguous > 0
+    except JournalError:
+        return False
 
 
 OFFICIAL_HABITS = """

@@ -15,12 +15,12 @@ LONGEST: Final = 30.0  # seconds between two polls of a scout, at most
 _GROWTH: Final = 0.05  # of a scout's age, from poll to poll
 _SOON: Final = 1e-3  # seconds: the least that an age goes on, whatever roundings do
 
-_COST: Final = 0.04  # of a poll, in tolerances of lateness: so that 95 % are found within tolerance, learning included
+_COST: Final = 0.045  # of a poll, in tolerances of lateness: so that 95 % are found within tolerance, learning included
 _SCARCE: Final = 3  # doublings of that, where requests are scarce: half the polls
 _FEW: Final = 64  # rows that wait: from there down polls grow cheap, as the end of the run waits for these
 _CHEAPEST: Final = -4  # power of two of the cost, at least
 
-_SCOUTS: Final = 8  # rows asked at a time while nothing is known: never the same, so the quickest tell early
+_SCOUTS: Final = 12  # rows asked at a time while nothing is known: never the same, so the quickest tell early
 _ANSWER: Final = SHORTEST / 4  # seconds until their answers are in, unless the server is far
 _SCARCELY: Final = 1.0  # seconds from one row asked early to the next, where requests are scarce; else SHORTEST
 _SELDOM: Final = 1.0  # seconds from one look at what is known to the next, at most
@@ -72,6 +72,7 @@ class _Template:
     early_at: float = -math.inf
     _tick: float = -math.inf
     _asked: int = 0
+    _looked: int = 0
     _oldest: float = 0.0
     _next_oldest: float = 0.0
     _schedules: dict[int, list[int]] = field(default_factory=dict)
@@ -88,13 +89,16 @@ class _Template:
             self.durations.goes_on(None, row.last)
 
     def may_scout(self, row: Accepted, age: float) -> bool:
-        """Tell whether a row is one of the few to be asked while nothing is known: an old one, and never asked yet."""
+        """Tell whether a row is one of the few to be asked while nothing is known: old, never asked, from all over."""
         now = row.at + age
         if now >= self._tick + _eager(age):
-            self._tick, self._asked = now, 0
+            self._tick, self._asked, self._looked = now, 0, 0
             self._oldest, self._next_oldest = self._next_oldest, 0.0
         self._next_oldest = max(self._next_oldest, age)
         if self._asked >= _SCOUTS or age < _OLD * self._oldest or (self.fresh >= _SCOUTS and not row.is_fresh):
+            return False
+        self._looked += 1
+        if self._looked % max(1, self.fresh // _SCOUTS):
             return False
         self._asked += 1
         return True

@@ -10,6 +10,7 @@ from fi_async.pacing.clock import ServerClock
 FIRST: Final = 0.5  # seconds until the first canary
 GROWTH: Final = 1.25  # so that a window is found open at most a fifth of its wait too late
 LONGEST: Final = 1800.0
+_SURE: Final = 60.0  # seconds: a longer window may hide a shorter one, which is looked for again
 _LENGTHS: Final = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400)
 
 
@@ -20,7 +21,8 @@ class Quota:
     let through. A window that let all of these through is tried with 1, 2, 4, … more the next times.
 
     When it opened, seen from the canaries on either side of that moment, tells the window's length: the shortest usual
-    one with a boundary just there and none earlier since it closed. So the next opening is met without asking.
+    one with a boundary just there and none earlier since it closed. So the next opening is met without asking. If it is
+    met just then, a length up to a minute stands.
 
     Attributes:
         refusals: Evaluations that were refused.
@@ -37,6 +39,7 @@ class Quota:
         self._wait = FIRST
         self._canary_at: float | None = None
         self._refused_at = 0.0
+        self._full_at = 0.0
         self._opens_on_server: float | None = None
         self._sent = self._passed = 0
         self._was_refused = False
@@ -83,8 +86,15 @@ class Quota:
         elif self.is_closed:
             self._open(clock)
 
-    def refused(self, now: float, *, canary: bool, clock: ServerClock) -> None:
-        """Take note of an evaluation that a limit stopped."""
+    def refused(self, now: float, *, canary: bool, clock: ServerClock, since: float | None = None) -> None:
+        """Take note of an evaluation that a limit stopped.
+
+        Args:
+            now: The time.
+            canary: True if it was the canary.
+            clock: The server's.
+            since: When it was started, if known: the window was full by then, however late that was found.
+        """
         self.refusals += 1
         if canary:
             self.lost(now)
@@ -93,6 +103,8 @@ class Quota:
             self.learned, self._step, self._was_refused = max(1, self._passed), 1, True
             if not self.is_closed:
                 self._close(now, clock)
+        if since is not None and self.is_closed and not canary:
+            self._full_at = min(self._full_at, since)
 
     def lost(self, now: float) -> None:
         """Take note of a canary that told nothing, or that it is closed still: another goes later."""
@@ -103,7 +115,7 @@ class Quota:
         self._wait = min(self._wait * GROWTH, LONGEST)
 
     def _close(self, now: float, clock: ServerClock) -> None:
-        self._closed_at = self._refused_at = now
+        self._closed_at = self._refused_at = self._full_at = now
         self._wait, self._next = FIRST, now + FIRST
         if self.period is None or self._opens_on_server is None or not clock.is_known:
             return
@@ -118,7 +130,9 @@ class Quota:
         self._was_refused = False
         if closed_at is None or canary_at is None or not clock.is_known:
             return
-        found = _boundary(clock.earliest(closed_at), clock.earliest(self._refused_at), clock.latest(canary_at))
+        if self.period is not None and self.period <= _SURE and self._refused_at == closed_at:
+            return  # it opened just when it was expected to, and nothing was asked before that would tell more
+        found = _boundary(clock.earliest(self._full_at), clock.earliest(self._refused_at), clock.latest(canary_at))
         if found is not None:
             self._opens_on_server, self.period = found[0] + found[1], found[1]
 

@@ -171,6 +171,7 @@ class Gate:
         self._allowance = Allowance()
         self._closed_until = 0.0
         self._busy_until = 0.0
+        self._has_asked = False
         self._told = -math.inf  # the latest refusal that the shared budget knows of, on the server's clock
         self._windows = tuple(Window(window.limit) for window in self._windows)
 
@@ -259,13 +260,14 @@ class Gate:
         windows = {window.limit: window for window in self._windows}
         for use, used in zip(uses, standing.used, strict=True):
             windows[use.limit].learn(use.window, used)
-        told, self._told = self._told, max(self._told, standing.closed_until)
         opens = self.clock.ours(standing.closed_until)
-        # The first time, a refusal that has run out is nothing to go by: it may be long ago.
-        if opens > now or -math.inf < told < standing.closed_until:
+        is_news = standing.closed_until > self._told
+        # What ran out before this client first asked is nothing to go by: it may be long ago.
+        if opens > now or (is_news and self._has_asked):
             self._closed_until = max(self._closed_until, opens)
-            if standing.closed_until > told:
-                self._allowance.stop()
+            self._allowance.stop()
+        self._told = max(self._told, standing.closed_until)
+        self._has_asked = True
 
     def obstacle(self, now: float, *, post: bool) -> Obstacle | None:
         """Return what keeps a request from leaving now, if anything does; of several, what opens last."""

@@ -6,11 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pydantic_core import PydanticSerializationError, to_json
+
 from fi_async import _errors
 from fi_async._errors import FiAsyncError
 from fi_async._models import Case, EvalResult, Outcome, OutcomeStatus
 
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 _ASCII: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=str)
 _COUNTS: Final = ("attempts", "ambiguous", "possible_duplicates", "eval_id")  # left out where there is nothing
 _FACTS: Final = ("backend", "latency_s", *_COUNTS)
@@ -18,13 +19,10 @@ _FACTS: Final = ("backend", "latency_s", *_COUNTS)
 
 def to_text(value: Any) -> str:
     """Return a value as JSON text that a file takes: what has no JSON form is written as its `str()`."""
-    text = _ENCODER.encode(value)
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:  # half of a surrogate pair, which JSON can name and UTF-8 cannot hold
-            return _ASCII.encode(value)
-    return text
+    try:
+        return to_json(value, fallback=str).decode()
+    except PydanticSerializationError:  # half of a surrogate pair, which JSON can name and UTF-8 cannot hold
+        return _ASCII.encode(value)
 
 
 def encode(outcome: Outcome) -> str:

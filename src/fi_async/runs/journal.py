@@ -6,9 +6,9 @@ import asyncio
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,7 @@ import anyio
 
 from fi_async._errors import AmbiguousError, ConfigurationError, JournalError
 from fi_async.hops import Worker
-from fi_async.runs import replay, schema
+from fi_async.runs import keys, replay, schema
 from fi_async.runs.encoding import to_text
 from fi_async.runs.records import RunInfo
 from fi_async.runs.replay import Past
@@ -28,24 +28,6 @@ Clock = Callable[[], float]
 
 _CLOSING: Final = 10.0  # seconds that the last commit may take
 
-# One statement a batch, whatever its size: sqlite3 gives up the interpreter's lock for each step of a statement and
-# waits for it after, which beside a busy event loop takes longer than the step.
-_ADD_CASES: Final = """
-    INSERT INTO cases (key, template, position, id, inputs)
-    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-        json_extract(value, '$[3]'), json_extract(value, '$[4]')
-    FROM json_each(?) WHERE true ORDER BY key ON CONFLICT (key) DO NOTHING
-"""
-_NUMBERS: Final = """
-    SELECT json_group_array(json_array(asked.key, cases.n))
-    FROM json_each(?) AS asked JOIN cases ON cases.key = json_extract(asked.value, '$[0]')
-"""
-_ADD_EVENTS: Final = """
-    INSERT INTO events (n, kind, at, body)
-    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-        json_extract(value, '$[3]')
-    FROM json_each(?) ORDER BY key
-"""
 _OUTCOMES: Final = f"""
     SELECT json_group_array(json_array(events.n, events.body))
     FROM json_each(?) AS asked JOIN events ON events.n = asked.value AND events.kind = {Kind.ENDED}
@@ -104,7 +86,7 @@ class Journal:
         self._clock = clock
         self._worker = Worker("fi_async-journal")
         self._held = ExitStack()  # the connection, and the lock, which is given up last
-        self._events: list[list[Any]] = []
+        self._events: list[tuple[Any, ...]] = []
         self._then: list[Callable[[], None]] = []
         self._next = asyncio.Event()  # set once what is buffered is committed
         self._committing: asyncio.Event | None = None
@@ -141,6 +123,8 @@ class Journal:
         self._connection = self._held.enter_context(closing(schema.open_writer(self.path)))
         with schema.explained(self.path):
             self.past = replay.read(self._connection)
+            self._count = self.past.count
+            keys.set_up(self._connection)
             self._begin_pass()
 
     def _begin_pass(self) -> None:
@@ -174,20 +158,19 @@ class Journal:
         return [Numbered(n, outcomes.get(n)) for n in numbers]
 
     def _admit(self, rows: Sequence[Row]) -> tuple[list[int], dict[int, str]]:
-        asked = to_text(rows)
         with schema.explained(self.path):
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                self._connection.execute(_ADD_CASES, (asked,))
-                found = dict(json.loads(self._connection.execute(_NUMBERS, (asked,)).fetchone()[0]))
-                self._connection.execute("COMMIT")
-            except sqlite3.Error:
-                _roll_back(self._connection)
-                raise
-            numbers = [found[place] for place in range(len(rows))]
-            ended = [n for n in set(numbers) if n <= self.past.count and self.past.has_ended(n)]
-            outcomes = self._outcomes(ended) if ended else {}
-        return numbers, outcomes
+            numbers = dict(keys.find(self._connection, [row.key for row in rows]))
+            first = self._count + 1
+            new = [row for row in {row.key: row for row in reversed(rows)}.values() if row.key not in numbers][::-1]
+            numbers |= {row.key: n for n, row in enumerate(new, first)}
+            if new:
+                with _transaction(self._connection):
+                    schema.insert(self._connection, "cases", [(n, *row) for n, row in enumerate(new, first)])
+                keys.add(self._connection, first, [row.key for row in new])
+                self._count += len(new)
+            before = {n for n in numbers.values() if n < first and self.past.has_ended(n)}
+            outcomes = self._outcomes(sorted(before)) if before else {}
+        return [numbers[row.key] for row in rows], outcomes
 
     async def outcome(self, n: int) -> str | None:
         """Return the text of the outcome that a case ended in, once it is committed."""
@@ -229,7 +212,7 @@ class Journal:
         """Take note of an event; `then` is called once it is committed, or cannot be any more."""
         at = self._clock()
         self.past.take(n, kind, at, body)
-        self._events.append([n, int(kind), at, body])
+        self._events.append((n, int(kind), at, body))
         if then is not None:
             self._then.append(then)
         if self._committing is None:
@@ -268,9 +251,9 @@ class Journal:
         self._committing = done
         self._worker.start(lambda: self._add(events), ended)
 
-    def _add(self, events: list[list[Any]]) -> None:
-        with schema.explained(self.path):
-            self._connection.execute(_ADD_EVENTS, (to_text(events),))  # a transaction of its own
+    def _add(self, events: list[tuple[Any, ...]]) -> None:
+        with schema.explained(self.path), _transaction(self._connection):
+            schema.insert(self._connection, "events (n, kind, at, body)", events)
 
 
 def _failure(path: Path, error: BaseException | None) -> JournalError | None:
@@ -279,9 +262,16 @@ def _failure(path: Path, error: BaseException | None) -> JournalError | None:
     return JournalError(f"{path}: it cannot be written: {type(error).__name__}")
 
 
-def _roll_back(connection: sqlite3.Connection) -> None:
-    if connection.in_transaction:
-        connection.execute("ROLLBACK")
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _locked(path: Path) -> sqlite3.Connection:

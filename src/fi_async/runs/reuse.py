@@ -13,12 +13,12 @@ from typing import Final, Self
 from fi_async._errors import ConfigurationError
 from fi_async._models import OutcomeStatus
 from fi_async.hops import Worker
-from fi_async.runs import schema
+from fi_async.runs import keys, schema
 from fi_async.runs.schema import Kind
 
 _SCORED: Final = f"""
     SELECT json_group_array(json_array(cases.key, events.body))
-    FROM json_each(?) AS asked JOIN cases ON cases.key = asked.value
+    FROM json_each(?) AS asked JOIN cases ON cases.n = asked.value
     JOIN events ON events.seq = (SELECT max(seq) FROM events WHERE n = cases.n AND kind = {Kind.ENDED})
     WHERE json_extract(events.body, '$.status') = '{OutcomeStatus.SCORED}'
 """
@@ -60,17 +60,18 @@ class Reused:
             raise ConfigurationError(f"reuse: no file is named like {self._pattern!r}")
         for path in paths:
             if not (self._but_not.exists() and path.samefile(self._but_not)):
-                self._connections.append((path, schema.open_reader(path)))
+                self._connections.append((path, schema.open_reader(path, keys.set_up)))
 
-    async def of(self, keys: Sequence[str]) -> dict[str, str]:
+    async def of(self, asked: Sequence[str]) -> dict[str, str]:
         """Return the texts of the outcomes that runs have for these keys; of those scored, the last run's."""
-        if not keys or not self._connections:
+        if not asked or not self._connections:
             return {}
-        return await self._worker.call(lambda: self._find(keys))
+        return await self._worker.call(lambda: self._find(asked))
 
-    def _find(self, keys: Sequence[str]) -> dict[str, str]:
+    def _find(self, asked: Sequence[str]) -> dict[str, str]:
         found: dict[str, str] = {}
         for path, connection in self._connections:
             with schema.explained(path):
-                found |= dict(json.loads(connection.execute(_SCORED, (json.dumps(keys),)).fetchone()[0]))
+                numbers = json.dumps(list(keys.find(connection, asked).values()))
+                found |= dict(json.loads(connection.execute(_SCORED, (numbers,)).fetchone()[0]))
         return found

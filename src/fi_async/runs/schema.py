@@ -13,14 +13,16 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from enum import IntEnum
+from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from fi_async._errors import FiAsyncError, JournalError
 
+_ROWS_A_STATEMENT: Final = (64, 16, 4, 1)
 APPLICATION: Final = 0x66696173  # "fias"
 VERSION: Final = 1
 _PAGE_SIZE: Final = slice(16, 18)  # where SQLite's header has it; 1 stands for 65,536
@@ -59,7 +61,7 @@ _SCHEMA: Final = f"""
 CREATE TABLE passes (pass INTEGER PRIMARY KEY, at REAL NOT NULL, info TEXT NOT NULL);
 CREATE TABLE cases (
     n INTEGER PRIMARY KEY,
-    key TEXT NOT NULL UNIQUE,
+    key TEXT NOT NULL,
     template TEXT NOT NULL,
     position INTEGER NOT NULL,
     id TEXT,
@@ -110,8 +112,22 @@ def open_writer(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
-    """Return a connection that reads a run's file, also while another process writes it.
+def insert(connection: sqlite3.Connection, table: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Put rows into a table, in few statements.
+
+    sqlite3 gives up the interpreter's lock for each step of a statement and waits for it after, which beside a busy
+    event loop takes longer than the step; and a statement of any number of rows is not worth preparing twice.
+    """
+    at = 0
+    for size in _ROWS_A_STATEMENT:
+        values = ",".join([f"({','.join('?' * len(rows[0]))})"] * size) if len(rows) - at >= size else ""
+        while len(rows) - at >= size:
+            connection.execute(f"INSERT INTO {table} VALUES {values}", tuple(chain(*rows[at : at + size])))
+            at += size
+
+
+def open_reader(path: Path, prepare: Callable[[sqlite3.Connection], None] | None = None) -> sqlite3.Connection:
+    """Return a connection that reads a run's file, also while another process writes it; `prepare` may add to it.
 
     Raises:
         JournalError: It is not there, or no run's file of this version.
@@ -123,8 +139,10 @@ def open_reader(path: Path) -> sqlite3.Connection:
         # Not mode=ro: that leaves the files behind which SQLite makes beside a database while it is open.
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, check_same_thread=False)
         try:
-            connection.execute("PRAGMA query_only = 1")
             _check_version(connection, path)
+            if prepare is not None:
+                prepare(connection)
+            connection.execute("PRAGMA query_only = 1")
         except BaseException:
             connection.close()
             raise
