@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import multiprocessing
 import sys
 import tempfile
@@ -92,6 +93,51 @@ async def _stream(url: str, count: int, first: int, concurrency: int) -> dict[st
     return growth.read() | meter.read(count)
 
 
+def kept(url: str, count: int, concurrency: int, *, run: bool) -> dict[str, Any]:
+    """Take outcomes from `AsyncEvaluator.stream`, with a file that keeps them or without."""
+    return asyncio.run(_kept(url, count, concurrency, run=run))
+
+
+async def _kept(url: str, count: int, concurrency: int, *, run: bool) -> dict[str, Any]:
+    from fi_async import AsyncEvaluator  # noqa: PLC0415  # as above
+
+    options = {"strategy": "sync", "concurrency": concurrency, "rows": 1, **KEYS}
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch, "run.db") if run else None
+        async with AsyncEvaluator(fi_base_url=url, **options) as evaluator:
+            await evaluator.gather(cases("contains", concurrency), **asked("contains"))
+            meter, seen = Meter(), 0
+            async for outcome in evaluator.stream(cases("contains", count), **asked("contains"), run=file):
+                seen += outcome.passed is not None
+            return meter.read(count) | {"scored": seen}
+
+
+def written(url: str, count: int, at_once: int) -> dict[str, Any]:  # noqa: ARG001  # it asks no server
+    """Put cases and their outcomes into a run's file, as many at once as a run's requests would."""
+    return asyncio.run(_written(count, at_once))
+
+
+async def _written(count: int, at_once: int) -> dict[str, Any]:
+    from fi_async.runs.journal import Journal, Row  # noqa: PLC0415  # as above
+    from fi_async.runs.records import RunInfo  # noqa: PLC0415  # as above
+    from fi_async.runs.schema import Kind  # noqa: PLC0415  # as above
+
+    body = json.dumps({"status": "scored", "result": {"name": "contains", "output": "Passed", "reason": "x" * 100}})
+    with tempfile.TemporaryDirectory() as scratch:
+        info = RunInfo("run", ("contains",), None, "local", "local", started_at=0.0)
+        meter = Meter()
+        async with Journal(Path(scratch, "run.db"), info) as journal:
+            for first in range(0, count, at_once):
+                rows = [Row(f"{n:024x}", "contains", n, None, '{"text":"a"}') for n in range(first, first + at_once)]
+                numbered = await journal.admit(rows)
+                for kind, text in ((Kind.INTENT, None), (Kind.ENDED, body)):
+                    for each in numbered:
+                        journal.write(each.n, kind, text)
+                    await journal.flush()
+        measured = meter.read(count)
+    return measured | {"outcomes_s": count / measured["wall_s"]}
+
+
 def parallel(url: str, count: int, workers: int) -> dict[str, Any]:
     """Run the cookbook's block with its import line changed."""
     from fi_async import Evaluator  # noqa: PLC0415  # as above
@@ -102,4 +148,5 @@ def parallel(url: str, count: int, workers: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main({"gather": gather, "halves": halves, "stream": stream, "parallel": parallel})
+    tasks = {"gather": gather, "halves": halves, "kept": kept, "parallel": parallel, "stream": stream}
+    main({**tasks, "written": written})

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rows import capacity, cpu, evaluations, faults, imports, memory, offers, polling, requests, waiting
+from rows import capacity, cpu, evaluations, faults, imports, journal, memory, offers, polling, requests, waiting
 
 if TYPE_CHECKING:
     from lab import Lab
@@ -21,6 +21,7 @@ ROWS: dict[str, Callable[[Lab], list[Line]]] = {
     "memory": memory.memory,
     "faults": faults.faults,
     "offers": offers.offers,
+    "journal": journal.journal,
     "pace_requests": requests.requests,
     "pace_shared": requests.shared,
     "pace_evaluations": evaluations.unknown,

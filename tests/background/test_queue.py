@@ -51,7 +51,7 @@ async def test_what_is_offered_is_evaluated_and_handed_to_the_sink():
 
 async def test_leaving_waits_for_what_is_in_the_queue():
     taken = Taken()
-    async with queue_of(backend(latency=3), taken) as queue:
+    async with queue_of(backend(latency=3), taken, concurrency=16, strategy="sync") as queue:
         for case in texts(40):
             queue.offer(case)
     assert len(taken) == 40
@@ -74,7 +74,7 @@ async def test_a_block_that_is_cancelled_is_drained_too():
     taken = Taken()
 
     async def application(begun):
-        async with queue_of(backend(latency=3), taken) as queue:
+        async with queue_of(backend(latency=3), taken, concurrency=16, strategy="sync") as queue:
             queue.offer(texts(1)[0])
             begun.set()
             await asyncio.Event().wait()
