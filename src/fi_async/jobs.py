@@ -75,7 +75,9 @@ def score(works: Sequence[Work], context: Context) -> Job:
 
     def scored(work: Work, result: EvalResult) -> Outcome:
         # The rows of a batch run one after the other: each took its share.
-        context.latencies.held(work.parameters.template, (work.seen_at - work.sent_at) / len(works))
+        took = (work.seen_at - work.sent_at) / len(works)
+        context.completions.held(work.parameters.template, took)
+        context.latencies.held(work.parameters.template, took)
         return _scored(work, context, result)
 
     return _submit(works, context, is_async=False, then=scored)

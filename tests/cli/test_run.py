@@ -447,9 +447,10 @@ def test_a_dry_run_prints_the_plan_and_evaluates_nothing(cli, jsonl, embedded):
     told = cli("run", file, "--eval is_json --backend local --dry-run --json").summary
     assert (told["cases"], told["requests"], told["templates"][0]["strategy"]) == (2, 2, "sync")
     assert app.statistics()["requests"] == 0
-    ended = cli("run", jsonl({"text": "1"}, {"text": ""}), "--eval is_json --backend local --dry-run")
+    file = jsonl({"text": "1"}, {"text": ""})
+    ended = cli("run", file, "--eval is_json --backend local --dry-run")
     assert ended.code == 1
-    assert "invalid cases, which cannot be sent: 1\n  case 1: the input 'text' is blank" in ended.out
+    assert f"invalid cases, which cannot be sent: 1\n  {file}, line 2: the input 'text' is blank" in ended.out
 
 
 def test_options_reach_the_engine(cli, jsonl, lines, embedded):

@@ -153,6 +153,15 @@ def test_each_template_is_learned_for_itself():
     assert completions.next_look(row, 0.0) == 0.25
 
 
+def test_what_held_requests_took_is_known_when_polls_begin():
+    completions = Completions()
+    for _ in range(8):
+        completions.held("t", 2.0)
+    assert 1.9 < completions.typical("t") < 2.2
+    row = rows(completions, 500)[-1]
+    assert 2.0 <= asked_at(completions, row, 3.0)[0] < 2.2
+
+
 def test_an_evaluation_that_got_no_answer_is_asked_again_later():
     completions = known(1.9, 2.0)
     row = rows(completions, 200)[-1]

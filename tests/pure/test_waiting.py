@@ -31,3 +31,19 @@ WINDOW = Obstacle("request", 13.2)
 )
 def test_what_holds_up_all_is_said_first(standing, said):
     assert waiting_for(standing) == said
+
+
+@pytest.mark.parametrize(
+    ("standing", "seconds"),
+    [
+        (Standing(), 0.0),
+        (Standing(obstacle=WINDOW), 0.0),
+        (Standing(ready=1), 0.0),
+        (Standing(ready=1, obstacle=WINDOW), 13.2),
+        (Standing(ready=1, obstacle=WINDOW, slots=2, taken=2), 13.2),
+        (Standing(ready=1, obstacle=Obstacle("request", math.inf), slots=2, taken=1), math.inf),
+        (Standing(ready=1, obstacle=Obstacle("request", math.inf), slots=2, taken=2), 0.0),
+    ],
+)
+def test_it_is_told_when_the_limit_opens(standing, seconds):
+    assert standing.opens_in == seconds

@@ -144,6 +144,10 @@ class Completions:
         known = self._templates.get(template)
         return known.durations.quantile(0.5) if known is not None and known.is_known else None
 
+    def held(self, template: str, took: float) -> None:
+        """Take note of an evaluation whose request was held so long: others will take about as long when polled."""
+        self._templates.setdefault(template, _Template()).durations.done(before(took), after(took))
+
     def accepted(self, template: str, now: float, *, scarce: bool = False) -> Accepted:
         """Return what the polls of an evaluation that is accepted now go by."""
         known = self._templates.setdefault(template, _Template())

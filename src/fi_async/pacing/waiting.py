@@ -53,8 +53,12 @@ class Standing:
 
     @property
     def opens_in(self) -> float:
-        """Seconds until another request may leave, if it is a limit that it waits for; 0 if it is not."""
-        return self.obstacle.opens_in if self.ready and self.obstacle and self.taken < self.slots else 0.0
+        """Seconds until another request may leave, as far as a limit has a say; infinity if an answer comes first."""
+        if not self.ready or self.obstacle is None:
+            return 0.0
+        # Whoever has no slot waits for an answer anyway.
+        is_probe = self.obstacle.opens_in == math.inf
+        return 0.0 if is_probe and self.taken >= self.slots else self.obstacle.opens_in
 
 
 def waiting_for(standing: Standing) -> str | None:
