@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -136,7 +137,7 @@ class Completions:
     def __init__(self, interval: float | None = None, tally: Tally | None = None) -> None:
         self._interval = interval
         self._tally = tally or Tally()
-        self._templates: dict[str, _Template] = {}
+        self._templates: defaultdict[str, _Template] = defaultdict(_Template)
         self._waiting = 0
 
     def typical(self, template: str) -> float | None:
@@ -146,11 +147,11 @@ class Completions:
 
     def held(self, template: str, took: float) -> None:
         """Take note of an evaluation whose request was held so long: others will take about as long when polled."""
-        self._templates.setdefault(template, _Template()).durations.done(before(took), after(took))
+        self._templates[template].durations.done(before(took), after(took))
 
     def accepted(self, template: str, now: float, *, scarce: bool = False) -> Accepted:
         """Return what the polls of an evaluation that is accepted now go by."""
-        known = self._templates.setdefault(template, _Template())
+        known = self._templates[template]
         row = Accepted(template, now)
         known.fresh += 1
         self._waiting += 1
