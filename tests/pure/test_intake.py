@@ -82,7 +82,7 @@ def test_a_case_that_cannot_be_sent_becomes_an_outcome_that_names_it():
     assert outcome.error.__traceback__ is None
 
 
-@pytest.mark.parametrize("item", ["text", None, 5, ["a"]], ids=repr)
+@pytest.mark.parametrize("item", ["text", None, 5, ["a"]], ids=lambda each: type(each).__name__)
 def test_what_is_no_case_becomes_an_outcome_for_each_template(item):
     outcomes = intake(TONE, SIMILARITY).admit(3, item)
     assert [(each.template, each.status) for each in outcomes] == [
@@ -198,7 +198,7 @@ class Async:
             yield number
 
 
-@pytest.mark.parametrize("source", [[], [1, 2], (1, 2), iter([1, 2]), range(63)], ids=repr)
+@pytest.mark.parametrize("source", [[], [1, 2], (1, 2), iter([1, 2]), range(63)], ids=lambda each: type(each).__name__)
 def test_cases_are_read_from_any_iterable(source):
     expected = [1, 2] if not isinstance(source, range | list) else list(source)
     assert read_by_hand(source) == expected

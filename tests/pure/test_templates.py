@@ -72,13 +72,15 @@ def test_a_shipped_template_has_the_platforms_facts():
         (("tone", Tone, Tone()), ["tone"]),
         ((name for name in ("x", "y")), ["x", "y"]),
     ],
-    ids=str,
+    ids=["name", "class", "object", "list", "twice", "three of one", "generator"],
 )
 def test_templates_are_given_by_name_or_object_alone_or_several(given, names):
     assert names_of(given) == names
 
 
-@pytest.mark.parametrize("given", [None, 5, "", Nameless, object(), [None], [""], [["tone"]]], ids=repr)
+@pytest.mark.parametrize(
+    "given", [None, 5, "", Nameless, object(), [None], [""], [["tone"]]], ids=lambda each: type(each).__name__
+)
 def test_what_is_no_template_is_refused(given):
     with pytest.raises(ConfigurationError, match="eval_templates must be a template's name or an object with an eval"):
         names_of(given)
