@@ -10,7 +10,7 @@ from importlib.resources import files
 import pytest
 
 from fi_async import Case, Evaluator, Report, StalledError
-from fi_async.runs import html
+from fi_async.runs import html, page
 from made import info, scored, unscored
 
 HOSTILE = "</script><script>alert(1)</script><!--"
