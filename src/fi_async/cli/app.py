@@ -68,6 +68,7 @@ interval (paired bootstrap), and how probable as uneven a change is by chance (p
 
 Examples:
   fi-async compare old.jsonl new.jsonl
+  fi-async compare old.db new.db --html changes.html
   fi-async compare old.jsonl new.jsonl --tolerance 0.05 --json"""
 
 _GATE = f"""\

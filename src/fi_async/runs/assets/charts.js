@@ -83,7 +83,7 @@ function tick(label) {
 const shortened = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
 // A row for each name: ranges, the widest first, and on them the point that was measured.
-function rangeChart(title, names, { ranges, points, axis, shown }) {
+function rangeChart(title, names, { ranges, points, axis: { min, max, ticks }, shown }) {
   const between = (pair) => (pair === null ? "-" : `${shown(pair[0])} to ${shown(pair[1])}`);
   const bar = ({ label, shade, values }, at) => (colours) => ({
     type: "bar", label, data: values, backgroundColor: colours[shade], grouped: false, barThickness: shade === "faint" ? 20 : 8, minBarLength: 2, order: 3 - at,
@@ -103,7 +103,7 @@ function rangeChart(title, names, { ranges, points, axis, shown }) {
         tooltip: { callbacks: { label: (item) => `${item.dataset.label}: ${Array.isArray(item.raw) ? between(item.raw) : shown(item.raw.x)}` } },
       },
       scales: {
-        x: { ...axis, ticks: { maxRotation: 0, callback: axis.tick } },
+        x: { min, max, grid: { color: ({ tick }) => (tick.value === 0 ? colours.quiet : colours.line) }, ticks: { maxRotation: 0, ...ticks } },
         y: { type: "category", labels: names, offset: true, grid: { display: false }, ticks: { color: colours.ink, callback: (_, at) => shortened(names[at], 28) } },
       },
     },
@@ -122,7 +122,7 @@ function intervalChart(templates) {
       { label: "95% interval", shade: "accent", values: templates.map((each) => ends(each.interval)) },
     ],
     points: { label: "measured", values: templates.map((each) => each.value) },
-    axis: { min: 0, max: 1, tick: (share) => `${Math.round(share * 100)}%` },
+    axis: { min: 0, max: 1, ticks: { callback: (share) => `${Math.round(share * 100)}%` } },
     shown: percent,
   });
 }

@@ -85,8 +85,10 @@ function line(row) {
   }));
 }
 
+// A cell that spans columns which are not shown would make the others narrower.
 function opened(row) {
-  return el("tr", { class: "detail" }, el("td", { colspan: listing.columns.length }, listing.detail(row)));
+  const shown = [...document.querySelectorAll(".rows > thead th")].filter((head) => head.offsetParent !== null);
+  return el("tr", { class: "detail" }, el("td", { colspan: shown.length }, listing.detail(row)));
 }
 
 function toggle(row) {
@@ -101,10 +103,10 @@ function sortBy(name, form) {
   update(form);
 }
 
-// Show the rows that one filter chooses, and no other.
-function choose(form, name, value) {
+// Show the rows that filters of these values choose, and no other.
+function choose(form, values) {
   form.reset();
-  form[name].value = value;
+  for (const [name, value] of Object.entries(values)) form[name].value = value;
   update(form);
   byId("cases").scrollIntoView();
   byId("cases").focus();
@@ -153,6 +155,7 @@ function showListing(described) {
         el("thead", {}, el("tr", {}, ...listing.columns.map(head))),
         el("tbody", { id: "body" }))),
     pager());
+  matchMedia("(max-width: 46rem)").addEventListener("change", render);
   update(form);
   return form;
 }

@@ -4,5 +4,5 @@ start((show) => {
   showRemarks();
   showTemplates();
   showPace();
-  showCauses((cause) => show("cause", cause));
+  showCauses((cause) => show({ cause }));
 }, showCases);

@@ -44,13 +44,13 @@ function leftOut(order) {
   return some.length ? `To keep the page small it holds ${some.join(", and ")}: ${order}` : "";
 }
 
-// `showHead` shows what stands around the table, and is given a function that chooses by one filter what stands in it;
-// `showTable` shows the table and returns the form of its filters.
+// `showHead` shows what stands around the table, and is given a function that sets its filters;
+// `showTable` shows the table, and returns the form of these.
 async function start(showHead, showTable) {
   let form = null;
   byId("name").textContent = facts.name;
   byId("made").textContent = `Made by fi-async ${facts.version}. Charts by Chart.js (MIT licence).`;
-  showHead((name, value) => choose(form, name, value));
+  showHead((values) => choose(form, values));
   [rows] = await unpacked("columns");
   byId("loading").remove();
   form = showTable();
