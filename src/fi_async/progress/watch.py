@@ -34,10 +34,11 @@ async def watched(
     if display is None:
         yield lambda _: None
         return
-    meter = Meter(anyio.current_time(), total())
+    clock = asyncio.get_running_loop().time  # outcomes of a kept run come in callbacks, which are in no task
+    meter = Meter(clock(), total())
 
     def look() -> Progress:
-        now = anyio.current_time()
+        now = clock()
         in_flight, opens_in = standing(now)
         return meter.progress(now, in_flight=in_flight, opens_in=opens_in)
 
@@ -45,7 +46,7 @@ async def watched(
         # A task of its own, not a task group: a stream may be closed by another task than it began in.
         showing = asyncio.create_task(_show(display, look))
         try:
-            yield lambda outcome: meter.add(outcome, anyio.current_time())
+            yield lambda outcome: meter.add(outcome, clock())
         finally:
             shown = not showing.done()
             showing.cancel()
