@@ -140,6 +140,13 @@ def test_it_is_dark_with_the_system_and_each_control_has_a_name(compared):
     assert unnamed(browser) == []
 
 
+def test_estimates_are_called_so(compared):
+    browser = compared([scored(0, "Passed", estimate=True)], [scored(0, "Passed")])
+    assert texts(browser, ".notice") == [
+        "Some scores are lexical estimates of the local backend, which is not the platform's judge."
+    ]
+
+
 def test_two_runs_with_nothing_in_common(compared):
     browser = compared([], [scored(0, "Passed")])
     assert texts(browser, ".tiles .number") == ["0", "0", "0", "0", "1"]

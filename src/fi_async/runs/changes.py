@@ -43,6 +43,9 @@ class Changes:
         found: The comparison.
         before: The records of its first run, to look up what was evaluated and why it ended so.
         after: Those of the second.
+
+    Attributes:
+        estimate: Whether any score of the two runs is a lexical estimate.
     """
 
     def __init__(self, found: Comparison, before: Iterable[Record], after: Iterable[Record]) -> None:
@@ -50,8 +53,18 @@ class Changes:
         self.words: dict[str, int] = {"": 0}
         changes = [change for each in found.templates for change in _changes(each)]
         self._changes = sorted(changes, key=lambda change: change.rank)[:MOST_ROWS]
-        self._before = _texts_of((change.pair.before for change in self._changes), before)
-        self._after = _texts_of((change.pair.after for change in self._changes), after)
+        self.estimate = False
+        self._before = self._texts_of([change.pair.before for change in self._changes], before)
+        self._after = self._texts_of([change.pair.after for change in self._changes], after)
+
+    def _texts_of(self, marks: Iterable[Mark], records: Iterable[Record]) -> Texts:
+        found: dict[tuple[str, int], Any] = dict.fromkeys(map(_place, marks), ("", {}))
+        for record in records:
+            outcome = record.outcome
+            self.estimate = self.estimate or (outcome.result is not None and outcome.result.estimate)
+            if (place := (outcome.template, outcome.index)) in found:
+                found[place] = clipped(why(outcome)), texts(outcome.case.inputs)
+        return found
 
     def __len__(self) -> int:
         return len(self._changes)
@@ -99,15 +112,6 @@ def _changes(each: TemplateComparison) -> Iterator[_Change]:
 
 def _place(mark: Mark) -> tuple[str, int]:
     return mark.template, mark.index
-
-
-def _texts_of(marks: Iterable[Mark], records: Iterable[Record]) -> Texts:
-    found: dict[tuple[str, int], Any] = dict.fromkeys(map(_place, marks), ("", {}))
-    for record in records:
-        outcome = record.outcome
-        if (place := (outcome.template, outcome.index)) in found:
-            found[place] = clipped(why(outcome)), texts(outcome.case.inputs)
-    return found
 
 
 def _said(mark: Mark) -> str:

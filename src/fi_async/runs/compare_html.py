@@ -36,6 +36,7 @@ def page(found: Comparison, before: ReadableRun, after: ReadableRun) -> str:
     facts: dict[str, Any] = {
         "paired_by": found.paired_by,
         "confidence": found.confidence,
+        "estimate": rows.estimate,
         "templates": [{"name": each.template, **each.numbers()} for each in found.templates],
         "runs": [
             {"name": run.info.name, "pending": run.pending, "facts": facts_of(run.info)} for run in (before, after)

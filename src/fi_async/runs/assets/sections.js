@@ -34,7 +34,7 @@ function showRemarks() {
   const others = Object.entries(figures.origins).filter(([origin]) => origin === "reused" || origin === "duplicate");
   showNotices([
     figures.pending ? `The run is not complete: ${plural(figures.pending, "evaluation")} pending.` : "",
-    figures.estimate ? "Some scores are lexical estimates of the local backend, which is not the platform's judge." : "",
+    figures.estimate ? ESTIMATES : "",
     figures.possible_duplicates ? `${plural(figures.possible_duplicates, "evaluation")} may have been paid twice: sent again after a request that had no answer.` : "",
     others.length ? `Not evaluated anew: ${others.map(([origin, count]) => `${whole(count)} ${origin}`).join(", ")}.` : "",
     facts.shown < ended ? `The table has ${whole(facts.shown)} of ${whole(ended)} evaluations: those without a score, and the lowest scores.` : "",

@@ -32,6 +32,8 @@ function showTiles(tiles) {
     el("div", {}, el("dt", {}, name), el("dd", { class: classes("number", shade) }, number), el("dd", { class: "quiet" }, more))));
 }
 
+const ESTIMATES = "Some scores are lexical estimates of the local backend, which is not the platform's judge.";
+
 function showNotices(said) {
   byId("notices").append(...said.filter(Boolean).map((text) => el("p", { class: "notice" }, text)));
 }
