@@ -53,7 +53,7 @@ def in_mid_run(place: Path) -> dict[str, str]:
     for name, width in WIDTHS.items():
         with _server() as url:
             keys = {"FI_BASE_URL": url, "FI_API_KEY": "key", "FI_SECRET_KEY": "secret"}
-            frames = _printed(words, place, width, keys, until=r"waiting for a rate limit, \d+ s")
+            frames = _printed(words, place, width, keys, until=r"waiting for [^\x1b]*\d+ s")
         last = frames.rpartition("\x1b[2K")[2]
         pictures[f"progress-{name}"] = _svg(words, last, width)
     return pictures
