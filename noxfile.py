@@ -96,5 +96,5 @@ def docs(session: nox.Session) -> None:
 @nox.session(python=OLDEST)
 def examples(session: nox.Session) -> None:
     upgrade_pip(session)
-    install(session, "examples")
+    install(session, "examples", "notebooks")
     session.run("python", "examples/run_all.py")

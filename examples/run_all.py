@@ -23,7 +23,9 @@ SCRIPTS = [
     "notebook_style",
     "web_app",
     "fastapi_app",
+    "strangers_path",
 ]
+NOTEBOOK = HERE / "cookbook.ipynb"
 TIMEOUT = 60.0
 
 
@@ -31,16 +33,20 @@ class FailedError(Exception):
     """An example did not do what it says it does."""
 
 
+def surroundings() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FI_")}
+    return {**kept, "PYTHONIOENCODING": "utf-8"}
+
+
 def run(*words: str, expected: int = 0) -> str:
     """Returns what a Python program printed, if it ended as expected."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("FI_")}
     done = subprocess.run(  # noqa: S603  # our own scripts
         [sys.executable, *words],
         capture_output=True,
         text=True,
         encoding="utf-8",
         timeout=TIMEOUT,
-        env={**environment, "PYTHONIOENCODING": "utf-8"},
+        env=surroundings(),
         check=False,
     )
     if done.returncode != expected:
@@ -60,6 +66,26 @@ def data() -> str:
             if not filecmp.cmp(made, HERE / made.name, shallow=False):
                 raise FailedError(f"{made.name} is not what make_data.py makes")
     return said
+
+
+def notebook() -> str:
+    """Every cell runs, and none is kept with what it once printed: what is kept has a readable history."""
+    try:
+        import nbformat  # noqa: PLC0415  # of the group `notebooks`
+        from nbclient import NotebookClient  # noqa: PLC0415  # as above
+        from nbclient.exceptions import CellExecutionError  # noqa: PLC0415  # as above
+    except ModuleNotFoundError as error:
+        raise FailedError(f"{error.name} is missing: pip install --group notebooks") from error
+    found = nbformat.read(NOTEBOOK, as_version=4)
+    cells = [cell for cell in found.cells if cell.cell_type == "code"]
+    if any(cell.outputs or cell.execution_count for cell in cells):
+        raise FailedError("it is kept with its outputs: clear them (Jupyter: Edit, Clear Outputs of All Cells)")
+    client = NotebookClient(found, timeout=TIMEOUT, kernel_name="python3", resources={"metadata": {"path": str(HERE)}})
+    try:
+        client.execute(env=surroundings())
+    except CellExecutionError as error:
+        raise FailedError(str(error)) from error
+    return f"{len(cells)} cells, and a plot"
 
 
 def command_line() -> str:
@@ -85,6 +111,7 @@ def command_line_csv() -> str:
 def main() -> int:
     checks: list[tuple[str, Callable[[], str]]] = [("make_data.py", data)]
     checks += [(f"{name}.py", lambda name=name: script(name)) for name in SCRIPTS]
+    checks.append((NOTEBOOK.name, notebook))
     checks += [("fi-async run, JSONL", command_line), ("fi-async run, CSV", command_line_csv)]
     failed = 0
     for name, check in checks:

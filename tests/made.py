@@ -36,6 +36,6 @@ def unscored(
     return Record("", Outcome(index, case, template, OutcomeStatus(status), error=error, **facts), at)
 
 
-def info(*templates: str, **facts: Any) -> RunInfo:
+def info(*templates: str, name: str = "run", **facts: Any) -> RunInfo:
     told: dict[str, Any] = {"model_name": None, "backend": "local", "base_url": "local", "started_at": 0.0, **facts}
-    return RunInfo("run", templates or ("is_json",), **told)
+    return RunInfo(name, templates or ("is_json",), **told)

@@ -12,8 +12,11 @@ from typing import Any, Final
 
 _SHOWN: Final = 10
 _LONGEST: Final = 160
+_LONGEST_ID: Final = 40
 _CELL: Final = "text-align:left;vertical-align:top;padding:2px 12px 2px 0"
+_NAME: Final = f"{_CELL};white-space:nowrap"  # an id in two lines is hard to tell from others
 _NUMBER: Final = "text-align:right;vertical-align:top;padding:2px 12px 2px 0;font-variant-numeric:tabular-nums"
+_KINDS: Final = {"reason": _CELL, **dict.fromkeys(("id", "template", "status"), _NAME)}
 _STATUSES: Final = ("scored", "failed", "stalled", "cancelled", "invalid")
 
 
@@ -33,7 +36,7 @@ def report_html(summary: Mapping[str, Any], outcomes: Iterable[Mapping[str, Any]
     first = [
         [
             str(each["index"]),
-            each["id"],
+            _cut(each["id"] or "", _LONGEST_ID),
             each["template"],
             each["status"],
             each["score"],
@@ -51,7 +54,7 @@ def report_html(summary: Mapping[str, Any], outcomes: Iterable[Mapping[str, Any]
 
 
 def _table(heads: list[str], rows: list[list[Any]]) -> str:
-    kinds = [_NUMBER if head in ("n", "mean score", "pass rate", "index", "score") else _CELL for head in heads]
+    kinds = [_KINDS.get(head, _NUMBER) for head in heads]
     titles = "".join(f'<th style="{kind}">{head}</th>' for head, kind in zip(heads, kinds, strict=True))
     body = "".join(f"<tr>{_cells(row, kinds)}</tr>" for row in rows)
     return f'<table style="margin:8px 0"><thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table>'
@@ -65,7 +68,11 @@ def _shown(value: Any) -> str:
     if value is None:
         return ""
     written = format(value, ".3f") if isinstance(value, float) else str(value)
-    return escape(written if len(written) <= _LONGEST else f"{written[: _LONGEST - 1]}…")
+    return escape(_cut(written, _LONGEST))
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _number(value: float | None, how: str) -> str:

@@ -4,7 +4,9 @@ import pytest
 from selenium.webdriver.support.ui import WebDriverWait
 
 from chromium import MISSING, chromium, is_there, show
-from fi_async.runs import html
+from fi_async.runs import compare_html, html
+from fi_async.runs.compare import compare
+from fi_async.runs.loading import LoadedRun, outcomes_of
 from made import info
 
 
@@ -18,18 +20,42 @@ def browser():
 
 
 @pytest.fixture
-def opened(browser, tmp_path):
-    """Open the report of records; afterwards, nothing may stand on the console."""
+def shown(browser):
+    """Open a page and wait until it is complete; afterwards, nothing may stand on the console."""
 
-    def open_report(*records, pending=0, **how):
-        page = tmp_path / "run.html"
-        templates = dict.fromkeys(record.outcome.template for record in records)
-        html.write(page, info(*templates, settings={"concurrency": 8}), records, pending)
+    def open_page(page, **how):
         show(browser, page, **how)
         ready = "return document.documentElement.dataset.ready"
         WebDriverWait(browser, 30, 0.02).until(lambda found: found.execute_script(ready) == "texts")
         return browser
 
     browser.get_log("browser")
-    yield open_report
+    yield open_page
     assert browser.get_log("browser") == []
+
+
+@pytest.fixture
+def opened(shown, tmp_path):
+    """Open the report of records."""
+
+    def open_report(*records, pending=0, **how):
+        page = tmp_path / "run.html"
+        templates = dict.fromkeys(record.outcome.template for record in records)
+        html.write(page, info(*templates, settings={"concurrency": 8}), records, pending)
+        return shown(page, **how)
+
+    return open_report
+
+
+@pytest.fixture
+def compared(shown, tmp_path):
+    """Open the comparison of two runs, each the records of one."""
+
+    def open_comparison(before, after, *, how=None, **options):
+        one, other = (LoadedRun(info(name=name), tuple(records)) for name, records in (("old", before), ("new", after)))
+        found = compare(outcomes_of(one), outcomes_of(other), **options)
+        page = tmp_path / "changes.html"
+        compare_html.write(page, found, one, other)
+        return shown(page, **(how or {}))
+
+    return open_comparison

@@ -3,12 +3,11 @@ from __future__ import annotations
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import Select, WebDriverWait
+from selenium.webdriver.support.ui import WebDriverWait
 
 from fi_async import InvalidCaseError, StalledError
 from made import scored, unscored
-
-HOSTILE = "</script><script>window.harmed = 1</script><img src=x onerror='window.harmed = 1'>"
+from seen import HOSTILE, choose, column, found, harms, overflow, texts, unnamed, wait_for
 
 
 def records():
@@ -24,27 +23,6 @@ def records():
             yield scored(index, "Failed" if index < 24 else "Passed", at=at, reason=f"because {index}", **facts)
         if index % 3 == 0:
             yield scored(index, index / 200, template="closeness", at=at, **facts)
-
-
-def texts(browser, selector):
-    script = "return [...document.querySelectorAll(arguments[0])].map((each) => each.innerText)"
-    return [" ".join(text.split()) for text in browser.execute_script(script, selector)]
-
-
-def column(browser, number):
-    return texts(browser, f"#body tr:not(.detail) > :nth-child({number})")
-
-
-def found(browser):
-    return browser.find_element(By.ID, "found").text
-
-
-def choose(browser, name, text):
-    Select(browser.find_element(By.CSS_SELECTOR, f"select[name={name}]")).select_by_visible_text(text)
-
-
-def wait_for(browser, said):
-    WebDriverWait(browser, 10, 0.02).until(lambda _: found(browser) == said, found(browser))
 
 
 def test_the_totals_and_the_templates(opened):
@@ -163,8 +141,7 @@ def test_what_a_case_holds_stays_text(opened):
     for button in range(2):
         browser.find_elements(By.CSS_SELECTOR, "#body th button")[button].click()
     assert texts(browser, ".detail dd").count(HOSTILE) == 6
-    assert browser.execute_script("return window.harmed") is None
-    assert browser.find_elements(By.TAG_NAME, "img") == []
+    assert harms(browser) == []
 
 
 def test_what_is_planted_in_the_page_does_not_run(opened):
@@ -207,16 +184,12 @@ def test_it_is_printed_on_white_with_its_cases(opened):
 def test_nothing_is_wider_than_the_window(width, opened):
     long = "averyveryverylongnamethatnobodywouldgive" * 3
     browser = opened(scored(0, "Passed", template=long, id=long, reason=long), *records(), width=width)
-    assert browser.execute_script("return document.documentElement.scrollWidth") == width
+    assert overflow(browser) == 0
 
 
 def test_each_control_has_a_name(opened):
     browser = opened(*records())
-    unnamed = browser.execute_script("""
-        return [...document.querySelectorAll("button, input, select, canvas, [role=group]")].filter((each) =>
-            !(each.ariaLabel || each.textContent.trim() || each.labels?.length)).map((each) => each.outerHTML);
-    """)
-    assert unnamed == []
+    assert unnamed(browser) == []
 
 
 def test_an_empty_run_says_so(opened):

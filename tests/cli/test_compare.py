@@ -38,16 +38,14 @@ def test_what_changed_is_shown(cli, run):
     assert (ended.code, ended.err) == (0, "")
     assert [" ".join(line.split()) for line in ended.out.splitlines() if line.strip(" ─")] == [
         "a.jsonl -> b.jsonl, paired by id",
-        "change (0.95",
-        "template pairs before after interval) better worse p",
-        "contains 3 0.667 0.667 +0.000 (-0.800 to 1 1 1.000",
-        "+0.800)",
+        "template pairs before after change 95% interval better worse p",
+        "contains 3 0.667 0.667 +0.000 -0.800 to +0.800 1 1 1.000",
         "Worse (1)",
-        "case template score reason",
-        "q1 contains passed -> failed because of it",
+        "q1 contains passed -> failed",
+        "because of it",
         "Better (1)",
-        "case template score reason",
-        "q2 contains failed -> passed because of it",
+        "q2 contains failed -> passed",
+        "because of it",
         "contains: not compared: 1 only in a.jsonl, 1 without a score in one or both",
     ]
 
@@ -57,7 +55,7 @@ def test_scores_and_the_changes_beyond_ten(cli, run):
     run("b.jsonl", [0.25] * 12)
     out = cli("compare a.jsonl b.jsonl").out
     assert "0.5 -> 0.25" in out
-    assert "and 2 more: --json lists all" in out
+    assert "and 2 more: --html PATH shows all" in out
     assert "<0.001" in out
     assert "Better (12)" in cli("compare a.jsonl b.jsonl --lower-is-better contains").out
     assert "Worse" not in cli("compare a.jsonl b.jsonl --tolerance 0.25").out
@@ -100,3 +98,44 @@ def test_what_is_no_run(cli, jsonl):
     ended = cli("compare", jsonl({"text": "Paris"}), "lost.jsonl")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == "fi-async: in.jsonl, line 1: no line that fi-async run --out writes: it has no 'index'\n"
+
+
+def test_a_long_reason_is_cut(cli, run):
+    run("a.jsonl", [True])
+    run("b.jsonl", [False], reason="so " * 100)
+    words = cli("compare a.jsonl b.jsonl").out.split()
+    assert (words.count("so"), words[-1]) == (53, "…")
+
+
+@pytest.mark.parametrize(("width", "heads"), [("79", "pairs change"), ("80", "pairs before after change")])
+def test_a_narrow_terminal_shows_the_change_and_not_the_means(width, heads, cli, run, monkeypatch):
+    run("a.jsonl", [True])
+    monkeypatch.setenv("COLUMNS", width)
+    head = " ".join(cli("compare a.jsonl a.jsonl").out.splitlines()[2].split())
+    assert head == f"template {heads} 95% interval better worse p"
+
+
+def test_as_a_page(cli, run, tmp_path):
+    run("a.jsonl", [True, 0.5, None])
+    run("b.jsonl", [False, 0.5, True])
+    ended = cli("compare a.jsonl b.jsonl --html c.html")
+    assert (ended.code, ended.err) == (0, "")
+    assert "Worse (1)" in ended.out
+    page = (tmp_path / "c.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "<title>a → b (fi-async comparison)</title>" in page
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (".", "it is a directory"),
+        ("no/c.html", "there is no directory no"),
+        ("a.jsonl", "that is the run"),
+        ("b.jsonl", "that is the run"),
+    ],
+)
+def test_where_no_page_can_be(path, said, cli, run):
+    for name in ("a.jsonl", "b.jsonl"):
+        run(name, [True])
+    assert cli("compare a.jsonl b.jsonl --html", path) == (2, "", f"fi-async: --html {path}: {said}\n")

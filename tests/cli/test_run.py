@@ -173,7 +173,7 @@ def test_csv_rows_that_cannot_be_read(cli, lines):
     ("content", "said"),
     [
         (b"", "the first line must be the names of the columns: the file is empty"),
-        (b"t\xe9xt\n1\n", "the first line must be the names of the columns: not valid UTF-8"),
+        (b"t\xe9xt\n1\n", "the first line must be the names of the columns: not valid UTF-8: save the file as UTF-8"),
         (b"text,text\n1,2\n", "the first line names the column 'text' twice"),
         (b"answer\nParis\n", "in.csv has no column for 'text', which contains needs: --map text=COLUMN. It has answer"),
         (b"text\n", "in.csv holds no rows"),

@@ -42,6 +42,12 @@ async def test_a_function_is_told_twice_a_second_and_at_the_end():
     )
 
 
+async def test_a_run_that_is_kept_in_a_file_shows_its_progress(tmp_path):
+    told = []
+    await gathered(told.append, run=tmp_path / "run.db")
+    assert (told[-1].done, told[-1].failed, told[-1].total, told[-1].in_flight) == (4, 0, 4, 0)
+
+
 async def test_it_tells_what_a_run_waits_for():
     told = []
     await gathered(told.append, limits=[Limit(2, per="minute")], rows=1)

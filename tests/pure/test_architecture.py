@@ -21,7 +21,7 @@ FLOORS = [
     ["_models"],
     ["_extras", "_html"],
     ["_shapes"],
-    ["runs.records", "runs.statistics", "runs.figures", "runs.pace", "runs.rows", "runs.html"],
+    ["runs.records", "runs.statistics", "runs.figures", "runs.pace", "runs.rows", "runs.page", "runs.html"],
     ["_settings", "_report", "_plan"],
     ["protocol.", "cases."],
     ["pacing."],

@@ -11,6 +11,7 @@ import pytest
 
 from fi_async import Case, Evaluator, Report, StalledError
 from fi_async.runs import html
+from fi_async.runs.page import CHARTS
 from made import info, scored, unscored
 
 HOSTILE = "</script><script>alert(1)</script><!--"
@@ -82,7 +83,7 @@ def test_the_run_tells_what_is_known_of_it():
 
 
 def test_a_large_run_stays_within_its_size(monkeypatch):
-    monkeypatch.setattr(html, "_MOST_BYTES", 60_000)
+    monkeypatch.setattr("fi_async.runs.page._MOST_BYTES", 60_000)
     draw = random.Random(2)
 
     def text() -> str:
@@ -114,7 +115,7 @@ def test_an_empty_report_becomes_a_page(tmp_path):
     assert facts_of((tmp_path / "empty.html").read_text(encoding="utf-8"))["figures"]["evaluations"] == 0
 
 
-@pytest.mark.parametrize("name", [html.CHARTS, html.CHARTS.replace(".min.js", ".LICENSE.md")])
+@pytest.mark.parametrize("name", [CHARTS, CHARTS.replace(".min.js", ".LICENSE.md")])
 def test_the_charts_are_shipped_with_their_licence(name):
     text = files("fi_async.runs").joinpath("assets", name).read_text(encoding="utf-8")
     assert "MIT License" in text[:200]

@@ -76,6 +76,15 @@ def test_what_is_no_file(tmp_path):
         assert str(raised.value) == f"{path}: {what}"
 
 
+@pytest.mark.parametrize("name", ["scores.csv", "scores.parquet", "base.json"])
+def test_a_table_is_no_run(name, tmp_path):
+    (tmp_path / name).touch()
+    with pytest.raises(ConfigurationError) as raised:
+        load(tmp_path / name)
+    said = "no run: give a run's file, or the .jsonl that fi-async run --out writes"
+    assert str(raised.value) == f"{tmp_path / name}: {said}"
+
+
 def test_any_other_file_is_a_journal(tmp_path):
     path = tmp_path / "nightly.db"
 

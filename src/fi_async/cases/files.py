@@ -200,7 +200,7 @@ def _csv_rows(stream: BinaryIO) -> Iterator[CsvRow]:
 def _header(name: str, rows: Iterator[CsvRow]) -> list[str]:
     _, columns, problem = next(rows, (1, None, "the file is empty"))
     if not columns or not _is_text(columns):
-        problem = problem or "not valid UTF-8"
+        problem = problem or "not valid UTF-8: save the file as UTF-8"
         raise ConfigurationError(f"{name}: the first line must be the names of the columns: {problem}")
     if twice := [column for column in columns if columns.count(column) > 1]:
         raise ConfigurationError(f"{name}: the first line names the column {twice[0]!r} twice")

@@ -42,7 +42,8 @@ Examples:
 Ctrl-C stops it (exit code 0). Exit code 3: the port is taken."""
 
 _REPORT = """\
-RUN is the file of a run. The page holds the inputs of its cases: show it to those who may read them.
+RUN is a run's file, or the .jsonl of fi-async run --out. \
+The page holds the inputs of its cases: show it to those who may read them.
 
 Examples:
   fi-async report nightly.db
@@ -62,21 +63,24 @@ Examples:
   fi-async config
   fi-async config --json"""
 _COMPARE = """\
-BEFORE and AFTER are runs: the files of fi-async run --out. A case of one is that of the other if their ids are \
-equal, or their inputs, whatever the judge. Shows which cases got worse or better, the change of the mean with an \
-interval (paired bootstrap), and how probable as uneven a change is by chance (p, McNemar's test).
+BEFORE and AFTER are runs: their files, or the .jsonl of fi-async run --out. A case of one is that of the other if \
+their ids are equal, or their inputs, whatever the judge. Shows which cases got worse or better; how much the mean \
+changed, with an interval (paired bootstrap); and p, how probable so uneven a split into better and worse is if \
+neither run is better (McNemar's test).
 
 Examples:
   fi-async compare old.jsonl new.jsonl
+  fi-async compare old.db new.db --html changes.html
   fi-async compare old.jsonl new.jsonl --tolerance 0.05 --json"""
 
 _GATE = f"""\
-RUN is the file of fi-async run --out. Without --coverage, cases without a score may have had any, and the verdict \
-must hold whatever it was. Quote conditions: the shell takes > for itself.
+RUN is a run's file, or the .jsonl of fi-async run --out. Without --coverage, cases without a score may have \
+had any, and the verdict must hold whatever it was. Quote conditions: the shell takes > for itself.
 
 Examples:
   fi-async gate scores.jsonl --min 'groundedness>=0.9' --coverage 0.98
-  fi-async gate scores.jsonl --min 'toxicity.mean<=0.1' --confidence 0.95 --junit gate.xml
+  fi-async gate scores.jsonl --min 'toxicity.mean<=0.1' --confidence 0.95 \\
+      --junit gate.xml
   fi-async gate scores.jsonl --write-baseline base.json
   fi-async gate scores.jsonl --baseline base.json --max-regressions 2
 

@@ -1,23 +1,31 @@
-"""`fi-async compare`: two runs against each other, as tables or JSON."""
+"""`fi-async compare`: two runs against each other, as tables, JSON or a page."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from rich import box
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from fi_async.cli import errors, terminal
 from fi_async.cli.options import CompareFlags
+from fi_async.cli.report import check_page
+from fi_async.runs import compare_html
 from fi_async.runs.compare import Comparison, TemplateComparison, compare
 from fi_async.runs.loading import load, outcomes_of
 from fi_async.runs.marks import Mark, Pair
+from fi_async.runs.statistics import Interval
 
 _SHOWN: Final = 10
+_LONGEST: Final = 160  # characters of a reason
+_NARROW: Final = 80  # columns of a terminal
+_WIDE: Final = 96
 
 
 def compare_runs(before: Path, after: Path, flags: CompareFlags) -> int:
@@ -25,6 +33,8 @@ def compare_runs(before: Path, after: Path, flags: CompareFlags) -> int:
 
     Raises:
         ConfigurationError: One is no run.
+        UsageError: The page cannot be where it is to be.
+        OSError: It cannot be written.
     """
     with load(before) as one, load(after) as other:
         found = compare(
@@ -35,6 +45,9 @@ def compare_runs(before: Path, after: Path, flags: CompareFlags) -> int:
             lower_is_better=flags.lower_is_better or (),
             confidence=flags.confidence,
         )
+        if flags.html is not None:
+            check_page("--html", flags.html, before, after)
+            compare_html.write(flags.html, found, one, other)
     if flags.json:
         print(json.dumps({"before": str(before), "after": str(after), **found.as_dict()}, indent=2))
     else:
@@ -45,7 +58,7 @@ def compare_runs(before: Path, after: Path, flags: CompareFlags) -> int:
 def _show(found: Comparison, before: str, after: str) -> None:
     console = terminal.stdout()
     console.print(Text(f"{before} -> {after}, paired by {found.paired_by}\n"))
-    console.print(_table(found))
+    console.print(_table(found, console.width))
     lost = [pair for each in found.templates for pair in each.lost]
     won = [pair for each in found.templates for pair in each.won]
     for heading, pairs, style in (("Worse", lost, "red"), ("Better", won, "green")):
@@ -57,23 +70,26 @@ def _show(found: Comparison, before: str, after: str) -> None:
         console.print(Text("\n".join(left_out), style="dim"))
 
 
-def _table(found: Comparison) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
-    table.add_column("template", overflow="fold")
-    headings = ("pairs", "before", "after", f"change ({found.confidence:.4g} interval)", "better", "worse", "p")
-    for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=heading != headings[3])
+def _table(found: Comparison, width: int) -> Table:
+    """Return a row for each template; a narrow terminal does without the means themselves."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, int(width >= _WIDE)))
+    table.add_column("template", overflow="fold", min_width=10)
+    columns: dict[str, Callable[[TemplateComparison], str]] = {
+        "pairs": lambda each: f"{each.pairs:,}",
+        "before": lambda each: _number(each.before),
+        "after": lambda each: _number(each.after),
+        "change": lambda each: "-" if each.difference is None else f"{each.difference:+.3f}",
+        f"{100 * found.confidence:.4g}% interval": lambda each: _interval(each.interval),
+        "better": lambda each: f"{len(each.won):,}",
+        "worse": lambda each: f"{len(each.lost):,}",
+        "p": lambda each: _p(each.p_value),
+    }
+    if width < _NARROW:
+        del columns["before"], columns["after"]
+    for heading in columns:
+        table.add_column(heading, justify="right", no_wrap=width >= _NARROW or not heading.endswith("interval"))
     for each in found.templates:
-        table.add_row(
-            each.template,
-            f"{each.pairs:,}",
-            _number(each.before),
-            _number(each.after),
-            _change(each),
-            f"{len(each.won):,}",
-            f"{len(each.lost):,}",
-            _p(each.p_value),
-        )
+        table.add_row(each.template, *(shown(each) for shown in columns.values()))
     return table
 
 
@@ -81,34 +97,31 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _change(each: TemplateComparison) -> str:
-    if each.difference is None:
-        return "-"
-    if each.interval is None:
-        return f"{each.difference:+.3f}"
-    return f"{each.difference:+.3f} ({each.interval.low:+.3f} to {each.interval.high:+.3f})"
+def _interval(value: Interval | None) -> str:
+    return "-" if value is None else f"{value.low:+.3f} to {value.high:+.3f}"
 
 
 def _p(value: float | None) -> str:
     return "-" if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _listed(heading: str, pairs: Sequence[Pair], style: str) -> Table:
-    table = Table(box=None, title=f"{heading} ({len(pairs):,})", title_justify="left", title_style="bold")
-    for column in ("case", "template", "score", "reason"):
-        table.add_column(column, overflow="fold", header_style="dim")
+def _listed(heading: str, pairs: Sequence[Pair], style: str) -> Group:
+    """Return each case in a line, and its reason below: side by side there is no room for reasons."""
+    lines: list[RenderableType] = [Text(f"{heading} ({len(pairs):,})", style="bold")]
     for pair in pairs[:_SHOWN]:
         scores = f"{_of(pair.before)} -> {_of(pair.after)}"
-        reason = terminal.printable(pair.after.reason or "")
-        table.add_row(
-            Text(terminal.printable(pair.after.name)),
-            Text(pair.after.template),
-            Text(scores, style=style),
-            Text(reason),
-        )
+        name = terminal.printable(pair.after.name)
+        lines.append(Text.assemble(" ", name, "  ", (pair.after.template, "dim"), "  ", (scores, style)))
+        if pair.after.reason:
+            reason = _cut(terminal.printable(pair.after.reason))
+            lines.append(Padding(Text(reason, style="dim"), (0, 0, 0, 3)))
     if (more := len(pairs) - _SHOWN) > 0:
-        table.add_row(Text(f"and {more:,} more: --json lists all", style="dim"))
-    return table
+        lines.append(Text(f" and {more:,} more: --html PATH shows all", style="dim"))
+    return Group(*lines)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _of(mark: Mark) -> str:

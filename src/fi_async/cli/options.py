@@ -139,6 +139,7 @@ class CompareFlags:
         tolerance: Scores that differ by no more than this are a tie.
         lower_is_better: Templates whose score is the better the lower.
         confidence: Of the intervals.
+        html: Write a page too, with every case that changed and what it was; it opens offline.
         json: Print JSON, with every case that changed.
     """
 
@@ -146,6 +147,7 @@ class CompareFlags:
     tolerance: Tolerance = 0.0
     lower_is_better: Annotated[list[str] | None, Several, Parameter(metavar="TEMPLATE...")] = None
     confidence: Annotated[float, Parameter(metavar="SHARE", validator=_WITHIN, show_default=_short)] = 0.95
+    html: Annotated[Path | None, Parameter(metavar="PATH")] = None
     json: Annotated[bool, Flag] = False
 
 

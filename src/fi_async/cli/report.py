@@ -19,11 +19,20 @@ def write_report(run: Path, out: Path | None) -> int:
     """
     with load(run) as view:
         page = out or run.with_suffix(".html")
-        if page.is_dir() or not page.parent.is_dir():
-            what = "it is a directory" if page.is_dir() else f"there is no directory {page.parent}"
-            raise UsageError(f"--out {page}: {what}")
-        if page.exists() and page.samefile(run):
-            raise UsageError(f"--out {page}: that is the run")
+        check_page("--out", page, run)
         html.write(page, view.info, view.records(), view.pending)
     print(page)
     return errors.DONE
+
+
+def check_page(flag: str, page: Path, *runs: Path) -> None:
+    """Return quietly if a page of these runs may be written there.
+
+    Raises:
+        UsageError: It is a directory, or in none, or one of the runs.
+    """
+    if page.is_dir() or not page.parent.is_dir():
+        what = "it is a directory" if page.is_dir() else f"there is no directory {page.parent}"
+        raise UsageError(f"{flag} {page}: {what}")
+    if page.exists() and any(page.samefile(run) for run in runs):
+        raise UsageError(f"{flag} {page}: that is the run")

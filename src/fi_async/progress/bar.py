@@ -93,22 +93,20 @@ class _Shown(RichProgress):
 
 
 def _columns(width: int, total: int | None) -> list[ProgressColumn]:
-    """Return what the bar's line shows; a narrow one does without labels.
+    """Return what the bar's line shows; a narrow one does without what is told by the rest.
 
     The line ends before the terminal does: the ^C of an interrupt would break it.
     """
     narrow = width < _NARROW
-    numbers = 31 + 3 * len(str(total)) + (0 if narrow else 18)
-    label = "" if narrow else "{}"
-    return [
-        BarColumn(bar_width=max(4, min(40, width - numbers - 3))),
-        _Part(lambda it: f"[bold]{it.done}/{'?' if it.total is None else it.total}[/]"),
-        _Part(lambda it: f"{label.format('scored ')}[green]{it.done - it.failed}[/]"),
-        _Part(lambda it: f"{label.format('failed ')}{f'[red]{it.failed}[/]' if it.failed else 0}"),
-        _Part(lambda it: f"{it.rate:.1f}/s"),
-        _Part(lambda it: f"[yellow]{clock(it.elapsed_s)}[/]"),
-        _Part(lambda it: f"{label.format('eta ')}[cyan]{'-:--:--' if it.eta_s is None else clock(it.eta_s)}[/]"),
-    ]
+    numbers = 3 * len(str(total)) + (31 if narrow else 49)
+    bar = BarColumn(bar_width=max(4, min(40, width - numbers - 3)))
+    done = _Part(lambda it: f"[bold]{it.done}/{'?' if it.total is None else it.total}[/]")
+    scored = _Part(lambda it: f"scored [green]{it.done - it.failed}[/]")
+    failed = _Part(lambda it: f"failed {f'[red]{it.failed}[/]' if it.failed else 0}")
+    rate = _Part(lambda it: f"{it.rate:.1f}/s")
+    elapsed = _Part(lambda it: f"[yellow]{clock(it.elapsed_s)}[/]")
+    eta = _Part(lambda it: f"eta [cyan]{'-:--:--' if it.eta_s is None else clock(it.eta_s)}[/]")
+    return [bar, done, failed, rate, eta] if narrow else [bar, done, scored, failed, rate, elapsed, eta]
 
 
 class _Part(ProgressColumn):

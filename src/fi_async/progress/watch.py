@@ -32,10 +32,11 @@ async def watched(
     if display is None:
         yield lambda _: None
         return
-    meter = Meter(anyio.current_time(), total)
+    clock = asyncio.get_running_loop().time  # outcomes of a kept run come in callbacks, which are in no task
+    meter = Meter(clock(), total)
 
     def look() -> Progress:
-        now = anyio.current_time()
+        now = clock()
         stands = standing(now)
         return meter.progress(
             now, in_flight=stands.in_flight, opens_in=stands.opens_in, waiting_for=waiting_for(stands)
@@ -45,7 +46,7 @@ async def watched(
         # A task of its own, not a task group: a stream may be closed by another task than it began in.
         showing = asyncio.create_task(_show(display, look))
         try:
-            yield lambda outcome: meter.add(outcome, anyio.current_time())
+            yield lambda outcome: meter.add(outcome, clock())
         finally:
             shown = not showing.done()
             showing.cancel()

@@ -54,6 +54,23 @@ class TemplateComparison:
         """After - before."""
         return None if self.before is None or self.after is None else self.after - self.before
 
+    def numbers(self) -> dict[str, Any]:
+        """Return it in plain values, its cases counted."""
+        return {
+            "pairs": self.pairs,
+            "before": self.before,
+            "after": self.after,
+            "difference": self.difference,
+            "interval": [self.interval.low, self.interval.high] if self.interval else None,
+            "p_value": self.p_value,
+            "wins": len(self.won),
+            "losses": len(self.lost),
+            "ties": self.ties,
+            "unscored": len(self.unscored),
+            "only_before": self.only_before,
+            "only_after": self.only_after,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -74,7 +91,14 @@ class Comparison:
         return {
             "paired_by": self.paired_by,
             "confidence": self.confidence,
-            "templates": {each.template: _plain(each) for each in self.templates},
+            "templates": {
+                each.template: {
+                    **each.numbers(),
+                    "lost": [asdict(pair) for pair in each.lost],
+                    "won": [asdict(pair) for pair in each.won],
+                }
+                for each in self.templates
+            },
         }
 
 
@@ -179,22 +203,3 @@ class _Tally:
             only_before=only_before,
             only_after=only_after,
         )
-
-
-def _plain(each: TemplateComparison) -> dict[str, Any]:
-    return {
-        "pairs": each.pairs,
-        "before": each.before,
-        "after": each.after,
-        "difference": each.difference,
-        "interval": [each.interval.low, each.interval.high] if each.interval else None,
-        "p_value": each.p_value,
-        "wins": len(each.won),
-        "losses": len(each.lost),
-        "ties": each.ties,
-        "unscored": len(each.unscored),
-        "only_before": each.only_before,
-        "only_after": each.only_after,
-        "lost": [asdict(pair) for pair in each.lost],
-        "won": [asdict(pair) for pair in each.won],
-    }

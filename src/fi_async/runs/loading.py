@@ -14,6 +14,7 @@ from fi_async.runs.records import Record, RunInfo
 from fi_async.runs.view import open_view
 
 LINES: Final = (".jsonl", ".ndjson")
+_TABLES: Final = (".csv", ".parquet", ".json")
 _NEEDED: Final = ("index", "template", "status", "inputs")
 
 
@@ -70,6 +71,8 @@ def load(path: Path) -> ReadableRun:
         raise ConfigurationError(f"{path}: {'a directory, not a file' if path.is_dir() else 'no such file'}")
     if path.suffix.lower() in LINES:
         return _from_lines(path)
+    if path.suffix.lower() in _TABLES:
+        raise ConfigurationError(f"{path}: no run: give a run's file, or the .jsonl that fi-async run --out writes")
     return open_view(path)
 
 

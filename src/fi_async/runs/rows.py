@@ -82,7 +82,7 @@ class Rows:
         if case.id is not None:
             self._ids[outcome.index] = clipped(case.id)
         if outcome.index not in self._inputs:
-            self._inputs[outcome.index] = _ENCODER.encode(_texts(case.inputs))
+            self._inputs[outcome.index] = _ENCODER.encode(texts(case.inputs))
         score = outcome.score
         self._rows.append(
             _Row(
@@ -94,7 +94,7 @@ class Rows:
                 latency_ms=None if outcome.latency_s is None else round(outcome.latency_s * 1000),
                 attempts=outcome.attempts,
                 cause=cause,
-                text=clipped(_why(outcome)),
+                text=clipped(why(outcome)),
             )
         )
 
@@ -166,7 +166,8 @@ def clipped(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text) - LONGEST:,} characters more)"
 
 
-def _texts(inputs: Mapping[str, Any] | None) -> dict[str, str]:
+def texts(inputs: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return inputs as the page has them: text by key."""
     return {
         str(key): clipped(value if isinstance(value, str) else _ENCODER.encode(value))
         for key, value in (inputs or {}).items()
@@ -181,7 +182,8 @@ def _said(outcome: Outcome) -> str:
     return ", ".join(outcome.result.choices or ())[:80]
 
 
-def _why(outcome: Outcome) -> str:
+def why(outcome: Outcome) -> str:
+    """Return the judge's reason, or why there is no result; a result that has no other words tells itself."""
     if outcome.error is not None:
         return str(outcome.error)
     result = outcome.result

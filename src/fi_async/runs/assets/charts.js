@@ -82,36 +82,52 @@ function tick(label) {
 
 const shortened = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
-// Rates and means from 0 to 1: what is known, how sure it is, and what the cases without a score could still make of it.
-function intervalChart(templates) {
+// A row for each name: ranges, the widest first, and on them the point that was measured.
+function rangeChart(title, names, { ranges, points, axis: { min, max, ticks }, shown }) {
+  const between = (pair) => (pair === null ? "-" : `${shown(pair[0])} to ${shown(pair[1])}`);
+  const bar = ({ label, shade, values }, at) => (colours) => ({
+    type: "bar", label, data: values, backgroundColor: colours[shade], grouped: false, barThickness: shade === "faint" ? 20 : 8, minBarLength: 2, order: 3 - at,
+  });
   const settings = (colours) => ({
     data: {
-      labels: templates.map((each) => each.name),
+      labels: names,
       datasets: [
-        { type: "bar", label: "worst to best case", data: templates.map((each) => ends(each.bounds)), backgroundColor: colours.faint, grouped: false, barThickness: 20, order: 3 },
-        { type: "bar", label: "95% interval", data: templates.map((each) => ends(each.interval)), backgroundColor: colours.accent, grouped: false, barThickness: 8, minBarLength: 2, order: 2 },
-        { type: "scatter", label: "measured", data: templates.map((each) => ({ x: each.value, y: each.name })), pointStyle: "rectRot", radius: 5, borderColor: colours.paper, backgroundColor: colours.ink, order: 1 },
+        ...ranges.map((range, at) => bar(range, at)(colours)),
+        { type: "scatter", label: points.label, data: points.values.map((x, at) => ({ x, y: names[at] })), pointStyle: "rectRot", radius: 5, borderColor: colours.paper, backgroundColor: colours.ink, order: 1 },
       ],
     },
     options: {
       indexAxis: "y",
       plugins: {
         legend: { position: "bottom" },
-        tooltip: { callbacks: { label: (item) => `${item.dataset.label}: ${Array.isArray(item.raw) ? between(item.raw) : percent(item.raw.x)}` } },
+        tooltip: { callbacks: { label: (item) => `${item.dataset.label}: ${Array.isArray(item.raw) ? between(item.raw) : shown(item.raw.x)}` } },
       },
       scales: {
-        x: { min: 0, max: 1, ticks: { maxRotation: 0, callback: (share) => `${Math.round(share * 100)}%` } },
-        y: { type: "category", labels: templates.map((each) => each.name), offset: true, grid: { display: false }, ticks: { color: colours.ink, callback: (_, at) => shortened(templates[at].name, 28) } },
+        x: { min, max, grid: { color: ({ tick }) => (tick.value === 0 ? colours.quiet : colours.line) }, ticks: { maxRotation: 0, ...ticks } },
+        y: { type: "category", labels: names, offset: true, grid: { display: false }, ticks: { color: colours.ink, callback: (_, at) => shortened(names[at], 28) } },
       },
     },
   });
-  const numbers = table("Pass rates and mean scores in numbers", ["Template", "Measured", "95% interval", "Worst to best case"],
-    templates.map((each) => [each.name, percent(each.value), between(ends(each.interval)), between(ends(each.bounds))]), { numbers: [1, 2, 3] });
-  return chart("Pass rates and mean scores", settings, numbers, { height: 5 + 2.2 * templates.length, wide: true });
+  const numbers = table(`${title} in numbers`, ["Template", points.label, ...ranges.map((range) => range.label).reverse()],
+    names.map((name, at) => [name, shown(points.values[at]), ...ranges.map((range) => between(range.values[at])).reverse()]),
+    { numbers: [1, ...ranges.map((_, at) => at + 2)] });
+  return chart(title, settings, numbers, { height: 5 + 2.2 * names.length, wide: true });
+}
+
+// Rates and means from 0 to 1: what is known, how sure it is, and what the cases without a score could still make of it.
+function intervalChart(templates) {
+  return rangeChart("Pass rates and mean scores", templates.map((each) => each.name), {
+    ranges: [
+      { label: "worst to best case", shade: "faint", values: templates.map((each) => ends(each.bounds)) },
+      { label: "95% interval", shade: "accent", values: templates.map((each) => ends(each.interval)) },
+    ],
+    points: { label: "measured", values: templates.map((each) => each.value) },
+    axis: { min: 0, max: 1, ticks: { callback: (share) => `${Math.round(share * 100)}%` } },
+    shown: percent,
+  });
 }
 
 const ends = (interval) => (interval === null ? null : [interval.low, interval.high]);
-const between = (pair) => (pair === null ? "-" : `${percent(pair[0])} to ${percent(pair[1])}`);
 
 function lineChart(title, step, lines, unit) {
   const settings = (colours) => ({

@@ -4,53 +4,42 @@ const figures = facts.figures;
 const scored = figures.statuses.scored;
 const unscored = figures.evaluations - scored;
 
-function showHead() {
-  byId("name").textContent = facts.name;
+function showRun() {
   const run = Object.fromEntries(facts.run);
   byId("about").textContent = [
     plural(figures.cases, "case"),
     plural(figures.templates.length, "template"),
     ...[run.model, run.backend, run.started].filter(Boolean),
   ].join(" · ");
-  byId("made").textContent = `Made by fi-async ${facts.version}. Charts by Chart.js (MIT licence).`;
   byId("run").append(...facts.run.flatMap(([name, text]) => [el("dt", {}, name), el("dd", {}, text)]));
 }
 
 function showTotals() {
-  const tile = (name, number, more, shade) =>
-    el("div", {}, el("dt", {}, name), el("dd", { class: ["number", shade].filter(Boolean).join(" ") }, number), el("dd", { class: "quiet" }, more));
   const ended = Object.entries(figures.statuses).filter(([status, count]) => status !== "scored" && count);
   const why = [...ended, ...(figures.pending ? [["pending", figures.pending]] : [])].map(([status, count]) => `${whole(count)} ${status}`);
   const tiles = [
-    tile("Evaluations", whole(figures.evaluations), `of ${plural(figures.cases, "case")}`),
-    tile("Coverage", percent(figures.evaluations ? scored / figures.evaluations : 1), `${whole(scored)} scored`),
-    tile("No score", whole(unscored), why.join(", ") || "none", unscored ? "bad" : ""),
+    ["Evaluations", whole(figures.evaluations), `of ${plural(figures.cases, "case")}`],
+    ["Coverage", percent(figures.evaluations ? scored / figures.evaluations : 1), `${whole(scored)} scored`],
+    ["No score", whole(unscored), why.join(", ") || "none", unscored ? "bad" : ""],
   ];
   const latency = figures.latency_s;
-  if ("p50" in latency) tiles.push(tile("Median latency", duration(latency.p50), `95% below ${duration(latency.p95)}, 99% below ${duration(latency.p99)}`));
+  if ("p50" in latency) tiles.push(["Median latency", duration(latency.p50), `95% below ${duration(latency.p95)}, 99% below ${duration(latency.p99)}`]);
   const line = figures.timeline;
-  if (line) tiles.push(tile("Throughput", `${shortNumber((figures.evaluations - figures.pending) / line.active_s)}/s`, `over ${duration(line.active_s)}`));
-  byId("totals").append(...tiles);
+  if (line) tiles.push(["Throughput", `${shortNumber((figures.evaluations - figures.pending) / line.active_s)}/s`, `over ${duration(line.active_s)}`]);
+  showTiles(tiles);
 }
 
-function showNotices() {
-  const kept = facts.kept;
-  const some = [
-    kept.reasons[0] < kept.reasons[1] ? `the reasons of ${whole(kept.reasons[0])} of ${whole(kept.reasons[1])} evaluations` : "",
-    kept.inputs[0] < kept.inputs[1] ? `the inputs of ${whole(kept.inputs[0])} of ${whole(kept.inputs[1])} cases` : "",
-    kept.ids[0] < kept.ids[1] ? `the ids of ${whole(kept.ids[0])} of ${whole(kept.ids[1])} cases` : "",
-  ].filter(Boolean);
+function showRemarks() {
   const ended = figures.evaluations - figures.pending;
   const others = Object.entries(figures.origins).filter(([origin]) => origin === "reused" || origin === "duplicate");
-  const said = [
+  showNotices([
     figures.pending ? `The run is not complete: ${plural(figures.pending, "evaluation")} pending.` : "",
-    figures.estimate ? "Some scores are lexical estimates of the local backend, which is not the platform's judge." : "",
+    figures.estimate ? ESTIMATES : "",
     figures.possible_duplicates ? `${plural(figures.possible_duplicates, "evaluation")} may have been paid twice: sent again after a request that had no answer.` : "",
     others.length ? `Not evaluated anew: ${others.map(([origin, count]) => `${whole(count)} ${origin}`).join(", ")}.` : "",
     facts.shown < ended ? `The table has ${whole(facts.shown)} of ${whole(ended)} evaluations: those without a score, and the lowest scores.` : "",
-    some.length ? `To keep the page small it holds ${some.join(", and ")}: those without a score first, then the lowest scores. All numbers are of the whole run.` : "",
-  ].filter(Boolean);
-  byId("notices").append(...said.map((text) => el("p", { class: "notice" }, text)));
+    leftOut("those without a score first, then the lowest scores. All numbers are of the whole run."),
+  ]);
 }
 
 function showTemplates() {

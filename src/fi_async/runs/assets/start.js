@@ -1,4 +1,4 @@
-// The order in which the page comes to life: figures, the table's numbers, and then its texts.
+// The order in which a page comes to life: figures, the table's numbers, and then its texts.
 
 function chooseTheme() {
   const system = matchMedia("(prefers-color-scheme: dark)");
@@ -27,23 +27,35 @@ function chooseTheme() {
   show();
 }
 
-async function start() {
+function showTiles(tiles) {
+  byId("totals").append(...tiles.map(([name, number, more, shade]) =>
+    el("div", {}, el("dt", {}, name), el("dd", { class: classes("number", shade) }, number), el("dd", { class: "quiet" }, more))));
+}
+
+const ESTIMATES = "Some scores are lexical estimates of the local backend, which is not the platform's judge.";
+
+function showNotices(said) {
+  byId("notices").append(...said.filter(Boolean).map((text) => el("p", { class: "notice" }, text)));
+}
+
+// What of the texts had no room, in words; "" if all had.
+function leftOut(order) {
+  const of = { reasons: "evaluations", inputs: "cases", ids: "cases" };
+  const some = Object.entries(of).filter(([part]) => facts.kept[part][0] < facts.kept[part][1])
+    .map(([part, what]) => `the ${part} of ${whole(facts.kept[part][0])} of ${whole(facts.kept[part][1])} ${what}`);
+  return some.length ? `To keep the page small it holds ${some.join(", and ")}: ${order}` : "";
+}
+
+// `showHead` shows what stands around the table, and is given a function that sets its filters;
+// `showTable` shows the table, and returns the form of these.
+async function start(showHead, showTable) {
   let form = null;
-  showHead();
-  showTotals();
-  showNotices();
-  showTemplates();
-  showPace();
-  showCauses((cause) => {
-    form.reset();
-    form.cause.value = cause;
-    update(form);
-    byId("cases").scrollIntoView();
-    byId("cases").focus();
-  });
+  byId("name").textContent = facts.name;
+  byId("made").textContent = `Made by fi-async ${facts.version}. Charts by Chart.js (MIT licence).`;
+  showHead((values) => choose(form, values));
   [rows] = await unpacked("columns");
   byId("loading").remove();
-  form = showCases();
+  form = showTable();
   chooseTheme();
   document.documentElement.dataset.ready = "numbers";
   texts.ids = new Map(await unpacked("ids"));
@@ -54,5 +66,3 @@ async function start() {
   else render();
   document.documentElement.dataset.ready = "texts";
 }
-
-start();

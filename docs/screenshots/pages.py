@@ -1,0 +1,90 @@
+"""The pages that pictures are taken of: made of the examples, on the embedded backend."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import json
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbconvert import HTMLExporter
+
+from fi_async import AsyncEvaluator, Case, Evaluator
+from fi_async.local import Faults, LocalBackend, Lognormal, Switches
+from fi_async.runs import compare_html, html
+from fi_async.runs.compare import compare
+from fi_async.runs.loading import load, outcomes_of
+from fi_async.runs.records import Record, RunInfo
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+TEMPLATES = ("groundedness", "context_adherence", "completeness")
+SERVER = Switches(latency=Lognormal(0.06, 0.5), faults=Faults(fail=0.02), seed=4)
+
+
+def _cases() -> Iterator[Case]:
+    for line in (EXAMPLES / "support_answers.jsonl").read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+            yield Case({key: row[key] for key in ("input", "output", "context")}, str(row["id"]))
+        except (ValueError, TypeError, KeyError):
+            continue
+
+
+async def _evaluated() -> list[Record]:
+    async with AsyncEvaluator.local(LocalBackend(SERVER), concurrency=8) as ev:
+        return [Record("", outcome, time.time()) async for outcome in ev.stream(_cases(), TEMPLATES)]
+
+
+def reported(place: Path) -> Path:
+    """The report of a run in which some things went wrong."""
+    page = place / "support-answers.html"
+    begun = time.time()
+    records = asyncio.run(_evaluated())
+    settings = {"concurrency": 8, "max_retries": 4, "strategy": "sync", "timeout_s": 600}
+    info = RunInfo("support-answers", TEMPLATES, None, "local", "", begun, time.time(), "0.1.0", settings)
+    html.write(page, info, records)
+    return page
+
+
+def compared(place: Path) -> Path:
+    """What changed when an assistant was told to be brief: it forgets some facts, and makes up others."""
+    with (EXAMPLES / "support_answers.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    with Evaluator.local() as ev:
+        for name, answers in {"verbose": (row["answer"] for row in rows), "brief": _brief(rows)}.items():
+            cases = [
+                Case({"input": row["question"], "output": answer, "context": row["passage"]}, row["id"])
+                for row, answer in zip(rows, answers, strict=True)
+            ]
+            ev.gather(cases, TEMPLATES, run=place / f"{name}.db")
+    page = place / "changes.html"
+    with load(place / "verbose.db") as before, load(place / "brief.db") as after:
+        compare_html.write(page, compare(outcomes_of(before), outcomes_of(after)), before, after)
+    return page
+
+
+def _brief(rows: list[dict[str, str]]) -> Iterable[str]:
+    for number, row in enumerate(rows):
+        if number % 9 == 4:
+            yield "That should be sorted out within a week. Sorry for the wait!"
+        elif number % 7 == 2:
+            yield row["passage"].split(". ")[1].rstrip(".") + "."
+        else:
+            yield row["answer"]
+
+
+def executed(place: Path, scheme: str) -> Path:
+    """The notebook with its outputs, as Jupyter shows it."""
+    done = place / "cookbook.ipynb"
+    if not done.exists():
+        notebook = nbformat.read(EXAMPLES / "cookbook.ipynb", as_version=4)
+        NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(EXAMPLES)}}).execute()
+        nbformat.write(notebook, done)
+    page = place / f"cookbook-{scheme}.html"
+    body, _ = HTMLExporter(theme=scheme).from_filename(done)
+    page.write_text(body, encoding="utf-8")
+    return page

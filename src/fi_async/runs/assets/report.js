@@ -1,0 +1,8 @@
+start((show) => {
+  showRun();
+  showTotals();
+  showRemarks();
+  showTemplates();
+  showPace();
+  showCauses((cause) => show({ cause }));
+}, showCases);
