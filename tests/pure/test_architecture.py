@@ -35,12 +35,12 @@ FLOORS = [
     ["sync"],
     ["standalone"],
     [""],
-    ["cli."],
-    ["__main__"],
+    ["cli.", "testing"],
+    ["__main__", "integrations."],
 ]
 LOCAL = "local"
 LOCAL_MAY_IMPORT = {"_catalogue", "_version"}
-MAY_IMPORT_LOCAL = {"evaluator", "cli"}
+MAY_IMPORT_LOCAL = {"evaluator", "cli", "testing"}
 ONLY_IMPORTER = {
     "httpx": {"transport"},
     "httpx_aiohttp": {"transport"},
