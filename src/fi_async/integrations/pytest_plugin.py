@@ -118,12 +118,12 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     """Wait for what the test declares. The first that is marked has those of all that come after it evaluated too."""
     done = yield  # what fixtures of the session set up, the functions that make inputs may use
     if _is_marked(item):
-        is_first = _evaluations not in item.config.stash
         evaluations = _begun(item.config)
         if hasattr(item.config, "workerinput"):
             evaluations.offer(filter(_is_marked, _queued(item)))
-        elif is_first:
+        elif not evaluations.knows_all:
             evaluations.offer(filter(_is_marked, dropwhile(lambda each: each is not item, item.session.items)))
+            evaluations.knows_all = True
         evaluations.await_results(item)
     return done
 

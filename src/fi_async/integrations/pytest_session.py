@@ -108,10 +108,15 @@ class Evaluations:
 
     Args:
         settings: How.
+
+    Attributes:
+        totals: What they were.
+        knows_all: True once all tests of the session were offered.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.totals = Totals()
+        self.knows_all = False
         self._lines = Lines(settings)
         self._first_with: dict[str, str] = {}
 
