@@ -222,7 +222,7 @@ def test_blank(fi_eval):
 
 def test_several_marks_are_several_questions(run, server):
     source = """
-@pytest.mark.fi_eval("is_json", inputs="text")
+@pytest.mark.fi_eval("is_json", inputs=lambda text: {"text": text, "label": "more than it takes"})
 class TestAll:
     @pytest.mark.fi_eval("contains", inputs="text", eval_config=NEEDLE)
     @pytest.mark.fi_eval("one_line", inputs="text")
@@ -292,7 +292,9 @@ def test_no_key_is_an_error_that_is_told_once(run, monkeypatch):
 
 def test_a_server_that_fails_is_an_error(run, server, pytester):
     server.backend = LocalBackend(Switches(faults=Faults(fail=1.0)))
-    run(TROUBLE, "--junitxml=it.xml").assert_outcomes(errors=3, passed=1)
+    ran = run(TROUBLE, "--junitxml=it.xml")
+    ran.assert_outcomes(errors=3, passed=1)
+    ran.stdout.fnmatch_lines(["not evaluated: ValidationError: the server refused the request: Evaluation failed.*"])
     cases = {
         case.get("name"): [child.tag for child in case] for case in ET.parse(pytester.path / "it.xml").iter("testcase")
     }
@@ -302,6 +304,19 @@ def test_a_server_that_fails_is_an_error(run, server, pytester):
         "test_called": ["error"],
         "test_without": [],
     }
+
+
+def test_the_summary_says_what_may_be_paid_twice_and_what_is_estimated(run, server):
+    source = """
+@pytest.mark.fi_eval("groundedness", inputs={"output": "Paris.", "context": "Paris.", "input": "?"})
+def test_it(): pass
+"""
+    server.backend = LocalBackend(Switches(faults=Faults(cut_json=0.5), seed=5))
+    ran = run(source)
+    ran.assert_outcomes(passed=1)
+    ran.stdout.fnmatch_lines(
+        ["fi_async: 1 evaluation, 1 of 1 passed (100.0%), 1 possibly paid twice, 1 estimated by the local backend"]
+    )
 
 
 def test_junit_has_the_results(run, server, pytester):

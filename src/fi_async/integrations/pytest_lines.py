@@ -50,7 +50,7 @@ class Settings:
     worker: str = ""
 
     def client(self) -> AsyncEvaluator:
-        """Return a client.
+        """Return a client. Inputs may have more keys than a template takes: those of a table, or of another mark.
 
         Raises:
             MissingCredentialsError, ConfigurationError: As AsyncEvaluator.
@@ -60,7 +60,9 @@ class Settings:
             url = LOCAL
         elif self.backend is not None and url == LOCAL:
             url = CLOUD_URL
-        return AsyncEvaluator(fi_base_url=url, concurrency=self.concurrency, shared_budget=self.shared_budget)
+        return AsyncEvaluator(
+            fi_base_url=url, concurrency=self.concurrency, shared_budget=self.shared_budget, extra_keys="ignore"
+        )
 
     def run_file(self, asked: Question, base_url: str) -> RunFile | None:
         """Return the file that keeps the results of a question on a server; None to keep none.

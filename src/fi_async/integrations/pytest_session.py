@@ -55,8 +55,8 @@ class Totals:
         counted = {
             "without a result": self.evaluations - judged,
             "kept from earlier": self.kept,
-            "possible duplicates": self.possible_duplicates,
-            "lexical estimates of the local backend": self.estimates,
+            "possibly paid twice": self.possible_duplicates,
+            "estimated by the local backend": self.estimates,
         }
         return ", ".join([*told, *(f"{count:,} {what}" for what, count in counted.items() if count)])
 
