@@ -36,12 +36,12 @@ FLOORS = [
     ["sync"],
     ["standalone"],
     [""],
-    ["cli."],
-    ["__main__"],
+    ["cli.", "testing"],
+    ["__main__", "integrations."],
 ]
 LOCAL = "local"
 LOCAL_MAY_IMPORT = {"_catalogue", "_version"}
-MAY_IMPORT_LOCAL = {"evaluator", "cli"}
+MAY_IMPORT_LOCAL = {"evaluator", "cli", "testing"}
 ONLY_IMPORTER = {
     "httpx": {"transport"},
     "httpx_aiohttp": {"transport"},
@@ -166,8 +166,9 @@ def test_the_embedded_backend_shares_its_facts_and_its_version_only():
 def test_the_embedded_backend_is_imported_only_when_it_is_asked_for():
     importing = {each for each in INTERNAL if room(each.imported) == LOCAL and room(each.importer) != LOCAL}
     assert {room(each.importer) for each in importing} <= MAY_IMPORT_LOCAL
-    # The commands of the command line are themselves imported when one is run: see the next test.
-    assert [each for each in importing if not each.lazy and room(each.importer) != "cli"] == []
+    # The commands of the command line are themselves imported when one is run: see the next test. The fixtures of
+    # `testing` name its types, for type checkers only: see tests/plugin/test_processes.py.
+    assert [each for each in importing if not each.lazy and room(each.importer) not in ("cli", "testing")] == []
 
 
 def test_the_command_line_imports_its_commands_when_one_is_run():

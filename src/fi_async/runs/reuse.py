@@ -59,8 +59,9 @@ class Reused:
         if not paths:
             raise ConfigurationError(f"reuse: no file is named like {self._pattern!r}")
         for path in paths:
-            if not (self._but_not.exists() and path.samefile(self._but_not)):
-                self._connections.append((path, schema.open_reader(path, keys.set_up)))
+            if schema.is_blank(path) or (self._but_not.exists() and path.samefile(self._but_not)):
+                continue
+            self._connections.append((path, schema.open_reader(path, keys.set_up)))
 
     async def of(self, asked: Sequence[str]) -> dict[str, str]:
         """Return the texts of the outcomes that runs have for these keys; of those scored, the last run's."""

@@ -158,6 +158,15 @@ def is_run(path: Path) -> bool:
         return False
 
 
+def is_blank(path: Path) -> bool:
+    """Tell whether there is nothing in a file yet, as while another process makes it."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as connection:
+            return not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    except sqlite3.Error:
+        return False
+
+
 def explain(path: Path, error: Exception) -> JournalError:
     """Return what went wrong with a run's file, and what to do, in the user's words."""
     said = str(error)

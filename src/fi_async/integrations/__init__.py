@@ -1,0 +1,1 @@
+"""Doors that other tools open: a plugin of pytest."""
