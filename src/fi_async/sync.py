@@ -70,12 +70,24 @@ class _Background:
         anyio.run(until_stopped, backend="asyncio", backend_options=self.backend_options)
 
     def run(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what the function returns on the loop; an interrupt cancels it there, and does not wait for it."""
-        future = self.portal().start_task_soon(partial(function, *args, **kwargs))
+        """Return what the function returns on the loop; an interrupt cancels it there, and waits for its end.
+
+        Another interrupt does not wait: a run that is kept may take its time for what is under way.
+        """
+        ended = threading.Event()
+
+        async def call() -> T:
+            try:
+                return await function(*args, **kwargs)
+            finally:
+                ended.set()
+
+        future = self.portal().start_task_soon(call)
         try:
             return future.result()
         except BaseException:
-            future.cancel()
+            if future.cancel():
+                ended.wait()
             raise
 
     def stop(self) -> None:

@@ -45,7 +45,8 @@ async def watched(
         # A task of its own, not a task group: a stream may be closed by another task than it began in.
         showing = asyncio.create_task(_show(display, look))
         try:
-            yield lambda outcome: meter.add(outcome, anyio.current_time())
+            # The loop's time by asyncio: who hands outcomes out may be no task, and anyio knows none but tasks.
+            yield lambda outcome: meter.add(outcome, asyncio.get_running_loop().time())
         finally:
             shown = not showing.done()
             showing.cancel()

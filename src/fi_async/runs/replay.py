@@ -74,6 +74,30 @@ class Past:
         """How many different cases there are; their numbers begin at 1."""
         return len(self.positions) - 1
 
+    @property
+    def held(self) -> int:
+        """How many cases the run has: those of the last pass, with equal ones each for itself."""
+        return self.count - len(self._removed) + len(self.also)
+
+    @property
+    def done(self) -> int:
+        """How many of these have ended."""
+        alone = self._ended.count(1) - sum(map(self.has_ended, self._removed))
+        return alone + sum(self.has_ended(n) for n, _ in self.also)
+
+    @property
+    def is_in_order(self) -> bool:
+        """True if the cases stand in the input as they are numbered, and no two of them are equal."""
+        places = self.positions
+        return not self.also and all(places[n] <= places[n + 1] for n in range(1, self.count))
+
+    def further_places(self) -> dict[int, list[tuple[int, str | None]]]:
+        """Return the further positions of equal cases, and the ids of these, by number."""
+        places: dict[int, list[tuple[int, str | None]]] = {}
+        for (n, position), case_id in self.also.items():
+            places.setdefault(n, []).append((position, case_id))
+        return places
+
     def add(self, position: int) -> None:
         """Take note of the next case."""
         self.positions.append(position)

@@ -119,11 +119,25 @@ def open_reader(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise JournalError(f"{path}: there is no such run")
     _check_size(path)
+    return _opened(path, "PRAGMA query_only = 1")
+
+
+def open_damaged(path: Path) -> sqlite3.Connection:
+    """Return a connection that reads what it can of a run's file, although it is damaged.
+
+    Raises:
+        JournalError: Nothing can be read, or it is no run's file of this version.
+    """
+    return _opened(path, "PRAGMA query_only = 1", "PRAGMA writable_schema = 1")  # the latter reads one that is cut off
+
+
+def _opened(path: Path, *pragmas: str) -> sqlite3.Connection:
     with explained(path):
         # Not mode=ro: that leaves the files behind which SQLite makes beside a database while it is open.
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, check_same_thread=False)
         try:
-            connection.execute("PRAGMA query_only = 1")
+            for pragma in pragmas:
+                connection.execute(pragma)
             _check_version(connection, path)
         except BaseException:
             connection.close()
