@@ -14,7 +14,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from enum import IntEnum
 from pathlib import Path
 from typing import Final
@@ -25,6 +25,8 @@ APPLICATION: Final = 0x66696173  # "fias"
 VERSION: Final = 1
 _PAGE_SIZE: Final = slice(16, 18)  # where SQLite's header has it; 1 stands for 65,536
 _PAGES: Final = slice(28, 32)
+_APPLICATION_ID: Final = slice(68, 72)
+_MAGIC: Final = b"SQLite format 3\0"
 
 
 class Kind(IntEnum):
@@ -146,11 +148,14 @@ def _opened(path: Path, *pragmas: str) -> sqlite3.Connection:
 
 
 def is_run(path: Path) -> bool:
-    """Tell whether a file is a run's, of any version."""
+    """Tell whether a file is a run's, of any version, damaged or not."""
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             return bool(connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION)
     except sqlite3.Error:
+        with suppress(OSError), path.open("rb") as file:
+            header = file.read(100)
+            return header.startswith(_MAGIC) and int.from_bytes(header[_APPLICATION_ID]) == APPLICATION
         return False
 
 
@@ -194,7 +199,7 @@ def _check_size(path: Path) -> None:
         return
     with path.open("rb") as file:
         header = file.read(100)
-    if len(header) == 100 and header.startswith(b"SQLite format 3\0"):
+    if len(header) == 100 and header.startswith(_MAGIC):
         size, pages = int.from_bytes(header[_PAGE_SIZE]), int.from_bytes(header[_PAGES])
         if path.stat().st_size >= (65_536 if size == 1 else size) * pages:
             return
