@@ -8,11 +8,13 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from fi_async.cli.errors import StoppedError
 
-_UNHANDLED = (signal.default_int_handler, signal.SIG_DFL)
+_UNHANDLED: Final = (signal.default_int_handler, signal.SIG_DFL)
+_PATIENCE: Final = 2  # signals that the event loop is told of; one that does not listen is left by the next
+_AGAIN: Final = 0.2  # seconds: what a last commit takes
 
 
 def run(main: Coroutine[Any, Any, None], notice: str | None = None) -> None:
@@ -26,26 +28,35 @@ def run(main: Coroutine[Any, Any, None], notice: str | None = None) -> None:
         StoppedError: A signal ended it.
     """
     came: list[int] = []
+    begun: list[asyncio.Task[Any]] = []
     runner = asyncio.Runner()
     loop = runner.get_loop()
 
     async def cancellable() -> None:
-        running.append(asyncio.current_task())
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # a runner makes one
+        begun.append(task)
         await main
 
     def stop(number: int, _frame: object) -> None:
         came.append(number)
-        if len(came) > 1 or loop.is_closed():
+        if len(came) > _PATIENCE or loop.is_closed():
             raise KeyboardInterrupt
-        loop.call_soon_threadsafe(cancel)
+        loop.call_soon_threadsafe(at_once if len(came) > 1 else in_peace)
 
-    def cancel() -> None:
+    def in_peace() -> None:
         if notice is not None:
             print(notice, file=sys.stderr, flush=True)
-        for task in running:
+        for task in begun:
             task.cancel()
 
-    running: list[Any] = []
+    def at_once() -> None:
+        # Again and again: what is cancelled for the first time may still wait for what is under way.
+        if not all(task.done() for task in begun):
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+            loop.call_later(_AGAIN, at_once)
+
     with _signals_to(stop):
         try:
             with runner:
