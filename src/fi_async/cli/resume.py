@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Final, get_args
 
 from fi_async._models import OutcomeStatus
 from fi_async._settings import LOCAL, Retried
@@ -18,6 +18,8 @@ from fi_async.cli.run import carry_out, plan_of
 from fi_async.cli.sources import STDIN
 from fi_async.runs.stored import StoredCases
 from fi_async.runs.view import RunView, open_view
+
+_CAN_RETRY: Final = {OutcomeStatus.FAILED, OutcomeStatus.STALLED}
 
 
 def resume_run(run: Path, flags: ResumeFlags, retry: Sequence[Retried] = ()) -> int:
@@ -42,9 +44,10 @@ def resume_run(run: Path, flags: ResumeFlags, retry: Sequence[Retried] = ()) -> 
         _check_server(view)
         again = stored.restored(run=run, out=flags.out, json=flags.json, no_progress=flags.no_progress)
         is_asked = flags.out is not None or flags.json or again.min or again.coverage is not None
-        if not is_asked and _has_ended(view, stored) and (said := _nothing_to_do(view, retry)) is not None:
-            print(said)
-            return errors.DONE if view.statuses().get("scored", 0) == view.past.done else errors.INCOMPLETE
+        if not is_asked and _has_ended(view, stored):
+            statuses = view.statuses()
+            if not (retry and _CAN_RETRY & statuses.keys()):
+                return _nothing_to_do(view, statuses)
         held = view.past.held
     if stored.is_there:
         return carry_out(plan_of(str(stored.file), again, name=stored.name, retry=retry), again)
@@ -82,15 +85,12 @@ def _has_ended(view: RunView, stored: Stored) -> bool:
     return not stored.is_there or (stored.is_unchanged and view.past.held == stored.evaluations)
 
 
-def _nothing_to_do(view: RunView, retry: Sequence[Retried]) -> str | None:
-    """Return what to say if nothing is to be tried again either."""
-    statuses = view.statuses()
+def _nothing_to_do(view: RunView, statuses: Mapping[str, int]) -> int:
+    """Return the exit code of a run that has ended, after saying so."""
     without = sum(count for status, count in statuses.items() if status != OutcomeStatus.SCORED)
-    can_retry = {OutcomeStatus.FAILED, OutcomeStatus.STALLED} & statuses.keys()
-    if retry and can_retry:
-        return None
     also = f", {without:,} without a score" if without else ""
-    return f"{view.path}: nothing to do: all {view.past.done:,} evaluations have ended{also}"
+    print(f"{view.path}: nothing to do: all {view.past.done:,} evaluations have ended{also}")
+    return errors.INCOMPLETE if without else errors.DONE
 
 
 def _why(stored: Stored) -> str:

@@ -27,42 +27,47 @@ def run(main: Coroutine[Any, Any, None], notice: str | None = None) -> None:
     Raises:
         StoppedError: A signal ended it.
     """
-    came: list[int] = []
-    begun: list[asyncio.Task[Any]] = []
-    runner = asyncio.Runner()
-    loop = runner.get_loop()
-
-    async def cancellable() -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101  # a runner makes one
-        begun.append(task)
-        await main
-
-    def stop(number: int, _frame: object) -> None:
-        came.append(number)
-        if len(came) > _PATIENCE or loop.is_closed():
-            raise KeyboardInterrupt
-        loop.call_soon_threadsafe(at_once if len(came) > 1 else in_peace)
-
-    def in_peace() -> None:
-        if notice is not None:
-            print(notice, file=sys.stderr, flush=True)
-        for task in begun:
-            task.cancel()
-
-    def at_once() -> None:
-        # Again and again: what is cancelled for the first time may still wait for what is under way.
-        if not all(task.done() for task in begun):
-            for task in asyncio.all_tasks(loop):
-                task.cancel()
-            loop.call_later(_AGAIN, at_once)
-
-    with _signals_to(stop):
+    stopping = _Stopping(main, notice)
+    with _signals_to(stopping.stop):
         try:
-            with runner:
-                runner.run(cancellable())
+            with stopping.runner:
+                stopping.runner.run(stopping.main())
         except (asyncio.CancelledError, KeyboardInterrupt):
-            raise StoppedError(came[-1] if came else signal.SIGINT) from None
+            raise StoppedError(stopping.came[-1] if stopping.came else signal.SIGINT) from None
+
+
+class _Stopping:
+    """What signals do to a coroutine that runs."""
+
+    def __init__(self, main: Coroutine[Any, Any, None], notice: str | None) -> None:
+        self.came: list[int] = []
+        self.runner = asyncio.Runner()
+        self._loop = self.runner.get_loop()
+        self._main, self._notice = main, notice
+        self._task: asyncio.Task[Any] | None = None
+
+    async def main(self) -> None:
+        self._task = asyncio.current_task()
+        await self._main
+
+    def stop(self, number: int, _frame: object) -> None:
+        self.came.append(number)
+        if len(self.came) > _PATIENCE or self._loop.is_closed():
+            raise KeyboardInterrupt
+        self._loop.call_soon_threadsafe(self._at_once if len(self.came) > 1 else self._in_peace)
+
+    def _in_peace(self) -> None:
+        if self._notice is not None:
+            print(self._notice, file=sys.stderr, flush=True)
+        if self._task is not None:
+            self._task.cancel()
+
+    def _at_once(self) -> None:
+        # Again and again: what is cancelled for the first time may still wait for what is under way.
+        if self._task is not None and not self._task.done():
+            for task in asyncio.all_tasks(self._loop):
+                task.cancel()
+            self._loop.call_later(_AGAIN, self._at_once)
 
 
 @contextmanager

@@ -12,8 +12,14 @@ from typing import Any, Final
 from fi_async.runs.schema import Kind
 
 _AT_ONCE: Final = 10_000  # rows fetched at a time
-_NOT_THE_BODY_OF_OUTCOMES: Final = f"""
-    SELECT n, kind, at, CASE kind WHEN {Kind.ENDED} THEN NULL ELSE body END FROM events ORDER BY seq
+_ENDED: Final = f"SELECT DISTINCT n FROM events WHERE kind = {Kind.ENDED}"
+# Of what happened to a case itself, only what came after its last outcome says how it stands.
+_SINCE: Final = f"""
+    SELECT n, kind, at, body FROM events
+    WHERE kind > {Kind.REOPENED} OR kind <> {Kind.ENDED} AND NOT EXISTS (
+        SELECT 1 FROM events AS later WHERE later.n = events.n AND later.kind = {Kind.ENDED} AND later.seq > events.seq
+    )
+    ORDER BY seq
 """
 
 
@@ -166,7 +172,9 @@ def read(connection: sqlite3.Connection) -> Past:
         if n != past.count + 1:
             raise ValueError(f"case {n} follows case {past.count}")
         past.add(position)
-    for n, kind, at, body in _rows(connection, _NOT_THE_BODY_OF_OUTCOMES):
+    for (n,) in _rows(connection, _ENDED):
+        past.take(n, Kind.ENDED)
+    for n, kind, at, body in _rows(connection, _SINCE):
         past.take(n, Kind(kind), at, body)
     return past
 
