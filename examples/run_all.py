@@ -20,6 +20,7 @@ SCRIPTS = [
     "gather_thousands",
     "submit_and_poll",
     "survive_faults",
+    "survive_a_crash",
     "notebook_style",
     "web_app",
     "fastapi_app",

@@ -174,7 +174,7 @@ class RunFile:
             and "ambiguous" cases.
         duplicates: Equal work (template, judge, parameters and inputs) is evaluated "once", and its outcome given
             to each case; "refuse" ends the second as invalid.
-        reuse: Paths of other runs, as a shell's pattern such as "runs/*.db": their results are taken for equal work.
+        reuse: Paths of other runs, as a shell's pattern such as `runs/*.db`: their results are taken for equal work.
         drain: Seconds that requests under way may take to their end when the run is stopped.
         source: Where a command line took the cases from; kept with the run.
 

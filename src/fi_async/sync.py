@@ -48,7 +48,6 @@ class _Background:
         self._lock = threading.Lock()
         self._portal: BlockingPortal | None = None
         self._thread: threading.Thread | None = None
-        self._interrupted: weakref.WeakSet[threading.Event] = weakref.WeakSet()
 
     def portal(self) -> BlockingPortal:
         """Return the way into the loop, begun if there is none."""
@@ -71,7 +70,10 @@ class _Background:
         anyio.run(until_stopped, backend="asyncio", backend_options=self.backend_options)
 
     def run(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what the function returns on the loop; an interrupt cancels it there, and does not wait for it."""
+        """Return what the function returns on the loop; an interrupt cancels it there, and waits for its end.
+
+        Another interrupt does not wait: a run that is kept may take its time for what is under way.
+        """
         ended = threading.Event()
 
         async def call() -> T:
@@ -85,7 +87,7 @@ class _Background:
             return future.result()
         except BaseException:
             if future.cancel():
-                self._interrupted.add(ended)  # a run that is kept lets its requests come to their end
+                ended.wait()
             raise
 
     def stop(self) -> None:
@@ -95,9 +97,6 @@ class _Background:
             self._portal = self._thread = None
         if portal is None or thread is None:
             return
-        with suppress(KeyboardInterrupt):  # who interrupts again does not want to wait
-            for ended in self._interrupted:
-                ended.wait()
         with suppress(Exception):  # at exit there is no one left to tell
             portal.start_task_soon(self._close_all).result(_LAST_WORDS)
         with suppress(RuntimeError):  # the loop has ended already

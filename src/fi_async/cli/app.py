@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from fi_async._version import __version__
 from fi_async.cli import settings
 from fi_async.cli.errors import EXIT_CODES, GATE_EXIT_CODES
-from fi_async.cli.options import CompareFlags, Flag, GateFlags, RunFlags, ServeFlags
+from fi_async.cli.options import CompareFlags, Flag, GateFlags, ResumeFlags, RunFlags, ServeFlags
 from fi_async.cli.sources import STDIN
 
 _RUN = f"""\
@@ -29,6 +29,7 @@ Examples:
   fi-async run answers.jsonl --eval groundedness --out scores.jsonl
   fi-async run answers.csv --eval groundedness contains \\
       --param contains.keyword=Paris --map output=answer
+  fi-async run answers.jsonl --eval groundedness --run nightly.db --out scores.jsonl
   cat answers.jsonl | fi-async run - --eval is_json --backend local --json
 
 {EXIT_CODES}"""
@@ -48,6 +49,44 @@ The page holds the inputs of its cases: show it to those who may read them.
 Examples:
   fi-async report nightly.db
   fi-async report nightly.db -o nightly.html"""
+
+_RESUME = f"""\
+RUN is the file of fi-async run --run. The rows are taken from where they came from; if that was stdin, or is gone, \
+from RUN itself. Credentials are in no file: FI_API_KEY, FI_SECRET_KEY and FI_BASE_URL must say what they said.
+
+Examples:
+  fi-async resume nightly.db
+  fi-async resume nightly.db --out scores.jsonl
+
+{EXIT_CODES}"""
+
+_RETRY = f"""\
+Examples:
+  fi-async retry nightly.db --failed --stalled
+  fi-async retry nightly.db --ambiguous --out scores.jsonl
+
+{EXIT_CODES}"""
+
+_RUNS = """\
+Each case counts once for each template. A run that is stopped goes on with fi-async resume.
+
+Examples:
+  fi-async runs
+  fi-async runs nightly --json"""
+
+_STATUS = """\
+Works while another process goes on with the run. Possibly evaluated are cases that were sent and have no answer yet, \
+or none that is known.
+
+Examples:
+  fi-async status nightly.db
+  fi-async status nightly.db --watch"""
+
+_EXPORT = """\
+Writes what has ended so far, as fi-async run --out does. Exit code 3: RUN is damaged; what is whole was written.
+
+Examples:
+  fi-async export nightly.db -o scores.csv"""
 
 _TEMPLATES = """\
 Examples:
@@ -99,6 +138,7 @@ Any command takes --debug: a traceback with what went wrong."""
 _SERVED = ServeFlags()
 _COMPARED = CompareFlags()
 _GATED = GateFlags()
+_RESUMED = ResumeFlags()
 
 
 def execute(words: Sequence[str]) -> int:
@@ -126,6 +166,11 @@ def _app() -> App:
         config=settings.apply,
     )
     app.command(run, help_epilogue=_RUN)
+    app.command(resume, help_epilogue=_RESUME)
+    app.command(retry, help_epilogue=_RETRY)
+    app.command(runs, help_epilogue=_RUNS)
+    app.command(status, help_epilogue=_STATUS)
+    app.command(export, help_epilogue=_EXPORT)
     app.command(compare, help_epilogue=_COMPARE)
     app.command(gate, help_epilogue=_GATE)
     app.command(serve, help_epilogue=_SERVE)
@@ -148,6 +193,78 @@ def run(file: str, /, *, flags: RunFlags) -> int:
     from fi_async.cli.run import run_file  # noqa: PLC0415  # each command imports what it needs
 
     return run_file(file, flags)
+
+
+def resume(run: Path, /, *, flags: ResumeFlags = _RESUMED) -> int:
+    """Go on with a run that was stopped.
+
+    Args:
+        run: Its file.
+        flags: See ResumeFlags.
+    """
+    from fi_async.cli.resume import resume_run  # noqa: PLC0415  # as above
+
+    return resume_run(run, flags)
+
+
+def retry(
+    run: Path,
+    /,
+    *,
+    failed: Annotated[bool, Flag] = False,
+    stalled: Annotated[bool, Flag] = False,
+    ambiguous: Annotated[bool, Flag] = False,
+    flags: ResumeFlags = _RESUMED,
+) -> int:
+    """Go on with a run, and try again what ended without a score.
+
+    Args:
+        run: Its file.
+        failed: Evaluate again what failed.
+        stalled: Ask again for what the server accepted and had not finished in time.
+        ambiguous: Send again what may have been evaluated, and was not sent again for that.
+        flags: See ResumeFlags.
+    """
+    from fi_async.cli.resume import retry_run  # noqa: PLC0415  # as above
+
+    return retry_run(run, flags, failed=failed, stalled=stalled, ambiguous=ambiguous)
+
+
+def runs(folder: Path = Path(), /, *, json: Annotated[bool, Flag] = False) -> int:
+    """List the runs in a directory, and how each stands.
+
+    Args:
+        folder: Where their files are. Omitted: here.
+        json: Print JSON.
+    """
+    from fi_async.cli.standing import list_runs  # noqa: PLC0415  # as above
+
+    return list_runs(folder, as_json=json)
+
+
+def status(run: Path, /, *, watch: Annotated[bool, Flag] = False, json: Annotated[bool, Flag] = False) -> int:
+    """Show how a run stands, also while it goes on.
+
+    Args:
+        run: Its file.
+        watch: Show it again and again until the run ends.
+        json: Print JSON; with --watch, an object a line.
+    """
+    from fi_async.cli.standing import show_status  # noqa: PLC0415  # as above
+
+    return show_status(run, as_json=json, watch=watch)
+
+
+def export(run: Path, /, *, out: Annotated[Path, Parameter(name=("--out", "-o"), metavar="PATH")]) -> int:
+    """Write the outcomes of a run so far to a file: .csv, .parquet, .sqlite, or else one JSON object a line.
+
+    Args:
+        run: The run's file, damaged or not.
+        out: The file to write.
+    """
+    from fi_async.cli.export import export_run  # noqa: PLC0415  # as above
+
+    return export_run(run, out)
 
 
 def compare(before: Path, after: Path, /, *, flags: CompareFlags = _COMPARED) -> int:

@@ -32,6 +32,7 @@ def evaluator(backend: str, flags: RunFlags) -> AsyncEvaluator:
         "timeout": OMITTED if flags.timeout is None else flags.timeout,
         "max_retries": flags.max_retries,
         "on_ambiguous": flags.on_ambiguous,
+        "on_stalled": flags.on_stalled,
         "model_name": flags.model,
         "strategy": flags.strategy,
         "extra_keys": "ignore",

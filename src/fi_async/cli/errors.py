@@ -27,10 +27,12 @@ Exit codes:
   0    every case is scored; with --min or --coverage: it is good enough
   1    some cases have no score; with --dry-run, some cannot be sent
   2    wrong usage: an unknown flag, template or column, a wrong value, no file
-  3    it could not be done: the key pair is refused, the server unreachable
+  3    it could not be done: the key pair is refused, the server unreachable,
+       the file of the run damaged, or the disk full
   4    with --min: below it
   5    with --min or --coverage: inconclusive, too few cases have a score
-  130  stopped by Ctrl-C; what was written stays"""
+  130  stopped by Ctrl-C; what was written stays, and --run can be gone on with
+  143  stopped by SIGTERM; as above"""
 
 GATE_EXIT_CODES: Final = """\
 Exit codes:
@@ -49,8 +51,18 @@ class ImpossibleError(Exception):
     """The command is right, and something outside prevents it."""
 
 
+class StoppedError(KeyboardInterrupt):
+    """A signal ended a run; the code is what shells make of it."""
+
+    def __init__(self, signal: int) -> None:
+        super().__init__()
+        self.code = 128 + signal
+
+
 def explain(error: BaseException) -> tuple[int, str]:
     """Return the exit code of what ended a command, and what to tell the user."""
+    if isinstance(error, StoppedError):
+        return error.code, "interrupted"
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED, "interrupted"
     if isinstance(error, CycloptsError):

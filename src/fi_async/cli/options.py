@@ -46,6 +46,7 @@ class RunFlags:
         backend: Who evaluates. Omitted: cloud if FI_API_KEY and FI_SECRET_KEY are set, else local.
         timeout: Seconds that one case may take: 600, and less once it is known how long others take.
         on_ambiguous: Whether to send again what was sent and got no reply: it may have been evaluated, and paid.
+        on_stalled: What to do with what the server accepted and does not finish in the case's time.
         max_retries: Repeats of a request that failed; waiting for a rate limit is not counted.
         strategy: Hold each request until it is scored (sync), submit and poll (async), or what is quicker (auto).
         param: The template's parameters; values are JSON, or else text. Of several templates: TEMPLATE.KEY=VALUE.
@@ -60,6 +61,10 @@ class RunFlags:
         coverage: The share of cases that must have a score; the others are let go.
         fail_fast: Stop as soon as the verdict of --min and --coverage is certain.
         error_rate: Let --fail-fast be wrong so often, to stop much sooner; rows are taken in random order.
+        run: Keep the run in this file: the same command again, or fi-async resume, goes on where it stopped.
+        reuse: Take the results of other runs for equal work: their files, as a quoted pattern such as 'runs/*.db'.
+        duplicates: Evaluate equal rows once, or refuse the second.
+        drain: Seconds that requests under way may take to their end when the run is stopped.
         no_progress: Show no progress.
         json: Print the summary as one JSON object.
         dry_run: Evaluate nothing: print what the run would take, and which rows cannot be sent.
@@ -74,6 +79,7 @@ class RunFlags:
     backend: Literal["cloud", "local"] | None = None
     timeout: Annotated[float | None, Parameter(metavar="SECONDS", validator=_POSITIVE)] = None
     on_ambiguous: Literal["resubmit", "fail"] = _AS_SET.on_ambiguous
+    on_stalled: Literal["resubmit", "fail", "wait"] = _AS_SET.on_stalled
     max_retries: Annotated[int, Parameter(metavar="N", validator=validators.Number(gte=0))] = _AS_SET.max_retries
     strategy: Literal["auto", "sync", "async"] = _AS_SET.strategy
     param: Annotated[list[str] | None, Several, Parameter(metavar="KEY=VALUE...")] = None
@@ -88,6 +94,26 @@ class RunFlags:
     coverage: Annotated[float | None, Parameter(metavar="SHARE", validator=_SHARE)] = None
     fail_fast: Annotated[bool, Flag] = False
     error_rate: Annotated[float | None, Parameter(metavar="RATE", validator=_WITHIN)] = None
+    run: Annotated[Path | None, Parameter(metavar="PATH")] = None
+    reuse: Annotated[str | None, Parameter(metavar="PATTERN")] = None
+    duplicates: Literal["once", "refuse"] = "once"
+    drain: Annotated[float, Parameter(metavar="SECONDS", validator=_POSITIVE, show_default=_short)] = 5.0
+    no_progress: Annotated[bool, Flag] = False
+    json: Annotated[bool, Flag] = False
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResumeFlags:
+    """What `fi-async resume` and `fi-async retry` are told; all else is as when the run began.
+
+    Attributes:
+        out: Write every outcome of the run to this file, as run does.
+        no_progress: Show no progress.
+        json: Print the summary as one JSON object.
+    """
+
+    out: Annotated[Path | None, Parameter(metavar="PATH")] = None
     no_progress: Annotated[bool, Flag] = False
     json: Annotated[bool, Flag] = False
     dry_run: Annotated[bool, Flag] = False

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
+from fi_async._errors import JournalError
 from fi_async._plan import RunPlan
+from fi_async._settings import Retried, RunFile
 from fi_async.calls import Cases
 from fi_async.cases.rows import Source
-from fi_async.cli import asked, errors, terminal
+from fi_async.cli import asked, errors, stopping, terminal
 from fi_async.cli.ci import write_step_summary
-from fi_async.cli.errors import ImpossibleError, UsageError
+from fi_async.cli.errors import ImpossibleError, StoppedError, UsageError
 from fi_async.cli.gate import exit_code
 from fi_async.cli.gate import show as show_gate
 from fi_async.cli.judged import Judge, in_random_order, judge_of
+from fi_async.cli.kept import Stored, command, run_file_of, stored
 from fi_async.cli.options import RunFlags
 from fi_async.cli.sinks import Sink
 from fi_async.cli.sources import source_of
@@ -28,6 +32,7 @@ from fi_async.cli.summary import Totals, show
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.protocol.templates import names_of
 from fi_async.runs.gate import Gate
+from fi_async.runs.view import RunView, open_view
 
 _MOST_UNREACHABLE: Final = 16
 _FALLBACK: Final = (
@@ -45,6 +50,7 @@ class Plan:
         patience: So many cases that cannot reach the server, and none that could, end the run.
         judge: Says whether the run is good enough; None if nobody asked.
         shuffled: Take the rows in random order, so that the judge may infer from the first to the rest.
+        kept: The file that keeps the run, if one does.
     """
 
     evaluator: AsyncEvaluator
@@ -55,6 +61,7 @@ class Plan:
     shows_progress: bool
     judge: Judge | None
     shuffled: bool
+    kept: RunFile | None
 
     def total(self) -> int | None:
         """Return how many outcomes there will be; None if that is known only when all rows are read."""
@@ -69,41 +76,67 @@ def run_file(file: str, flags: RunFlags) -> int:
         UsageError, ConfigurationError, NotFoundError: It cannot be meant so.
         ImpossibleError, FiAsyncError, OSError: It could not be done, or not to its end.
     """
-    plan = _plan(file, flags)
+    plan = plan_of(file, flags)
     if flags.dry_run:
         return _print_plan(asyncio.run(_dry_run(plan)), as_json=flags.json)
+    return carry_out(plan, flags)
+
+
+def carry_out(plan: Plan, flags: RunFlags) -> int:
+    """Return the exit code of a run that is planned; see `run_file`."""
     totals = Totals(plan.templates)
     began = monotonic()
     trouble: BaseException | None = None
-    with Sink(flags.out, plan.source) as sink:
+    with Sink(flags.out, plan.source.path, flags.run) as sink:
         if asked.is_fallback(flags.backend):
             print(_FALLBACK, file=sys.stderr)
         try:
-            asyncio.run(_evaluate(plan, totals, sink))
+            stopping.run(_evaluate(plan, totals, sink), None if plan.kept is None else _stopping(plan.kept))
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the summary comes first
             trouble = error
     verdict = plan.judge.verdict(_trouble(totals)) if plan.judge and trouble is None else None
     if totals.scored or (totals.done and not isinstance(trouble, Exception)):
         _print_summary(totals, monotonic() - began, verdict, as_json=flags.json)
-    if isinstance(trouble, KeyboardInterrupt):
+    if isinstance(trouble, StoppedError):
         print(_interrupted(totals, plan, flags), file=sys.stderr)
-        return errors.INTERRUPTED
+        return trouble.code
     if trouble is not None:
         raise trouble
     if plan.judge is None or verdict is None:
         return errors.INCOMPLETE if totals.failed else errors.DONE
     if plan.judge.stopped and totals.done != plan.total():
         print(f"stopped after {totals.done:,} of {plan.total():,} evaluations: the verdict is certain", file=sys.stderr)
-    write_step_summary(verdict, file)
+    write_step_summary(verdict, plan.source.name)
     return exit_code(verdict)
 
 
-def _plan(file: str, flags: RunFlags) -> Plan:
+def plan_of(
+    file: str,
+    flags: RunFlags,
+    *,
+    name: str | None = None,
+    held: Source | None = None,
+    keeps: Stored | None = None,
+    retry: Sequence[Retried] = (),
+) -> Plan:
+    """Return what a command line asks for, checked.
+
+    Args:
+        file: The path of the rows.
+        flags: Of the command.
+        name: What messages call it, if not so.
+        held: The rows themselves, where they come from the file of the run.
+        keeps: What that file keeps of the command line; as this one says, if None.
+        retry: As of RunFile.
+
+    Raises:
+        UsageError, ConfigurationError, NotFoundError: It cannot be meant so.
+    """
     names = names_of(flags.evals)
     backend = asked.backend(flags.backend)
     known = asked.check_templates(names, backend)
     mapping, constants = asked.mapping(flags.mapping or (), names, known), asked.constants(flags.constants or ())
-    source = source_of(file, flags, mapping, constants)
+    source = held or source_of(file, flags, mapping, constants, name)
     asked.check_columns(source, known)
     config = asked.eval_config(flags.param or (), names, known)
     return Plan(
@@ -115,6 +148,7 @@ def _plan(file: str, flags: RunFlags) -> Plan:
         shows_progress=not flags.no_progress,
         judge=judge_of(flags, names, source),
         shuffled=flags.error_rate is not None,
+        kept=run_file_of(flags, keeps or stored(file, flags, backend, source), retry),
     )
 
 
@@ -134,7 +168,12 @@ async def _evaluate(plan: Plan, totals: Totals, sink: Sink) -> None:
     cases, places = _cases(plan)
     async with plan.evaluator as ev:
         outcomes = ev.stream(
-            cases, plan.templates, eval_config=plan.config, counts=totals.counts, progress=plan.shows_progress
+            cases,
+            plan.templates,
+            eval_config=plan.config,
+            counts=totals.counts,
+            progress=plan.shows_progress,
+            run=plan.kept,
         )
         async with aclosing(outcomes):
             async for outcome in outcomes:
@@ -145,7 +184,8 @@ async def _evaluate(plan: Plan, totals: Totals, sink: Sink) -> None:
                 if certain or (totals.only_unreachable and totals.unreachable >= plan.patience):
                     break
     if totals.only_unreachable:
-        raise ImpossibleError(f"no request reached {asked.base_url()}: {totals.unreachable_because}")
+        later = f"; when it can be reached: {command('retry', os.fspath(plan.kept.path))} --failed" if plan.kept else ""
+        raise ImpossibleError(f"no request reached {asked.base_url()}: {totals.unreachable_because}{later}")
     if not totals.done:
         raise UsageError(f"{plan.source.name} holds no rows: there is nothing to evaluate")
 
@@ -171,9 +211,26 @@ def _print_summary(totals: Totals, wall_s: float, verdict: Gate | None, *, as_js
         show_gate(verdict)
 
 
+def _stopping(kept: RunFile) -> str:
+    return f"stopping: up to {kept.drain:g} s for the requests under way; Ctrl-C again ends at once"
+
+
 def _interrupted(totals: Totals, plan: Plan, flags: RunFlags) -> str:
     total = plan.total()
     what = "cases" if len(totals.templates) == 1 else "evaluations"
     of_all = "" if total is None else f" of {total:,}"
+    done, cut_off = totals.done, "Requests cut off may have been evaluated."
     kept = f"; they are in {flags.out}" if flags.out and totals.done else ""
-    return f"interrupted: {totals.done:,}{of_all} {what} done{kept}. Requests cut off may have been evaluated."
+    if flags.run is not None and (view := _view(flags.run)) is not None:
+        with view:
+            done, cut_off = view.past.done, f"{view.ambiguous:,} more may have been evaluated."
+        go_on = command("resume", flags.run, *(("--out", flags.out) if flags.out else ()))
+        kept, cut_off = f"; they are in {flags.run}", f"{cut_off if view.ambiguous else ''} To go on: {go_on}".strip()
+    return f"interrupted: {done:,}{of_all} {what} done{kept}. {cut_off}"
+
+
+def _view(run: Path) -> RunView | None:
+    try:
+        return open_view(run)
+    except JournalError:  # stopped before there was a run
+        return None

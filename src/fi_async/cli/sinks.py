@@ -13,8 +13,8 @@ from typing import Any, Final, Self
 from fi_async._extras import need
 from fi_async._models import Outcome
 from fi_async._shapes import COLUMNS, flat
-from fi_async.cases.rows import Source
 from fi_async.cli.errors import UsageError
+from fi_async.runs.schema import is_run
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, default=str)
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -27,21 +27,28 @@ class Sink:
 
     A file that is there already is kept until the first outcome comes: a run that could not begin costs nothing.
 
+    Args:
+        path: The file; None for none.
+        source: The file the rows come from, if it is one.
+        run: The file that keeps the run, if one does.
+
     Raises:
-        UsageError: The path is that of the input, a directory, or in a directory that does not exist; or what is there
-            is no database.
+        UsageError: The path is that of the input or of a run, a directory, or in a directory that does not exist; or
+            what is there is no database.
         ConfigurationError: The format needs a library that is not installed.
     """
 
-    def __init__(self, path: Path | None, source: Source) -> None:
+    def __init__(self, path: Path | None, source: Path | None = None, run: Path | None = None) -> None:
         self._writer: Writer | None = None
         if path is None:
             return
         if path.is_dir() or not path.parent.is_dir():
             what = "it is a directory" if path.is_dir() else f"there is no directory {path.parent}"
             raise UsageError(f"--out {path}: {what}")
-        if source.path is not None and path.exists() and path.samefile(source.path):
+        if source is not None and path.exists() and source.exists() and path.samefile(source):
             raise UsageError(f"--out {path}: that is the file the rows come from")
+        if (run is not None and path.resolve() == run.resolve()) or (path.is_file() and is_run(path)):
+            raise UsageError(f"--out {path}: that is the file of a run, which keeps more than its outcomes")
         self._writer = _WRITERS.get(path.suffix.lower(), Jsonl)(path)
 
     def __enter__(self) -> Self:

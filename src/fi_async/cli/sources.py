@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, BinaryIO, Final
 
 from fi_async import cases
@@ -15,13 +16,17 @@ from fi_async.cli.options import RunFlags
 STDIN: Final = "<stdin>"
 
 
-def source_of(file: str, flags: RunFlags, mapping: Mapping[str, str], constants: Mapping[str, Any]) -> Source:
-    """Return the source that the user named.
+def source_of(
+    file: str, flags: RunFlags, mapping: Mapping[str, str], constants: Mapping[str, Any], name: str | None = None
+) -> Source:
+    """Return the source that the user named; messages call it `name`, or else as the user did.
 
     Raises:
         ConfigurationError: There is no such file, or its extension is not known.
     """
-    table = Jsonl("stdin", _stdin) if file == STDIN else cases.file(file)
+    table: Any = Jsonl("stdin", _stdin) if file == STDIN else cases.file(file)
+    if name is not None:
+        table = replace(table, name=name)
     return Source(table, Shape(mapping, constants, flags.id_column, flags.limit, flags.sample, flags.seed))
 
 

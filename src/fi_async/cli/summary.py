@@ -71,7 +71,7 @@ class Totals:
         self.causes: Counter[tuple[str, str]] = Counter()
         self.first: dict[tuple[str, str], str] = {}
         self.counts = Counts()
-        self.cases = self.unreachable = 0
+        self.cases = self.unreachable = self.reached = 0
         self.unreachable_because = ""
         self._open: dict[int, int] = {}
 
@@ -80,12 +80,15 @@ class Totals:
         self.statuses[outcome.status] += 1
         self.origins[outcome.origin] += 1
         self._count_case(outcome.index)
+        is_unreachable = never_left(outcome)
+        if outcome.origin == "evaluated":
+            self.unreachable += is_unreachable
+            self.reached += not is_unreachable and outcome.status is not OutcomeStatus.INVALID
         if outcome.status is OutcomeStatus.SCORED:
             self.templates[outcome.template].add(outcome)
             return
         cause = cause_of(outcome)
-        if never_left(outcome):
-            self.unreachable += 1
+        if is_unreachable:
             self.unreachable_because = cause[1]
         if cause not in self.causes and len(self.causes) >= _MOST_CAUSES:
             cause = _OTHER
@@ -123,7 +126,7 @@ class Totals:
     @property
     def only_unreachable(self) -> bool:
         """True if there was something to send and no request ever reached a server."""
-        return 0 < self.unreachable == self.done - self.statuses[OutcomeStatus.INVALID]
+        return self.unreachable > 0 and not self.reached
 
     def as_dict(self, wall_s: float) -> dict[str, Any]:
         """Return the run in numbers, under the names that `Report.summary()` gives them."""
@@ -181,6 +184,7 @@ def _counts(totals: Totals, wall_s: float) -> Table:
         ("throttled", f"{totals.counts.throttled:,}"),
         ("ambiguous", f"{totals.counts.ambiguous:,}"),
         ("possible duplicates", f"{totals.counts.possible_duplicates:,}"),
+        *((name, f"{count:,}") for name, count in _not_sent(totals).items() if count),
     ]
     table = Table(box=None, show_header=False, pad_edge=True)
     for _ in range(2):
@@ -192,6 +196,11 @@ def _counts(totals: Totals, wall_s: float) -> Table:
         ended = (status.value, Text(f"{count:,}", style="red" if bad else "")) if status else ("", "")
         table.add_row(*ended, f"  {label}", value)
     return table
+
+
+def _not_sent(totals: Totals) -> dict[str, int]:
+    """Return for how many cases nothing was sent, as a run's file had them, and how many it has beyond these."""
+    return {**{origin: totals.origins[origin] for origin in get_args(Origin)[1:]}, "removed": totals.counts.removed}
 
 
 def _causes(totals: Totals) -> Table:

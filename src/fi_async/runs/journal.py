@@ -278,14 +278,28 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+def is_being_written(path: Path) -> bool:
+    """Tell whether a process has a run's file open for writing."""
+    try:
+        with closing(sqlite3.connect(f"{_lock_of(path).absolute().as_uri()}?mode=rw", uri=True, timeout=0.0)) as lock:
+            lock.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        return getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+    return False
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-lock")
+
+
 def _locked(path: Path) -> sqlite3.Connection:
     """Return a lock on a run's file, held until it is closed, or the process ends in whatever way.
 
     SQLite's own, on a file beside it: readers of the run must not be kept out.
     """
-    lock = path.with_name(f"{path.name}-lock")
     try:
-        connection = sqlite3.connect(lock, isolation_level=None, check_same_thread=False, timeout=0.0)
+        # Whoever asks whether the run is being written has the lock for a moment.
+        connection = sqlite3.connect(_lock_of(path), isolation_level=None, check_same_thread=False, timeout=0.2)
         connection.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as error:
         if getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):

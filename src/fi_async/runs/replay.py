@@ -12,8 +12,14 @@ from typing import Any, Final
 from fi_async.runs.schema import Kind
 
 _AT_ONCE: Final = 10_000  # rows fetched at a time
-_NOT_THE_BODY_OF_OUTCOMES: Final = f"""
-    SELECT n, kind, at, CASE kind WHEN {Kind.ENDED} THEN NULL ELSE body END FROM events ORDER BY seq
+_ENDED: Final = f"SELECT DISTINCT n FROM events WHERE kind = {Kind.ENDED}"
+# Of what happened to a case itself, only what came after its last outcome says how it stands.
+_SINCE: Final = f"""
+    SELECT n, kind, at, body FROM events
+    WHERE kind > {Kind.REOPENED} OR kind <> {Kind.ENDED} AND NOT EXISTS (
+        SELECT 1 FROM events AS later WHERE later.n = events.n AND later.kind = {Kind.ENDED} AND later.seq > events.seq
+    )
+    ORDER BY seq
 """
 
 
@@ -73,6 +79,30 @@ class Past:
     def count(self) -> int:
         """How many different cases there are; their numbers begin at 1."""
         return len(self.positions) - 1
+
+    @property
+    def held(self) -> int:
+        """How many cases the run has: those of the last pass, with equal ones each for itself."""
+        return self.count - len(self._removed) + len(self.also)
+
+    @property
+    def done(self) -> int:
+        """How many of these have ended."""
+        alone = self._ended.count(1) - sum(map(self.has_ended, self._removed))
+        return alone + sum(self.has_ended(n) for n, _ in self.also)
+
+    @property
+    def is_in_order(self) -> bool:
+        """True if the cases stand in the input as they are numbered, and no two of them are equal."""
+        places = self.positions
+        return not self.also and all(places[n] <= places[n + 1] for n in range(1, self.count))
+
+    def further_places(self) -> dict[int, list[tuple[int, str | None]]]:
+        """Return the further positions of equal cases, and the ids of these, by number."""
+        places: dict[int, list[tuple[int, str | None]]] = {}
+        for (n, position), case_id in self.also.items():
+            places.setdefault(n, []).append((position, case_id))
+        return places
 
     def add(self, position: int) -> None:
         """Take note of the next case."""
@@ -142,7 +172,9 @@ def read(connection: sqlite3.Connection) -> Past:
         if n != past.count + 1:
             raise ValueError(f"case {n} follows case {past.count}")
         past.add(position)
-    for n, kind, at, body in _rows(connection, _NOT_THE_BODY_OF_OUTCOMES):
+    for (n,) in _rows(connection, _ENDED):
+        past.take(n, Kind.ENDED)
+    for n, kind, at, body in _rows(connection, _SINCE):
         past.take(n, Kind(kind), at, body)
     return past
 

@@ -14,7 +14,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from enum import IntEnum
 from itertools import chain
 from pathlib import Path
@@ -27,6 +27,8 @@ APPLICATION: Final = 0x66696173  # "fias"
 VERSION: Final = 1
 _PAGE_SIZE: Final = slice(16, 18)  # where SQLite's header has it; 1 stands for 65,536
 _PAGES: Final = slice(28, 32)
+_APPLICATION_ID: Final = slice(68, 72)
+_MAGIC: Final = b"SQLite format 3\0"
 
 
 class Kind(IntEnum):
@@ -135,14 +137,31 @@ def open_reader(path: Path, prepare: Callable[[sqlite3.Connection], None] | None
     if not path.is_file():
         raise JournalError(f"{path}: there is no such run")
     _check_size(path)
+    connection = _opened(path)
+    with explained(path):
+        if prepare is not None:
+            prepare(connection)
+        connection.execute("PRAGMA query_only = 1")
+    return connection
+
+
+def open_damaged(path: Path) -> sqlite3.Connection:
+    """Return a connection that reads what it can of a run's file, although it is damaged.
+
+    Raises:
+        JournalError: Nothing can be read, or it is no run's file of this version.
+    """
+    return _opened(path, "PRAGMA query_only = 1", "PRAGMA writable_schema = 1")  # the latter reads one that is cut off
+
+
+def _opened(path: Path, *pragmas: str) -> sqlite3.Connection:
     with explained(path):
         # Not mode=ro: that leaves the files behind which SQLite makes beside a database while it is open.
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, check_same_thread=False)
         try:
+            for pragma in pragmas:
+                connection.execute(pragma)
             _check_version(connection, path)
-            if prepare is not None:
-                prepare(connection)
-            connection.execute("PRAGMA query_only = 1")
         except BaseException:
             connection.close()
             raise
@@ -150,11 +169,14 @@ def open_reader(path: Path, prepare: Callable[[sqlite3.Connection], None] | None
 
 
 def is_run(path: Path) -> bool:
-    """Tell whether a file is a run's, of any version."""
+    """Tell whether a file is a run's, of any version, damaged or not."""
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             return bool(connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION)
     except sqlite3.Error:
+        with suppress(OSError), path.open("rb") as file:
+            header = file.read(100)
+            return header.startswith(_MAGIC) and int.from_bytes(header[_APPLICATION_ID]) == APPLICATION
         return False
 
 
@@ -207,7 +229,7 @@ def _check_size(path: Path) -> None:
         return
     with path.open("rb") as file:
         header = file.read(100)
-    if len(header) == 100 and header.startswith(b"SQLite format 3\0"):
+    if len(header) == 100 and header.startswith(_MAGIC):
         size, pages = int.from_bytes(header[_PAGE_SIZE]), int.from_bytes(header[_PAGES])
         if path.stat().st_size >= (65_536 if size == 1 else size) * pages:
             return

@@ -20,8 +20,9 @@ _RECORDS: Final = f"""
     SELECT cases.n, cases.key, cases.template, cases.id, cases.inputs, events.at, events.body
     FROM cases JOIN events ON events.seq = ({_LAST}) ORDER BY cases.n
 """
+# The status is what `encode` writes first; to parse a million bodies for it takes seconds.
 _STATUSES: Final = f"""
-    SELECT json_extract(events.body, '$.status'), count(*)
+    SELECT substr(events.body, {len('{"status":"') + 1}, {max(map(len, OutcomeStatus))}), count(*)
     FROM cases JOIN events ON events.seq = ({_LAST}) GROUP BY 1
 """
 
@@ -76,14 +77,19 @@ class RunView:
             counted = Counter(record.outcome.status.value for record in self.records())
         else:
             with schema.explained(self.path):
-                counted = Counter(dict(self._connection.execute(_STATUSES).fetchall()))
+                found = self._connection.execute(_STATUSES).fetchall()
+            counted = Counter({text.partition('"')[0]: count for text, count in found})
         return {status.value: counted[status.value] for status in OutcomeStatus if status.value in counted}
 
     def ended_since(self, at: float) -> int:
         """Return how many cases ended after that time."""
-        query = f"SELECT count(*) FROM events WHERE kind = {Kind.ENDED} AND at > ?"  # a number of ours
+        count = 0
         with schema.explained(self.path):
-            return int(self._connection.execute(query, (at,)).fetchone()[0])
+            for kind, when in self._connection.execute("SELECT kind, at FROM events ORDER BY seq DESC"):
+                if when <= at:
+                    break
+                count += kind == Kind.ENDED
+        return count
 
     def records(self) -> Iterator[Record]:
         """Iterate over the outcomes in the order of the cases in the input.
@@ -91,13 +97,11 @@ class RunView:
         Raises:
             JournalError: The file is damaged; what came before is whole.
         """
-        if not self.past.also and not self._is_moved():
+        if self.past.is_in_order:
             yield from (record for _, record in self._of_cases())
             return
-        also: dict[int, list[tuple[int, str | None]]] = {}
-        for (n, position), case_id in self.past.also.items():
-            also.setdefault(n, []).append((position, case_id))
-        found = [record for n, each in self._of_cases() for record in (each, *_elsewhere(each, also.get(n, ())))]
+        also = self.past.further_places()
+        found = [record for n, each in self._of_cases() for record in (each, *elsewhere(each, also.get(n, ())))]
         order = {name: place for place, name in enumerate(self.info.templates)}
         last = len(order)
         yield from sorted(found, key=lambda each: (each.outcome.index, order.get(each.outcome.template, last)))
@@ -112,10 +116,6 @@ class RunView:
 
     def _counts(self, n: int) -> bool:
         return self.past.has_ended(n) and not self.past.is_removed(n)
-
-    def _is_moved(self) -> bool:
-        positions = self.past.positions
-        return any(positions[n] > positions[n + 1] for n in range(1, len(positions) - 1))
 
     def _facts(self) -> RunInfo:
         rows = self._connection.execute("SELECT at, info FROM passes ORDER BY pass").fetchall()
@@ -138,8 +138,8 @@ def open_view(path: str | Path) -> RunView:
     return RunView(Path(path))
 
 
-def _elsewhere(record: Record, also: Iterable[tuple[int, str | None]]) -> Iterator[Record]:
-    """Iterate over the records of equal cases at other positions."""
+def elsewhere(record: Record, also: Iterable[tuple[int, str | None]]) -> Iterator[Record]:
+    """Iterate over the records of equal cases, which stand at these positions and have these ids."""
     for position, case_id in also:
         case = replace(record.outcome.case, id=case_id)
         yield replace(record, outcome=replace(record.outcome, index=position, case=case, origin="duplicate"))

@@ -1,0 +1,55 @@
+"""`fi-async export`: the outcomes that a run's file holds, as `fi-async run --out` writes them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from fi_async._errors import JournalError
+from fi_async.cli import errors
+from fi_async.cli.errors import UsageError
+from fi_async.cli.sinks import Sink
+from fi_async.runs.records import Record
+from fi_async.runs.salvage import Salvage
+from fi_async.runs.view import open_view
+
+
+def export_run(run: Path, out: Path) -> int:
+    """Return 0 after writing the outcomes of a run so far; 3 if its file is damaged, and what is whole was written.
+
+    Raises:
+        UsageError, ConfigurationError: There is no such run, or the file cannot be written so.
+        JournalError: It is no run's file, or nothing of it can be read.
+    """
+    if not run.is_file():
+        raise UsageError(f"{run}: no such file")
+    try:
+        with open_view(run) as view:
+            written = _write(view.records(), run, out)
+            pending = view.past.held - view.past.done
+    except JournalError:
+        return _salvage(run, out)
+    left = f"; {pending:,} have not ended" if pending else ""
+    print(f"{written:,} outcomes are in {out}{left}")
+    return errors.DONE
+
+
+def _salvage(run: Path, out: Path) -> int:
+    with Salvage(run) as saved:
+        written = _write(saved.records(), run, out)
+        print(
+            f"fi-async: {run}: it is damaged ({saved.said or 'cut off'}): {written:,} outcomes are whole and in {out},"
+            f" of {saved.cases:,} cases",
+            file=sys.stderr,
+        )
+    return errors.IMPOSSIBLE
+
+
+def _write(records: Iterable[Record], run: Path, out: Path) -> int:
+    written = 0
+    with Sink(out, run=run) as sink:
+        for record in records:
+            sink.write(record.outcome)
+            written += 1
+    return written

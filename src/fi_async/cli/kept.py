@@ -1,0 +1,119 @@
+"""What a run's file keeps of a command line, and the command line that is made of it again."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+from fi_async._settings import Retried, RunFile
+from fi_async.cases.rows import Source
+from fi_async.cli.errors import UsageError
+from fi_async.cli.options import RunFlags
+from fi_async.cli.sources import STDIN
+
+_OF_ONE_COMMAND: Final = ("run", "out", "json", "no_progress")
+_PATHS: Final = ("shared_budget", "reuse")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where a run's rows come from, as its file has it.
+
+    Attributes:
+        file: The absolute path of the input; None for stdin.
+        name: As it was given: messages call it so, whoever goes on with the run, and wherever.
+        stamp: Its size and when it was changed, by which another content is told.
+        evaluations: How many outcomes the run will have; None if that is not known.
+        flags: Of the command that began it; without those of one command alone.
+    """
+
+    file: str | None = None
+    name: str | None = None
+    stamp: Sequence[int] | None = None
+    evaluations: int | None = None
+    flags: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(cls, source: Mapping[str, Any]) -> Stored:
+        """Return what a run's file has; without flags if no command line began it."""
+        return cls(**{each.name: source[each.name] for each in fields(cls) if each.name in source})
+
+    @property
+    def is_there(self) -> bool:
+        """True if the input can be read again."""
+        return self.file is not None and Path(self.file).exists()
+
+    @property
+    def is_unchanged(self) -> bool:
+        """True if the input is as it was when the run began."""
+        return self.is_there and self.stamp is not None and list(self.stamp) == _stamp(str(self.file))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    def restored(self, **given: Any) -> RunFlags:
+        """Return the flags of the command that began the run, with those given."""
+        known = {each.name for each in fields(RunFlags)}
+        kept = {name: value for name, value in (self.flags or {}).items() if name in known}
+        if kept.get("shared_budget") is not None:
+            kept["shared_budget"] = Path(kept["shared_budget"])
+        return RunFlags(**{**kept, **given})
+
+
+def stored(file: str, flags: RunFlags, backend: str, source: Source) -> Stored:
+    """Return what the file of a run is to keep of a command line. Only its paths are changed: to absolute ones."""
+    rows = source.count()
+    # Rows that are refused because they equal another are in no file: what it holds says nothing of the end.
+    is_known = rows is not None and flags.duplicates == "once"
+    kept = {each.name: getattr(flags, each.name) for each in fields(flags) if each.name not in _OF_ONE_COMMAND}
+    kept |= {name: os.path.abspath(kept[name]) for name in _PATHS if kept[name] is not None}  # noqa: PTH100  # a pattern
+    return Stored(
+        file=None if file == STDIN else os.path.abspath(file),  # noqa: PTH100  # resolve() would follow links
+        name=None if file == STDIN else source.name,
+        stamp=_stamp(file) if source.is_stored else None,
+        evaluations=rows * len(set(flags.evals)) if is_known and rows is not None else None,
+        flags={**kept, "backend": backend},
+    )
+
+
+def run_file_of(flags: RunFlags, keeps: Stored, retry: Sequence[Retried] = ()) -> RunFile | None:
+    """Return the file that keeps a run; None if none was asked for.
+
+    Raises:
+        UsageError: A flag needs one, or goes with none.
+    """
+    if flags.run is None:
+        if flags.reuse is not None or flags.duplicates != "once":
+            flag = "--duplicates" if flags.reuse is None else "--reuse"
+            raise UsageError(f"{flag} is of runs that a file keeps: give --run PATH too")
+        return None
+    if flags.error_rate is not None:
+        raise UsageError("--error-rate takes the rows in random order, and --run keeps them in theirs: leave one out")
+    return RunFile(
+        flags.run,
+        retry=retry,
+        duplicates=flags.duplicates,
+        reuse=flags.reuse,
+        drain=flags.drain,
+        source=keeps.as_dict(),
+    )
+
+
+def command(name: str, *words: str | Path) -> str:
+    """Return a command line to go on with, as a shell takes it."""
+    return shlex.join(["fi-async", name, *map(str, words)])
+
+
+def _stamp(file: str) -> list[int]:
+    path = Path(file)
+    found = [each.stat() for each in (path, *_files(path)) if each.exists()]
+    return [sum(each.st_size for each in found), max(each.st_mtime_ns for each in found)]
+
+
+def _files(path: Path) -> Iterable[Path]:
+    return path.glob("*.json") if path.is_dir() else ()

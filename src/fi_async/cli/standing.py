@@ -1,0 +1,201 @@
+"""`fi-async runs` and `fi-async status`: how runs stand, also while another process goes on with them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from rich import box
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from fi_async._errors import JournalError
+from fi_async.cli import errors, terminal
+from fi_async.cli.errors import UsageError
+from fi_async.cli.kept import Stored
+from fi_async.progress.displays import clock
+from fi_async.runs.journal import is_being_written
+from fi_async.runs.schema import is_run
+from fi_async.runs.view import open_view
+
+_WINDOW: Final = 60.0  # seconds that the rate is taken over
+_EVERY: Final = 1.0  # second between two looks
+_SHARE: Final = 5  # a look takes no more than one part in so many of the time
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a run stands. Each case counts once for each template.
+
+    Attributes:
+        run: The path of its file.
+        state: "running", "stopped" (it can be gone on with), "complete", or "damaged".
+        started_at: When it first began, in ISO 8601; None where that is not known.
+        evaluations: How many there are, or will be where that is known.
+        done: Those of them that have ended.
+        pending: Those that have not.
+        statuses: How many ended in each status.
+        accepted: Those of the pending that the server has accepted.
+        ambiguous: Those of the pending that may have been evaluated: sent, and no answer is known.
+        rate: Evaluations a second that ended within the last minute.
+        eta_s: Seconds until all are done, at this rate; None if that is not known.
+        templates: Their names.
+    """
+
+    run: str
+    state: str
+    started_at: str | None = None
+    evaluations: int = 0
+    done: int = 0
+    pending: int = 0
+    statuses: dict[str, int] = field(default_factory=dict)
+    accepted: int = 0
+    ambiguous: int = 0
+    rate: float = 0.0
+    eta_s: float | None = None
+    templates: tuple[str, ...] = ()
+
+    @property
+    def scored(self) -> int:
+        """Those with a score."""
+        return self.statuses.get("scored", 0)
+
+
+def standing_of(run: Path, now: float) -> Standing:
+    """Return how a run stands at a time, in seconds since the epoch.
+
+    Raises:
+        JournalError: Its file cannot be read.
+    """
+    is_running = is_being_written(run)
+    with open_view(run) as view:
+        past, info = view.past, view.info
+        total = max(Stored.of(info.source).evaluations or 0, past.held)
+        left = total - past.done
+        rate = view.ended_since(now - _WINDOW) / min(_WINDOW, max(1.0, now - info.started_at))
+        return Standing(
+            run=str(run),
+            state="running" if is_running else "stopped" if left or not total else "complete",
+            started_at=datetime.fromtimestamp(info.started_at, UTC).isoformat(timespec="seconds"),
+            evaluations=total,
+            done=past.done,
+            pending=left,
+            statuses=dict(view.statuses()),
+            accepted=view.accepted,
+            ambiguous=view.ambiguous,
+            rate=rate,
+            eta_s=left / rate if rate and is_running else None,
+            templates=info.templates,
+        )
+
+
+def list_runs(folder: Path, *, as_json: bool) -> int:
+    """Return 0 after printing a line for each run in a directory.
+
+    Raises:
+        UsageError: There is no such directory.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: {'not a directory' if folder.exists() else 'no such directory'}")
+    found = [_or_damaged(path) for path in sorted(folder.iterdir()) if path.is_file() and is_run(path)]
+    if as_json:
+        print(json.dumps([asdict(each) for each in found], indent=2))
+    elif found:
+        terminal.stdout().print(_table(found))
+    else:
+        print(f"{folder}: no runs")
+    return errors.DONE
+
+
+def _or_damaged(path: Path) -> Standing:
+    try:
+        return standing_of(path, time.time())
+    except JournalError:
+        return Standing(str(path), "damaged")
+
+
+def _table(found: list[Standing]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+    table.add_column("run", overflow="fold")
+    table.add_column("started", no_wrap=True)
+    for heading in ("cases", "done", "pending", "scored"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    for each in found:
+        numbers = (each.evaluations, each.done, each.pending, each.scored)
+        table.add_row(each.run, _when(each), *(f"{number:,}" for number in numbers), _state(each))
+    return table
+
+
+def show_status(run: Path, *, as_json: bool, watch: bool) -> int:
+    """Return 0 after printing how a run stands; with `watch`, again and again for as long as it goes on.
+
+    Raises:
+        UsageError: There is no such run.
+        JournalError: Its file cannot be read.
+    """
+    if not run.is_file():
+        raise UsageError(f"{run}: no such file")
+    looks = _looks(run) if watch else iter([standing_of(run, time.time())])
+    if as_json:
+        for each in looks:
+            print(json.dumps(asdict(each), indent=None if watch else 2), flush=True)
+        return errors.DONE
+    console = terminal.stdout()
+    if not watch:
+        console.print(*map(_status, looks))
+        return errors.DONE
+    with Live(console=console, auto_refresh=False) as live:
+        for each in looks:
+            live.update(_status(each), refresh=True)
+    return errors.DONE
+
+
+def _looks(run: Path) -> Iterator[Standing]:
+    while True:
+        began = time.monotonic()
+        standing = standing_of(run, time.time())
+        yield standing
+        if standing.state != "running":
+            return
+        time.sleep(max(_EVERY, _SHARE * (time.monotonic() - began)))
+
+
+def _status(of: Standing) -> Table:
+    table = Table(box=None, show_header=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    share = f" of {of.evaluations:,} ({of.done / of.evaluations:.1%})" if of.evaluations else ""
+    lines: list[tuple[str, str | Text]] = [
+        ("run", of.run),
+        ("state", _state(of)),
+        ("started", _when(of)),
+        ("templates", ", ".join(of.templates)),
+        ("done", f"{of.done:,}{share}"),
+        *((f"  {status}", f"{count:,}") for status, count in of.statuses.items()),
+        ("pending", f"{of.pending:,}"),
+        ("  accepted", f"{of.accepted:,}"),
+        ("  possibly evaluated", f"{of.ambiguous:,}"),
+        ("rate", f"{of.rate:,.1f}/s"),
+        ("eta", "-" if of.eta_s is None else str(clock(of.eta_s))),
+    ]
+    for name, value in lines:
+        table.add_row(name, value)
+    return table
+
+
+def _state(of: Standing) -> Text:
+    return Text(of.state, style={"running": "green", "damaged": "red", "stopped": "yellow"}.get(of.state, ""))
+
+
+def _when(of: Standing) -> str:
+    """Return when the run began, by the clock on the wall here."""
+    if of.started_at is None:
+        return "-"
+    return datetime.fromisoformat(of.started_at).astimezone().isoformat(" ", timespec="minutes")[:16]
