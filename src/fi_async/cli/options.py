@@ -100,6 +100,7 @@ class RunFlags:
     drain: Annotated[float, Parameter(metavar="SECONDS", validator=_POSITIVE, show_default=_short)] = 5.0
     no_progress: Annotated[bool, Flag] = False
     json: Annotated[bool, Flag] = False
+    dry_run: Annotated[bool, Flag] = False
 
 
 @Parameter(name="*")
@@ -116,7 +117,6 @@ class ResumeFlags:
     out: Annotated[Path | None, Parameter(metavar="PATH")] = None
     no_progress: Annotated[bool, Flag] = False
     json: Annotated[bool, Flag] = False
-    dry_run: Annotated[bool, Flag] = False
 
 
 @Parameter(name="*")
