@@ -132,7 +132,8 @@ class Evaluator:
     """The client, for programs that don't await: every method of AsyncEvaluator, blocking until it is done.
 
     Works where an event loop already runs (a notebook), from several threads at once, and in forked children.
-    Ctrl-C ends a call at once. Use it in `with`, or don't: what it holds is closed at exit.
+    Ctrl-C ends a call at once; one whose run a file keeps has `RunFile.drain` seconds for what is under way, and a
+    second Ctrl-C does not wait. Use it in `with`, or don't: what it holds is closed at exit.
 
     Args:
         *args: As of AsyncEvaluator, as all others.

@@ -111,6 +111,18 @@ async def test_failed_and_stalled_cases_are_tried_again_when_asked(evaluator, pa
     assert last.outcomes[0].eval_id == uuid(2)
 
 
+async def test_what_is_tried_again_counts_as_pending(evaluator, path):
+    app = Scripted(accepted(1), failed("the judge is down", 1), accepted(2), pending())
+    async with evaluator(app, strategy="async", poll_interval=10.0) as ev:
+        await ev.gather(texts(1), "contains", run=path)
+        with open_view(path) as view:
+            assert (view.statuses(), view.past.done) == ({"failed": 1}, 1)
+        with anyio.move_on_after(5):
+            await ev.gather(texts(1), "contains", run=RunFile(path, retry=["failed"]))
+        with open_view(path) as view:
+            assert (view.statuses(), view.past.done, view.pending, view.accepted) == ({}, 0, 1, 1)
+
+
 async def test_equal_work_is_evaluated_once(evaluator, path):
     app = backend(latency=1.0)
     cases = [Case({"text": f"case {n % 5} needle"}, id=f"c{n}") for n in range(30)]
@@ -218,6 +230,13 @@ async def test_a_stream_hands_out_what_is_in_the_file(evaluator, path, stories):
             assert stories()[outcome.index] == "scored"
         replayed = [o.origin async for o in ev.stream(texts(12), "contains", eval_config=NEEDLE, run=path)]
     assert replayed == ["replayed"] * 12
+
+
+async def test_progress_of_a_kept_run_is_told(evaluator, path):
+    told_of = []
+    async with evaluator(backend(latency=1.0), concurrency=4) as ev:
+        await ev.gather(texts(12), "contains", eval_config=NEEDLE, run=path, progress=told_of.append)
+    assert (told_of[-1].done, told_of[-1].total, told_of[-1].elapsed_s) == (12, 12, 3.0)
 
 
 async def test_leaving_a_stream_keeps_what_was_under_way(evaluator, path):
