@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
-from fi_async._errors import APIConnectionError, APITimeoutError, FiAsyncError, JournalError, StalledError
-from fi_async._models import Outcome, OutcomeStatus
+from fi_async._errors import APIConnectionError, APITimeoutError, FiAsyncError, JournalError
+from fi_async._models import Outcome
 from fi_async._report import Counts
 from fi_async._settings import RunOptions
 from fi_async.flow import Action, Context, Event, Hold, Job, Rest, Send, Work
-from fi_async.jobs import fetch, outcome
+from fi_async.jobs import fetch
+from fi_async.outcomes import cut_off
 from fi_async.pacing.accepted import MOST as ACCEPTED
 from fi_async.pacing.planner import Kind, Plan, Room, Situation, decide
 from fi_async.pacing.retry import NO_CAPACITY
@@ -428,25 +429,12 @@ class Run:
         for job in self._jobs:
             job.steps.close()
             for work in job.works:
-                self.context.ledger.dropped(self._cut_off(work, sent=job in self._sent), self._emit)
+                self.context.ledger.dropped(cut_off(work, self.context, sent=job in self._sent), self._emit)
         for waiting in self._waiting.values():
             for work in waiting:
-                self.context.ledger.dropped(self._cut_off(work, sent=False), self._emit)
+                self.context.ledger.dropped(cut_off(work, self.context, sent=False), self._emit)
         self._jobs.clear()
         self._waiting.clear()
-
-    def _cut_off(self, work: Work, *, sent: bool) -> Outcome:
-        status = OutcomeStatus.CANCELLED
-        error: FiAsyncError = APITimeoutError("not sent within the timeout of the call", sent=False)
-        if work.eval_id is not None:
-            status = OutcomeStatus.STALLED
-            error = StalledError("accepted by the server, and not done within the timeout of the call")
-        elif sent:
-            work.attempts += 1
-            work.ambiguous += 1
-            self.counts.ambiguous += 1
-            error = APITimeoutError("no reply within the timeout of the call; it may have been evaluated")
-        return outcome(work, self.context.backend, status, error=error)
 
 
 def _keys(work: Work) -> tuple[str, ...]:
