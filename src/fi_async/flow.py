@@ -139,6 +139,11 @@ class Job:
     steps: Steps[Sequence[Any]]
     works: Sequence[Work] = ()
 
+    @property
+    def is_canary(self) -> bool:
+        """True if it is for the one evaluation that asks whether the quota lets others through."""
+        return bool(self.works) and self.works[0].is_canary
+
 
 class Ledger(Protocol):
     """Who keeps what becomes of works. It is told before anything follows from it."""

@@ -26,7 +26,7 @@ FLOORS = [
     ["protocol.", "cases."],
     ["pacing."],
     ["transport", "flow", "slots", "shared", "progress."],
-    ["outcomes"],
+    ["outcomes", "lineup", "backlog"],
     ["polls"],
     ["jobs"],
     ["session", "intake"],
@@ -41,7 +41,7 @@ FLOORS = [
     ["cli."],
     ["__main__"],
 ]
-DECISIONS = {"protocol", "pacing", "flow", "outcomes", "polls", "jobs"}
+DECISIONS = {"protocol", "pacing", "flow", "outcomes", "polls", "jobs", "lineup", "backlog"}
 LOCAL = "local"
 LOCAL_MAY_IMPORT = {"_catalogue", "_version"}
 MAY_IMPORT_LOCAL = {"evaluator", "cli"}
