@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
-from fi_async._errors import APIConnectionError, APITimeoutError, FiAsyncError, JournalError
+from fi_async._errors import APITimeoutError, JournalError
 from fi_async._models import Outcome
 from fi_async._settings import RunOptions
 from fi_async.backlog import Backlog
+from fi_async.exchange import Exchange, all_kept
 from fi_async.flow import Action, Context, Event, Hold, Job, Rest, Send, Work
 from fi_async.jobs import fetch
 from fi_async.lineup import Lineup, Ready
 from fi_async.outcomes import cut_off
 from fi_async.pacing.planner import Kind
-from fi_async.pacing.retry import NO_CAPACITY
 from fi_async.pacing.waiting import Standing
 from fi_async.protocol.requests import HttpCall
 from fi_async.protocol.responses import Reply
@@ -72,11 +72,11 @@ class Run:
         self._options = options
         self._lineup = Lineup(session.gate)
         self._backlog = Backlog(context, options, self._slots, expected)
+        self._exchange = Exchange(session.transport, context, self._slots)
         self._begin: Begin | None = None
         self._jobs: set[Job] = set()
         self._at_work = 0
         self._under_way: set[Job] = set()
-        self._sent: dict[Job, anyio.CancelScope] = {}
         self._in_house = 0
         self._stopped = False
         self._failure: Exception | None = None
@@ -139,7 +139,7 @@ class Run:
         finally:
             self._recall_canary()
             with anyio.CancelScope(shield=True), suppress(JournalError):
-                await self._kept()
+                await all_kept(self.context.ledger)
         if self._failure is not None:
             raise self._failure
         if scope.cancelled_caught:
@@ -149,17 +149,11 @@ class Run:
         """Let requests under way come to their end, so that what they are paid for is kept, for a bounded time."""
         self._stopped = True
         with anyio.CancelScope(shield=True), anyio.move_on_after(self.context.ledger.drain):
-            while self._sent:
+            while self._exchange.sent:
                 self._changed.clear()
                 await self._changed.wait()
-        for scope in self._sent.values():
+        for scope in self._exchange.sent.values():
             scope.cancel()
-
-    async def _kept(self) -> None:
-        """Return once the ledger has kept, and handed out, all that it was told."""
-        kept = self.context.ledger.kept()
-        if kept is not None:
-            await kept
 
     async def _feed(self, feed: Feed) -> None:
         try:
@@ -205,7 +199,7 @@ class Run:
     @property
     def _unsent(self) -> int:
         """How many requests have a slot or wait for one, and have not left."""
-        return len(self._under_way) - len(self._sent)
+        return len(self._under_way) - len(self._exchange.sent)
 
     def _next_time(self, now: float) -> float:
         """Return when something becomes due by the clock alone; infinity if nothing does."""
@@ -217,63 +211,17 @@ class Run:
         return min(times)
 
     async def _perform(self, ready: Ready) -> None:
-        """Send a request once there is a slot for it, and tell its job what came of it."""
-        job, reply, problem = ready.job, None, None
-        async with self._slots:
-            now = anyio.current_time()
-            if not self._leaves(now, ready):
-                self._put_back(ready)  # the gate closed while this waited for its turn
-                return
-            self._slots.started(now)
-            try:
-                reply = await self._exchange(now, ready)
-            except APIConnectionError as error:
-                problem = error
-            except Exception as error:  # noqa: BLE001  # a bug or a setting: drive() raises it as it is
-                del self._sent[job]
-                self._fail(error)
-                return
-            finally:
-                timed_out = isinstance(problem, APITimeoutError)
-                self._slots.ended(now, anyio.current_time(), reply, timed_out=timed_out)
-        if self._sent[job].cancelled_caught:
-            return  # cut off when the run ended: see _abandon()
-        del self._sent[job]
-        self._under_way.discard(job)
-        ended_at = anyio.current_time()
-        refused = reply is not None and reply.status == 429
-        self._session.gate.answered(now, ended_at, None if reply is None else reply.date, refused=refused)
-        crowded = self._was_crowded(now, ended_at, reply)
-        self._advance(job, Event(ended_at, now, now - ready.since, reply, problem, crowded))
-        self._changed.set()
-
-    async def _exchange(self, now: float, ready: Ready) -> Reply | None:
-        """Return the reply to a request that leaves now; None if the end of the run cut it off."""
-        job, send, timeout = ready.job, ready.send, self.context.timeout
-        # While it waited for its turn, no case's time ran.
-        deadline = None if send.deadline is None else send.deadline + (now - ready.since)
-        if deadline is None and timeout.longest_case is not None:
-            deadline = now + timeout.longest_case
-        with anyio.CancelScope(shield=self.context.ledger.drain > 0) as self._sent[job]:
-            if ready.is_post and job.works:
-                self.context.ledger.intended(job.works)
-                await self._kept()
-            return await self._session.transport.send(send.call, timeout, deadline)
-        return None
-
-    def _leaves(self, now: float, ready: Ready) -> bool:
-        """Tell whether a request leaves now, and take note of it."""
-        gate, works = self._session.gate, ready.job.works
         try:
-            is_open = self._lineup.opens_at(now, ready) <= now
-            if not is_open or not gate.claim(now, post=ready.is_post, rows=len(works)):
-                return False
-        except FiAsyncError as error:  # the shared budget cannot be kept: drive() raises it
+            event = await self._exchange.perform(ready)
+        except Exception as error:  # noqa: BLE001  # a bug or a setting: drive() raises it as it is
             self._fail(error)
-            return False
-        if gate.left(now, post=ready.is_post, rows=len(works)):
-            works[0].is_canary = True
-        return True
+            return
+        if event is not None:
+            self._under_way.discard(ready.job)
+            self._advance(ready.job, event)
+        elif ready.job not in self._exchange.sent:
+            self._put_back(ready)
+        self._changed.set()
 
     def _put_back(self, ready: Ready) -> None:
         """Take back a request that could not leave; works that never left wait for another plan, as more is known."""
@@ -285,14 +233,6 @@ class Run:
             job.steps.close()
             self._remove(job)
             self._backlog.put_back(job.works)
-        self._changed.set()
-
-    def _was_crowded(self, sent_at: float, now: float, reply: Reply | None) -> bool:
-        """Tell whether a request was refused because more were at work than the server takes, and fewer will be."""
-        if reply is None or reply.status != NO_CAPACITY:
-            return False
-        self.context.accepted.refused(now)
-        return self._slots.was_crowded(sent_at) or self.context.accepted.was_crowded(sent_at)
 
     def _advance(self, job: Job, event: Event | None) -> None:
         """Tell a job what happened, and take what it wants to do next."""
@@ -344,7 +284,7 @@ class Run:
         for job in self._jobs:
             job.steps.close()
             for work in job.works:
-                self.context.ledger.dropped(cut_off(work, self.context, sent=job in self._sent), self._emit)
+                self.context.ledger.dropped(cut_off(work, self.context, sent=job in self._exchange.sent), self._emit)
         for work in self._backlog.clear():
             self.context.ledger.dropped(cut_off(work, self.context, sent=False), self._emit)
         self._jobs.clear()

@@ -28,6 +28,10 @@ class Ready(NamedTuple):
         """True if it starts evaluations; all else may be repeated."""
         return not self.send.call.repeatable
 
+    def opens_at(self, now: float, gate: Gate) -> float:
+        """Return the time from which the gate lets it out; infinity if an answer has to come first."""
+        return gate.opens_at(now, post=self.is_post, rows=len(self.job.works), is_canary=self.job.is_canary)
+
 
 class Lineup:
     """Requests that could leave, and jobs that rest.
@@ -86,19 +90,14 @@ class Lineup:
     def take(self, now: float) -> Ready | None:
         """Take out the request that leaves next, if one may leave now."""
         for kind in (self._gets, self._canaries, self._posts):
-            if kind and self.opens_at(now, kind[0]) <= now:
+            if kind and kind[0].opens_at(now, self._gate) <= now:
                 return kind.popleft()
         return None
-
-    def opens_at(self, now: float, ready: Ready) -> float:
-        """Return the time from which the gate lets a request out; infinity if an answer has to come first."""
-        job = ready.job
-        return self._gate.opens_at(now, post=ready.is_post, rows=len(job.works), is_canary=job.is_canary)
 
     def next_at(self, now: float) -> float:
         """Return the time from which some request may leave; infinity if none may, or an answer has to come first."""
         kinds = (self._gets, self._canaries, self._posts)
-        return min((self.opens_at(now, kind[0]) for kind in kinds if kind), default=math.inf)
+        return min((kind[0].opens_at(now, self._gate) for kind in kinds if kind), default=math.inf)
 
     def rest(self, job: Job, until: float) -> None:
         """Let a job rest until a time."""

@@ -27,7 +27,7 @@ FLOORS = [
     ["pacing."],
     ["transport", "flow", "slots", "shared", "progress."],
     ["outcomes", "lineup", "backlog"],
-    ["polls"],
+    ["polls", "exchange"],
     ["jobs"],
     ["session", "intake"],
     ["engine"],
