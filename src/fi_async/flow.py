@@ -113,6 +113,11 @@ class Work:
     seen_at: float = 0.0
     deadline: float | None = None
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys that it is asked with, in order: only works of equal ones can share a request."""
+        return () if self.row is None else tuple(self.row.inputs)
+
     def note(self, event: Event, case_timeout: float | None) -> None:
         """Take note of a call that ended; the first one begins the case's time."""
         if self.began_at is None:
@@ -133,6 +138,11 @@ class Job:
 
     steps: Steps[Sequence[Any]]
     works: Sequence[Work] = ()
+
+    @property
+    def is_canary(self) -> bool:
+        """True if it is for the one evaluation that asks whether the quota lets others through."""
+        return bool(self.works) and self.works[0].is_canary
 
 
 class Ledger(Protocol):

@@ -10,13 +10,14 @@ from typing import Any, Final
 
 import anyio
 
-from fi_async._errors import APITimeoutError, ConfigurationError, InvalidCaseError
+from fi_async._errors import ConfigurationError, InvalidCaseError
 from fi_async._models import Case, Inputs, Outcome, OutcomeStatus, Template
 from fi_async._settings import RunOptions
 from fi_async.cases.rows import Row, Source
 from fi_async.cases.tables import in_memory
 from fi_async.flow import Context, Job, Work
-from fi_async.jobs import accept, outcome, score
+from fi_async.jobs import accept, score
+from fi_async.outcomes import cut_off, outcome
 from fi_async.pacing.planner import Kind
 from fi_async.protocol import inputs
 from fi_async.protocol.requests import ROWS_OF_SEVERAL_LISTS, Parameters, max_rows
@@ -87,14 +88,7 @@ class Intake:
     def cancelled(self, index: int, item: Inputs | Case) -> list[Outcome]:
         """Return the outcomes of a case that was not begun."""
         return [
-            outcome(
-                admitted,
-                self.context.backend,
-                OutcomeStatus.CANCELLED,
-                error=APITimeoutError("not sent within the timeout of the call", sent=False),
-            )
-            if isinstance(admitted, Work)
-            else admitted
+            cut_off(admitted, self.context, sent=False) if isinstance(admitted, Work) else admitted
             for admitted in self.admit(index, item)
         ]
 
@@ -111,7 +105,7 @@ class Intake:
             work = Work(index, case, question.parameters)
             if isinstance(row, InvalidCaseError):
                 located = InvalidCaseError(f"{place}: {row.message}", field=row.field, index=index)
-                admitted.append(outcome(work, self.context.backend, OutcomeStatus.INVALID, error=located))
+                admitted.append(outcome(work, self.context, OutcomeStatus.INVALID, error=located))
             else:
                 work.row = row
                 admitted.append(work)
@@ -138,10 +132,10 @@ def grouped(works: Sequence[Work], *, held: bool) -> list[list[Work]]:
     groups: list[list[Work]] = []
     open_groups: dict[str, list[Work]] = {}
     for work in works:
-        keys = () if work.row is None else tuple(work.row.inputs)
-        limit = min(max_rows(len(keys)), _HELD_ROWS) if held else max_rows(len(keys))
+        most = max_rows(len(work.keys))
+        limit = min(most, _HELD_ROWS) if held else most
         group = open_groups.get(work.parameters.template)
-        if group is None or len(group) >= limit or group[0].row is None or tuple(group[0].row.inputs) != keys:
+        if group is None or len(group) >= limit or group[0].keys != work.keys:
             group = open_groups[work.parameters.template] = []
             groups.append(group)
         group.append(work)

@@ -26,6 +26,8 @@ FLOORS = [
     ["protocol.", "cases."],
     ["pacing."],
     ["transport", "flow", "slots", "shared", "progress."],
+    ["outcomes", "lineup", "backlog"],
+    ["polls", "exchange"],
     ["jobs"],
     ["session", "intake"],
     ["engine"],
@@ -39,6 +41,7 @@ FLOORS = [
     ["cli.", "testing"],
     ["__main__", "integrations."],
 ]
+DECISIONS = {"protocol", "pacing", "flow", "outcomes", "polls", "jobs", "lineup", "backlog"}
 LOCAL = "local"
 LOCAL_MAY_IMPORT = {"_catalogue", "_version"}
 MAY_IMPORT_LOCAL = {"evaluator", "cli", "testing"}
@@ -141,7 +144,7 @@ def test_there_are_no_cycles():
 
 
 def test_rooms_of_decisions_do_not_import_the_loop():
-    pure = {name for name in MODULES if room(name) in ("protocol", "pacing") or name == "flow"}
+    pure = {name for name in MODULES if room(name) in DECISIONS}
     loops = {"asyncio", "anyio", "sniffio", "time", "socket", "threading", "httpx"}
     assert {
         (each.importer, each.imported) for each in IMPORTS if each.importer in pure and room(each.imported) in loops

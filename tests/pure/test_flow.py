@@ -27,7 +27,8 @@ from fi_async import (
     ValidationError,
 )
 from fi_async.flow import Hold, Job, Rest, Send, Work
-from fi_async.jobs import DENIED, Started, accept, fetch, poll, score, start
+from fi_async.jobs import Started, accept, fetch, poll, score, start
+from fi_async.outcomes import DENIED
 from fi_async.protocol import requests, responses
 from fi_async.protocol.requests import Parameters
 from pure.hand import (

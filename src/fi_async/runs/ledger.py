@@ -12,7 +12,8 @@ from fi_async._errors import AmbiguousError, InvalidCaseError
 from fi_async._models import Outcome, OutcomeStatus
 from fi_async.flow import Context, Job, Work, note_duplicates
 from fi_async.intake import Intake
-from fi_async.jobs import outcome, poll
+from fi_async.jobs import poll
+from fi_async.outcomes import outcome
 from fi_async.runs import encoding
 from fi_async.runs.encoding import to_text
 from fi_async.runs.identity import Keys
@@ -103,7 +104,7 @@ class JournalLedger:
             "sent before the run was stopped, and its outcome is unknown; it is not sent again unbidden:"
             " fi-async retry --ambiguous sends it"
         )
-        return outcome(work, self._context.backend, OutcomeStatus.FAILED, error=error)
+        return outcome(work, self._context, OutcomeStatus.FAILED, error=error)
 
     async def _equal(self, each: Work | Outcome, row: Row, n: int) -> Item:
         """Return what is to be done of a case that equals one seen before."""
@@ -115,7 +116,7 @@ class JournalLedger:
                 f"case {each.index}: it equals case {past.positions[n]}: leave one out, or evaluate both once",
                 index=each.index,
             )
-            return outcome(each, self._context.backend, OutcomeStatus.INVALID, error=error)
+            return outcome(each, self._context, OutcomeStatus.INVALID, error=error)
         self._also_seen.add((n, each.index))
         if past.also.get((n, each.index), ...) != row.id:
             self._journal.write(n, Kind.ALSO, to_text([each.index, row.id]))
