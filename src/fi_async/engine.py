@@ -1,7 +1,7 @@
 """The one engine: drives jobs, at most so many requests under way, in memory that does not grow with their number.
 
-Each request is a task of its own, and one task decides which comes next. Jobs that wait for a poll or a retry
-are entries in a heap.
+Each request is a task of its own, and one task decides which comes next: see `lineup` and `backlog`. How a request
+goes out and comes back is in `exchange`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import anyio
 
@@ -28,9 +28,6 @@ from fi_async.protocol.requests import HttpCall
 from fi_async.protocol.responses import Reply
 from fi_async.session import Session
 from fi_async.slots import Slots
-
-if TYPE_CHECKING:
-    from anyio.abc import TaskGroup
 
 T = TypeVar("T")
 Feed = Callable[[], AsyncGenerator[Sequence[Work | Job | Outcome | None]]]
@@ -171,7 +168,7 @@ class Run:
             self._backlog.is_fed = False
             self._changed.set()
 
-    async def _dispatch(self, tasks: TaskGroup) -> None:
+    async def _dispatch(self, tasks: anyio.abc.TaskGroup) -> None:
         """Start requests as they become due, and wait until there may be another."""
         while (self._jobs or not self._backlog.is_done) and self._failure is None:
             self._changed.clear()

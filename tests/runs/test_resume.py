@@ -61,6 +61,13 @@ async def test_requests_under_way_come_to_their_end_when_a_run_is_stopped(evalua
     assert app.statistics()["evaluations_made"] == 40
 
 
+async def test_a_bug_ends_a_run_that_is_kept_at_once(evaluator, path):
+    async with evaluator(Scripted(ZeroDivisionError("a bug"))) as ev:
+        with pytest.raises(ZeroDivisionError, match=r"^a bug$"):
+            await ev.gather(texts(40), "contains", eval_config=NEEDLE, run=path)
+    assert anyio.current_time() == 0.0  # nothing is under way that could come to its end
+
+
 async def test_what_the_server_accepted_is_asked_for_and_not_submitted_again(evaluator, path, stories):
     app = backend(latency=30.0)
     async with evaluator(app, strategy="async") as ev:
