@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -111,12 +111,9 @@ def test_the_version(cli):
     assert cli("--version").out == f"{__version__}\n"
 
 
-def test_python_m(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["fi_async", "--version"])
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_module("fi_async", run_name="__main__")
-    assert ended.value.code == 0
-    assert capsys.readouterr().out == f"{__version__}\n"
+def test_python_m():
+    ended = subprocess.run([sys.executable, "-m", "fi_async", "--version"], capture_output=True, text=True, check=True)
+    assert (ended.stdout, ended.stderr) == (f"{__version__}\n", "")
 
 
 @pytest.mark.parametrize("library", ["cyclopts", "rich"])

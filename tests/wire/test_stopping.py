@@ -45,7 +45,7 @@ def wait_for(condition):
 
 def begun(place, url, *words, **how):
     process = subprocess.Popen(
-        [*CLI, "run", "in.jsonl", *ASKED, *words],
+        [*CLI, "run", "in.jsonl", *ASKED, "--concurrency", "16", "--strategy", "sync", *words],
         cwd=place,
         env=served(url),
         stdout=subprocess.PIPE,

@@ -243,11 +243,13 @@ class Journal:
             if future is not None:
                 self._committing = None
                 self._failure = self._failure or _failure(self.path, future.exception())
-            for each in then:
-                each()
-            done.set()
-            if self._events and not self._is_due:
-                self._commit()
+            try:
+                for each in then:
+                    each()
+            finally:
+                done.set()
+                if self._events and not self._is_due:
+                    self._commit()
 
         if self._failure is not None:
             ended()  # what follows an event that is not in the file must not be in it either
