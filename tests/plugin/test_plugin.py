@@ -39,7 +39,10 @@ def server(monkeypatch):
 
 
 @pytest.fixture
-def run(pytester):
+def run(pytester, monkeypatch):
+    for name in ("CI", "BUILD_NUMBER"):  # there pytest's summary repeats a message whole
+        monkeypatch.delenv(name, raising=False)
+
     def run(source, *arguments):
         pytester.makepyfile(test_it=HEAD + source)
         return pytester.runpytest_inprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest", *arguments)
