@@ -3,6 +3,7 @@
     python benchmarks/run.py                    about 17 minutes; medians of 3 runs
     python benchmarks/run.py --quick            about 3 minutes; 1 run, and less of some
     python benchmarks/run.py --only cpu         some rows; nothing is written but what --json names
+    python benchmarks/run.py --join A.json B.json    results.md of what several such runs measured
 
 Needs the extras `aiohttp` and `local`. The official SDK is put in a cache directory once, or used where
 `--official-python` says; without it, its column is empty. Exits with 1 if a figure is not as it must be.
@@ -18,6 +19,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import environment
 from lab import Lab
@@ -39,6 +41,9 @@ pace, those that mostly wait run at once; cases lost or failed, and requests ref
 def main() -> int:
     """Measure, print, write; return the exit code."""
     options = _options()
+    if options.join:
+        _join([json.loads(path.read_text()) for path in options.join])
+        return 0
     began = time.monotonic()
     official = None if options.without_official else environment.official_python(options.official_python)
     lab = Lab(options.quick, official)
@@ -48,9 +53,7 @@ def main() -> int:
     print("\n".join(["", *about, "", table]))
     took = time.monotonic() - began
     if not options.only:
-        runs = "1 run (--quick)" if options.quick else "3 runs"
-        text = [*(f"- {each}" for each in about), f"- Took {took:.0f} s", "", _NOTES.format(runs=runs), "", table, ""]
-        _RESULTS.write_text("\n".join(["# Benchmarks", "", *text]))
+        _write([*about, f"Took {took:.0f} s"], table, "1 run (--quick)" if options.quick else "3 runs")
     if options.json:
         record = {"about": about, "took_s": took, "lines": [vars(line) for line in lines], "raw": lab.raw}
         options.json.write_text(json.dumps(record, indent=1))
@@ -59,11 +62,25 @@ def main() -> int:
     return 1 if failed else 0
 
 
+def _write(about: Sequence[str], table: str, runs: str) -> None:
+    text = [*(f"- {each}" for each in about), "", _NOTES.format(runs=runs), "", table, ""]
+    _RESULTS.write_text("\n".join(["# Benchmarks", "", *text]))
+
+
+def _join(records: Sequence[dict[str, Any]]) -> None:
+    """Write the results of runs that measured some rows each, one after the other."""
+    lines = [Line(**line) for record in records for line in record["lines"]]
+    took = sum(record["took_s"] for record in records)
+    goes = f"Took {took:.0f} s, in {len(records)} goes on the same day and machine"
+    _write([*records[0]["about"], goes], aligned(lines), "3 runs")
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="measure once, and less")
     parser.add_argument("--only", action="append", choices=ROWS, metavar="NAME", help=f"one of {', '.join(ROWS)}")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write everything measured here too")
+    parser.add_argument("--join", nargs="+", type=Path, metavar="PATH", help="write results.md of what --json kept")
     parser.add_argument("--official-python", metavar="PATH", help=f"a Python with {environment.OFFICIAL}")
     parser.add_argument("--without-official", action="store_true", help="leave the official SDK out")
     return parser.parse_args()
