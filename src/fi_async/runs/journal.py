@@ -299,11 +299,13 @@ def _locked(path: Path) -> sqlite3.Connection:
 
     SQLite's own, on a file beside it: readers of the run must not be kept out.
     """
-    try:
+    with schema.explained(path):
         # Whoever asks whether the run is being written has the lock for a moment.
         connection = sqlite3.connect(_lock_of(path), isolation_level=None, check_same_thread=False, timeout=0.2)
+    try:
         connection.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
+    except sqlite3.Error as error:
+        connection.close()
         if getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
             raise JournalError(
                 f"{path}: another process is writing this run: wait for it to end, or use another file"

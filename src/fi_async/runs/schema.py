@@ -138,10 +138,14 @@ def open_reader(path: Path, prepare: Callable[[sqlite3.Connection], None] | None
         raise JournalError(f"{path}: there is no such run")
     _check_size(path)
     connection = _opened(path)
-    with explained(path):
-        if prepare is not None:
-            prepare(connection)
-        connection.execute("PRAGMA query_only = 1")
+    try:
+        with explained(path):
+            if prepare is not None:
+                prepare(connection)
+            connection.execute("PRAGMA query_only = 1")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
