@@ -125,6 +125,7 @@ class Run:
         self._backlog.is_fed, self._begin = feed is not None, begin
         try:
             with anyio.move_on_after(self._options.timeout.call) as scope:
+                await self._session.transport.open()
                 async with anyio.create_task_group() as tasks:
                     try:
                         if feed is not None:

@@ -79,6 +79,11 @@ class Transport:
     def __repr__(self) -> str:
         return f"<Transport to {self._root}>"
 
+    async def open(self) -> None:
+        """Be ready to send: what the first request needs may take a tenth of a second, and is no part of its time."""
+        if self._injected is None:
+            await self._client_of_this_loop()
+
     async def send(self, call: HttpCall, timeout: Timeout, deadline: float | None = None) -> Reply:
         """Return the server's reply, whatever its status.
 

@@ -84,7 +84,8 @@ def cost_of(masses: list[float], then: list[int], cost: float) -> float:
         total += cost * sum(masses[at:])
         for cell in range(at, then[at]):
             middle = (EDGES[cell] + EDGES[cell + 1]) / 2
-            total += masses[cell] * (EDGES[then[at]] - middle) / tolerance(middle)
+            late = (EDGES[then[at]] - middle) / tolerance(middle)
+            total += masses[cell] * (late if late > 1 else late**3)
         at = then[at]
     return total
 

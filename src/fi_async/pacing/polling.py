@@ -16,17 +16,20 @@ LONGEST: Final = 30.0  # seconds between two polls of a scout, at most
 _GROWTH: Final = 0.05  # of a scout's age, from poll to poll
 _SOON: Final = 1e-3  # seconds: the least that an age goes on, whatever roundings do
 
-_COST: Final = 0.045  # of a poll, in tolerances of lateness: so that 95 % are found within tolerance, learning included
-_SCARCE: Final = 3  # doublings of that, where requests are scarce: half the polls
+_COST: Final = 0.04  # of a poll; an answer late by just the tolerance costs 1. So 95 % are in time, learning included
+_SCARCE: Final = 4  # doublings of that, where requests are scarce: half the polls
 _FEW: Final = 64  # rows that wait: from there down polls grow cheap, as the end of the run waits for these
 _CHEAPEST: Final = -4  # power of two of the cost, at least
 
-_SCOUTS: Final = 12  # rows asked at a time while nothing is known: never the same, so the quickest tell early
+_SCOUTS: Final = 16  # rows asked at a time while nothing is known: never the same, so the quickest tell early
+_QUICKER: Final = 0.35  # of their age from some scouts to the next: what is quick is found quickly
 _ANSWER: Final = SHORTEST / 4  # seconds until their answers are in, unless the server is far
 _SCARCELY: Final = 1.0  # seconds from one row asked early to the next, where requests are scarce; else SHORTEST
 _SELDOM: Final = 1.0  # seconds from one look at what is known to the next, at most
 _OLD: Final = 0.75  # of the oldest age, to be asked then
 _WATCHED: Final = 256  # rows learned from at a time
+
+_NEWS: Final = 1 / 64  # of what is known of the seconds to an answer, that the latest one tells
 
 _ENOUGH: Final = 100  # evaluations to have ended before one is called stalled
 _STALLED: Final = 10.0  # times what nine of ten took; more may be stuck themselves
@@ -40,6 +43,7 @@ class Accepted:
     Attributes:
         at: When it was accepted.
         asked: Its age when last asked.
+        due: Its age when it was to be asked; None while it rests.
         alive: Its age when it last was not done.
         is_fresh: True until it is asked.
         is_scout: True if it is asked eagerly, to see what the others' schedule does not.
@@ -51,6 +55,7 @@ class Accepted:
     at: float
     asked: float = 0.0
     alive: float = 0.0
+    due: float | None = None
     is_fresh: bool = True
     is_scout: bool = False
     is_early: bool = False
@@ -72,6 +77,7 @@ class _Template:
     watched: int = 0
     early_at: float = -math.inf
     _tick: float = -math.inf
+    _next: float = -math.inf
     _asked: int = 0
     _looked: int = 0
     _oldest: float = 0.0
@@ -92,23 +98,24 @@ class _Template:
     def may_scout(self, row: Accepted, age: float) -> bool:
         """Tell whether a row is one of the few to be asked while nothing is known: old, never asked, from all over."""
         now = row.at + age
-        if now >= self._tick + _eager(age):
+        if now >= self._next - _SOON / 2:
             self._tick, self._asked, self._looked = now, 0, 0
             self._oldest, self._next_oldest = self._next_oldest, 0.0
+            self._next = now + _scouting(max(age, self._oldest))
         self._next_oldest = max(self._next_oldest, age)
-        if self._asked >= _SCOUTS or age < _OLD * self._oldest or (self.fresh >= _SCOUTS and not row.is_fresh):
+        enough = _scouts(age)
+        if self._asked >= enough or age < _OLD * self._oldest or (self.fresh >= enough and not row.is_fresh):
             return False
         self._looked += 1
-        if self._looked % max(1, self.fresh // _SCOUTS):
+        if self._looked % max(1, self.fresh // enough):
             return False
         self._asked += 1
         return True
 
     def look_again(self, row: Accepted, age: float) -> float:
         """Return the age at which to see what scouts have found: as soon as they have, or when others are asked."""
-        asked = self._tick - row.at
-        step = min(_eager(age), _SELDOM)
-        return next((then for then in (asked + _ANSWER, asked + step) if age < then), age + step)
+        now, last = row.at + age, age + min(_scouting(age), _SELDOM)
+        return next((then - row.at for then in (self._tick + _ANSWER, self._next) if now < then < row.at + last), last)
 
     def planned(self, asked: float, level: int) -> float:
         """Return the age to ask at next, where a poll costs so many doublings of the usual."""
@@ -139,6 +146,7 @@ class Completions:
         self._tally = tally or Tally()
         self._templates: defaultdict[str, _Template] = defaultdict(_Template)
         self._waiting = 0
+        self._turn = 0.0  # seconds from when a row is to be asked to its answer, usually: it leaves so much sooner
 
     def typical(self, template: str) -> float | None:
         """Return the median seconds that a template's evaluations take; None if none is done yet."""
@@ -173,20 +181,27 @@ class Completions:
             urgent: True if others wait for it to be done.
         """
         if self._interval is not None:
-            return _or_at_once(age, row.asked + self._interval)
+            at = row.asked + self._interval
+            return age if at < age + _SOON / 2 else at
         known = self._templates[row.template]
         is_eager = row.is_scout or urgent or (row.is_early and row.is_fresh)
         at = row.asked + _eager(row.asked) if is_eager else math.inf
         if known.is_known:
-            at = min(at, known.planned(row.asked, self._level(scarce=scarce)))
+            planned = known.planned(row.asked, self._level(scarce=scarce)) - self._turn
+            at = min(at, max(planned, row.asked + SHORTEST))
             # How few are left may bring it forward.
             again = math.inf if self._waiting > 2 * _FEW else age + _eager(age)
         else:
-            if age >= row.asked + _eager(row.asked) and known.may_scout(row, age):
+            rested = row.asked + _eager(row.asked)
+            if age >= rested and known.may_scout(row, age):
                 known.watch(row)
                 at = age
             again = known.look_again(row, age)
-        return _or_at_once(age, min(at, max(again, age + _SOON)))
+            again = min(again, rested) if age < rested else again
+        if at < age + _SOON / 2:
+            row.due = min(at, age)
+            return age
+        return min(at, max(again, age + _SOON))
 
     def _level(self, *, scarce: bool) -> int:
         """Return how many doublings a poll costs more than usual."""
@@ -215,6 +230,9 @@ class Completions:
 
     def _ask(self, row: Accepted, age: float) -> None:
         self._tally.polls += 1
+        if row.due is not None:
+            self._turn += (min(age - row.due, SHORTEST) - self._turn) * _NEWS
+            row.due = None
         self._templates[row.template].fresh -= row.is_fresh
         row.asked, row.is_fresh = max(row.asked, age), False
 
@@ -241,5 +259,11 @@ def _eager(age: float) -> float:
     return min(max(SHORTEST, _GROWTH * age), LONGEST)
 
 
-def _or_at_once(age: float, at: float) -> float:
-    return age if at < age + _SOON / 2 else at
+def _scouts(age: float) -> int:
+    """Return how many rows to ask at an age: as many in each doubling of it, however often they are asked."""
+    return max(1, round(_SCOUTS * _scouting(age) / (_QUICKER * age)))
+
+
+def _scouting(age: float) -> float:
+    """Return the seconds from some scouts to the next."""
+    return max(SHORTEST - age, min(_QUICKER * age, _eager(age)))
