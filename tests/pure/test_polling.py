@@ -95,7 +95,7 @@ def test_who_answers_late_is_asked_sooner():
     assert asked(0.1) == pytest.approx(1.96, abs=0.01)
     assert asked(5.0) == pytest.approx(
         2.06 - SHORTEST, abs=0.01
-    )  # that is no turn's length, but a gate's that was shut
+    )  # so long no turn takes: a gate was shut
 
 
 def test_the_others_look_as_soon_as_those_may_be_answered():
