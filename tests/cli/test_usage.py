@@ -103,6 +103,11 @@ def test_help_has_examples_and_is_no_error(words, cli):
     assert "Examples:\n  fi-async " in ended.out
 
 
+@pytest.mark.parametrize("command", ["run", "resume", "retry", "compare", "gate", "serve"])
+def test_help_explains_every_flag(command, cli):
+    assert "Flags." not in cli(command, "--help").out  # where the parser would send to another docstring
+
+
 def test_help_names_the_exit_codes(cli):
     assert errors.EXIT_CODES in cli("run --help").out
 

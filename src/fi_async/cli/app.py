@@ -29,7 +29,8 @@ Examples:
   fi-async run answers.jsonl --eval groundedness --out scores.jsonl
   fi-async run answers.csv --eval groundedness contains \\
       --param contains.keyword=Paris --map output=answer
-  fi-async run answers.jsonl --eval groundedness --run nightly.db --out scores.jsonl
+  fi-async run answers.jsonl --eval groundedness --run nightly.db \\
+      --out scores.jsonl
   cat answers.jsonl | fi-async run - --eval is_json --backend local --json
 
 {EXIT_CODES}"""
@@ -43,7 +44,6 @@ Examples:
 Ctrl-C stops it (exit code 0). Exit code 3: the port is taken."""
 
 _REPORT = """\
-RUN is a run's file, or the .jsonl of fi-async run --out. \
 The page holds the inputs of its cases: show it to those who may read them.
 
 Examples:
@@ -95,12 +95,13 @@ Examples:
   fi-async templates --local --json"""
 
 _CONFIG = """\
-Flags go above the environment (FI_ASYNC_CONCURRENCY=32), and that above a file: fi-async.toml, or [tool.fi_async] in
+Flags go above the environment (FI_ASYNC_CONCURRENCY=32), and that above a file: fi-async.toml, or [tool.fi_async] in \
 pyproject.toml, the nearest from here up.
 
 Examples:
   fi-async config
   fi-async config --json"""
+
 _COMPARE = """\
 BEFORE and AFTER are runs: their files, or the .jsonl of fi-async run --out. A case of one is that of the other if \
 their ids are equal, or their inputs, whatever the judge. Shows which cases got worse or better; how much the mean \
@@ -113,7 +114,7 @@ Examples:
   fi-async compare old.jsonl new.jsonl --tolerance 0.05 --json"""
 
 _GATE = f"""\
-RUN is a run's file, or the .jsonl of fi-async run --out. Without --coverage, cases without a score may have \
+Without --coverage, cases without a score may have \
 had any, and the verdict must hold whatever it was. Quote conditions: the shell takes > for itself.
 
 Examples:
@@ -284,7 +285,7 @@ def gate(run: Path, /, *, flags: GateFlags = _GATED) -> int:
     """Tell by the exit code whether a run is good enough.
 
     Args:
-        run: The run.
+        run: Its file, or the .jsonl of fi-async run --out.
         flags: See GateFlags.
     """
     from fi_async.cli.gate import gate_run  # noqa: PLC0415  # as above
@@ -312,7 +313,7 @@ def report(
     """Write a run as one HTML page that opens in any browser, offline, and print where it is.
 
     Args:
-        run: The run's file.
+        run: Its file, or the .jsonl of fi-async run --out.
         out: The page. Omitted: beside the run, under its name with .html.
     """
     from fi_async.cli.report import write_report  # noqa: PLC0415  # as above
