@@ -120,9 +120,9 @@ def test_bad_rows_name_their_line_and_the_rest_runs(cli, jsonl, lines):
     expected = [
         "in.jsonl, line 2: not valid JSON (Unterminated string starting at, column 10)",
         "in.jsonl, line 3: not a JSON object but a list",
-        "in.jsonl, line 4: not valid UTF-8 (byte 14)",
-        "in.jsonl, line 6: not valid JSON (a number or a nesting beyond what JSON readers take)",
-        "in.jsonl, line 7: not valid JSON (a number or a nesting beyond what JSON readers take)",
+        "in.jsonl, line 4: not valid UTF-8: save the file as UTF-8 (byte 14)",
+        "in.jsonl, line 6: not valid JSON (NaN, Infinity, or too large a number or nesting)",
+        "in.jsonl, line 7: not valid JSON (NaN, Infinity, or too large a number or nesting)",
     ]
     assert [line["error"] for line in found[1:6]] == expected
     assert found[7]["error"].startswith("in.jsonl, line 9: not valid JSON")
@@ -164,9 +164,9 @@ def test_csv_rows_that_cannot_be_read(cli, lines):
     assert cli("run in.csv --eval contains", HIT, "--out out.jsonl").code == 1
     found = lines()
     assert [line["status"] for line in found] == ["scored", "invalid", "invalid", "scored", "invalid"]
-    assert found[1]["error"] == "in.csv, line 3: not valid UTF-8"
+    assert found[1]["error"] == "in.csv, line 3: not valid UTF-8: save the file as UTF-8"
     assert found[2]["error"] == "in.csv, line 4: not valid CSV (',' expected after '\"')"
-    assert found[4]["error"] == "in.csv, line 6: not valid CSV (unexpected end of data)"
+    assert found[4]["error"] == "in.csv, line 6: not valid CSV (a quote that is opened is never closed)"
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_csv_rows_that_cannot_be_read(cli, lines):
     [
         (b"", "the first line must be the names of the columns: the file is empty"),
         (b"t\xe9xt\n1\n", "the first line must be the names of the columns: not valid UTF-8: save the file as UTF-8"),
-        (b"text,text\n1,2\n", "the first line names the column 'text' twice"),
+        (b"text,text\n1,2\n", "in.csv: two columns are named 'text': rename one"),
         (b"answer\nParis\n", "in.csv has no column for 'text', which contains needs: --map text=COLUMN. It has answer"),
         (b"text\n", "in.csv holds no rows"),
     ],

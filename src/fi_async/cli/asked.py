@@ -7,9 +7,10 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from fi_async import cases
+from fi_async._errors import instead
 from fi_async._models import Template
 from fi_async._settings import CLOUD_URL, LOCAL, OMITTED
-from fi_async.cases import instead
 from fi_async.cases.rows import Source
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import RunFlags
@@ -145,18 +146,13 @@ def check_columns(source: Source, known: Mapping[str, Template]) -> None:
     """Return if the file has the columns that are asked for.
 
     Raises:
-        UsageError: It lacks one that a key is taken from, or, as a CSV, one for a key that a template requires.
+        ConfigurationError: It lacks one that a key is taken from.
+        UsageError: It has a header, and lacks one for a key that a template requires.
     """
-    columns, shape = source.table.columns(), source.shape
-    if columns is None:
+    columns = cases.check_columns(source, _as_flag)
+    if columns is None or not source.table.has_header:
         return
-    for key, column in shape.wanted().items():
-        if column not in columns:
-            flag = f"--id {column}" if key is None else f"--map {key}={column}"
-            raise UsageError(f"{flag}: {source.name} has no column {column!r}{instead(column, columns)}")
-    if not source.table.has_header:
-        return
-    keys = {*columns, *shape.mapping, *shape.constants}
+    keys = {*columns, *source.shape.mapping, *source.shape.constants}
     for template in known.values():
         for key in template.required_keys:
             if keys.isdisjoint((key, *ALIASES.get(key, ()))):
@@ -164,6 +160,10 @@ def check_columns(source: Source, known: Mapping[str, Template]) -> None:
                     f"{source.name} has no column for {key!r}, which {template.name} needs: --map {key}=COLUMN."
                     f" It has {', '.join(columns)}"
                 )
+
+
+def _as_flag(key: str | None, column: str) -> str:
+    return f"--id {column}" if key is None else f"--map {key}={column}"
 
 
 def _pair(text: str, flag: str, shape: str) -> tuple[str, str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
 from fi_async._settings import Retried, RunFile
+from fi_async.cases.files import json_files
 from fi_async.cases.rows import Source
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import RunFlags
@@ -111,9 +112,5 @@ def command(name: str, *words: str | Path) -> str:
 
 def _stamp(file: str) -> list[int]:
     path = Path(file)
-    found = [each.stat() for each in (path, *_files(path)) if each.exists()]
+    found = [each.stat() for each in (path, *json_files(path)) if each.exists()]
     return [sum(each.st_size for each in found), max(each.st_mtime_ns for each in found)]
-
-
-def _files(path: Path) -> Iterable[Path]:
-    return path.glob("*.json") if path.is_dir() else ()

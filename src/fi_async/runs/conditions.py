@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from operator import ge, gt, le, lt
 from typing import Final
 
-from fi_async._errors import ConfigurationError
+from fi_async._errors import ConfigurationError, instead
 from fi_async.runs.samples import MetricName
 from fi_async.runs.statistics import Interval
 
@@ -101,8 +100,6 @@ def check_template(condition: Condition, templates: Collection[str]) -> None:
     Raises:
         ConfigurationError: It has not; the message names one like it, or all.
     """
-    if condition.template in templates:
-        return
-    similar = difflib.get_close_matches(condition.template, templates, n=1)
-    hint = f"did you mean {similar[0]}?" if similar else f"there are {', '.join(templates) or 'none'}"
-    raise ConfigurationError(f"--min {condition}: the run has no template {condition.template!r}; {hint}")
+    name = condition.template
+    if name not in templates:
+        raise ConfigurationError(f"--min {condition}: the run has no template {name!r}{instead(name, templates)}")
