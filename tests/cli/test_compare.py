@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -98,6 +99,14 @@ def test_what_is_no_run(cli, jsonl):
     ended = cli("compare", jsonl({"text": "Paris"}), "lost.jsonl")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == "fi-async: in.jsonl, line 1: no line that fi-async run --out writes: it has no 'index'\n"
+
+
+def test_a_template_that_neither_run_has(cli, run):
+    one = run("a.jsonl", [0.5])
+    ended = cli("compare", one, one, "--lower-is-better contain --html page.html")
+    said = "fi-async: --lower-is-better contain: the runs have no such template; did you mean contains?\n"
+    assert ended == (2, "", said)
+    assert not Path("page.html").exists()
 
 
 def test_a_long_reason_is_cut(cli, run):

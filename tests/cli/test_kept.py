@@ -279,11 +279,13 @@ def test_what_is_whole_of_a_damaged_run_is_exported(cli, jsonl, lines):
     ended = cli("export nightly.db -o whole.jsonl")
     found = lines("whole.jsonl")
     assert (ended.code, ended.out) == (3, "")
-    assert ended.err == (
+    start, _, cases = ended.err.removesuffix(" cases\n").rpartition(" of ")
+    assert start == (
         "fi-async: nightly.db: it is damaged (database disk image is malformed): "
-        f"{len(found)} outcomes are whole and in whole.jsonl, of 400 cases\n"
+        f"{len(found)} outcomes are whole and in whole.jsonl,"
     )
     assert 300 < len(found) < 400
+    assert len(found) <= int(cases) <= 400  # a page of cases may be among the damaged: it is filled as time has it
     assert all(line["passed"] == ("7" in line["inputs"]["text"]) for line in found)
 
 

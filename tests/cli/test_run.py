@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 import fi_async.evaluator
 from fi_async import AsyncEvaluator
+from fi_async.cases.files import Jsonl
 from fi_async.cli.summary import Totals
 from fi_async.local import Faults, Quota
 from fi_async.progress.displays import Lines
@@ -200,6 +202,13 @@ def test_a_column_of_a_csv_can_be_mapped(cli):
     assert ended.summary["templates"]["contains"]["pass_rate"] == 1.0
 
 
+def test_rows_are_counted_before_the_run_only_for_a_file_that_keeps_it(cli, jsonl, monkeypatch):
+    counted = []
+    monkeypatch.setattr(Jsonl, "count", lambda self: counted.append(self.name))
+    cli("run", jsonl({"text": "1"}), "--eval is_json --backend local --dry-run")
+    assert counted == []
+
+
 def test_the_limit_counts_rows(cli, jsonl):
     ended = cli("run", jsonl(b"{", {"text": "Paris"}, {"text": "Rome"}), "--eval contains", HIT, "--limit 2 --json")
     assert (ended.code, ended.summary["cases"], ended.summary["invalid"]) == (1, 2, 1)
@@ -361,7 +370,30 @@ def test_a_server_that_was_never_reached(cli, jsonl, monkeypatch):
 def test_a_full_disk(cli, jsonl):
     ended = cli("run", jsonl({"text": "1"}), "--eval is_json --backend local --out /dev/full")
     assert (ended.code, ended.out) == (3, "")
-    assert ended.err == "fi-async: No space left on device\n"
+    assert ended.err == "fi-async: --out /dev/full: No space left on device\n"
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.parquet", "out.sqlite"])
+def test_a_disk_that_fills_up_is_told_after_the_summary(name, cli, jsonl):
+    jsonl(*[{"text": f"[{n}, {n * n}]"} for n in range(1200)])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, before[1]))
+    try:
+        ended = cli("run in.jsonl --eval is_json --backend local --no-progress --json --out", name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert ended.code == 3
+    assert ended.summary["scored"] > 0
+    assert ended.err.startswith(f"fi-async: --out {name}: ")
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.parquet", "out.sqlite"])
+def test_an_output_that_cannot_be_written_is_told_before_anything_is_evaluated(name, cli, jsonl, embedded):
+    app = embedded()
+    ended = cli("run", jsonl({"text": "1"}), f"--eval is_json --backend local --out /proc/{name}")  # not even by root
+    assert (ended.code, ended.out) == (3, "")
+    assert ended.err.startswith(f"fi-async: --out /proc/{name}: ")
+    assert app.statistics()["posts"] == 0
 
 
 @pytest.fixture

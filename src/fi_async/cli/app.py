@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from fi_async._version import __version__
-from fi_async.cli import settings
+from fi_async.cli import settings, terminal
 from fi_async.cli.errors import EXIT_CODES, GATE_EXIT_CODES
 from fi_async.cli.options import CompareFlags, Flag, GateFlags, ResumeFlags, RunFlags, ServeFlags
 from fi_async.cli.sources import STDIN
@@ -149,8 +149,8 @@ def execute(words: Sequence[str]) -> int:
         CycloptsError: It cannot be parsed.
         Exception: Whatever the command raises.
     """
-    # The parser takes a lone dash for an option.
-    code = _app()([STDIN if word == "-" else word for word in words])
+    # The parser takes a lone dash for an option, and so it is one but for the file of run.
+    code = _app()([STDIN if word == "-" and words[0] == "run" else word for word in words])
     return code if isinstance(code, int) else 0
 
 
@@ -165,6 +165,8 @@ def _app() -> App:
         exit_on_error=False,
         result_action="return_value",
         config=settings.apply,
+        console=terminal.stdout(),
+        suppress_keyboard_interrupt=False,
     )
     app.command(run, help_epilogue=_RUN)
     app.command(resume, help_epilogue=_RESUME)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
 from typing import Any, Final
 
 from fi_async import cases
@@ -14,12 +16,24 @@ from fi_async._settings import CLOUD_URL, LOCAL, OMITTED
 from fi_async.cases.rows import Source
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import RunFlags
+from fi_async.cli.sources import STDIN
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.local import templates as local_templates
 from fi_async.protocol.inputs import ALIASES
 from fi_async.protocol.templates import Templates
 
 _KEYS: Final = ("FI_API_KEY", "FI_SECRET_KEY")
+
+
+def check_paths(flags: RunFlags) -> None:
+    """Return if no flag names stdin, which only the rows can come from.
+
+    Raises:
+        UsageError: One does.
+    """
+    for field in fields(flags):
+        if getattr(flags, field.name) == Path(STDIN):
+            raise UsageError(f"--{field.name.replace('_', '-')} -: name a file; stdout is /dev/stdout")
 
 
 def evaluator(backend: str, flags: RunFlags) -> AsyncEvaluator:

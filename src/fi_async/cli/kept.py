@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
@@ -13,10 +13,11 @@ from fi_async._settings import Retried, RunFile
 from fi_async.cases.files import json_files
 from fi_async.cases.rows import Source
 from fi_async.cli.errors import UsageError
-from fi_async.cli.options import RunFlags
+from fi_async.cli.options import RunFlags, refuse
 from fi_async.cli.sources import STDIN
 
 _OF_ONE_COMMAND: Final = ("run", "out", "json", "no_progress")
+_OF_KEPT_RUNS: Final = ("reuse", "duplicates", "drain")
 _PATHS: Final = ("shared_budget", "reuse")
 
 
@@ -82,16 +83,19 @@ def stored(file: str, flags: RunFlags, backend: str, source: Source) -> Stored:
     )
 
 
-def run_file_of(flags: RunFlags, keeps: Stored, retry: Sequence[Retried] = ()) -> RunFile | None:
+def run_file_of(flags: RunFlags, keeps: Callable[[], Stored], retry: Sequence[Retried] = ()) -> RunFile | None:
     """Return the file that keeps a run; None if none was asked for.
+
+    Args:
+        flags: Of the command.
+        keeps: Returns what the file keeps of it: only a run that is kept has its rows counted before it begins.
+        retry: As of RunFile.
 
     Raises:
         UsageError: A flag needs one, or goes with none.
     """
     if flags.run is None:
-        if flags.reuse is not None or flags.duplicates != "once":
-            flag = "--duplicates" if flags.reuse is None else "--reuse"
-            raise UsageError(f"{flag} is of runs that a file keeps: give --run PATH too")
+        refuse(flags, _OF_KEPT_RUNS, "is of runs that a file keeps: give --run PATH too")
         return None
     if flags.error_rate is not None:
         raise UsageError("--error-rate takes the rows in random order, and --run keeps them in theirs: leave one out")
@@ -101,7 +105,7 @@ def run_file_of(flags: RunFlags, keeps: Stored, retry: Sequence[Retried] = ()) -
         duplicates=flags.duplicates,
         reuse=flags.reuse,
         drain=flags.drain,
-        source=keeps.as_dict(),
+        source=keeps().as_dict(),
     )
 
 

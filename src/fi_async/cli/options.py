@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter, validators
 
 from fi_async._settings import RunOptions
+from fi_async.cli.errors import UsageError
 
 _POSITIVE = validators.Number(gt=0)
 _FROM_ONE = validators.Number(gte=1)
@@ -25,6 +27,17 @@ def _from_one(type_: object, value: int | str) -> None:
 
 def _short(value: object) -> str:
     return f"{value:g}"
+
+
+def refuse(flags: RunFlags | GateFlags, names: Collection[str], because: str) -> None:
+    """Return if none of these flags was given.
+
+    Raises:
+        UsageError: One was.
+    """
+    for each in fields(flags):
+        if each.name in names and getattr(flags, each.name) != each.default:
+            raise UsageError(f"--{each.name.replace('_', '-')} {because}")
 
 
 Several = Parameter(consume_multiple=(1, 1_000_000), negative="")
