@@ -350,11 +350,9 @@ def test_an_outcome_that_cannot_be_read_costs_no_other(cli, kept, lines):
             3,
             f"nowhere/x.db: it cannot be written (unable to open database file): {WRITABLE}",
         ),
-        (
-            "export in.jsonl -o x.csv",
-            3,
-            f"in.jsonl: it is damaged, or no run's file (file is not a database): {EXPORT}",
-        ),
+        ("export in.jsonl -o x.csv", 2, "in.jsonl: no run's file: give that of fi-async run --run PATH"),
+        ("status out.jsonl", 2, "out.jsonl: no run's file: give that of fi-async run --run PATH"),
+        ("resume .", 2, ".: a directory, not a file"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_leaves_the_output_alone(words, code, said, cli, kept):

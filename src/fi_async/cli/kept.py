@@ -15,6 +15,8 @@ from fi_async.cases.rows import Source
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import RunFlags, refuse
 from fi_async.cli.sources import STDIN
+from fi_async.runs.loading import LINES
+from fi_async.runs.schema import is_run
 
 _OF_ONE_COMMAND: Final = ("run", "out", "json", "no_progress")
 _OF_KEPT_RUNS: Final = ("reuse", "duplicates", "drain")
@@ -65,6 +67,18 @@ class Stored:
         if kept.get("shared_budget") is not None:
             kept["shared_budget"] = Path(kept["shared_budget"])
         return RunFlags(**{**kept, **given})
+
+
+def check_run(run: Path) -> None:
+    """Return if there is a file that may be a run's.
+
+    Raises:
+        UsageError: There is none, or it holds lines of outcomes: they do not say how a run stands.
+    """
+    if not run.is_file():
+        raise UsageError(f"{run}: {'a directory, not a file' if run.is_dir() else 'no such file'}")
+    if run.suffix.lower() in LINES and not is_run(run):
+        raise UsageError(f"{run}: no run's file: give that of fi-async run --run PATH")
 
 
 def stored(file: str, flags: RunFlags, backend: str, source: Source) -> Stored:
