@@ -41,6 +41,7 @@ WRONG = [
         "say whose it is, such as --param contains.keyword=VALUE",
     ),
     ("run in.jsonl --eval contains --map text", "write it as KEY=COLUMN"),
+    ("run in.jsonl --eval contains --map text=a text=b", "--map text=b: text is 'a' already: leave one out"),
     ("run in.jsonl --eval contains --map txt=answer", "no template of this run takes 'txt'; did you mean text?"),
     ("run in.jsonl --eval contains --map text=anwser", "in.jsonl has no column 'anwser'; did you mean answer?"),
     ("run in.jsonl --eval contains --id qid", "--id qid: in.jsonl has no column 'qid'; there are answer"),

@@ -108,15 +108,14 @@ def eval_config(given: Sequence[str], names: Sequence[str], known: Mapping[str, 
     """Return the parameters as the client takes them: of the one template, or by template name.
 
     Raises:
-        UsageError: One is not KEY=VALUE, or its template or its name is not known.
+        UsageError: One is not KEY=VALUE, or given twice, or its template or its name is not known.
     """
     configs: dict[str, dict[str, Any]] = {}
-    for text in given:
-        key, value = _pair(text, "--param", "KEY=VALUE")
-        name, key = _owner(key, names)
+    for full, value in _pairs(given, "--param", "KEY=VALUE").items():
+        name, key = _owner(full, names)
         params = known[name].params if name in known else {}
         if params and key not in params:
-            raise UsageError(f"--param {text}: {name} has no parameter {key!r}{instead(key, params)}")
+            raise UsageError(f"--param {full}={value}: {name} has no parameter {key!r}{instead(key, params)}")
         configs.setdefault(name, {})[key] = _value(value)
     return (configs.get(names[0]) if len(names) == 1 else configs) or None
 
@@ -134,9 +133,9 @@ def mapping(given: Sequence[str], names: Sequence[str], known: Mapping[str, Temp
     """Return the column that each key is taken from.
 
     Raises:
-        UsageError: One is not KEY=COLUMN, or no template takes the key.
+        UsageError: One is not KEY=COLUMN, or given twice, or no template takes the key.
     """
-    mapped = dict(_pair(text, "--map", "KEY=COLUMN") for text in given)
+    mapped = _pairs(given, "--map", "KEY=COLUMN")
     if all(name in known and known[name].required_keys for name in names):
         keys = [key for template in known.values() for key in template.required_keys]
         accepted = {*keys, *(alias for key in keys for alias in ALIASES.get(key, ()))}
@@ -151,9 +150,9 @@ def constants(given: Sequence[str]) -> dict[str, Any]:
     """Return the keys that every case has, with their values: JSON, or else text.
 
     Raises:
-        UsageError: One is not KEY=VALUE.
+        UsageError: One is not KEY=VALUE, or given twice.
     """
-    return {key: _value(value) for key, value in (_pair(text, "--set", "KEY=VALUE") for text in given)}
+    return {key: _value(value) for key, value in _pairs(given, "--set", "KEY=VALUE").items()}
 
 
 def check_columns(source: Source, known: Mapping[str, Template]) -> None:
@@ -180,11 +179,16 @@ def _as_flag(key: str | None, column: str) -> str:
     return f"--id {column}" if key is None else f"--map {key}={column}"
 
 
-def _pair(text: str, flag: str, shape: str) -> tuple[str, str]:
-    key, sign, value = text.partition("=")
-    if not sign or not key:
-        raise UsageError(f"{flag} {text}: write it as {shape}")
-    return key, value
+def _pairs(given: Sequence[str], flag: str, shape: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in given:
+        key, sign, value = text.partition("=")
+        if not sign or not key:
+            raise UsageError(f"{flag} {text}: write it as {shape}")
+        if key in found:
+            raise UsageError(f"{flag} {text}: {key} is {found[key]!r} already: leave one out")
+        found[key] = value
+    return found
 
 
 def _value(text: str) -> Any:
