@@ -140,8 +140,8 @@ def test_as_a_page(cli, run, tmp_path):
     [
         (".", "it is a directory"),
         ("no/c.html", "there is no directory no"),
-        ("a.jsonl", "that is the run"),
-        ("b.jsonl", "that is the run"),
+        ("a.jsonl", "that is the input"),
+        ("b.jsonl", "that is the input"),
     ],
 )
 def test_where_no_page_can_be(path, said, cli, run):

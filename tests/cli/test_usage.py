@@ -48,7 +48,11 @@ WRONG = [
     ("run in.jsonl --eval contains --set text", "write it as KEY=VALUE"),
     ("run in.jsonl --eval contains --sample 0", "--sample"),
     ("run in.jsonl --eval is_json --out of.db", "--out of.db: file is not a database"),
-    ("run in.jsonl --eval is_json --out in.jsonl", "that is the file the rows come from"),
+    ("run in.jsonl --eval is_json --out in.jsonl", "--out in.jsonl: that is the input"),
+    (
+        "run full --eval is_json --out full/b.json",
+        "--out full/b.json: the .json files there are the input: name another",
+    ),
     ("run in.jsonl --eval is_json --out .", "it is a directory"),
     ("run in.jsonl --eval is_json --out lost/out.jsonl", "there is no directory lost"),
     ("run in.jsonl --eval is_json --out -", "--out -: name a file; stdout is /dev/stdout"),
@@ -81,6 +85,8 @@ def test_wrong_usage_exits_2_and_says_what_to_write(words, said, cli, jsonl):
     for name in ("in.csv", "in.txt", "in.json", "none.jsonl"):
         Path(name).touch()
     Path("empty").mkdir()
+    Path("full").mkdir()
+    Path("full/a.json").touch()
     Path("of.db").write_text("a file of another kind")
     ended = cli(words)
     assert (ended.code, ended.out) == (2, "")

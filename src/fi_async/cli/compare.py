@@ -17,7 +17,7 @@ from fi_async._errors import instead
 from fi_async.cli import errors, terminal
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import CompareFlags
-from fi_async.cli.report import check_page
+from fi_async.cli.sinks import check_output
 from fi_async.runs import compare_html
 from fi_async.runs.compare import Comparison, TemplateComparison, compare
 from fi_async.runs.loading import load, outcomes_of
@@ -49,7 +49,7 @@ def compare_runs(before: Path, after: Path, flags: CompareFlags) -> int:
         )
         _check_lower(flags.lower_is_better or (), [each.template for each in found.templates])
         if flags.html is not None:
-            check_page("--html", flags.html, before, after)
+            check_output("--html", flags.html, before, after)
             compare_html.write(flags.html, found, one, other)
     if flags.json:
         print(json.dumps({"before": str(before), "after": str(after), **found.as_dict()}, indent=2))

@@ -16,6 +16,7 @@ from fi_async.cli import errors, terminal
 from fi_async.cli.ci import write_junit, write_step_summary
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import GateFlags, refuse
+from fi_async.cli.sinks import check_output
 from fi_async.runs.conditions import Condition, check_share, check_template, parse
 from fi_async.runs.gate import Asked, Gate, Verdict, gate
 from fi_async.runs.loading import load, outcomes_of
@@ -40,6 +41,9 @@ def gate_run(path: Path, flags: GateFlags) -> int:
         UsageError, ConfigurationError: It cannot be meant so, or it is no run.
     """
     asked = _asked(flags)
+    for flag, output in (("--write-baseline", flags.write_baseline), ("--junit", flags.junit)):
+        if output is not None:
+            check_output(flag, output, path)
     with load(path) as run:
         outcomes, info, pending = list(outcomes_of(run)), run.info, run.pending
     marks = [mark(each) for each in outcomes]

@@ -21,7 +21,26 @@ from fi_async.runs.schema import is_run
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, default=str)
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _ROWS_OF_A_GROUP: Final = 1000
+_RUN: Final = "that is the file of a run, which keeps more than its outcomes"
 _SQL_TYPES: Final = {int: "INTEGER", float: "REAL", bool: "INTEGER", str: "TEXT"}
+
+
+def check_output(flag: str, path: Path, *inputs: Path) -> None:
+    """Return if a file may be written there, or replaced, by a command that reads these inputs.
+
+    Raises:
+        UsageError: It is a directory, or in none; one of the inputs, or among the files of one; or a run's file.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        what = "it is a directory" if path.is_dir() else f"there is no directory {path.parent}"
+        raise UsageError(f"{flag} {path}: {what}")
+    for each in inputs:
+        if path.exists() and each.exists() and path.samefile(each):
+            raise UsageError(f"{flag} {path}: that is the input")
+        if each.is_dir() and path.suffix == ".json" and path.parent.samefile(each):
+            raise UsageError(f"{flag} {path}: the .json files there are the input: name another place or extension")
+    if path.is_file() and is_run(path):
+        raise UsageError(f"{flag} {path}: {_RUN}")
 
 
 class Sink:
@@ -46,13 +65,9 @@ class Sink:
         self._writer: Writer | None = None
         if path is None:
             return
-        if path.is_dir() or not path.parent.is_dir():
-            what = "it is a directory" if path.is_dir() else f"there is no directory {path.parent}"
-            raise UsageError(f"--out {path}: {what}")
-        if source is not None and path.exists() and source.exists() and path.samefile(source):
-            raise UsageError(f"--out {path}: that is the file the rows come from")
-        if (run is not None and path.resolve() == run.resolve()) or (path.is_file() and is_run(path)):
-            raise UsageError(f"--out {path}: that is the file of a run, which keeps more than its outcomes")
+        if run is not None and path.resolve() == run.resolve():
+            raise UsageError(f"--out {path}: {_RUN}")
+        check_output("--out", path, *([] if source is None else [source]))
         with self._explained():
             self._writer = _WRITERS.get(path.suffix.lower(), Jsonl)(path)
 
