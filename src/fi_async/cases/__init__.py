@@ -113,9 +113,8 @@ def check_columns(source: Source, spelled: Callable[[str | None, str], str]) -> 
         return None
     for key, column in source.shape.wanted().items():
         if column not in columns and (table.has_header or not _is_further_down(table, column)):
-            raise ConfigurationError(
-                f"{spelled(key, column)}: {table.name} has no column {column!r}{instead(column, columns)}"
-            )
+            hint = f"; did you mean {spelled(column, key)}?" if key in columns else instead(column, columns)
+            raise ConfigurationError(f"{spelled(key, column)}: {table.name} has no column {column!r}{hint}")
     return columns
 
 

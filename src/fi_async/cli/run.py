@@ -77,6 +77,7 @@ def run_file(file: str, flags: RunFlags) -> int:
         UsageError, ConfigurationError, NotFoundError: It cannot be meant so.
         ImpossibleError, FiAsyncError, OSError: It could not be done, or not to its end.
     """
+    asked.check_paths(flags)
     plan = plan_of(file, flags)
     if flags.dry_run:
         return _print_plan(asyncio.run(_dry_run(plan)), plan.source.name, as_json=flags.json)
@@ -133,7 +134,6 @@ def plan_of(
     Raises:
         UsageError, ConfigurationError, NotFoundError: It cannot be meant so.
     """
-    asked.check_paths(flags)
     names = names_of(flags.evals)
     backend = asked.backend(flags.backend)
     known = asked.check_templates(names, backend)
