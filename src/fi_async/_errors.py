@@ -27,7 +27,8 @@ All of them can be pickled, and carry what is needed to go on: `status`, `reques
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 
@@ -215,3 +216,10 @@ class IncompleteRunError(FiAsyncError):
     """
 
     failures: Sequence[Any] = ()
+
+
+def instead(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message about a name that is not among those known."""
+    options = list(dict.fromkeys(known))
+    similar = difflib.get_close_matches(name, options, n=1)
+    return f"; did you mean {similar[0]}?" if similar else f"; there are {', '.join(options) or 'none'}"

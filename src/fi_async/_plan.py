@@ -99,9 +99,9 @@ class RunPlan:
         ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [f"{self._total()}. What sets the time: {self.limit}", ""]
-        for row in rows:
-            first, *others = (cell.ljust(widths[0]) if not place else cell for place, cell in enumerate(row))
-            lines.append("  ".join([first, *(cell.rjust(widths[place]) for place, cell in enumerate(others, 1))]))
+        for name, *numbers in rows:
+            aligned = (number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True))
+            lines.append("  ".join([name.ljust(widths[0]), *aligned]))
         lines += ["", *(_reason(each) for each in self.templates)]
         if self.duplicates:
             lines.append(f"duplicates of earlier cases, which would be paid again: {self.duplicates:,}")
@@ -119,6 +119,4 @@ def _minutes(minutes: float) -> str:
 
 
 def _reason(plan: TemplatePlan) -> str:
-    latency = f"{plan.latency_s:.3g} s an evaluation, {plan.latency_is}"
-    hint = " (latency= tells)" if plan.latency_is == "assumed" else ""
-    return f"{plan.template}: {plan.why}; {latency}{hint}"
+    return f"{plan.template}: {plan.why}; {plan.latency_s:.3g} s an evaluation, {plan.latency_is}"

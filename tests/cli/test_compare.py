@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -100,6 +101,14 @@ def test_what_is_no_run(cli, jsonl):
     assert ended.err == "fi-async: in.jsonl, line 1: no line that fi-async run --out writes: it has no 'index'\n"
 
 
+def test_a_template_that_neither_run_has(cli, run):
+    one = run("a.jsonl", [0.5])
+    ended = cli("compare", one, one, "--lower-is-better contain --html page.html")
+    said = "fi-async: --lower-is-better contain: the runs have no such template; did you mean contains?\n"
+    assert ended == (2, "", said)
+    assert not Path("page.html").exists()
+
+
 def test_a_long_reason_is_cut(cli, run):
     run("a.jsonl", [True])
     run("b.jsonl", [False], reason="so " * 100)
@@ -131,8 +140,8 @@ def test_as_a_page(cli, run, tmp_path):
     [
         (".", "it is a directory"),
         ("no/c.html", "there is no directory no"),
-        ("a.jsonl", "that is the run"),
-        ("b.jsonl", "that is the run"),
+        ("a.jsonl", "that is the input"),
+        ("b.jsonl", "that is the input"),
     ],
 )
 def test_where_no_page_can_be(path, said, cli, run):

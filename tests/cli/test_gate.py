@@ -52,14 +52,17 @@ def test_a_server_that_was_down_is_not_a_bad_score(cli, jsonl):
         "failures": "0",
         "errors": "2",
     }
+    assert cli("gate in.jsonl --write-baseline base.json").code == 3
+    assert not Path("base.json").exists()
 
 
 def test_a_baseline_that_passed_is_what_later_runs_are_held_against(cli, ran):
     ran("Paris", "Paris", "Rome", name="a.jsonl")
     assert cli("gate a.jsonl --min contains>=0.9 --write-baseline base.json").code == 4
     assert not Path("base.json").exists()
-    ended = cli("gate a.jsonl --write-baseline base.json")
-    assert (ended.code, ended.out) == (0, "")
+    ended = cli("gate a.jsonl --write-baseline base.json --junit gate.xml")
+    assert (ended.code, ended.out) == (0, "gate: passed\n")
+    assert ET.parse("gate.xml").getroot().get("tests") == "0"
     ran("Paris", "London", "Paris", name="b.jsonl")
     for baseline in ("base.json", "a.jsonl"):
         ended = cli("gate b.jsonl --baseline", baseline)
@@ -122,6 +125,16 @@ def test_github_shows_the_verdict_with_the_step(cli, jsonl, monkeypatch):
         ("gate run.jsonl", "nothing to check: give --min, --coverage or --baseline, such as --min 'groundedness>=0.9'"),
         ("gate run.jsonl --max-regressions 1", "nothing to check: give --min, --coverage or --baseline"),
         ("gate run.jsonl --min contains>=0.5 --max-regressions 1", "give --baseline PATH"),
+        ("gate run.jsonl --min contains>=0.5 --tolerance 0.1", "--tolerance is of what is worse than a baseline"),
+        (
+            "gate run.jsonl --min contains>=0.5 --by id",
+            "--by is of what is worse than a baseline",
+        ),
+        ("gate run.jsonl --write-baseline run.jsonl", "--write-baseline run.jsonl: that is the input"),
+        ("gate run.jsonl --coverage 0.1 --junit run.jsonl", "--junit run.jsonl: that is the input"),
+        ("gate run.jsonl --coverage 0.1 --junit lost/gate.xml", "--junit lost/gate.xml: there is no directory lost"),
+        ("gate run.jsonl --min contains>=90", "--min contains>=90: a pass rate is from 0 to 1: write 0.9"),
+        ("gate run.jsonl --min contains.mean>=90", "a mean of verdicts is from 0 to 1: write 0.9"),
         ("gate run.jsonl --min contain>=0.5", "the run has no template 'contain'; did you mean contains?"),
         ("gate run.jsonl --min contains", "write it as TEMPLATE>=NUMBER"),
         ("gate run.jsonl --coverage 98", "--coverage"),

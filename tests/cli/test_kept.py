@@ -279,11 +279,13 @@ def test_what_is_whole_of_a_damaged_run_is_exported(cli, jsonl, lines):
     ended = cli("export nightly.db -o whole.jsonl")
     found = lines("whole.jsonl")
     assert (ended.code, ended.out) == (3, "")
-    assert ended.err == (
+    start, _, cases = ended.err.removesuffix(" cases\n").rpartition(" of ")
+    assert start == (
         "fi-async: nightly.db: it is damaged (database disk image is malformed): "
-        f"{len(found)} outcomes are whole and in whole.jsonl, of 400 cases\n"
+        f"{len(found)} outcomes are whole and in whole.jsonl,"
     )
     assert 300 < len(found) < 400
+    assert len(found) <= int(cases) <= 400  # a page of cases may be among the damaged: it is filled as time has it
     assert all(line["passed"] == ("7" in line["inputs"]["text"]) for line in found)
 
 
@@ -348,11 +350,9 @@ def test_an_outcome_that_cannot_be_read_costs_no_other(cli, kept, lines):
             3,
             f"nowhere/x.db: it cannot be written (unable to open database file): {WRITABLE}",
         ),
-        (
-            "export in.jsonl -o x.csv",
-            3,
-            f"in.jsonl: it is damaged, or no run's file (file is not a database): {EXPORT}",
-        ),
+        ("export in.jsonl -o x.csv", 2, "in.jsonl: no run's file: give that of fi-async run --run PATH"),
+        ("status out.jsonl", 2, "out.jsonl: no run's file: give that of fi-async run --run PATH"),
+        ("resume .", 2, ".: a directory, not a file"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_leaves_the_output_alone(words, code, said, cli, kept):

@@ -39,7 +39,7 @@ def test_it_writes_the_page_and_says_where(words, page, run, cli):
         ("report .", ".: a directory, not a file"),
         ("report nightly.db -o .", "--out .: it is a directory"),
         ("report nightly.db -o no/page.html", "--out no/page.html: there is no directory no"),
-        ("report nightly.db -o nightly.db", "--out nightly.db: that is the run"),
+        ("report nightly.db -o nightly.db", "--out nightly.db: that is the input"),
         ("report", "RUN is missing. See fi-async report --help"),
     ],
 )

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 import fi_async.evaluator
 from fi_async import AsyncEvaluator
+from fi_async.cases.files import Jsonl
 from fi_async.cli.summary import Totals
 from fi_async.local import Faults, Quota
 from fi_async.progress.displays import Lines
@@ -120,9 +122,9 @@ def test_bad_rows_name_their_line_and_the_rest_runs(cli, jsonl, lines):
     expected = [
         "in.jsonl, line 2: not valid JSON (Unterminated string starting at, column 10)",
         "in.jsonl, line 3: not a JSON object but a list",
-        "in.jsonl, line 4: not valid UTF-8 (byte 14)",
-        "in.jsonl, line 6: not valid JSON (a number or a nesting beyond what JSON readers take)",
-        "in.jsonl, line 7: not valid JSON (a number or a nesting beyond what JSON readers take)",
+        "in.jsonl, line 4: not valid UTF-8: save the file as UTF-8 (byte 14)",
+        "in.jsonl, line 6: not valid JSON (NaN, Infinity, or too large a number or nesting)",
+        "in.jsonl, line 7: not valid JSON (NaN, Infinity, or too large a number or nesting)",
     ]
     assert [line["error"] for line in found[1:6]] == expected
     assert found[7]["error"].startswith("in.jsonl, line 9: not valid JSON")
@@ -164,9 +166,9 @@ def test_csv_rows_that_cannot_be_read(cli, lines):
     assert cli("run in.csv --eval contains", HIT, "--out out.jsonl").code == 1
     found = lines()
     assert [line["status"] for line in found] == ["scored", "invalid", "invalid", "scored", "invalid"]
-    assert found[1]["error"] == "in.csv, line 3: not valid UTF-8"
+    assert found[1]["error"] == "in.csv, line 3: not valid UTF-8: save the file as UTF-8"
     assert found[2]["error"] == "in.csv, line 4: not valid CSV (',' expected after '\"')"
-    assert found[4]["error"] == "in.csv, line 6: not valid CSV (unexpected end of data)"
+    assert found[4]["error"] == "in.csv, line 6: not valid CSV (a quote that is opened is never closed)"
 
 
 @pytest.mark.parametrize(
@@ -174,7 +176,7 @@ def test_csv_rows_that_cannot_be_read(cli, lines):
     [
         (b"", "the first line must be the names of the columns: the file is empty"),
         (b"t\xe9xt\n1\n", "the first line must be the names of the columns: not valid UTF-8: save the file as UTF-8"),
-        (b"text,text\n1,2\n", "the first line names the column 'text' twice"),
+        (b"text,text\n1,2\n", "in.csv: two columns are named 'text': rename one"),
         (b"answer\nParis\n", "in.csv has no column for 'text', which contains needs: --map text=COLUMN. It has answer"),
         (b"text\n", "in.csv holds no rows"),
     ],
@@ -198,6 +200,13 @@ def test_keys_are_taken_from_columns_of_other_names(cli, jsonl, lines):
 def test_a_column_of_a_csv_can_be_mapped(cli):
     ended = cli("run", write_csv(("answer",), ("Paris",)), "--eval contains", HIT, "--map text=answer --json")
     assert ended.summary["templates"]["contains"]["pass_rate"] == 1.0
+
+
+def test_rows_are_counted_before_the_run_only_for_a_file_that_keeps_it(cli, jsonl, monkeypatch):
+    counted = []
+    monkeypatch.setattr(Jsonl, "count", lambda self: counted.append(self.name))
+    cli("run", jsonl({"text": "1"}), "--eval is_json --backend local --dry-run")
+    assert counted == []
 
 
 def test_the_limit_counts_rows(cli, jsonl):
@@ -361,7 +370,30 @@ def test_a_server_that_was_never_reached(cli, jsonl, monkeypatch):
 def test_a_full_disk(cli, jsonl):
     ended = cli("run", jsonl({"text": "1"}), "--eval is_json --backend local --out /dev/full")
     assert (ended.code, ended.out) == (3, "")
-    assert ended.err == "fi-async: No space left on device\n"
+    assert ended.err == "fi-async: --out /dev/full: No space left on device\n"
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.parquet", "out.sqlite"])
+def test_a_disk_that_fills_up_is_told_after_the_summary(name, cli, jsonl):
+    jsonl(*[{"text": f"[{n}, {n * n}]"} for n in range(1200)])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16_384, before[1]))
+    try:
+        ended = cli("run in.jsonl --eval is_json --backend local --no-progress --json --out", name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert ended.code == 3
+    assert ended.summary["scored"] > 0
+    assert ended.err.startswith(f"fi-async: --out {name}: ")
+
+
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.parquet", "out.sqlite"])
+def test_an_output_that_cannot_be_written_is_told_before_anything_is_evaluated(name, cli, jsonl, embedded):
+    app = embedded()
+    ended = cli("run", jsonl({"text": "1"}), f"--eval is_json --backend local --out /proc/{name}")  # not even by root
+    assert (ended.code, ended.out) == (3, "")
+    assert ended.err.startswith(f"fi-async: --out /proc/{name}: ")
+    assert app.statistics()["posts"] == 0
 
 
 @pytest.fixture

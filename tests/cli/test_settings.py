@@ -58,6 +58,11 @@ def test_the_environment_goes_above_the_nearest_file(cli, here, monkeypatch):
     }
 
 
+def test_values_are_shown_as_they_are(cli, here, monkeypatch):
+    monkeypatch.setenv("FI_ASYNC_MODEL", "[red]:smile:")
+    assert " [red]:smile: " in cli("config").out
+
+
 def test_no_key_and_no_password_is_shown(cli, here, monkeypatch):
     monkeypatch.setenv("FI_API_KEY", "the-key-itself")
     monkeypatch.setenv("FI_SECRET_KEY", "the-secret-itself")

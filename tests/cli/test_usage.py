@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fi_async import __version__
-from fi_async.cli import app, errors, main
+from fi_async.cli import app, errors, main, settings
 
 WRONG = [
     ("nonsense", "Unknown command"),
@@ -41,18 +41,34 @@ WRONG = [
         "say whose it is, such as --param contains.keyword=VALUE",
     ),
     ("run in.jsonl --eval contains --map text", "write it as KEY=COLUMN"),
+    ("run in.jsonl --eval contains --map text=a text=b", "--map text=b: text is 'a' already: leave one out"),
     ("run in.jsonl --eval contains --map txt=answer", "no template of this run takes 'txt'; did you mean text?"),
     ("run in.jsonl --eval contains --map text=anwser", "in.jsonl has no column 'anwser'; did you mean answer?"),
+    (
+        "run in.jsonl --eval groundedness --map answer=output",
+        "in.jsonl has no column 'output'; did you mean --map output=answer?",
+    ),
     ("run in.jsonl --eval contains --id qid", "--id qid: in.jsonl has no column 'qid'; there are answer"),
     ("run in.jsonl --eval contains --set text", "write it as KEY=VALUE"),
     ("run in.jsonl --eval contains --sample 0", "--sample"),
     ("run in.jsonl --eval is_json --out of.db", "--out of.db: file is not a database"),
-    ("run in.jsonl --eval is_json --out in.jsonl", "that is the file the rows come from"),
+    ("run in.jsonl --eval is_json --out in.jsonl", "--out in.jsonl: that is the input"),
+    (
+        "run full --eval is_json --out full/b.json",
+        "--out full/b.json: the .json files there are the input: name another",
+    ),
     ("run in.jsonl --eval is_json --out .", "it is a directory"),
     ("run in.jsonl --eval is_json --out lost/out.jsonl", "there is no directory lost"),
+    ("run in.jsonl --eval is_json --out -", "--out -: name a file; stdout is /dev/stdout"),
+    ("run in.jsonl --eval is_json --shared-budget -", "--shared-budget -: name a file; stdout is /dev/stdout"),
+    ("gate - --min is_json>=1", "Unknown option: -."),
+    ("run in.jsonl --eval is_json --drain 3", "--drain is of runs that a file keeps: give --run PATH too"),
+    ("run in.jsonl --eval is_json --min is_json>=90", "--min is_json>=90: a pass rate is from 0 to 1: write 0.9"),
+    ("run in.jsonl --eval is_json --min is_json.mean<2", "a mean of verdicts is from 0 to 1: write 0.02"),
+    ("run none.jsonl --eval is_json --dry-run", "none.jsonl holds no rows: there is nothing to evaluate"),
     ("run in.jsonl --eval is_json --backend cloud", "FI_API_KEY and FI_SECRET_KEY missing"),
     ("run in.jsonl --eval is_json --backend cloud", "--backend local"),
-    ("templates groundednes", "did you mean groundedness"),
+    ("templates groundednes", "did you mean groundedness? (fi-async templates lists all)"),
     ("templates --locl", "Did you mean --local?"),
     ("serve --port 65536", "--port"),
     ("serve --latency soon", "'soon' is not a latency"),
@@ -62,6 +78,7 @@ WRONG = [
     ("serve --evaluations 5/min many", "'many' is not a quota"),
     ("serve --fault 503", "is not a fault"),
     ("serve --spelling pascal", '"snake", "camel"'),
+    ("serve --store lost/made.sqlite", "--store lost/made.sqlite: unable to open database file"),
     ("serve --key lonely", "write it as KEY:SECRET"),
 ]
 
@@ -69,9 +86,11 @@ WRONG = [
 @pytest.mark.parametrize(("words", "said"), WRONG)
 def test_wrong_usage_exits_2_and_says_what_to_write(words, said, cli, jsonl):
     jsonl({"answer": "Paris"})
-    for name in ("in.csv", "in.txt", "in.json"):
+    for name in ("in.csv", "in.txt", "in.json", "none.jsonl"):
         Path(name).touch()
     Path("empty").mkdir()
+    Path("full").mkdir()
+    Path("full/a.json").touch()
     Path("of.db").write_text("a file of another kind")
     ended = cli(words)
     assert (ended.code, ended.out) == (2, "")
@@ -103,12 +122,44 @@ def test_help_has_examples_and_is_no_error(words, cli):
     assert "Examples:\n  fi-async " in ended.out
 
 
+@pytest.mark.parametrize("command", ["run", "resume", "retry", "compare", "gate", "serve"])
+def test_help_explains_every_flag(command, cli):
+    assert "Flags." not in cli(command, "--help").out  # where the parser would send to another docstring
+
+
 def test_help_names_the_exit_codes(cli):
     assert errors.EXIT_CODES in cli("run --help").out
 
 
 def test_the_version(cli):
     assert cli("--version").out == f"{__version__}\n"
+
+
+def test_a_closed_stdin_is_told(cli, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    ended = cli("run - --eval is_json --backend local")
+    assert (ended.code, ended.err) == (2, "fi-async: stdin is closed: name a file instead of -\n")
+
+
+def test_a_closed_stdout_is_no_error(cli, monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert cli("templates is_json --json").code == 0
+
+
+def test_what_a_terminal_would_obey_is_escaped(cli, jsonl):
+    Path("in.csv").write_text("te\x1b[31mxt\nParis\n")
+    ended = cli("run in.csv --eval is_json --backend local")
+    assert ended.err.endswith("--map text=COLUMN. It has te\\x1b[31mxt\n")
+    ended = cli("run", jsonl({"te\x1b[31mxt": "1"}), "--eval is_json --backend local")
+    assert "The case has: te\\x1b[31mxt" in " ".join(ended.out.split())
+
+
+def test_an_interrupt_is_one_line(cli, monkeypatch):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(settings, "show", lambda **_: interrupt())
+    assert cli("config") == (130, "", "fi-async: interrupted\n")
 
 
 def test_python_m():

@@ -166,8 +166,8 @@ template  evaluations  requests    time  strategy  rows
 contains          601        86  21.0 s      sync     7
 one_line          601        86  21.0 s      sync     7
 
-contains: requests are scarce: 7 rows each run one after the other; 1 s an evaluation, assumed (latency= tells)
-one_line: requests are scarce: 7 rows each run one after the other; 1 s an evaluation, assumed (latency= tells)
+contains: requests are scarce: 7 rows each run one after the other; 1 s an evaluation, assumed
+one_line: requests are scarce: 7 rows each run one after the other; 1 s an evaluation, assumed
 duplicates of earlier cases, which would be paid again: 1
 invalid cases, which cannot be sent: 1
   case 601: the input 'text' is blank, and the server refuses blank inputs: give it text, or leave this case out

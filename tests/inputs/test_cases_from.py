@@ -47,14 +47,10 @@ def test_a_missing_cell_of_a_frame_leaves_its_key_out(frame):
 def test_cells_of_a_frame_are_plain_values():
     import numpy as np
 
-    frame = pd.DataFrame({"a": [np.array([1, 2]), float("nan"), pd.NaT, np.float32(1)], 3: [1, 2, 3, 4]})
+    cells = [np.array([1, 2]), float("nan"), np.float32("nan"), pd.NaT, np.datetime64("NaT"), np.float32(1)]
+    frame = pd.DataFrame({"a": pd.Series(cells, dtype=object), 3: range(6)})
     found = [case.inputs for case in cases_from(frame)]
-    assert found == [
-        {"a": [1, 2], "3": 1},
-        {"3": 2},
-        {"3": 3},
-        {"a": 1.0, "3": 4},
-    ]
+    assert found == [{"a": [1, 2], "3": 0}, {"3": 1}, {"3": 2}, {"3": 3}, {"3": 4}, {"a": 1.0, "3": 5}]
 
 
 def test_a_file_of_parquet(tmp_path):
@@ -64,11 +60,26 @@ def test_a_file_of_parquet(tmp_path):
     assert [case.place for case in cases] == [f"{tmp_path}/in.parquet, row 0", f"{tmp_path}/in.parquet, row 1"]
 
 
+def test_parquet_that_is_damaged_further_down_says_from_where_on(tmp_path):
+    path = tmp_path / "in.parquet"
+    parquet.write_table(pa.table({"text": [f"text {n}" for n in range(2000)]}), path, row_group_size=512)
+    content = bytearray(path.read_bytes())
+    second = parquet.ParquetFile(path).metadata.row_group(1).column(0)
+    content[second.data_page_offset : second.data_page_offset + 64] = b"\xff" * 64
+    path.write_bytes(content)
+    read = iter(cases_from(path))
+    assert [next(read).inputs["text"] for _ in range(512)][-1] == "text 511"
+    with pytest.raises(ConfigurationError) as caught:
+        next(read)
+    assert caught.value.message.startswith(f"{path}: damaged from row 512 on (")
+
+
 def test_a_directory_of_json_is_read_by_name(tmp_path):
     (tmp_path / "b.json").write_text('[{"text": "2"}, 3, {"text": "4"}]')
     (tmp_path / "a.json").write_text('\ufeff{"id": "one",\n "text": "1"}', encoding="utf-8")
     (tmp_path / "c.json").write_text('{"text":\n 1,,}')
     (tmp_path / "d.txt").write_text("not read")
+    (tmp_path / "e.json").mkdir()
     cases = list(cases_from(tmp_path))
     assert [(Path(case.place).name, case.problem, case.id, case.inputs) for case in cases] == [
         ("a.json", None, "one", {"text": "1"}),
@@ -85,10 +96,44 @@ def test_a_directory_of_json_is_read_by_name(tmp_path):
 
 
 def test_any_iterable():
-    given = [{"id": 1, "text": "a"}, Case({"text": "b"}, id="mine"), ["c"], Case({"id": 4, "text": None})]
+    given = [
+        {"id": 1, "text": "a"},
+        Case({"text": "b"}, id="mine"),
+        ["c"],
+        Case({"id": 4, "text": None}),
+        Case("d", id="5"),
+    ]
     cases = list(cases_from(each for each in given))
-    assert pairs(cases) == [("1", {"text": "a"}), ("mine", {"text": "b"}), (None, {}), ("4", {"text": None})]
-    assert cases[2].problem == "not a dict of inputs by key, nor a Case, but list"
+    assert pairs(cases) == [
+        ("1", {"text": "a"}),
+        ("mine", {"text": "b"}),
+        (None, {}),
+        ("4", {"text": None}),
+        ("5", {}),
+    ]
+    assert cases[2].problem == "not a dict of inputs by key, nor a Case of one, but list"
+    assert cases[4].problem == "not a dict of inputs by key, nor a Case of one, but str"
+
+
+def test_cases_of_cases_keep_why_they_cannot_be_read(tmp_path):
+    (tmp_path / "in.jsonl").write_text('{"answer": "a"}\n[]\n')
+    cases = list(cases_from(cases_from(tmp_path / "in.jsonl", mapping={"text": "answer"}), constants={"n": 1}))
+    assert [(case.inputs, case.problem) for case in cases] == [
+        ({"text": "a", "n": 1}, None),
+        ({}, "not a JSON object but a list"),
+    ]
+    assert cases[1].place == f"{tmp_path}/in.jsonl, line 2"
+
+
+def test_a_column_may_first_come_after_many_rows(tmp_path):
+    (tmp_path / "in.jsonl").write_text('{"text": "a"}\n' * 60 + '[]\n{"passage": "b"}\n')
+    cases = list(cases_from(tmp_path / "in.jsonl", mapping={"context": "passage"}))
+    assert cases[-1].inputs == {"context": "b"}
+
+
+def test_an_empty_cell_is_no_id(tmp_path):
+    (tmp_path / "in.csv").write_text("id,text\n,a\n0,b\n")
+    assert pairs(cases_from(tmp_path / "in.csv")) == [(None, {"text": "a"}), ("0", {"text": "b"})]
 
 
 def test_a_mapping_renames_and_constants_come_first():
@@ -145,9 +190,11 @@ def test_a_sample_is_the_same_in_every_version_of_python():
     assert reservoir(range(1000), 5, 8) != reservoir(range(1000), 5, 7)
 
 
+TWICE = pa.table([["a"], ["b"]], names=["text", "text"])
 WRONG = [
     ("lost.csv", {}, "lost.csv: no such file"),
-    (".", {}, ".: a directory without .json files"),
+    ("", {}, "'': no such file"),
+    (".", {}, ".: a directory without .json files: name a .jsonl, .csv or .parquet file"),
     (
         "in.txt",
         {},
@@ -157,6 +204,14 @@ WRONG = [
         ),
     ),
     ("in.parquet", {}, "in.parquet: not a Parquet file (Parquet file size is 0 bytes)"),
+    ("twice.parquet", {}, "twice.parquet: two columns are named 'text': rename one"),
+    ("twice.csv", {}, "twice.csv: two columns are named '': rename one"),
+    (
+        TWICE,
+        {},
+        "the frame: two columns have one name: rename one (Expected unique column names, got: - 'text' 2 times)",
+    ),
+    (pd.DataFrame(), {"id_column": "key"}, "id_column='key': the frame has no column 'key'; there are none"),
     ({"text": "x"}, {}, "cases come from a path, a frame, a dataset or an iterable of dicts, not from one dict"),
     (3, {}, "cases come from a path, a frame, a dataset or an iterable of dicts, not from int"),
     ([], {"limit": 0}, "limit must be a whole number from 1, not 0"),
@@ -179,6 +234,8 @@ def test_what_cannot_be_read_is_said_at_once(source, how, said, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     if isinstance(source, str) and source.startswith("in."):
         Path(source).touch()
+    parquet.write_table(TWICE, "twice.parquet")
+    Path("twice.csv").write_text("text,,\na,b,c\n")
     with pytest.raises(ConfigurationError) as caught:
         list(cases_from(source, **how))
     assert caught.value.message == said

@@ -76,7 +76,7 @@ def test_what_is_no_file(tmp_path):
         assert str(raised.value) == f"{path}: {what}"
 
 
-@pytest.mark.parametrize("name", ["scores.csv", "scores.parquet", "base.json"])
+@pytest.mark.parametrize("name", ["scores.csv", "scores.parquet", "scores.sqlite", "base.json"])
 def test_a_table_is_no_run(name, tmp_path):
     (tmp_path / name).touch()
     with pytest.raises(ConfigurationError) as raised:
@@ -85,8 +85,9 @@ def test_a_table_is_no_run(name, tmp_path):
     assert str(raised.value) == f"{tmp_path / name}: {said}"
 
 
-def test_any_other_file_is_a_journal(tmp_path):
-    path = tmp_path / "nightly.db"
+@pytest.mark.parametrize("name", ["nightly.db", "nightly.sqlite"])
+def test_any_other_file_is_a_journal(name, tmp_path):
+    path = tmp_path / name
 
     async def run():
         async with AsyncEvaluator.local() as ev:

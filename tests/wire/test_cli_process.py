@@ -147,8 +147,9 @@ def test_serve_prints_its_address_and_stops_quietly():
     assert ended(client)[0] == 130
 
 
-def test_a_reader_that_leaves_is_no_error():
-    with subprocess.Popen([*CLI, "templates", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+@pytest.mark.parametrize("words", [["templates", "--json"], ["run", "--help"]])
+def test_a_reader_that_leaves_is_no_error(words):
+    with subprocess.Popen([*CLI, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 141

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from fi_async._errors import ConfigurationError
+from fi_async._errors import ConfigurationError, instead
 from fi_async._models import Case, Inputs
-from fi_async.cases.files import Csv, JsonFiles, Jsonl
+from fi_async.cases.files import Csv, JsonFiles, Jsonl, json_files
 from fi_async.cases.rows import Shape, Source, Table
 from fi_async.cases.tables import Items, Parquet, in_memory
 
@@ -31,7 +30,7 @@ def cases_from(
 
     Args:
         source: The path of a .jsonl, .ndjson, .csv or .parquet file, or of a directory of .json files; a frame of
-            pandas, polars or any library that narwhals knows; a Hugging Face dataset; an iterable of dicts or Cases.
+            pandas, polars, Arrow, Modin or cuDF; a Hugging Face dataset; an iterable of dicts or Cases.
         mapping: The column that each key is taken from, where its name is another: `{"output": "answer"}`.
         constants: Keys that every case has, with their values; they come before a column of that name.
         id_column: The column that holds the case's id; it is no input. None: there is none.
@@ -49,10 +48,10 @@ def cases_from(
         >>> [case.inputs for case in cases_from(rows, mapping={"text": "answer"}, id_column="n")]
         [{'text': '[1]'}, {'text': '[1'}]
     """
-    table = table_of(source)
-    shape = Shape(mapping or {}, constants or {}, id_column, limit, sample, seed)
-    _check(shape, table)
-    return Source(table, shape)
+    found = Source(table_of(source), Shape(mapping or {}, constants or {}, id_column, limit, sample, seed))
+    if found.shape.wanted():
+        check_columns(found, _as_keyword)
+    return found
 
 
 def table_of(source: Any) -> Table:
@@ -78,12 +77,12 @@ def file(name: str) -> Table:
         ConfigurationError: There is no such file, or its extension is not known.
     """
     path = Path(name)
+    if not name or not path.exists():  # Path("") is the directory we are in
+        raise ConfigurationError(f"{name or repr(name)}: no such file")
     if path.is_dir():
-        if next(path.glob("*.json"), None) is None:
-            raise ConfigurationError(f"{name}: a directory without .json files")
+        if not json_files(path):
+            raise ConfigurationError(f"{name}: a directory without .json files: name a .jsonl, .csv or .parquet file")
         return JsonFiles(name, path)
-    if not path.exists():
-        raise ConfigurationError(f"{name}: no such file")
     match path.suffix.lower():
         case ".jsonl" | ".ndjson":
             return Jsonl(name, lambda: path.open("rb"), path)
@@ -99,17 +98,30 @@ def file(name: str) -> Table:
             )
 
 
-def _check(shape: Shape, table: Table) -> None:
-    wanted = shape.wanted()
-    columns = (table.columns() if wanted else None) or []
-    for key, column in wanted.items():
-        if columns and column not in columns:
-            keyword = f"id_column={column!r}" if key is None else f"mapping={{{key!r}: {column!r}}}"
-            raise ConfigurationError(f"{keyword}: {table.name} has no column {column!r}{instead(column, columns)}")
+def check_columns(source: Source, spelled: Callable[[str | None, str], str]) -> list[str] | None:
+    """Return the columns of a table, as far as they are known; those that are asked for are there.
+
+    Args:
+        source: The table, and what is asked for.
+        spelled: Returns how a key's column was asked for; that of the id has the key None.
+
+    Raises:
+        ConfigurationError: One is not there; the message names one like it, or all.
+    """
+    table, columns = source.table, source.table.columns()
+    if columns is None:
+        return None
+    for key, column in source.shape.wanted().items():
+        if column not in columns and (table.has_header or not _is_further_down(table, column)):
+            hint = f"; did you mean {spelled(column, key)}?" if key in columns else instead(column, columns)
+            raise ConfigurationError(f"{spelled(key, column)}: {table.name} has no column {column!r}{hint}")
+    return columns
 
 
-def instead(name: str, known: Iterable[str]) -> str:
-    """Return the end of a message about a name that is not among those known."""
-    options = list(dict.fromkeys(known))
-    similar = difflib.get_close_matches(name, options, n=1)
-    return f"; did you mean {similar[0]}?" if similar else f"; there are {', '.join(options)}"
+def _is_further_down(table: Table, column: str) -> bool:
+    """Read on for a column that the first rows do not have."""
+    return any(column in record.values for record in table.records() if record.values is not None)
+
+
+def _as_keyword(key: str | None, column: str) -> str:
+    return f"id_column={column!r}" if key is None else f"mapping={{{key!r}: {column!r}}}"

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from fi_async._errors import ConfigurationError
-from fi_async.cases.rows import Record
+from fi_async.cases.rows import Record, distinct, is_stored
 
 _LOOKED_AT: Final = 50  # rows of a table without a header that tell its columns
 _LONGEST_CELL: Final = 2**31 - 1
+_NOT_UTF8: Final = "not valid UTF-8: save the file as UTF-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class JsonFiles:
 
     def records(self) -> Iterator[Record]:
         """Yield every object."""
-        for file in self._files():
+        for file in json_files(self.path):
             yield from _json_records(f"{self.name.rstrip('/')}/{file.name}", file.read_bytes())
 
     def columns(self) -> list[str] | None:
@@ -67,9 +68,6 @@ class JsonFiles:
     def count(self) -> int | None:
         """Return the number of objects, by a pass over the files."""
         return sum(1 for _ in self.records())
-
-    def _files(self) -> list[Path]:
-        return sorted(self.path.glob("*.json"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +80,7 @@ class Csv:
 
     def records(self) -> Iterator[Record]:
         """Yield every row that is not empty."""
-        with self.path.open("rb") as stream:
-            rows = _csv_rows(stream)
+        with closing(_csv_rows(self.path)) as rows:
             columns = _header(self.name, rows)
             for line, cells, problem in rows:
                 yield _csv_record(f"{self.name}, line {line}", columns, cells, problem)
@@ -96,22 +93,19 @@ class Csv:
         """
         if not is_stored(self.path):
             return None
-        with self.path.open("rb") as stream:
-            return _header(self.name, _csv_rows(stream))
+        with closing(_csv_rows(self.path)) as rows:
+            return _header(self.name, rows)
 
     def count(self) -> int | None:
         """Return the number of rows that are not empty, by a pass over the file."""
         if not is_stored(self.path):
             return None
-        with self.path.open("rb") as stream:
-            rows = _csv_rows(stream)
-            next(rows, None)
-            return sum(1 for _ in rows)
+        return max(0, sum(1 for _ in _csv_rows(self.path)) - 1)
 
 
-def is_stored(path: Path | None) -> bool:
-    """Tell whether a path can be read more than once, and reading does not wait for anybody."""
-    return path is not None and (path.is_file() or path.is_dir())
+def json_files(directory: Path) -> list[Path]:
+    """Return the .json files in a directory, by name."""
+    return sorted(path for path in directory.glob("*.json") if path.is_file())
 
 
 def _first_columns(records: Iterator[Record]) -> list[str] | None:
@@ -143,12 +137,12 @@ def _parsed(place: str, raw: bytes, encoding: str) -> Any:
     try:
         return json.loads(raw.decode(encoding), parse_constant=_refuse, parse_float=_finite)
     except UnicodeDecodeError as error:
-        return Record(place, None, "not valid UTF-8", f"byte {error.start + 1}")
+        return Record(place, None, _NOT_UTF8, f"byte {error.start + 1}")
     except json.JSONDecodeError as error:
         line = f"line {error.lineno}, " if error.lineno > 1 else ""
         return Record(place, None, "not valid JSON", f"{error.msg}, {line}column {error.colno}")
     except (ValueError, RecursionError):
-        return Record(place, None, "not valid JSON", "a number or a nesting beyond what JSON readers take")
+        return Record(place, None, "not valid JSON", "NaN, Infinity, or too large a number or nesting")
 
 
 def _object(place: str, value: Any) -> Record:
@@ -177,18 +171,18 @@ def _finite(text: str) -> float:
 CsvRow = tuple[int, list[str] | None, str]
 
 
-def _csv_rows(stream: BinaryIO) -> Iterator[CsvRow]:
+def _csv_rows(path: Path) -> Generator[CsvRow]:
     """Yield of every row that is not empty: the line it begins on, and its cells, or None and what is wrong."""
     csv.field_size_limit(_LONGEST_CELL)
     # What is no UTF-8 survives as lone surrogates, so that the row it is in can be named.
-    with io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
         reader = csv.reader(text, strict=True)
         line = 1
         while True:
             try:
                 cells = next(reader, None)
             except csv.Error as error:
-                yield line, None, str(error)
+                yield line, None, str(error).replace("unexpected end of data", "a quote that is opened is never closed")
             else:
                 if cells is None:
                     return
@@ -200,18 +194,15 @@ def _csv_rows(stream: BinaryIO) -> Iterator[CsvRow]:
 def _header(name: str, rows: Iterator[CsvRow]) -> list[str]:
     _, columns, problem = next(rows, (1, None, "the file is empty"))
     if not columns or not _is_text(columns):
-        problem = problem or "not valid UTF-8: save the file as UTF-8"
-        raise ConfigurationError(f"{name}: the first line must be the names of the columns: {problem}")
-    if twice := [column for column in columns if columns.count(column) > 1]:
-        raise ConfigurationError(f"{name}: the first line names the column {twice[0]!r} twice")
-    return columns
+        raise ConfigurationError(f"{name}: the first line must be the names of the columns: {problem or _NOT_UTF8}")
+    return distinct(name, columns)
 
 
 def _csv_record(place: str, columns: list[str], cells: list[str] | None, problem: str) -> Record:
     if cells is None:
         return Record(place, None, "not valid CSV", problem)
     if not _is_text(cells):
-        return Record(place, None, "not valid UTF-8")
+        return Record(place, None, _NOT_UTF8)
     if len(cells) > len(columns):
         counted = f"{len(cells)} instead of {len(columns)}"
         return Record(place, None, "more cells than the header has columns", counted)

@@ -127,8 +127,8 @@ class Shape:
         }
         inputs |= {key: values[column] for key, column in self.mapping.items() if column in values}
         inputs |= self.constants
-        if self.id_column is not None and values.get(self.id_column) is not None:
-            own_id = str(values[self.id_column])
+        if self.id_column is not None and (found := values.get(self.id_column)) is not None:
+            own_id = str(found) or None  # an empty cell of a CSV names nothing
         return Row(inputs, own_id, values, place)
 
     def wanted(self) -> dict[str | None, str]:
@@ -162,8 +162,8 @@ class Source:
 
     @property
     def is_stored(self) -> bool:
-        """True if it can be read more than once, and reading does not wait for anybody."""
-        return self.path is not None and (self.path.is_file() or self.path.is_dir())
+        """As of `is_stored`."""
+        return is_stored(self.path)
 
     def __iter__(self) -> Iterator[Row]:
         return self.rows()
@@ -175,6 +175,23 @@ class Source:
     def count(self) -> int | None:
         """Return the number of cases; None if it is not known before all is read."""
         return self.shape.count(self.table.count())
+
+
+def is_stored(path: Path | None) -> bool:
+    """Tell whether a path can be read more than once, and reading does not wait for anybody."""
+    return path is not None and (path.is_file() or path.is_dir())
+
+
+def distinct(name: str, columns: Iterable[str]) -> list[str]:
+    """Return the columns of a table.
+
+    Raises:
+        ConfigurationError: Two have the same name: which one a key is to be taken from, nobody can tell.
+    """
+    found = list(columns)
+    if twice := [column for column in found if found.count(column) > 1]:
+        raise ConfigurationError(f"{name}: two columns are named {twice[0]!r}: rename one")
+    return found
 
 
 def reservoir(items: Iterable[Any], size: int, seed: int) -> list[Any]:

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 from fi_async._errors import ConfigurationError
 from fi_async._extras import need
 from fi_async._models import Case, Inputs
-from fi_async.cases.rows import Record, Table
+from fi_async.cases.rows import Record, Row, Table, distinct
 
 _ROWS_AT_ONCE: Final = 256
 _FRAME_LIBRARIES: Final = frozenset({"cudf", "modin", "narwhals", "pandas", "polars", "pyarrow"})
@@ -41,9 +41,8 @@ class HasColumnNames(Protocol):
 
 def present(cells: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """Return the cells that are not missing, as plain values: arrays as lists."""
-    return {
-        column: value.tolist() if hasattr(value, "tolist") else value for column, value in cells if _is_there(value)
-    }
+    plain = ((column, value.tolist() if hasattr(value, "tolist") else value) for column, value in cells)
+    return {column: value for column, value in plain if _is_there(value)}
 
 
 def _is_there(value: Any) -> bool:
@@ -61,13 +60,20 @@ class Parquet:
     has_header: bool = True
 
     def records(self) -> Iterator[Record]:
-        """Yield every row, counted from 0."""
+        """Yield every row, counted from 0.
+
+        Raises:
+            ConfigurationError: The file is damaged: what comes after, nobody can read.
+        """
+        position = 0
         with self._opened() as file:
-            position = 0
-            for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
-                for row in batch.to_pylist():
-                    yield Record(f"{self.name}, row {position}", present(row.items()))
-                    position += 1
+            try:
+                for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
+                    for row in batch.to_pylist():
+                        yield Record(f"{self.name}, row {position}", present(row.items()))
+                        position += 1
+            except (_arrow().ArrowException, OSError) as error:
+                raise ConfigurationError(f"{self.name}: damaged from row {position} on ({error})") from error
 
     def columns(self) -> list[str] | None:
         """Return the columns of the schema."""
@@ -82,9 +88,15 @@ class Parquet:
     def _opened(self) -> Any:
         parquet = need("pyarrow.parquet", "fi-async[parquet]", "reading Parquet")
         try:
-            return parquet.ParquetFile(self.path)
-        except need("pyarrow", "fi-async[parquet]", "reading Parquet").ArrowInvalid as error:
+            file = parquet.ParquetFile(self.path)
+        except _arrow().ArrowException as error:
             raise ConfigurationError(f"{self.name}: not a Parquet file ({error})") from error
+        distinct(self.name, file.schema_arrow.names)
+        return file
+
+
+def _arrow() -> Any:
+    return need("pyarrow", "fi-async[parquet]", "reading Parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +125,12 @@ class Frame:
         return len(known) if hasattr(known, "iter_rows") else None
 
     def _known(self) -> Any:
-        return need("narwhals", "fi-async[frames]", "reading a frame").from_native(self.frame)
+        narwhals = need("narwhals", "fi-async[frames]", "reading a frame")
+        try:
+            return narwhals.from_native(self.frame)
+        except narwhals.exceptions.DuplicateError as error:
+            said = " ".join(str(error).split())
+            raise ConfigurationError(f"{self.name}: two columns have one name: rename one ({said})") from error
 
     def _eager(self) -> Any:
         known = self._known()
@@ -156,13 +173,14 @@ class Items:
     def records(self) -> Iterator[Record]:
         """Yield every member, counted from 0."""
         for position, item in enumerate(self.items):
-            place = f"case {position}"
-            if isinstance(item, Case):
-                yield Record(place, item.inputs, id=item.id)
-            elif isinstance(item, Mapping):
-                yield Record(place, item)
+            case = item if isinstance(item, Case) else Case(item)
+            if isinstance(case, Row) and case.fault is not None:
+                yield Record(case.place, None, case.fault, case.detail)
+            elif isinstance(case.inputs, Mapping):
+                yield Record(f"case {position}", case.inputs, id=case.id)
             else:
-                yield Record(place, None, f"not a dict of inputs by key, nor a Case, but {type(item).__name__}")
+                fault = f"not a dict of inputs by key, nor a Case of one, but {type(case.inputs).__name__}"
+                yield Record(f"case {position}", None, fault, id=case.id)
 
     def columns(self) -> list[str] | None:
         """Return None: there are none before all is read."""

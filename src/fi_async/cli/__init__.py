@@ -29,11 +29,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         print(f"the command line needs {error.name}: pip install 'fi-async[cli]'", file=sys.stderr)
         return 2
-    from fi_async.cli import app, errors  # noqa: PLC0415  # needs the extra
+    from fi_async.cli import app, errors, terminal  # noqa: PLC0415  # needs the extra
 
     try:
         code = app.execute([word for word in words if word != "--debug"])
-        sys.stdout.flush()
+        print(end="", flush=True)  # does nothing where stdout is closed
     except BrokenPipeError:
         # Whoever read our output has left: so do we, and Python must not find out again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -42,5 +42,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             traceback.print_exc()
         code, message = errors.explain(error)
-        print(f"fi-async: {message}", file=sys.stderr)
+        print(f"fi-async: {terminal.printable(message)}", file=sys.stderr)
     return code

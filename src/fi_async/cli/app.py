@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from fi_async._version import __version__
-from fi_async.cli import settings
+from fi_async.cli import settings, terminal
 from fi_async.cli.errors import EXIT_CODES, GATE_EXIT_CODES
 from fi_async.cli.options import CompareFlags, Flag, GateFlags, ResumeFlags, RunFlags, ServeFlags
 from fi_async.cli.sources import STDIN
@@ -29,7 +29,8 @@ Examples:
   fi-async run answers.jsonl --eval groundedness --out scores.jsonl
   fi-async run answers.csv --eval groundedness contains \\
       --param contains.keyword=Paris --map output=answer
-  fi-async run answers.jsonl --eval groundedness --run nightly.db --out scores.jsonl
+  fi-async run answers.jsonl --eval groundedness --run nightly.db \\
+      --out scores.jsonl
   cat answers.jsonl | fi-async run - --eval is_json --backend local --json
 
 {EXIT_CODES}"""
@@ -43,7 +44,6 @@ Examples:
 Ctrl-C stops it (exit code 0). Exit code 3: the port is taken."""
 
 _REPORT = """\
-RUN is a run's file, or the .jsonl of fi-async run --out. \
 The page holds the inputs of its cases: show it to those who may read them.
 
 Examples:
@@ -95,12 +95,13 @@ Examples:
   fi-async templates --local --json"""
 
 _CONFIG = """\
-Flags go above the environment (FI_ASYNC_CONCURRENCY=32), and that above a file: fi-async.toml, or [tool.fi_async] in
+Flags go above the environment (FI_ASYNC_CONCURRENCY=32), and that above a file: fi-async.toml, or [tool.fi_async] in \
 pyproject.toml, the nearest from here up.
 
 Examples:
   fi-async config
   fi-async config --json"""
+
 _COMPARE = """\
 BEFORE and AFTER are runs: their files, or the .jsonl of fi-async run --out. A case of one is that of the other if \
 their ids are equal, or their inputs, whatever the judge. Shows which cases got worse or better; how much the mean \
@@ -113,7 +114,7 @@ Examples:
   fi-async compare old.jsonl new.jsonl --tolerance 0.05 --json"""
 
 _GATE = f"""\
-RUN is a run's file, or the .jsonl of fi-async run --out. Without --coverage, cases without a score may have \
+Without --coverage, cases without a score may have \
 had any, and the verdict must hold whatever it was. Quote conditions: the shell takes > for itself.
 
 Examples:
@@ -148,8 +149,8 @@ def execute(words: Sequence[str]) -> int:
         CycloptsError: It cannot be parsed.
         Exception: Whatever the command raises.
     """
-    # The parser takes a lone dash for an option.
-    code = _app()([STDIN if word == "-" else word for word in words])
+    # The parser takes a lone dash for an option, and so it is one but for the file of run.
+    code = _app()([STDIN if word == "-" and words[0] == "run" else word for word in words])
     return code if isinstance(code, int) else 0
 
 
@@ -164,6 +165,8 @@ def _app() -> App:
         exit_on_error=False,
         result_action="return_value",
         config=settings.apply,
+        console=terminal.stdout(),
+        suppress_keyboard_interrupt=False,
     )
     app.command(run, help_epilogue=_RUN)
     app.command(resume, help_epilogue=_RESUME)
@@ -284,7 +287,7 @@ def gate(run: Path, /, *, flags: GateFlags = _GATED) -> int:
     """Tell by the exit code whether a run is good enough.
 
     Args:
-        run: The run.
+        run: Its file, or the .jsonl of fi-async run --out.
         flags: See GateFlags.
     """
     from fi_async.cli.gate import gate_run  # noqa: PLC0415  # as above
@@ -312,7 +315,7 @@ def report(
     """Write a run as one HTML page that opens in any browser, offline, and print where it is.
 
     Args:
-        run: The run's file.
+        run: Its file, or the .jsonl of fi-async run --out.
         out: The page. Omitted: beside the run, under its name with .html.
     """
     from fi_async.cli.report import write_report  # noqa: PLC0415  # as above

@@ -5,20 +5,35 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
 from typing import Any, Final
 
+from fi_async import cases
+from fi_async._errors import instead
 from fi_async._models import Template
 from fi_async._settings import CLOUD_URL, LOCAL, OMITTED
-from fi_async.cases import instead
 from fi_async.cases.rows import Source
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import RunFlags
+from fi_async.cli.sources import STDIN
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.local import templates as local_templates
 from fi_async.protocol.inputs import ALIASES
 from fi_async.protocol.templates import Templates
 
 _KEYS: Final = ("FI_API_KEY", "FI_SECRET_KEY")
+
+
+def check_paths(flags: RunFlags) -> None:
+    """Return if no flag names stdin, which only the rows can come from.
+
+    Raises:
+        UsageError: One does.
+    """
+    for field in fields(flags):
+        if getattr(flags, field.name) == Path(STDIN):
+            raise UsageError(f"--{field.name.replace('_', '-')} -: name a file; stdout is /dev/stdout")
 
 
 def evaluator(backend: str, flags: RunFlags) -> AsyncEvaluator:
@@ -93,15 +108,14 @@ def eval_config(given: Sequence[str], names: Sequence[str], known: Mapping[str, 
     """Return the parameters as the client takes them: of the one template, or by template name.
 
     Raises:
-        UsageError: One is not KEY=VALUE, or its template or its name is not known.
+        UsageError: One is not KEY=VALUE, or given twice, or its template or its name is not known.
     """
     configs: dict[str, dict[str, Any]] = {}
-    for text in given:
-        key, value = _pair(text, "--param", "KEY=VALUE")
-        name, key = _owner(key, names)
+    for full, value in _pairs(given, "--param", "KEY=VALUE").items():
+        name, key = _owner(full, names)
         params = known[name].params if name in known else {}
         if params and key not in params:
-            raise UsageError(f"--param {text}: {name} has no parameter {key!r}{instead(key, params)}")
+            raise UsageError(f"--param {full}={value}: {name} has no parameter {key!r}{instead(key, params)}")
         configs.setdefault(name, {})[key] = _value(value)
     return (configs.get(names[0]) if len(names) == 1 else configs) or None
 
@@ -119,9 +133,9 @@ def mapping(given: Sequence[str], names: Sequence[str], known: Mapping[str, Temp
     """Return the column that each key is taken from.
 
     Raises:
-        UsageError: One is not KEY=COLUMN, or no template takes the key.
+        UsageError: One is not KEY=COLUMN, or given twice, or no template takes the key.
     """
-    mapped = dict(_pair(text, "--map", "KEY=COLUMN") for text in given)
+    mapped = _pairs(given, "--map", "KEY=COLUMN")
     if all(name in known and known[name].required_keys for name in names):
         keys = [key for template in known.values() for key in template.required_keys]
         accepted = {*keys, *(alias for key in keys for alias in ALIASES.get(key, ()))}
@@ -136,27 +150,22 @@ def constants(given: Sequence[str]) -> dict[str, Any]:
     """Return the keys that every case has, with their values: JSON, or else text.
 
     Raises:
-        UsageError: One is not KEY=VALUE.
+        UsageError: One is not KEY=VALUE, or given twice.
     """
-    return {key: _value(value) for key, value in (_pair(text, "--set", "KEY=VALUE") for text in given)}
+    return {key: _value(value) for key, value in _pairs(given, "--set", "KEY=VALUE").items()}
 
 
 def check_columns(source: Source, known: Mapping[str, Template]) -> None:
     """Return if the file has the columns that are asked for.
 
     Raises:
-        UsageError: It lacks one that a key is taken from, or, as a CSV, one for a key that a template requires.
+        ConfigurationError: It lacks one that a key is taken from.
+        UsageError: It has a header, and lacks one for a key that a template requires.
     """
-    columns, shape = source.table.columns(), source.shape
-    if columns is None:
+    columns = cases.check_columns(source, _as_flag)
+    if columns is None or not source.table.has_header:
         return
-    for key, column in shape.wanted().items():
-        if column not in columns:
-            flag = f"--id {column}" if key is None else f"--map {key}={column}"
-            raise UsageError(f"{flag}: {source.name} has no column {column!r}{instead(column, columns)}")
-    if not source.table.has_header:
-        return
-    keys = {*columns, *shape.mapping, *shape.constants}
+    keys = {*columns, *source.shape.mapping, *source.shape.constants}
     for template in known.values():
         for key in template.required_keys:
             if keys.isdisjoint((key, *ALIASES.get(key, ()))):
@@ -166,11 +175,20 @@ def check_columns(source: Source, known: Mapping[str, Template]) -> None:
                 )
 
 
-def _pair(text: str, flag: str, shape: str) -> tuple[str, str]:
-    key, sign, value = text.partition("=")
-    if not sign or not key:
-        raise UsageError(f"{flag} {text}: write it as {shape}")
-    return key, value
+def _as_flag(key: str | None, column: str) -> str:
+    return f"--id {column}" if key is None else f"--map {key}={column}"
+
+
+def _pairs(given: Sequence[str], flag: str, shape: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in given:
+        key, sign, value = text.partition("=")
+        if not sign or not key:
+            raise UsageError(f"{flag} {text}: write it as {shape}")
+        if key in found:
+            raise UsageError(f"{flag} {text}: {key} is {found[key]!r} already: leave one out")
+        found[key] = value
+    return found
 
 
 def _value(text: str) -> Any:

@@ -13,9 +13,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from fi_async._errors import instead
 from fi_async.cli import errors, terminal
+from fi_async.cli.errors import UsageError
 from fi_async.cli.options import CompareFlags
-from fi_async.cli.report import check_page
+from fi_async.cli.sinks import check_output
 from fi_async.runs import compare_html
 from fi_async.runs.compare import Comparison, TemplateComparison, compare
 from fi_async.runs.loading import load, outcomes_of
@@ -33,7 +35,7 @@ def compare_runs(before: Path, after: Path, flags: CompareFlags) -> int:
 
     Raises:
         ConfigurationError: One is no run.
-        UsageError: The page cannot be where it is to be.
+        UsageError: A flag names a template that neither has, or the page cannot be where it is to be.
         OSError: It cannot be written.
     """
     with load(before) as one, load(after) as other:
@@ -45,14 +47,21 @@ def compare_runs(before: Path, after: Path, flags: CompareFlags) -> int:
             lower_is_better=flags.lower_is_better or (),
             confidence=flags.confidence,
         )
+        _check_lower(flags.lower_is_better or (), [each.template for each in found.templates])
         if flags.html is not None:
-            check_page("--html", flags.html, before, after)
+            check_output("--html", flags.html, before, after)
             compare_html.write(flags.html, found, one, other)
     if flags.json:
         print(json.dumps({"before": str(before), "after": str(after), **found.as_dict()}, indent=2))
     else:
         _show(found, str(before), str(after))
     return errors.DONE
+
+
+def _check_lower(names: Sequence[str], templates: Sequence[str]) -> None:
+    for name in names:
+        if name not in templates:
+            raise UsageError(f"--lower-is-better {name}: the runs have no such template{instead(name, templates)}")
 
 
 def _show(found: Comparison, before: str, after: str) -> None:

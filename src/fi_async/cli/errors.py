@@ -70,7 +70,7 @@ def explain(error: BaseException) -> tuple[int, str]:
     if isinstance(error, UsageError | ConfigurationError):
         return USAGE, str(error)
     if isinstance(error, NotFoundError) and error.status is None:  # a template's name, looked up by us
-        return USAGE, str(error)
+        return USAGE, f"{error} (fi-async templates lists all)"
     return IMPOSSIBLE, _of_trouble(error)
 
 

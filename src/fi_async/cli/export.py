@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fi_async._errors import JournalError
 from fi_async.cli import errors
-from fi_async.cli.errors import UsageError
+from fi_async.cli.kept import check_run
 from fi_async.cli.sinks import Sink
 from fi_async.runs.records import Record
 from fi_async.runs.salvage import Salvage
@@ -22,8 +22,7 @@ def export_run(run: Path, out: Path) -> int:
         UsageError, ConfigurationError: There is no such run, or the file cannot be written so.
         JournalError: It is no run's file, or nothing of it can be read.
     """
-    if not run.is_file():
-        raise UsageError(f"{run}: no such file")
+    check_run(run)
     try:
         with open_view(run) as view:
             written = _write(view.records(), run, out)

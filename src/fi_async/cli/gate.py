@@ -15,8 +15,9 @@ from fi_async._models import Outcome
 from fi_async.cli import errors, terminal
 from fi_async.cli.ci import write_junit, write_step_summary
 from fi_async.cli.errors import UsageError
-from fi_async.cli.options import GateFlags
-from fi_async.runs.conditions import parse
+from fi_async.cli.options import GateFlags, refuse
+from fi_async.cli.sinks import check_output
+from fi_async.runs.conditions import Condition, check_share, check_template, parse
 from fi_async.runs.gate import Asked, Gate, Verdict, gate
 from fi_async.runs.loading import load, outcomes_of
 from fi_async.runs.marks import Mark, mark, read_baseline, write_baseline
@@ -24,6 +25,7 @@ from fi_async.runs.samples import Sample, samples
 
 _SHOWN: Final = 5
 _STYLES: Final = {Verdict.PASSED: "green", Verdict.BELOW: "red"}
+_OF_BASELINES: Final = ("max_regressions", "tolerance", "by")
 _CODES: Final = {
     Verdict.PASSED: errors.DONE,
     Verdict.BELOW: errors.BELOW,
@@ -39,17 +41,28 @@ def gate_run(path: Path, flags: GateFlags) -> int:
         UsageError, ConfigurationError: It cannot be meant so, or it is no run.
     """
     asked = _asked(flags)
+    for flag, output in (("--write-baseline", flags.write_baseline), ("--junit", flags.junit)):
+        if output is not None:
+            check_output(flag, output, path)
     with load(path) as run:
         outcomes, info, pending = list(outcomes_of(run)), run.info, run.pending
     marks = [mark(each) for each in outcomes]
-    if flags.min or flags.coverage is not None or flags.baseline:
-        found = _judged(asked, samples(outcomes, info.templates, pending), outcomes, marks, flags)
-        _report(found, str(path), flags)
-    else:
-        found = Gate(())
+    counted = samples(outcomes, info.templates, pending)
+    _check_bounds(asked.conditions, counted)
+    baseline = None if flags.baseline is None else _baseline(flags.baseline)
+    found = gate(asked, counted, marks=marks, baseline=baseline, trouble=trouble_of(outcomes))
+    _report(found, str(path), flags)
     if flags.write_baseline and found.verdict is Verdict.PASSED:
         write_baseline(flags.write_baseline, marks)
     return exit_code(found)
+
+
+def _check_bounds(conditions: Sequence[Condition], found: Mapping[str, Sample]) -> None:
+    for condition in conditions:
+        check_template(condition, found)
+        _, metric = found[condition.template].metric(condition.metric)
+        if metric.n and metric.verdicts:
+            check_share(condition)
 
 
 def exit_code(found: Gate) -> int:
@@ -60,8 +73,8 @@ def exit_code(found: Gate) -> int:
 def _asked(flags: GateFlags) -> Asked:
     if not (flags.min or flags.coverage is not None or flags.baseline or flags.write_baseline):
         raise UsageError("nothing to check: give --min, --coverage or --baseline, such as --min 'groundedness>=0.9'")
-    if flags.max_regressions is not None and flags.baseline is None:
-        raise UsageError("--max-regressions compares with a baseline: give --baseline PATH")
+    if flags.baseline is None:
+        refuse(flags, _OF_BASELINES, "is of what is worse than a baseline: give --baseline PATH too")
     return Asked(
         conditions=[parse(text) for text in flags.min or ()],
         coverage=flags.coverage,
@@ -72,25 +85,7 @@ def _asked(flags: GateFlags) -> Asked:
     )
 
 
-def _judged(
-    asked: Asked,
-    found: Mapping[str, Sample],
-    outcomes: Sequence[Outcome],
-    marks: Sequence[Mark],
-    flags: GateFlags,
-) -> Gate:
-    return gate(
-        asked,
-        found,
-        marks=marks,
-        baseline=None if flags.baseline is None else _baseline(flags),
-        trouble=trouble_of(outcomes),
-    )
-
-
-def _baseline(flags: GateFlags) -> list[Mark]:
-    path = flags.baseline
-    assert path is not None  # noqa: S101  # asked for where there is one
+def _baseline(path: Path) -> list[Mark]:
     if path.suffix.lower() == ".json" and path.is_file():
         return read_baseline(path)
     with load(path) as run:
@@ -126,8 +121,9 @@ def show(found: Gate) -> None:
         if check.cases:
             said.append(f"\n{listed(check.cases)}", style="dim")
         table.add_row(verdict, Text(check.name), said)
-    console.print(table)
-    console.print()
+    if found.checks:
+        console.print(table)
+        console.print()
     if found.estimates:
         console.print(
             Text(f"{', '.join(found.estimates)}: lexical estimates, not the platform's judge", style="yellow")

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 
-from fi_async._models import Outcome
+from fi_async._models import Outcome, Template
 from fi_async.cases.rows import Row, Source
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import RunFlags
-from fi_async.runs.conditions import check_template, parse
+from fi_async.runs.conditions import check_share, check_template, parse
 from fi_async.runs.gate import Asked, Gate, gate
 from fi_async.runs.samples import Sample
 from fi_async.runs.sequential import Watch
 
 
-def _asked(flags: RunFlags, templates: Sequence[str]) -> Asked | None:
+def _asked(flags: RunFlags, templates: Sequence[str], known: Mapping[str, Template]) -> Asked | None:
     """Return what a run is to reach; None if nothing is asked of it.
 
     Raises:
@@ -24,6 +24,8 @@ def _asked(flags: RunFlags, templates: Sequence[str]) -> Asked | None:
     conditions = [parse(text) for text in flags.min or ()]
     for condition in conditions:
         check_template(condition, templates)
+        if condition.template in known and known[condition.template].output_type == "Pass/Fail":
+            check_share(condition)
     wanted = bool(conditions) or flags.coverage is not None
     if flags.fail_fast and not wanted:
         raise UsageError("--fail-fast stops at a verdict: give --min or --coverage")
@@ -61,13 +63,19 @@ class Judge:
         return gate(self._asked, self._samples, trouble=trouble)
 
 
-def judge_of(flags: RunFlags, templates: Sequence[str], source: Source) -> Judge | None:
+def judge_of(flags: RunFlags, templates: Sequence[str], known: Mapping[str, Template], source: Source) -> Judge | None:
     """Return who judges a run; None if nothing is asked of it.
+
+    Args:
+        flags: Of the command.
+        templates: The names of the run's templates.
+        known: The facts of those that need no request.
+        source: The rows.
 
     Raises:
         UsageError, ConfigurationError: It cannot be meant so, or it is to stop early and the rows cannot be counted.
     """
-    asked = _asked(flags, templates)
+    asked = _asked(flags, templates, known)
     if asked is None or not flags.fail_fast:
         return Judge(asked, templates, None) if asked else None
     rows = source.count()

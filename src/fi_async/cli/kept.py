@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
 from fi_async._settings import Retried, RunFile
+from fi_async.cases.files import json_files
 from fi_async.cases.rows import Source
 from fi_async.cli.errors import UsageError
-from fi_async.cli.options import RunFlags
+from fi_async.cli.options import RunFlags, refuse
 from fi_async.cli.sources import STDIN
+from fi_async.runs.loading import LINES
+from fi_async.runs.schema import is_run
 
 _OF_ONE_COMMAND: Final = ("run", "out", "json", "no_progress")
+_OF_KEPT_RUNS: Final = ("reuse", "duplicates", "drain")
 _PATHS: Final = ("shared_budget", "reuse")
 
 
@@ -65,6 +69,18 @@ class Stored:
         return RunFlags(**{**kept, **given})
 
 
+def check_run(run: Path) -> None:
+    """Return if there is a file that may be a run's.
+
+    Raises:
+        UsageError: There is none, or it holds lines of outcomes: they do not say how a run stands.
+    """
+    if not run.is_file():
+        raise UsageError(f"{run}: {'a directory, not a file' if run.is_dir() else 'no such file'}")
+    if run.suffix.lower() in LINES and not is_run(run):
+        raise UsageError(f"{run}: no run's file: give that of fi-async run --run PATH")
+
+
 def stored(file: str, flags: RunFlags, backend: str, source: Source) -> Stored:
     """Return what the file of a run is to keep of a command line. Only its paths are changed: to absolute ones."""
     rows = source.count()
@@ -81,16 +97,19 @@ def stored(file: str, flags: RunFlags, backend: str, source: Source) -> Stored:
     )
 
 
-def run_file_of(flags: RunFlags, keeps: Stored, retry: Sequence[Retried] = ()) -> RunFile | None:
+def run_file_of(flags: RunFlags, keeps: Callable[[], Stored], retry: Sequence[Retried] = ()) -> RunFile | None:
     """Return the file that keeps a run; None if none was asked for.
+
+    Args:
+        flags: Of the command.
+        keeps: Returns what the file keeps of it: only a run that is kept has its rows counted before it begins.
+        retry: As of RunFile.
 
     Raises:
         UsageError: A flag needs one, or goes with none.
     """
     if flags.run is None:
-        if flags.reuse is not None or flags.duplicates != "once":
-            flag = "--duplicates" if flags.reuse is None else "--reuse"
-            raise UsageError(f"{flag} is of runs that a file keeps: give --run PATH too")
+        refuse(flags, _OF_KEPT_RUNS, "is of runs that a file keeps: give --run PATH too")
         return None
     if flags.error_rate is not None:
         raise UsageError("--error-rate takes the rows in random order, and --run keeps them in theirs: leave one out")
@@ -100,7 +119,7 @@ def run_file_of(flags: RunFlags, keeps: Stored, retry: Sequence[Retried] = ()) -
         duplicates=flags.duplicates,
         reuse=flags.reuse,
         drain=flags.drain,
-        source=keeps.as_dict(),
+        source=keeps().as_dict(),
     )
 
 
@@ -111,9 +130,5 @@ def command(name: str, *words: str | Path) -> str:
 
 def _stamp(file: str) -> list[int]:
     path = Path(file)
-    found = [each.stat() for each in (path, *_files(path)) if each.exists()]
+    found = [each.stat() for each in (path, *json_files(path)) if each.exists()]
     return [sum(each.st_size for each in found), max(each.st_mtime_ns for each in found)]
-
-
-def _files(path: Path) -> Iterable[Path]:
-    return path.glob("*.json") if path.is_dir() else ()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter, validators
 
 from fi_async._settings import RunOptions
+from fi_async.cli.errors import UsageError
 
 _POSITIVE = validators.Number(gt=0)
 _FROM_ONE = validators.Number(gte=1)
@@ -27,6 +29,17 @@ def _short(value: object) -> str:
     return f"{value:g}"
 
 
+def refuse(flags: RunFlags | GateFlags, names: Collection[str], because: str) -> None:
+    """Return if none of these flags was given.
+
+    Raises:
+        UsageError: One was.
+    """
+    for each in fields(flags):
+        if each.name in names and getattr(flags, each.name) != each.default:
+            raise UsageError(f"--{each.name.replace('_', '-')} {because}")
+
+
 Several = Parameter(consume_multiple=(1, 1_000_000), negative="")
 Flag = Parameter(negative="", show_default=False)
 Minima = Annotated[list[str] | None, Several, Parameter(metavar="CONDITION...")]
@@ -42,7 +55,7 @@ class RunFlags:
         evals: Templates to evaluate each row under, one or several.
         model: The judge, such as turing_small.
         concurrency: Requests under way at once; auto finds how many the server can do with.
-    out: Write every outcome to this file as it comes: .csv, .parquet, .sqlite, or else one JSON object a line.
+        out: Write every outcome to this file as it comes: .csv, .parquet, .sqlite, or else one JSON object a line.
         backend: Who evaluates. Omitted: cloud if FI_API_KEY and FI_SECRET_KEY are set, else local.
         timeout: Seconds that one case may take: 600, and less once it is known how long others take.
         on_ambiguous: Whether to send again what was sent and got no reply: it may have been evaluated, and paid.
@@ -54,9 +67,9 @@ class RunFlags:
         constants: Give every case this key; values are JSON, or else text.
         id_column: The column that comes back as the outcome's id; it is no input.
         limit: Read so many rows, and no more.
-        shared_budget: Be paced together with all runs of this key pair that name this file; made if missing.
         sample: Evaluate so many of these, drawn at random, in their order.
         seed: Of that draw: the same seed draws the same rows.
+        shared_budget: Be paced together with all runs of this key pair that name this file; made if missing.
         min: What the scores must reach, such as 'groundedness>=0.9': see fi-async gate --help.
         coverage: The share of cases that must have a score; the others are let go.
         fail_fast: Stop as soon as the verdict of --min and --coverage is certain.
@@ -64,32 +77,32 @@ class RunFlags:
         run: Keep the run in this file: the same command again, or fi-async resume, goes on where it stopped.
         reuse: Take the results of other runs for equal work: their files, as a quoted pattern such as 'runs/*.db'.
         duplicates: Evaluate equal rows once, or refuse the second.
-        drain: Seconds that requests under way may take to their end when the run is stopped.
+        drain: Seconds that requests under way may take to their end when a run with --run is stopped.
         no_progress: Show no progress.
-        json: Print the summary as one JSON object.
+        json: Print the summary, or the plan of --dry-run, as one JSON object.
         dry_run: Evaluate nothing: print what the run would take, and which rows cannot be sent.
     """
 
     evals: Annotated[list[str], Several, Parameter(name="--eval", metavar="NAME...")]
     model: Annotated[str | None, Parameter(metavar="NAME")] = None
-    concurrency: Annotated[int | Literal["auto"], Parameter(metavar="auto|N", validator=_from_one)] = (
-        _AS_SET.concurrency
-    )
+    concurrency: Annotated[
+        int | Literal["auto"], Parameter(metavar="auto|N", validator=_from_one, show_choices=False)
+    ] = _AS_SET.concurrency
     out: Annotated[Path | None, Parameter(metavar="PATH")] = None
     backend: Literal["cloud", "local"] | None = None
     timeout: Annotated[float | None, Parameter(metavar="SECONDS", validator=_POSITIVE)] = None
     on_ambiguous: Literal["resubmit", "fail"] = _AS_SET.on_ambiguous
     on_stalled: Literal["resubmit", "fail", "wait"] = _AS_SET.on_stalled
-    max_retries: Annotated[int, Parameter(metavar="N", validator=validators.Number(gte=0))] = _AS_SET.max_retries
+    max_retries: Annotated[int, Parameter(metavar="N", validator=_FROM_ZERO)] = _AS_SET.max_retries
     strategy: Literal["auto", "sync", "async"] = _AS_SET.strategy
     param: Annotated[list[str] | None, Several, Parameter(metavar="KEY=VALUE...")] = None
     mapping: Annotated[list[str] | None, Several, Parameter(name="--map", metavar="KEY=COLUMN...")] = None
     constants: Annotated[list[str] | None, Several, Parameter(name="--set", metavar="KEY=VALUE...")] = None
     id_column: Annotated[str, Parameter(name="--id", metavar="COLUMN")] = "id"
     limit: Annotated[int | None, Parameter(metavar="N", validator=_FROM_ONE)] = None
-    shared_budget: Annotated[Path | None, Parameter(metavar="PATH")] = None
     sample: Annotated[int | None, Parameter(metavar="N", validator=_FROM_ONE)] = None
     seed: Annotated[int, Parameter(metavar="N")] = 0
+    shared_budget: Annotated[Path | None, Parameter(metavar="PATH")] = None
     min: Minima = None
     coverage: Annotated[float | None, Parameter(metavar="SHARE", validator=_SHARE)] = None
     fail_fast: Annotated[bool, Flag] = False
@@ -139,12 +152,10 @@ class ServeFlags:
         key: A key pair it knows, all others being refused. Omitted: it takes any.
     """
 
-    host: str = "127.0.0.1"
+    host: Annotated[str, Parameter(metavar="ADDRESS")] = "127.0.0.1"
     port: Annotated[int, Parameter(metavar="N", validator=validators.Number(gte=0, lte=65535))] = 8100
     latency: Annotated[str, Parameter(metavar="SECONDS")] = "0"
-    overhead: Annotated[
-        float, Parameter(metavar="SECONDS", validator=validators.Number(gte=0), show_default=_short)
-    ] = 0.0
+    overhead: Annotated[float, Parameter(metavar="SECONDS", validator=_FROM_ZERO, show_default=_short)] = 0.0
     capacity: Annotated[int | None, Parameter(metavar="N", validator=_FROM_ONE)] = None
     requests: Annotated[str | None, Parameter(metavar="QUOTA")] = None
     evaluations: Annotated[list[str] | None, Several, Parameter(metavar="QUOTA...")] = None
@@ -164,7 +175,7 @@ class CompareFlags:
         by: What makes two cases the same. Omitted: id if every case has one of its own, else inputs.
         tolerance: Scores that differ by no more than this are a tie.
         lower_is_better: Templates whose score is the better the lower.
-        confidence: Of the intervals.
+        confidence: How probably an interval holds what it is about.
         html: Write a page too, with every case that changed and what it was; it opens offline.
         json: Print JSON, with every case that changed.
     """

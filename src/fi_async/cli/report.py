@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fi_async.cli import errors
-from fi_async.cli.errors import UsageError
+from fi_async.cli.sinks import check_output
 from fi_async.runs import html
 from fi_async.runs.loading import load
 
@@ -19,20 +19,7 @@ def write_report(run: Path, out: Path | None) -> int:
     """
     with load(run) as view:
         page = out or run.with_suffix(".html")
-        check_page("--out", page, run)
+        check_output("--out", page, run)
         html.write(page, view.info, view.records(), view.pending)
     print(page)
     return errors.DONE
-
-
-def check_page(flag: str, page: Path, *runs: Path) -> None:
-    """Return quietly if a page of these runs may be written there.
-
-    Raises:
-        UsageError: It is a directory, or in none, or one of the runs.
-    """
-    if page.is_dir() or not page.parent.is_dir():
-        what = "it is a directory" if page.is_dir() else f"there is no directory {page.parent}"
-        raise UsageError(f"{flag} {page}: {what}")
-    if page.exists() and any(page.samefile(run) for run in runs):
-        raise UsageError(f"{flag} {page}: that is the run")

@@ -12,7 +12,7 @@ from fi_async._settings import LOCAL, Retried
 from fi_async.cases.rows import Shape, Source
 from fi_async.cli import asked, errors
 from fi_async.cli.errors import UsageError
-from fi_async.cli.kept import Stored
+from fi_async.cli.kept import Stored, check_run
 from fi_async.cli.options import ResumeFlags
 from fi_async.cli.run import carry_out, plan_of
 from fi_async.cli.sources import STDIN
@@ -35,8 +35,7 @@ def resume_run(run: Path, flags: ResumeFlags, retry: Sequence[Retried] = ()) -> 
         JournalError: Its file cannot be used.
         FiAsyncError, OSError: As of `fi-async run`.
     """
-    if not run.is_file():
-        raise UsageError(f"{run}: no such file")
+    check_run(run)
     with open_view(run) as view:
         stored = Stored.of(view.info.source)
         if stored.flags is None:

@@ -77,9 +77,10 @@ def run_file(file: str, flags: RunFlags) -> int:
         UsageError, ConfigurationError, NotFoundError: It cannot be meant so.
         ImpossibleError, FiAsyncError, OSError: It could not be done, or not to its end.
     """
+    asked.check_paths(flags)
     plan = plan_of(file, flags)
     if flags.dry_run:
-        return _print_plan(asyncio.run(_dry_run(plan)), as_json=flags.json)
+        return _print_plan(asyncio.run(_dry_run(plan)), plan.source.name, as_json=flags.json)
     return carry_out(plan, flags)
 
 
@@ -88,13 +89,13 @@ def carry_out(plan: Plan, flags: RunFlags) -> int:
     totals = Totals(plan.templates)
     began = monotonic()
     trouble: BaseException | None = None
-    with Sink(flags.out, plan.source.path, flags.run) as sink:
-        if asked.is_fallback(flags.backend):
-            print(_FALLBACK, file=sys.stderr)
-        try:
+    try:
+        with Sink(flags.out, plan.source.path, flags.run) as sink:
+            if asked.is_fallback(flags.backend):
+                print(_FALLBACK, file=sys.stderr)
             stopping.run(_evaluate(plan, totals, sink), None if plan.kept is None else _stopping(plan.kept))
-        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the summary comes first
-            trouble = error
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the summary comes first
+        trouble = error
     verdict = plan.judge.verdict(_trouble(totals)) if plan.judge and trouble is None else None
     if totals.scored or (totals.done and not isinstance(trouble, Exception)):
         _print_summary(totals, monotonic() - began, verdict, as_json=flags.json)
@@ -147,9 +148,9 @@ def plan_of(
         source=source,
         patience=_MOST_UNREACHABLE if flags.concurrency == "auto" else min(flags.concurrency, _MOST_UNREACHABLE),
         shows_progress=not flags.no_progress,
-        judge=judge_of(flags, names, source),
+        judge=judge_of(flags, names, known, source),
         shuffled=flags.error_rate is not None,
-        kept=run_file_of(flags, keeps or stored(file, flags, backend, source), retry),
+        kept=run_file_of(flags, lambda: keeps or stored(file, flags, backend, source), retry),
     )
 
 
@@ -159,7 +160,9 @@ async def _dry_run(plan: Plan) -> RunPlan:
         return await ev.plan(cases, plan.templates, eval_config=plan.config)
 
 
-def _print_plan(plan: RunPlan, *, as_json: bool) -> int:
+def _print_plan(plan: RunPlan, source: str, *, as_json: bool) -> int:
+    if not plan.cases:
+        raise _no_rows(source)
     print(json.dumps(plan.as_dict(), indent=2) if as_json else plan)
     return errors.INCOMPLETE if plan.invalid else errors.DONE
 
@@ -188,7 +191,11 @@ async def _evaluate(plan: Plan, totals: Totals, sink: Sink) -> None:
         later = f"; when it can be reached: {command('retry', os.fspath(plan.kept.path))} --failed" if plan.kept else ""
         raise ImpossibleError(f"no request reached {asked.base_url()}: {totals.unreachable_because}{later}")
     if not totals.done:
-        raise UsageError(f"{plan.source.name} holds no rows: there is nothing to evaluate")
+        raise _no_rows(plan.source.name)
+
+
+def _no_rows(source: str) -> UsageError:
+    return UsageError(f"{source} holds no rows: there is nothing to evaluate")
 
 
 def _cases(plan: Plan) -> tuple[Cases, Sequence[int] | None]:

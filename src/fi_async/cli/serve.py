@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from rich.text import Text
 
 from fi_async.cli import errors, terminal
 from fi_async.cli.errors import ImpossibleError, UsageError
@@ -31,7 +34,10 @@ def serve_local(flags: ServeFlags) -> int:
         switches = parse_switches(_changes(flags, keys))
     except ValueError as error:
         raise UsageError(str(error)) from None
-    backend = LocalBackend(switches, store=flags.store)
+    try:
+        backend = LocalBackend(switches, store=flags.store)
+    except sqlite3.Error as error:
+        raise UsageError(f"--store {flags.store}: {error}") from error
     try:
         serve(backend, flags.host, flags.port, on_started=lambda url: _tell(url, keys), grace=_GRACE)
     except KeyboardInterrupt:
@@ -72,9 +78,9 @@ def _tell(url: str, keys: Mapping[str, str]) -> None:
     for anywhere, here in _ANY_ADDRESS.items():
         url = url.replace(f"{anywhere}:", f"{here}:")
     console = terminal.stdout()
-    console.print(f"Listening at [bold]{url}[/] (Ctrl-C stops it). To use it:\n")
+    console.print(Text.assemble("Listening at ", (url, "bold"), " (Ctrl-C stops it). To use it:\n"))
     for name, value in (("FI_BASE_URL", url), ("FI_API_KEY", key), ("FI_SECRET_KEY", secret)):
-        console.print(f"  export {name}={value}", soft_wrap=True, markup=False)
+        console.print(f"  export {name}={value}", soft_wrap=True)
     console.file.flush()
 
 

@@ -6,6 +6,8 @@ import csv
 import json
 import sqlite3
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -13,13 +15,32 @@ from typing import Any, Final, Self
 from fi_async._extras import need
 from fi_async._models import Outcome
 from fi_async._shapes import COLUMNS, flat
-from fi_async.cli.errors import UsageError
+from fi_async.cli.errors import ImpossibleError, UsageError
 from fi_async.runs.schema import is_run
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, default=str)
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _ROWS_OF_A_GROUP: Final = 1000
+_RUN: Final = "that is the file of a run, which keeps more than its outcomes"
 _SQL_TYPES: Final = {int: "INTEGER", float: "REAL", bool: "INTEGER", str: "TEXT"}
+
+
+def check_output(flag: str, path: Path, *inputs: Path) -> None:
+    """Return if a file may be written there, or replaced, by a command that reads these inputs.
+
+    Raises:
+        UsageError: It is a directory, or in none; one of the inputs, or among the files of one; or a run's file.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        what = "it is a directory" if path.is_dir() else f"there is no directory {path.parent}"
+        raise UsageError(f"{flag} {path}: {what}")
+    for each in inputs:
+        if path.exists() and each.exists() and path.samefile(each):
+            raise UsageError(f"{flag} {path}: that is the input")
+        if each.is_dir() and path.suffix == ".json" and path.parent.samefile(each):
+            raise UsageError(f"{flag} {path}: the .json files there are the input: name another place or extension")
+    if path.is_file() and is_run(path):
+        raise UsageError(f"{flag} {path}: {_RUN}")
 
 
 class Sink:
@@ -36,20 +57,19 @@ class Sink:
         UsageError: The path is that of the input or of a run, a directory, or in a directory that does not exist; or
             what is there is no database.
         ConfigurationError: The format needs a library that is not installed.
+        ImpossibleError: It cannot be opened, as `write` and leaving raise where it cannot be written.
     """
 
     def __init__(self, path: Path | None, source: Path | None = None, run: Path | None = None) -> None:
+        self._path = path
         self._writer: Writer | None = None
         if path is None:
             return
-        if path.is_dir() or not path.parent.is_dir():
-            what = "it is a directory" if path.is_dir() else f"there is no directory {path.parent}"
-            raise UsageError(f"--out {path}: {what}")
-        if source is not None and path.exists() and source.exists() and path.samefile(source):
-            raise UsageError(f"--out {path}: that is the file the rows come from")
-        if (run is not None and path.resolve() == run.resolve()) or (path.is_file() and is_run(path)):
-            raise UsageError(f"--out {path}: that is the file of a run, which keeps more than its outcomes")
-        self._writer = _WRITERS.get(path.suffix.lower(), Jsonl)(path)
+        if run is not None and path.resolve() == run.resolve():
+            raise UsageError(f"--out {path}: {_RUN}")
+        check_output("--out", path, *([] if source is None else [source]))
+        with self._explained():
+            self._writer = _WRITERS.get(path.suffix.lower(), Jsonl)(path)
 
     def __enter__(self) -> Self:
         return self
@@ -57,13 +77,30 @@ class Sink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._writer is not None:
-            self._writer.close()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with self._explained():
+                writer.close()
 
     def write(self, outcome: Outcome) -> None:
         """Write one outcome."""
         if self._writer is not None:
-            self._writer.write(outcome.to_dict())
+            with self._explained():
+                self._writer.write(outcome.to_dict())
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Name the file in what goes wrong with it, and leave it as it is then."""
+        try:
+            yield
+        except BrokenPipeError:
+            raise  # nothing is wrong with a pipe that its reader has left
+        except (OSError, sqlite3.Error) as error:
+            writer, self._writer = self._writer, None
+            if writer is not None:
+                with suppress(Exception):  # of a file that is half written, there is nothing to add
+                    writer.close()
+            raise ImpossibleError(f"--out {self._path}: {getattr(error, 'strerror', None) or error}") from error
 
 
 class Writer(ABC):
@@ -139,14 +176,16 @@ class Parquet(Writer):
         self._schema = self._arrow.schema(
             [(name, getattr(self._arrow, kinds[kind])()) for name, kind in COLUMNS.items()]
         )
-        self._path = path
+        self._stream = path.open("ab")
         self._file: Any = None
         self._rows: list[dict[str, Any]] = []
 
     def write(self, outcome: dict[str, Any]) -> None:
         """Keep a row, and write a group of them when it is full."""
         if self._file is None:
-            self._file = self._parquet.ParquetWriter(self._path, self._schema)
+            self._stream.seek(0)
+            self._stream.truncate()
+            self._file = self._parquet.ParquetWriter(self._stream, self._schema)
         self._rows.append(flat(outcome))
         if len(self._rows) >= _ROWS_OF_A_GROUP:
             self._write_group()
@@ -157,10 +196,11 @@ class Parquet(Writer):
 
     def close(self) -> None:
         """Write what is left, and the footer."""
-        if self._file is not None:
-            if self._rows:
-                self._write_group()
-            self._file.close()
+        with self._stream:
+            if self._file is not None:
+                if self._rows:
+                    self._write_group()
+                self._file.close()
 
 
 class Sqlite(Writer):

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Final
 from fi_async import cases
 from fi_async.cases.files import Jsonl
 from fi_async.cases.rows import Shape, Source
+from fi_async.cli.errors import UsageError
 from fi_async.cli.options import RunFlags
 
 STDIN: Final = "<stdin>"
@@ -31,6 +32,8 @@ def source_of(
 
 
 def _stdin() -> BinaryIO:
+    if sys.stdin is None:
+        raise UsageError("stdin is closed: name a file instead of -")
     try:
         # Not sys.stdin's own buffer: a thread that waits in it would keep Python from ending.
         return open(sys.stdin.fileno(), "rb", closefd=False)

@@ -18,7 +18,7 @@ from rich.text import Text
 from fi_async._errors import JournalError
 from fi_async.cli import errors, terminal
 from fi_async.cli.errors import UsageError
-from fi_async.cli.kept import Stored
+from fi_async.cli.kept import Stored, check_run
 from fi_async.progress.displays import clock
 from fi_async.runs.journal import is_being_written
 from fi_async.runs.schema import is_run
@@ -140,8 +140,7 @@ def show_status(run: Path, *, as_json: bool, watch: bool) -> int:
         UsageError: There is no such run.
         JournalError: Its file cannot be read.
     """
-    if not run.is_file():
-        raise UsageError(f"{run}: no such file")
+    check_run(run)
     looks = _looks(run) if watch else iter([standing_of(run, time.time())])
     if as_json:
         for each in looks:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from fi_async._models import Origin, Outcome, OutcomeStatus
 from fi_async._report import Counts
+from fi_async.cli import terminal
 from fi_async.cli.results import cause_of, never_left, place_of
 
 if TYPE_CHECKING:
@@ -209,8 +210,8 @@ def _causes(totals: Totals) -> Table:
     table.add_column(overflow="fold")
     for cause, count in totals.causes.most_common(_SHOWN_CAUSES):
         kind, message = cause
-        first = (f" (first: {totals.first[cause]})", "dim")
-        table.add_row(f"{count:,} x", Text.assemble((kind, "red"), f": {message}", first))
+        first = (f" (first: {terminal.printable(totals.first[cause])})", "dim")
+        table.add_row(f"{count:,} x", Text.assemble((kind, "red"), f": {terminal.printable(message)}", first))
     if (more := len(totals.causes) - _SHOWN_CAUSES) > 0:
         table.add_row("", Text(f"and {more} more", style="dim"))
     return table

@@ -14,13 +14,8 @@ class _Plain(Console):
 
 
 def stdout() -> Console:
-    """Return a console for results: no colours but ours."""
-    return _Plain(highlight=False)
-
-
-def stderr() -> Console:
-    """Return a console for what is said meanwhile."""
-    return _Plain(stderr=True, highlight=False)
+    """Return a console for results: no colours but ours, and names as they are, also [red].db."""
+    return _Plain(highlight=False, markup=False, emoji=False)
 
 
 def printable(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from operator import ge, gt, le, lt
 from typing import Final
 
-from fi_async._errors import ConfigurationError
+from fi_async._errors import ConfigurationError, instead
 from fi_async.runs.samples import MetricName
 from fi_async.runs.statistics import Interval
 
@@ -69,11 +68,23 @@ def parse(text: str) -> Condition:
     if operator not in _OPERATORS:
         raise ConfigurationError(f"--min {text}: {operator} is no bound; there are >=, >, <= and <")
     suffix = next((suffix for suffix in _METRICS if subject.endswith(suffix)), "")
-    metric = _METRICS.get(suffix)
-    bound = _number(text, found["number"])
-    if metric == "pass_rate" and not 0 <= bound <= 1:
-        raise ConfigurationError(f"--min {text}: a pass rate is from 0 to 1{_as_share(bound)}")
-    return Condition(subject.removesuffix(suffix), metric, operator, bound)
+    condition = Condition(subject.removesuffix(suffix), _METRICS.get(suffix), operator, _number(text, found["number"]))
+    if condition.metric == "pass_rate":
+        check_share(condition)
+    return condition
+
+
+def check_share(condition: Condition) -> None:
+    """Return if the bound is one for what passes of all: for a template of verdicts.
+
+    Raises:
+        ConfigurationError: It is beyond 0 and 1, and no run could ever meet it, or miss it.
+    """
+    bound = condition.bound
+    if not 0 <= bound <= 1:
+        hint = f": write {bound / 100:g}" if 1 < bound <= 100 else ""
+        label = "mean of verdicts" if condition.metric == "mean" else "pass rate"
+        raise ConfigurationError(f"--min {condition}: a {label} is from 0 to 1{hint}")
 
 
 def _number(text: str, number: str) -> float:
@@ -91,18 +102,12 @@ def _of_percent(number: str) -> str:
     return f": write {float(share) / 100:g}" if share != number and share.replace(".", "", 1).isdigit() else ""
 
 
-def _as_share(bound: float) -> str:
-    return f": write {bound / 100:g}" if 1 < bound <= 100 else ""
-
-
 def check_template(condition: Condition, templates: Collection[str]) -> None:
     """Return if a run has the template of a condition.
 
     Raises:
         ConfigurationError: It has not; the message names one like it, or all.
     """
-    if condition.template in templates:
-        return
-    similar = difflib.get_close_matches(condition.template, templates, n=1)
-    hint = f"did you mean {similar[0]}?" if similar else f"there are {', '.join(templates) or 'none'}"
-    raise ConfigurationError(f"--min {condition}: the run has no template {condition.template!r}; {hint}")
+    name = condition.template
+    if name not in templates:
+        raise ConfigurationError(f"--min {condition}: the run has no template {name!r}{instead(name, templates)}")

@@ -11,10 +11,11 @@ from typing import Any, Final, Protocol, Self, cast
 from fi_async._errors import ConfigurationError, FiAsyncError
 from fi_async._models import Case, EvalResult, Inputs, Outcome, OutcomeStatus
 from fi_async.runs.records import Record, RunInfo
+from fi_async.runs.schema import is_run
 from fi_async.runs.view import open_view
 
 LINES: Final = (".jsonl", ".ndjson")
-_TABLES: Final = (".csv", ".parquet", ".json")
+_TABLES: Final = (".csv", ".parquet", ".json", ".sqlite", ".sqlite3")
 _NEEDED: Final = ("index", "template", "status", "inputs")
 
 
@@ -71,7 +72,7 @@ def load(path: Path) -> ReadableRun:
         raise ConfigurationError(f"{path}: {'a directory, not a file' if path.is_dir() else 'no such file'}")
     if path.suffix.lower() in LINES:
         return _from_lines(path)
-    if path.suffix.lower() in _TABLES:
+    if path.suffix.lower() in _TABLES and not is_run(path):
         raise ConfigurationError(f"{path}: no run: give a run's file, or the .jsonl that fi-async run --out writes")
     return open_view(path)
 
