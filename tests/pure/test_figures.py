@@ -56,6 +56,12 @@ def test_a_score_that_measures_nothing_is_left_out(output):
     assert (found.scored, found.value, found.bounds) == (2, 0.5, Interval(0.25, 0.75))
 
 
+def test_a_number_among_verdicts_is_no_verdict():
+    [found] = figures_of(scored(0, "Passed"), scored(1, 7.0), scored(2, "Failed")).templates
+    assert (found.kind, found.scored, found.value, found.interval) == ("rate", 3, 0.5, wilson(1, 2))
+    assert found.bars == [Bar("Passed", 1), Bar("Failed", 1)]
+
+
 def test_labels_are_counted():
     [found] = figures_of(
         scored(0, ["joy", "love"], output_type="choices"), scored(1, ["joy"], output_type="choices")

@@ -89,10 +89,15 @@ def test_the_same_sample_has_the_same_interval():
 
 @pytest.mark.parametrize(
     ("counts", "expected"),
-    [({}, None), ({0.5: 1}, None), ({0.5: 1, 0.7: 0}, None), ({0.5: 9, 0.7: 0}, Interval(0.5, 0.5))],
+    [({}, None), ({0.5: 1}, None), ({0.5: 1, 0.7: 0}, None), ({0.5: 9, 0.7: 0}, None)],
 )
 def test_samples_that_say_little(counts, expected):
     assert mean_interval(counts) == expected
+
+
+def test_an_interval_moves_and_grows_with_its_values_whatever_their_floats_round_to():
+    shares, scores = mean_interval({0.0: 3, 1.0: 1}), mean_interval({0.3: 3, 0.88: 1})
+    assert (scores.low, scores.high) == pytest.approx((0.3 + 0.58 * shares.low, 0.3 + 0.58 * shares.high))
 
 
 @given(st.dictionaries(st.floats(0, 1), st.integers(1, 400), min_size=2, max_size=5), st.floats(0.5, 0.99))

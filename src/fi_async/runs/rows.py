@@ -6,7 +6,6 @@ Rows without a score come first, then the lowest scores: what is cut off at the 
 from __future__ import annotations
 
 import json
-import math
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -89,7 +88,7 @@ class Rows:
                 index=outcome.index,
                 template=self.templates.setdefault(outcome.template, len(self.templates)),
                 status=STATUSES.index(outcome.status),
-                score=float(f"{score:.6g}") if score is not None and math.isfinite(score) else None,
+                score=None if score is None else float(f"{score:.6g}"),
                 said=self._word(_said(outcome)),
                 latency_ms=None if outcome.latency_s is None else round(outcome.latency_s * 1000),
                 attempts=outcome.attempts,
