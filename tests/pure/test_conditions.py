@@ -15,6 +15,7 @@ from fi_async.runs.statistics import Interval
         ("toxicity.mean<1e-2", Condition("toxicity", "mean", "<", 0.01)),
         ("my.own eval>-3", Condition("my.own eval", None, ">", -3.0)),
         ("mean<=2", Condition("mean", None, "<=", 2.0)),
+        ("tone>=0.99999999", Condition("tone", None, ">=", 0.99999999)),
     ],
 )
 def test_what_can_be_asked_for(text, expected):

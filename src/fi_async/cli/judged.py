@@ -57,7 +57,7 @@ class Judge:
     def verdict(self, trouble: str) -> Gate:
         """Return the verdict over what was counted."""
         if self._watch is not None and self.stopped:
-            return self._watch.gate()
+            return self._watch.gate(trouble)
         return gate(self._asked, self._samples, trouble=trouble)
 
 
