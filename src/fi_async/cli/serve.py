@@ -6,6 +6,8 @@ import errno
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.text import Text
+
 from fi_async.cli import errors, terminal
 from fi_async.cli.errors import ImpossibleError, UsageError
 from fi_async.cli.options import ServeFlags
@@ -72,9 +74,9 @@ def _tell(url: str, keys: Mapping[str, str]) -> None:
     for anywhere, here in _ANY_ADDRESS.items():
         url = url.replace(f"{anywhere}:", f"{here}:")
     console = terminal.stdout()
-    console.print(f"Listening at [bold]{url}[/] (Ctrl-C stops it). To use it:\n")
+    console.print(Text.assemble("Listening at ", (url, "bold"), " (Ctrl-C stops it). To use it:\n"))
     for name, value in (("FI_BASE_URL", url), ("FI_API_KEY", key), ("FI_SECRET_KEY", secret)):
-        console.print(f"  export {name}={value}", soft_wrap=True, markup=False)
+        console.print(f"  export {name}={value}", soft_wrap=True)
     console.file.flush()
 
 

@@ -14,13 +14,13 @@ class _Plain(Console):
 
 
 def stdout() -> Console:
-    """Return a console for results: no colours but ours."""
-    return _Plain(highlight=False)
+    """Return a console for results: no colours but ours, and no markup, which others' texts may look like."""
+    return _Plain(highlight=False, markup=False)
 
 
 def stderr() -> Console:
     """Return a console for what is said meanwhile."""
-    return _Plain(stderr=True, highlight=False)
+    return _Plain(stderr=True, highlight=False, markup=False)
 
 
 def printable(text: str) -> str:
