@@ -125,12 +125,13 @@ class EvalResult(BaseModel):
     @computed_field  # type: ignore[prop-decorator]  # pydantic's documented form; mypy has no word for it
     @property
     def score(self) -> float | None:
-        """The verdict as a number: 1.0 or 0.0 for Pass/Fail; None where the output has no number, or NaN or one beyond 1e100."""
+        """The verdict as a number: 1.0 or 0.0 for Pass/Fail; None where the output has no number (up to 1e100)."""
         if self.passed is not None:
             return float(self.passed)
         value = self.output.get("score") if isinstance(self.output, dict) else self.output
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return float(value) if is_number and abs(value) <= _GREATEST else None
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return None
+        return float(value) if abs(value) <= _GREATEST else None
 
     @computed_field  # type: ignore[prop-decorator]  # as above
     @property

@@ -73,8 +73,7 @@ def test_a_condition_is_decided_if_all_in_reach_agrees(reach, expected):
     ],
 )
 def test_a_template_that_the_run_does_not_have(templates, hint):
-    condition = parse("groundednes>=0.9")
     with pytest.raises(ConfigurationError) as raised:
-        check_template(condition, templates)
+        check_template("--min groundednes>=0.9", "groundednes", templates)
     assert str(raised.value) == f"--min groundednes>=0.9: the run has no template 'groundednes'; {hint}"
-    check_template(condition, ["groundednes"])
+    check_template("--min", "groundednes", ["groundednes"])

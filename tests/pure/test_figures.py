@@ -122,6 +122,15 @@ def test_a_cause_is_the_same_whatever_the_case():
     ]
 
 
+@pytest.mark.parametrize(
+    "place", ["case 7", "rows.jsonl, line 31", "a, b.csv, line 4", "rows.parquet, row 9", "row 2", "all.json[5]"]
+)
+def test_a_cause_is_the_same_wherever_its_case_stands(place):
+    error = InvalidCaseError(f"{place}: row 3 of the input 'text' is blank")
+    expected = ("InvalidCaseError", "row 3 of the input 'text' is blank")
+    assert cause_of(unscored(3, error, "invalid").outcome) == expected
+
+
 def test_an_outcome_without_an_error_is_its_own_cause():
     assert cause_of(unscored(0, None, "cancelled").outcome) == ("cancelled", "")
 

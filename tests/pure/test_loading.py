@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from fi_async import AsyncEvaluator, ConfigurationError, OutcomeStatus
+from fi_async import AsyncEvaluator, ConfigurationError, FiAsyncError, InvalidCaseError, OutcomeStatus, ServerError
 from fi_async.runs.loading import load, outcomes_of
 
 LINE = {"index": 0, "template": "tone", "status": "scored", "output": 0.5, "inputs": {"output": "x"}}
@@ -38,12 +38,21 @@ def test_lines_are_a_run_in_input_order(tmp_path):
     )
     assert (second.case.id, second.passed, second.score, second.result.reason) == ("a", True, 1.0, "so")
     assert (second.backend, second.eval_id) == ("local", "e")
-    assert (third.status, third.score, str(third.error), third.attempts) == (
-        OutcomeStatus.FAILED,
-        None,
-        "ServerError: down",
-        4,
-    )
+    assert (third.status, third.score, third.attempts) == (OutcomeStatus.FAILED, None, 4)
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "error"),
+    [
+        ("failed", "ServerError: down: for good", ServerError("down: for good")),
+        ("failed", "CircuitError: open", FiAsyncError("CircuitError: open")),
+        ("failed", "late", FiAsyncError("late")),
+        ("invalid", "StalledError: is blank", InvalidCaseError("StalledError: is blank")),
+    ],
+)
+def test_an_error_is_what_its_text_names(status, text, error, tmp_path):
+    [found] = outcomes_of(load(written(tmp_path / "in.jsonl", {**LINE, "status": status, "error": text})))
+    assert (type(found.error), found.error.message) == (type(error), error.message)
 
 
 def test_no_lines_are_a_run_of_nothing(tmp_path):

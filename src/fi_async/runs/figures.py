@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Final, Literal
 from fi_async._models import Outcome, OutcomeStatus
 from fi_async.runs.pace import Pace, Timeline
 from fi_async.runs.records import Record
+from fi_async.runs.rows import clipped
 from fi_async.runs.samples import Sample
 from fi_async.runs.statistics import Interval
 
@@ -21,8 +23,13 @@ Cause = tuple[str, str]
 
 _BINS: Final = 20
 _CONFIDENCE: Final = 0.95
-_MOST_CAUSES: Final = 200  # told apart; more would be one per case
-_OTHER: Final = ("other", "further causes")
+_PLACE: Final = re.compile(r"^(?:(?:[^:\n]*, )?(?:case|line|row) \d+: |[^:\n]*\[\d+\]: )")
+
+MOST_CAUSES: Final = 200
+"""Causes that are told apart; more would be one per case."""
+
+OTHER: Final = ("other", "further causes")
+"""What the further causes are counted as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +115,11 @@ def cause_of(outcome: Outcome) -> Cause:
     """Return the cause of an outcome without a score."""
     if outcome.error is None:
         return outcome.status.value, ""
-    # The case's number would make every message a cause of its own.
-    return type(outcome.error).__name__, outcome.error.message.removeprefix(f"case {outcome.index}: ")
+    message = outcome.error.message
+    if outcome.status is OutcomeStatus.INVALID:
+        # Where the case stands would make every message a cause of its own.
+        message = _PLACE.sub("", message)
+    return type(outcome.error).__name__, clipped(message)
 
 
 class Tally:
@@ -144,8 +154,8 @@ class Tally:
 
     def _count_cause(self, outcome: Outcome) -> int:
         cause = cause_of(outcome)
-        if cause not in self._causes and len(self._causes) >= _MOST_CAUSES:
-            cause = _OTHER
+        if cause not in self._causes and len(self._causes) >= MOST_CAUSES:
+            cause = OTHER
         if cause not in self._causes:
             self._causes[cause] = CauseFigures(len(self._causes), *cause, first=outcome.index)
         found = self._causes[cause]
@@ -209,7 +219,7 @@ def _bars(scores: Counter[float], labels: Counter[str], kind: Kind) -> list[Bar]
     if kind == "rate":
         return [Bar("Passed", scores[1.0]), Bar("Failed", scores[0.0])]
     if labels:
-        return [Bar(label, count) for label, count in labels.most_common(_BINS)]
+        return [Bar(clipped(label), count) for label, count in labels.most_common(_BINS)]
     return _histogram(scores) if scores else []
 
 

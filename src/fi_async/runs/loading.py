@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol, Self, cast
 
 from fi_async._errors import ConfigurationError, FiAsyncError
 from fi_async._models import Case, EvalResult, Inputs, Outcome, OutcomeStatus
+from fi_async.runs.encoding import kind_of
 from fi_async.runs.records import Record, RunInfo
 from fi_async.runs.view import open_view
 
@@ -106,7 +107,7 @@ def _outcome(raw: bytes, place: str) -> Outcome:
             template=str(line["template"]),
             status=status,
             result=_result(line) if status is OutcomeStatus.SCORED else None,
-            error=None if line.get("error") is None else FiAsyncError(str(line["error"])),
+            error=None if line.get("error") is None else _error(str(line["error"]), status),
             attempts=line.get("attempts", 0),
             eval_id=line.get("eval_id"),
             backend=line.get("backend", "cloud"),
@@ -116,6 +117,13 @@ def _outcome(raw: bytes, place: str) -> Outcome:
         raise
     except (ValueError, TypeError) as error:
         raise ConfigurationError(f"{place}: no line that fi-async run --out writes: {error}") from error
+
+
+def _error(text: str, status: OutcomeStatus) -> FiAsyncError:
+    """Return the error that a text names; where cases are invalid it names none."""
+    name, _, message = ("InvalidCaseError", "", text) if status is OutcomeStatus.INVALID else text.partition(": ")
+    kind = kind_of(name)
+    return kind(text if kind is FiAsyncError else message)
 
 
 def _result(line: Mapping[str, Any]) -> EvalResult:

@@ -87,9 +87,9 @@ def _moments(values: list[float], weights: list[int], n: int) -> _Moments:
         math.fsum(weight * (value - mean) ** power for value, weight in zip(values, weights, strict=True)) / n
         for power in (2, 3)
     )
-    deviation = math.sqrt(second)
-    skewness = third / second**1.5 if second else 0.0
-    return _Moments(n, mean, deviation / math.sqrt(n), skewness / (6 * math.sqrt(n)))
+    cubed = second**1.5
+    skewness = third / cubed if cubed else 0.0
+    return _Moments(n, mean, math.sqrt(second / n), skewness / (6 * math.sqrt(n)))
 
 
 def _resampled(values: list[float], weights: list[int], moments: _Moments, confidence: float, seed: int) -> Interval:
