@@ -100,6 +100,23 @@ def test_what_is_no_run(cli, jsonl):
     assert ended.err == "fi-async: in.jsonl, line 1: no line that fi-async run --out writes: it has no 'index'\n"
 
 
+def test_a_template_that_neither_run_has(cli, run):
+    run("a.jsonl", [True])
+    assert cli("compare a.jsonl a.jsonl --lower-is-better contain") == (
+        2,
+        "",
+        "fi-async: --lower-is-better contain: the run has no template 'contain'; did you mean contains?\n",
+    )
+
+
+@pytest.mark.parametrize("name", ["[/x] mine", "mine [v2]"])
+def test_a_name_is_no_markup(name, cli, run):
+    run("a.jsonl", [True], template=name)
+    ended = cli("compare a.jsonl a.jsonl")
+    assert (ended.code, ended.err) == (0, "")
+    assert name in ended.out
+
+
 def test_a_long_reason_is_cut(cli, run):
     run("a.jsonl", [True])
     run("b.jsonl", [False], reason="so " * 100)

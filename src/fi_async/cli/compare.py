@@ -15,9 +15,10 @@ from rich.text import Text
 
 from fi_async.cli import errors, terminal
 from fi_async.cli.options import CompareFlags
-from fi_async.cli.report import check_page
+from fi_async.cli.report import check_target
 from fi_async.runs import compare_html
 from fi_async.runs.compare import Comparison, TemplateComparison, compare
+from fi_async.runs.conditions import check_template
 from fi_async.runs.loading import load, outcomes_of
 from fi_async.runs.marks import Mark, Pair
 from fi_async.runs.statistics import Interval
@@ -32,10 +33,12 @@ def compare_runs(before: Path, after: Path, flags: CompareFlags) -> int:
     """Return 0 after printing what changed between two runs, for better or for worse.
 
     Raises:
-        ConfigurationError: One is no run.
+        ConfigurationError: One is no run, or neither has a template that was named.
         UsageError: The page cannot be where it is to be.
         OSError: It cannot be written.
     """
+    if flags.html is not None:
+        check_target("--html", flags.html, before, after)
     with load(before) as one, load(after) as other:
         found = compare(
             outcomes_of(one),
@@ -45,8 +48,9 @@ def compare_runs(before: Path, after: Path, flags: CompareFlags) -> int:
             lower_is_better=flags.lower_is_better or (),
             confidence=flags.confidence,
         )
+        for name in flags.lower_is_better or ():
+            check_template(f"--lower-is-better {name}", name, [each.template for each in found.templates])
         if flags.html is not None:
-            check_page("--html", flags.html, before, after)
             compare_html.write(flags.html, found, one, other)
     if flags.json:
         print(json.dumps({"before": str(before), "after": str(after), **found.as_dict()}, indent=2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,13 +16,16 @@ from fi_async.cli import errors, terminal
 from fi_async.cli.ci import write_junit, write_step_summary
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import GateFlags
+from fi_async.cli.report import check_target
 from fi_async.runs.conditions import parse
+from fi_async.runs.figures import cause_of
 from fi_async.runs.gate import Asked, Gate, Verdict, gate
 from fi_async.runs.loading import load, outcomes_of
 from fi_async.runs.marks import Mark, mark, read_baseline, write_baseline
-from fi_async.runs.samples import Sample, samples
+from fi_async.runs.samples import samples
 
 _SHOWN: Final = 5
+_BASELINE: Final = ".json"
 _STYLES: Final = {Verdict.PASSED: "green", Verdict.BELOW: "red"}
 _CODES: Final = {
     Verdict.PASSED: errors.DONE,
@@ -39,14 +42,18 @@ def gate_run(path: Path, flags: GateFlags) -> int:
         UsageError, ConfigurationError: It cannot be meant so, or it is no run.
     """
     asked = _asked(flags)
+    _check_targets(path, flags)
     with load(path) as run:
         outcomes, info, pending = list(outcomes_of(run)), run.info, run.pending
     marks = [mark(each) for each in outcomes]
-    if flags.min or flags.coverage is not None or flags.baseline:
-        found = _judged(asked, samples(outcomes, info.templates, pending), outcomes, marks, flags)
-        _report(found, str(path), flags)
-    else:
-        found = Gate(())
+    found = gate(
+        asked,
+        samples(outcomes, info.templates, pending),
+        marks=marks,
+        baseline=None if flags.baseline is None else _baseline(flags.baseline),
+        trouble=trouble_of(outcomes),
+    )
+    _report(found, str(path), flags)
     if flags.write_baseline and found.verdict is Verdict.PASSED:
         write_baseline(flags.write_baseline, marks)
     return exit_code(found)
@@ -72,26 +79,17 @@ def _asked(flags: GateFlags) -> Asked:
     )
 
 
-def _judged(
-    asked: Asked,
-    found: Mapping[str, Sample],
-    outcomes: Sequence[Outcome],
-    marks: Sequence[Mark],
-    flags: GateFlags,
-) -> Gate:
-    return gate(
-        asked,
-        found,
-        marks=marks,
-        baseline=None if flags.baseline is None else _baseline(flags),
-        trouble=trouble_of(outcomes),
-    )
+def _check_targets(run: Path, flags: GateFlags) -> None:
+    """Return quietly if what is to be written can be: found out later, it would look like an outage."""
+    for flag, target in {"--junit": flags.junit, "--write-baseline": flags.write_baseline}.items():
+        if target is not None:
+            check_target(flag, target, run)
+    if flags.write_baseline is not None and flags.write_baseline.suffix.lower() != _BASELINE:
+        raise UsageError(f"--write-baseline {flags.write_baseline}: its name must end in {_BASELINE}, to be known by")
 
 
-def _baseline(flags: GateFlags) -> list[Mark]:
-    path = flags.baseline
-    assert path is not None  # noqa: S101  # asked for where there is one
-    if path.suffix.lower() == ".json" and path.is_file():
+def _baseline(path: Path) -> list[Mark]:
+    if path.suffix.lower() == _BASELINE and path.is_file():
         return read_baseline(path)
     with load(path) as run:
         return [mark(each) for each in outcomes_of(run)]
@@ -99,8 +97,8 @@ def _baseline(flags: GateFlags) -> list[Mark]:
 
 def trouble_of(outcomes: Iterable[Outcome]) -> str:
     """Return the most frequent reason why cases have no score; empty if there is none."""
-    causes = Counter(str(each.error) for each in outcomes if each.error is not None)
-    return next((cause for cause, _ in causes.most_common(1)), "")
+    causes = Counter(cause_of(each) for each in outcomes if each.error is not None)
+    return next((f"{kind}: {message}" for (kind, message), _ in causes.most_common(1)), "")
 
 
 def _report(found: Gate, name: str, flags: GateFlags) -> None:
@@ -126,8 +124,9 @@ def show(found: Gate) -> None:
         if check.cases:
             said.append(f"\n{listed(check.cases)}", style="dim")
         table.add_row(verdict, Text(check.name), said)
-    console.print(table)
-    console.print()
+    if found.checks:
+        console.print(table)
+        console.print()
     if found.estimates:
         console.print(
             Text(f"{', '.join(found.estimates)}: lexical estimates, not the platform's judge", style="yellow")

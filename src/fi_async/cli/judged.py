@@ -23,7 +23,7 @@ def _asked(flags: RunFlags, templates: Sequence[str]) -> Asked | None:
     """
     conditions = [parse(text) for text in flags.min or ()]
     for condition in conditions:
-        check_template(condition, templates)
+        check_template(f"--min {condition}", condition.template, templates)
     wanted = bool(conditions) or flags.coverage is not None
     if flags.fail_fast and not wanted:
         raise UsageError("--fail-fast stops at a verdict: give --min or --coverage")

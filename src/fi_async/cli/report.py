@@ -19,20 +19,20 @@ def write_report(run: Path, out: Path | None) -> int:
     """
     with load(run) as view:
         page = out or run.with_suffix(".html")
-        check_page("--out", page, run)
+        check_target("--out", page, run)
         html.write(page, view.info, view.records(), view.pending)
     print(page)
     return errors.DONE
 
 
-def check_page(flag: str, page: Path, *runs: Path) -> None:
-    """Return quietly if a page of these runs may be written there.
+def check_target(flag: str, target: Path, *runs: Path) -> None:
+    """Return quietly if what is made of these runs may be written there.
 
     Raises:
         UsageError: It is a directory, or in none, or one of the runs.
     """
-    if page.is_dir() or not page.parent.is_dir():
-        what = "it is a directory" if page.is_dir() else f"there is no directory {page.parent}"
-        raise UsageError(f"{flag} {page}: {what}")
-    if page.exists() and any(page.samefile(run) for run in runs):
-        raise UsageError(f"{flag} {page}: that is the run")
+    if target.is_dir() or not target.parent.is_dir():
+        what = "it is a directory" if target.is_dir() else f"there is no directory {target.parent}"
+        raise UsageError(f"{flag} {target}: {what}")
+    if target.exists() and any(run.exists() and target.samefile(run) for run in runs):
+        raise UsageError(f"{flag} {target}: that is the run")

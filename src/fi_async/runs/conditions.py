@@ -100,14 +100,14 @@ def _as_share(bound: float) -> str:
     return f": write {bound / 100:g}" if 1 < bound <= 100 else ""
 
 
-def check_template(condition: Condition, templates: Collection[str]) -> None:
-    """Return if a run has the template of a condition.
+def check_template(flag: str, name: str, templates: Collection[str]) -> None:
+    """Return if a template that a flag names is among those of a run.
 
     Raises:
-        ConfigurationError: It has not; the message names one like it, or all.
+        ConfigurationError: It is not; the message names one like it, or all.
     """
-    if condition.template in templates:
+    if name in templates:
         return
-    similar = difflib.get_close_matches(condition.template, templates, n=1)
+    similar = difflib.get_close_matches(name, templates, n=1)
     hint = f"did you mean {similar[0]}?" if similar else f"there are {', '.join(templates) or 'none'}"
-    raise ConfigurationError(f"--min {condition}: the run has no template {condition.template!r}; {hint}")
+    raise ConfigurationError(f"{flag}: the run has no template {name!r}; {hint}")

@@ -125,7 +125,7 @@ def gate(
         ConfigurationError: A condition names a template that the run does not have.
     """
     for condition in asked.conditions:
-        check_template(condition, samples)
+        check_template(f"--min {condition}", condition.template, samples)
     checks = [judge(each, samples[each.template], asked) for each in asked.conditions]
     if asked.coverage is not None:
         checks += [check_coverage(asked.coverage, sample) for sample in samples.values()]
