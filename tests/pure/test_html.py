@@ -111,6 +111,12 @@ def test_wide_cases_and_long_messages_stay_within_it_too():
         assert len(html.page(info(), records)) < 5_000_000
 
 
+def test_without_scripts_it_says_so_and_promises_nothing():
+    markup = html.page(info(), []).partition('<script type="application/json"')[0]
+    assert "This page is drawn by the scripts in it." in markup
+    assert "Unpacking" not in markup
+
+
 def test_a_report_becomes_a_page(tmp_path):
     ev = Evaluator.local()
     report = ev.gather([Case({"text": "[1]"}, "q-1"), {"text": ""}], "is_json")

@@ -90,8 +90,8 @@ const columns = [
   { name: "case", title: "Case", heads: true, key: (row) => rows.index[row], cell: idOf },
   { name: "template", title: "Template", key: (row) => rows.template[row], cell: (row) => facts.rows.templates[rows.template[row]] },
   { name: "change", title: "Change", key: (row) => rows.gain[row], cell: (row) => `${saidOf(row, "before")} → ${saidOf(row, "after")}`, shade: shadeOf },
-  { name: "was", title: "Reason before", cell: (row) => reasonOf(row, 0) },
-  { name: "now", title: "Reason after", cell: (row) => reasonOf(row, 1) },
+  { name: "reason_before", title: "Reason before", cell: (row) => reasonOf(row, 0) },
+  { name: "reason_after", title: "Reason after", cell: (row) => reasonOf(row, 1) },
 ];
 
 // Both sides of a changed case; what is the same in both stands once.
