@@ -231,6 +231,17 @@ def test_nothing_is_wider_than_the_window(width, opened):
     assert overflow(browser) == 0
 
 
+def test_numbers_are_short_and_alike(opened):
+    browser = opened(
+        *(scored(index, score, template="closeness") for index, score in enumerate([0.88, 0.9])),
+        *(scored(index, score, template="tokens") for index, score in enumerate([1234, 1236])),
+    )
+    assert texts(browser, ".templates tbody tr") == [
+        "closeness 2 of 2 100.0% mean score 0.890 0.880 to 0.900 0.890 to 0.890",
+        "tokens 2 of 2 100.0% mean score 1,240 1,230 to 1,240 -",
+    ]
+
+
 def test_each_control_has_a_name(opened):
     browser = opened(*records())
     assert unnamed(browser) == []

@@ -61,6 +61,12 @@ def test_scores_and_the_changes_beyond_ten(cli, run):
     assert "Worse" not in cli("compare a.jsonl b.jsonl --tolerance 0.25").out
 
 
+def test_a_change_that_rounds_to_nothing_has_no_minus(cli, run):
+    run("a.jsonl", [0.5, 0.25])
+    run("b.jsonl", [0.4999, 0.25])
+    assert "0.375 0.375 +0.000 +0.000 to +0.000" in " ".join(cli("compare a.jsonl b.jsonl").out.split())
+
+
 def test_nothing_to_compare(cli, run):
     run("a.jsonl", [True])
     run("b.jsonl", [True], id="other")

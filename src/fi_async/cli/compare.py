@@ -82,7 +82,7 @@ def _table(found: Comparison, width: int) -> Table:
         "pairs": lambda each: f"{each.pairs:,}",
         "before": lambda each: _number(each.before),
         "after": lambda each: _number(each.after),
-        "change": lambda each: "-" if each.difference is None else f"{each.difference:+.3f}",
+        "change": lambda each: "-" if each.difference is None else f"{each.difference:+z.3f}",
         f"{100 * found.confidence:.4g}% interval": lambda each: _interval(each.interval),
         "better": lambda each: f"{len(each.won):,}",
         "worse": lambda each: f"{len(each.lost):,}",
@@ -102,7 +102,7 @@ def _number(value: float | None) -> str:
 
 
 def _interval(value: Interval | None) -> str:
-    return "-" if value is None else f"{value.low:+.3f} to {value.high:+.3f}"
+    return "-" if value is None else f"{value.low:+z.3f} to {value.high:+z.3f}"
 
 
 def _p(value: float | None) -> str:

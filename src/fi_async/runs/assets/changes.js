@@ -4,7 +4,7 @@ const [before, after] = facts.runs;
 const compared = facts.templates;
 const sum = (name) => compared.reduce((total, each) => total + each[name], 0);
 const confidence = `${shortNumber(100 * facts.confidence)}%`;
-const signed = (number) => (number === null ? "-" : `${number < 0 ? "" : "+"}${number.toFixed(3)}`);
+const signed = (number) => (number === null ? "-" : `${number.toFixed(3) < 0 ? "" : "+"}${number.toFixed(3)}`.replace("+-", "+"));
 const fixed = (number) => (number === null ? "-" : number.toFixed(3));
 const probability = (p) => (p === null ? "-" : p < 0.001 ? "<0.001" : p.toFixed(3));
 

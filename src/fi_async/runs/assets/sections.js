@@ -45,7 +45,7 @@ function showRemarks() {
 function showTemplates() {
   const each = figures.templates;
   const shown = (template, number) =>
-    number === null ? "-" : template.kind === "rate" ? percent(number) : shortNumber(number);
+    number === null ? "-" : template.kind === "rate" ? percent(number) : Math.abs(number) < 1000 ? number.toPrecision(3) : shortNumber(number);
   const range = (template, interval) => (interval === null ? "-" : `${shown(template, interval.low)} to ${shown(template, interval.high)}`);
   const named = { rate: "pass rate", mean: "mean score", labels: "labels", none: "-" };
   byId("templates").append(table(
