@@ -45,6 +45,11 @@ def test_lines_are_a_run_in_input_order(tmp_path):
     ("status", "text", "error"),
     [
         ("failed", "ServerError: down: for good", ServerError("down: for good")),
+        (
+            "failed",
+            "ServerError: down (now) (status 503, request r-1, attempt 4)",
+            ServerError("down (now)", status=503, request_id="r-1", attempts=4),
+        ),
         ("failed", "CircuitError: open", FiAsyncError("CircuitError: open")),
         ("failed", "late", FiAsyncError("late")),
         ("invalid", "StalledError: is blank", InvalidCaseError("StalledError: is blank")),
@@ -52,7 +57,7 @@ def test_lines_are_a_run_in_input_order(tmp_path):
 )
 def test_an_error_is_what_its_text_names(status, text, error, tmp_path):
     [found] = outcomes_of(load(written(tmp_path / "in.jsonl", {**LINE, "status": status, "error": text})))
-    assert (type(found.error), found.error.message) == (type(error), error.message)
+    assert (type(found.error), vars(found.error), str(found.error)) == (type(error), vars(error), str(error))
 
 
 def test_no_lines_are_a_run_of_nothing(tmp_path):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, Self, cast
@@ -16,6 +17,14 @@ from fi_async.runs.view import open_view
 
 LINES: Final = (".jsonl", ".ndjson")
 _TABLES: Final = (".csv", ".parquet", ".json")
+_FACTS: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
+    "status": ("status", int),
+    "request": ("request_id", str),
+    "evaluation": ("eval_id", str),
+    "attempt": ("attempts", int),
+}
+_FACT: Final = r"(?:(?:status|attempt) \d+|(?:request|evaluation) [^\s,()]+)"
+_TAIL: Final = re.compile(rf" \(({_FACT}(?:, {_FACT})*)\)$")  # of an error's text
 _NEEDED: Final = ("index", "template", "status", "inputs")
 
 
@@ -123,7 +132,12 @@ def _error(text: str, status: OutcomeStatus) -> FiAsyncError:
     """Return the error that a text names; where cases are invalid it names none."""
     name, _, message = ("InvalidCaseError", "", text) if status is OutcomeStatus.INVALID else text.partition(": ")
     kind = kind_of(name)
-    return kind(text if kind is FiAsyncError else message)
+    if kind is FiAsyncError:
+        return FiAsyncError(text)
+    tail = _TAIL.search(message)
+    told = [each.split(" ") for each in tail[1].split(", ")] if tail else []
+    facts = {_FACTS[label][0]: _FACTS[label][1](value) for label, value in told}
+    return kind(message.removesuffix(tail[0]) if tail else message, **facts)
 
 
 def _result(line: Mapping[str, Any]) -> EvalResult:
