@@ -115,12 +115,17 @@ def test_a_template_that_neither_run_has(cli, run):
     )
 
 
-@pytest.mark.parametrize("name", ["[/x] mine", "mine [v2]"])
-def test_a_name_is_no_markup(name, cli, run):
-    run("a.jsonl", [True], template=name)
-    ended = cli("compare a.jsonl a.jsonl")
-    assert (ended.code, ended.err) == (0, "")
-    assert name in ended.out
+@pytest.mark.parametrize(
+    ("name", "shown"), [("[/x] mine", "[/x] mine"), ("mine [v2]", "mine [v2]"), ("\x1b[31mred", "\\x1b[31mred")]
+)
+def test_a_name_commands_neither_markup_nor_the_terminal(name, shown, cli, run):
+    run("a.jsonl", [True, None], template=name)
+    run("b.jsonl", [False, None], template=name)
+    for words in ("compare a.jsonl b.jsonl", "gate a.jsonl --coverage 0.5"):
+        ended = cli(words)
+        assert (ended.code, ended.err) == (0, "")
+        assert shown in ended.out
+        assert "\x1b" not in ended.out
 
 
 def test_a_long_reason_is_cut(cli, run):

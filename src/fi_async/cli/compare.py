@@ -93,7 +93,7 @@ def _table(found: Comparison, width: int) -> Table:
     for heading in columns:
         table.add_column(heading, justify="right", no_wrap=width >= _NARROW or not heading.endswith("interval"))
     for each in found.templates:
-        table.add_row(each.template, *(shown(each) for shown in columns.values()))
+        table.add_row(terminal.printable(each.template), *(shown(each) for shown in columns.values()))
     return table
 
 
@@ -115,7 +115,9 @@ def _listed(heading: str, pairs: Sequence[Pair], style: str) -> Group:
     for pair in pairs[:_SHOWN]:
         scores = f"{_of(pair.before)} -> {_of(pair.after)}"
         name = terminal.printable(pair.after.name)
-        lines.append(Text.assemble(" ", name, "  ", (pair.after.template, "dim"), "  ", (scores, style)))
+        lines.append(
+            Text.assemble(" ", name, "  ", (terminal.printable(pair.after.template), "dim"), "  ", (scores, style))
+        )
         if pair.after.reason:
             reason = _cut(terminal.printable(pair.after.reason))
             lines.append(Padding(Text(reason, style="dim"), (0, 0, 0, 3)))
@@ -141,4 +143,4 @@ def _left_out(each: TemplateComparison, before: str, after: str) -> str:
         (len(each.unscored), "without a score in one or both"),
     ]
     said = [f"{count:,} {what}" for count, what in parts if count]
-    return f"{each.template}: not compared: {', '.join(said)}" if said else ""
+    return f"{terminal.printable(each.template)}: not compared: {', '.join(said)}" if said else ""

@@ -123,14 +123,13 @@ def show(found: Gate) -> None:
         said = Text(check.said)
         if check.cases:
             said.append(f"\n{listed(check.cases)}", style="dim")
-        table.add_row(verdict, Text(check.name), said)
+        table.add_row(verdict, Text(terminal.printable(check.name)), said)
     if found.checks:
         console.print(table)
         console.print()
     if found.estimates:
-        console.print(
-            Text(f"{', '.join(found.estimates)}: lexical estimates, not the platform's judge", style="yellow")
-        )
+        names = terminal.printable(", ".join(found.estimates))
+        console.print(Text(f"{names}: lexical estimates, not the platform's judge", style="yellow"))
     if found.unserved:
         console.print(Text(terminal.printable(found.unserved), style="red"))
     console.print(Text.assemble("gate: ", (found.verdict.value, _STYLES.get(found.verdict, "yellow"))))

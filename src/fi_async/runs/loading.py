@@ -90,14 +90,14 @@ def _from_lines(path: Path) -> LoadedRun:
     with path.open("rb") as file:
         outcomes = [_outcome(raw, f"{path}, line {number}") for number, raw in enumerate(file, 1) if raw.strip()]
     outcomes.sort(key=lambda outcome: outcome.index)  # lines come as cases end
-    when = path.stat().st_mtime
+    when = path.stat().st_mtime  # lines do not tell when the run began
     info = RunInfo(
         name=path.stem,
         templates=tuple(dict.fromkeys(outcome.template for outcome in outcomes)),
         model_name=None,
         backend=outcomes[0].backend if outcomes else "",
         base_url="",
-        started_at=when,
+        started_at=0.0,
         ended_at=when,
     )
     return LoadedRun(info, tuple(Record("", outcome, when) for outcome in outcomes))

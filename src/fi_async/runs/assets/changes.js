@@ -22,13 +22,12 @@ function showTotals() {
 }
 
 function showRemarks() {
-  const changed = sum("losses") + sum("wins") + sum("unscored");
   showNotices([
     facts.estimate ? ESTIMATES : "",
     ...facts.runs.map((run) => (run.pending ? `${run.name} is not complete: ${plural(run.pending, "evaluation")} pending.` : "")),
     ...compared.filter((each) => each.only_before || each.only_after).map((each) =>
       `${each.name}: ${whole(each.only_before)} only in ${before.name}, ${whole(each.only_after)} only in ${after.name}.`),
-    facts.shown < changed ? `The table has ${whole(facts.shown)} of ${whole(changed)} evaluations: the greatest changes.` : "",
+    facts.shown < facts.rows.all ? `The table has ${whole(facts.shown)} of ${whole(facts.rows.all)} evaluations: the greatest changes.` : "",
     leftOut("what got worse first, then what got better, the greatest changes first. All numbers are of all pairs."),
   ]);
 }
