@@ -6,7 +6,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
@@ -100,6 +100,7 @@ def test_an_interval_moves_and_grows_with_its_values_whatever_their_floats_round
     assert (scores.low, scores.high) == pytest.approx((0.3 + 0.58 * shares.low, 0.3 + 0.58 * shares.high))
 
 
+@settings(deadline=None)  # resampling takes its time
 @example({5e-324: 211, 3.6e-158: 226}, 0.95)
 @given(st.dictionaries(st.floats(0, 1), st.integers(1, 400), min_size=2, max_size=5), st.floats(0.5, 0.99))
 def test_an_interval_lies_within_the_values_and_has_a_beginning_before_its_end(counts, confidence):

@@ -114,10 +114,8 @@ def _listed(heading: str, pairs: Sequence[Pair], style: str) -> Group:
     lines: list[RenderableType] = [Text(f"{heading} ({len(pairs):,})", style="bold")]
     for pair in pairs[:_SHOWN]:
         scores = f"{_of(pair.before)} -> {_of(pair.after)}"
-        name = terminal.printable(pair.after.name)
-        lines.append(
-            Text.assemble(" ", name, "  ", (terminal.printable(pair.after.template), "dim"), "  ", (scores, style))
-        )
+        name, template = terminal.printable(pair.after.name), terminal.printable(pair.after.template)
+        lines.append(Text.assemble(" ", name, "  ", (template, "dim"), "  ", (scores, style)))
         if pair.after.reason:
             reason = _cut(terminal.printable(pair.after.reason))
             lines.append(Padding(Text(reason, style="dim"), (0, 0, 0, 3)))

@@ -32,7 +32,7 @@ class Layout:
 
     Attributes:
         kind: What its title calls it.
-        main: The asset that holds its sections.
+        main: The asset that holds its own sections.
         scripts: The assets that fill them, in the order in which they run.
     """
 
