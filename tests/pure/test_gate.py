@@ -80,7 +80,7 @@ def test_with_a_confidence_the_whole_interval_must_reach_the_bound(bound, verdic
 
 def test_one_score_has_no_interval():
     assert gated([0.9], "groundedness>=0.5", confidence=0.9).checks == [
-        Check("groundedness>=0.5", INCONCLUSIVE, "mean score 0.9 of 1 cases; too few values for an interval")
+        Check("groundedness>=0.5", INCONCLUSIVE, "mean score 0.9 of 1 cases; too few different values for an interval")
     ]
 
 

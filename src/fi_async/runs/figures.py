@@ -150,7 +150,9 @@ class Tally:
         return self._count_cause(outcome)
 
     def _template(self, name: str) -> _Template:
-        return self._templates.setdefault(name, _Template(name))
+        if name not in self._templates:
+            self._templates[name] = _Template(name)
+        return self._templates[name]
 
     def _count_cause(self, outcome: Outcome) -> int:
         cause = cause_of(outcome)

@@ -182,7 +182,7 @@ def _settled(metric: Metric, confidence: float | None) -> Interval | None:
 def _spread(condition: Condition, reach: Interval | None, missing: int, confidence: float | None) -> str:
     absent = f" ({missing:,} missing)" if missing else ""
     if reach is None:
-        return f"; {'those missing may have any' if missing else 'too few values for an interval'}{absent}"
+        return f"; {'those missing may have any' if missing else 'too few different values for an interval'}{absent}"
     if reach.low == reach.high:
         return ""
     sure = "" if confidence is None else f" at {confidence:.4g} confidence"
