@@ -44,7 +44,7 @@ def harms(browser: Chrome) -> list[str]:
 
 def overflow(browser: Chrome) -> int:
     """Pixels by which the page is wider than the window."""
-    return browser.execute_script("return document.documentElement.scrollWidth - innerWidth")
+    return browser.execute_script("const page = document.documentElement; return page.scrollWidth - page.clientWidth")
 
 
 def unnamed(browser: Chrome) -> list[str]:

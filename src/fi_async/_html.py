@@ -10,6 +10,8 @@ from html import escape
 from itertools import islice
 from typing import Any, Final
 
+from fi_async._models import OutcomeStatus
+
 _SHOWN: Final = 10
 _LONGEST: Final = 160
 _LONGEST_ID: Final = 40
@@ -17,7 +19,6 @@ _CELL: Final = "text-align:left;vertical-align:top;padding:2px 12px 2px 0"
 _NAME: Final = f"{_CELL};white-space:nowrap"  # an id in two lines is hard to tell from others
 _NUMBER: Final = "text-align:right;vertical-align:top;padding:2px 12px 2px 0;font-variant-numeric:tabular-nums"
 _KINDS: Final = {"reason": _CELL, **dict.fromkeys(("id", "template", "status"), _NAME)}
-_STATUSES: Final = ("scored", "failed", "stalled", "cancelled", "invalid")
 
 
 def report_html(summary: Mapping[str, Any], outcomes: Iterable[Mapping[str, Any]]) -> str:
@@ -27,7 +28,7 @@ def report_html(summary: Mapping[str, Any], outcomes: Iterable[Mapping[str, Any]
         summary: As `Report.summary()`.
         outcomes: As `Report.to_dicts()`; no more than the first are read.
     """
-    counted = ", ".join(f"{summary[status]:,} {status}" for status in _STATUSES if summary[status]) or "no cases"
+    counted = ", ".join(f"{summary[status]:,} {status}" for status in OutcomeStatus if summary[status]) or "no cases"
     head = f"<b>{counted}</b> &middot; coverage {summary['coverage']:.1%} &middot; {summary['wall_s']:,.1f} s"
     templates = [
         [name, f"{of['n']:,}", _number(of["mean_score"], ".3f"), _number(of["pass_rate"], ".1%")]

@@ -25,6 +25,7 @@ Origin = Literal["evaluated", "replayed", "reused", "duplicate"]
 
 
 _VERDICT_TYPES = frozenset({None, "", "Pass/Fail"})  # old servers leave the type out
+_GREATEST = 1e100  # what is beyond has no square; NaN measures nothing
 
 
 @runtime_checkable
@@ -124,13 +125,13 @@ class EvalResult(BaseModel):
     @computed_field  # type: ignore[prop-decorator]  # pydantic's documented form; mypy has no word for it
     @property
     def score(self) -> float | None:
-        """The verdict as a number: 1.0 or 0.0 for Pass/Fail; None where the output has no number."""
+        """The verdict as a number: 1.0 or 0.0 for Pass/Fail; None where the output has no number (up to 1e100)."""
         if self.passed is not None:
             return float(self.passed)
         value = self.output.get("score") if isinstance(self.output, dict) else self.output
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return None
-        return float(value)
+        return float(value) if abs(value) <= _GREATEST else None
 
     @computed_field  # type: ignore[prop-decorator]  # as above
     @property

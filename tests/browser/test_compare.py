@@ -147,6 +147,23 @@ def test_estimates_are_called_so(compared):
     ]
 
 
+def test_a_sheet_of_paper_takes_every_column(compared):
+    browser = compared(BEFORE, AFTER, how={"width": 718})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    found = browser.execute_script(
+        "const [each] = document.querySelectorAll('.scroll'); return each.scrollWidth - each.clientWidth"
+    )
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert found == 0
+
+
+def test_a_change_that_rounds_to_nothing_has_no_minus(compared):
+    browser = compared([scored(0, 0.5), scored(1, 0.25)], [scored(0, 0.4999), scored(1, 0.25)])
+    assert texts(browser, "#templates .templates tbody tr") == [
+        "is_json 2 0.375 0.375 +0.000 +0.000 to +0.000 1 0 1 1.000"
+    ]
+
+
 def test_two_runs_with_nothing_in_common(compared):
     browser = compared([], [scored(0, "Passed")])
     assert texts(browser, ".tiles .number") == ["0", "0", "0", "0", "1"]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import csv
+
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -69,8 +71,8 @@ def test_it_filters_by_template_result_and_text(opened):
 def test_a_cause_shows_its_cases(opened):
     browser = opened(*records())
     assert [row.split("\n")[0] for row in texts(browser, "#causes tbody tr")] == [
-        "3 StalledError: late stalled case 0 Show",
-        "1 InvalidCaseError: the input 'text' is blank invalid case 3 Show",
+        "StalledError: late 3 stalled case 0 Show",
+        "InvalidCaseError: the input 'text' is blank 1 invalid case 3 Show",
     ]
     browser.find_elements(By.CSS_SELECTOR, "#causes button")[0].click()
     wait_for(browser, "1 to 3 of 3 evaluations")
@@ -90,9 +92,51 @@ def test_it_sorts_both_ways_with_what_has_no_number_last(opened):
     assert column(browser, 4)[0] == "1"
     browser.find_element(By.ID, "last").click()
     assert column(browser, 4)[-4:] == ["-"] * 4
-    browser.find_element(By.CSS_SELECTOR, "th[data-column=latency] button").click()
+    browser.find_element(By.CSS_SELECTOR, "th[data-column=latency_ms] button").click()
     assert head.get_attribute("aria-sort") == "none"
     assert column(browser, 6)[:2] == ["1 s", "1 s"]
+
+
+def test_reset_puts_the_rows_into_the_order_they_had(opened):
+    browser = opened(*records())
+    before = column(browser, 1)
+    browser.find_element(By.CSS_SELECTOR, "th[data-column=case] button").click()
+    choose(browser, "result", "result: Failed")
+    wait_for(browser, "1 to 20 of 20 evaluations")
+    browser.find_element(By.CSS_SELECTOR, "button[type=reset]").click()
+    wait_for(browser, "1 to 50 of 160 evaluations")
+    assert column(browser, 1) == before
+    assert browser.find_element(By.CSS_SELECTOR, "th[data-column=case]").get_attribute("aria-sort") == "none"
+
+
+def test_the_chosen_rows_as_csv(opened, tmp_path):
+    formula = '=cmd|"/c calc"!A0, or not'
+    browser = opened(
+        scored(0, -0.5, id="q-0", reason=formula, latency_s=1.25),
+        scored(1, 0.5, reason="Ünlike\nthis"),
+        unscored(2, StalledError("late"), "stalled", id="@q"),
+    )
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    choose(browser, "result", "status: scored")
+    wait_for(browser, "1 to 2 of 2 evaluations")
+    browser.find_element(By.CSS_SELECTOR, "th[data-column=case] button").click()
+    browser.find_element(By.CSS_SELECTOR, "th[data-column=case] button").click()
+    browser.find_element(By.ID, "download").click()
+    file = tmp_path / "run.csv"
+    WebDriverWait(browser, 10, 0.02).until(lambda _: file.exists())
+    with file.open(encoding="utf-8-sig", newline="") as text:
+        assert list(csv.reader(text)) == [
+            ["case", "template", "result", "score", "reason", "latency_ms", "attempts"],
+            ["#1", "is_json", "scored", "0.5", "Ünlike\nthis", "", "1"],
+            ["q-0", "is_json", "scored", "-0.5", f"'{formula}", "1250", "1"],
+        ]
+
+
+def test_on_a_phone_causes_leave_room_for_their_words(opened):
+    browser = opened(*records(), width=390)
+    cause = browser.find_element(By.CSS_SELECTOR, "#causes tbody th")
+    assert cause.rect["width"] > 150
+    assert cause.rect["x"] < browser.find_element(By.CSS_SELECTOR, "#causes button").rect["x"] < 390 - 50
 
 
 def test_it_pages(opened):
@@ -185,6 +229,17 @@ def test_nothing_is_wider_than_the_window(width, opened):
     long = "averyveryverylongnamethatnobodywouldgive" * 3
     browser = opened(scored(0, "Passed", template=long, id=long, reason=long), *records(), width=width)
     assert overflow(browser) == 0
+
+
+def test_numbers_are_short_and_alike(opened):
+    browser = opened(
+        *(scored(index, score, template="closeness") for index, score in enumerate([0.88, 0.9])),
+        *(scored(index, score, template="tokens") for index, score in enumerate([1234, 1236])),
+    )
+    assert texts(browser, ".templates tbody tr") == [
+        "closeness 2 of 2 100.0% mean score 0.890 0.880 to 0.900 0.890 to 0.890",
+        "tokens 2 of 2 100.0% mean score 1,240 1,230 to 1,240 -",
+    ]
 
 
 def test_each_control_has_a_name(opened):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -62,6 +61,12 @@ def test_scores_and_the_changes_beyond_ten(cli, run):
     assert "Worse" not in cli("compare a.jsonl b.jsonl --tolerance 0.25").out
 
 
+def test_a_change_that_rounds_to_nothing_has_no_minus(cli, run):
+    run("a.jsonl", [0.5, 0.25])
+    run("b.jsonl", [0.4999, 0.25])
+    assert "0.375 0.375 +0.000 +0.000 to +0.000" in " ".join(cli("compare a.jsonl b.jsonl").out.split())
+
+
 def test_nothing_to_compare(cli, run):
     run("a.jsonl", [True])
     run("b.jsonl", [True], id="other")
@@ -102,11 +107,25 @@ def test_what_is_no_run(cli, jsonl):
 
 
 def test_a_template_that_neither_run_has(cli, run):
-    one = run("a.jsonl", [0.5])
-    ended = cli("compare", one, one, "--lower-is-better contain --html page.html")
-    said = "fi-async: --lower-is-better contain: the runs have no such template; did you mean contains?\n"
-    assert ended == (2, "", said)
-    assert not Path("page.html").exists()
+    run("a.jsonl", [True])
+    assert cli("compare a.jsonl a.jsonl --lower-is-better contain") == (
+        2,
+        "",
+        "fi-async: --lower-is-better contain: the run has no template 'contain'; did you mean contains?\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("[/x] mine", "[/x] mine"), ("mine [v2]", "mine [v2]"), ("\x1b[31mred", "\\x1b[31mred")]
+)
+def test_a_name_commands_neither_markup_nor_the_terminal(name, shown, cli, run):
+    run("a.jsonl", [True, None], template=name)
+    run("b.jsonl", [False, None], template=name)
+    for words in ("compare a.jsonl b.jsonl", "gate a.jsonl --coverage 0.5"):
+        ended = cli(words)
+        assert (ended.code, ended.err) == (0, "")
+        assert shown in ended.out
+        assert "\x1b" not in ended.out
 
 
 def test_a_long_reason_is_cut(cli, run):

@@ -56,6 +56,16 @@ def test_a_server_that_was_down_is_not_a_bad_score(cli, jsonl):
     assert not Path("base.json").exists()
 
 
+def test_a_run_without_a_score_is_no_baseline(cli, jsonl):
+    line = {"index": 0, "template": "contains", "status": "failed", "error": "ServerError: down", "inputs": {}}
+    ended = cli("gate", jsonl(line), "--write-baseline base.json")
+    assert (ended.code, ended.out) == (
+        3,
+        "none of 1 evaluations has a score: ServerError: down\ngate: infrastructure\n",
+    )
+    assert not Path("base.json").exists()
+
+
 def test_a_baseline_that_passed_is_what_later_runs_are_held_against(cli, ran):
     ran("Paris", "Paris", "Rome", name="a.jsonl")
     assert cli("gate a.jsonl --min contains>=0.9 --write-baseline base.json").code == 4
@@ -140,6 +150,9 @@ def test_github_shows_the_verdict_with_the_step(cli, jsonl, monkeypatch):
         ("gate run.jsonl --coverage 98", "--coverage"),
         ("gate lost.jsonl --min contains>=0.5", "lost.jsonl: no such file"),
         ("gate run.jsonl --baseline lost.json", "lost.json: no such file"),
+        ("gate run.jsonl --min contains>=0.5 --junit no/g.xml", "--junit no/g.xml: there is no directory no"),
+        ("gate run.jsonl --write-baseline no/b.json", "--write-baseline no/b.json: there is no directory no"),
+        ("gate run.jsonl --write-baseline base", "--write-baseline base: its name must end in .json, to be known by"),
         ("run in.jsonl --eval contains --fail-fast", "--fail-fast stops at a verdict: give --min or --coverage"),
         ("run in.jsonl --eval contains --min contains>=1 --error-rate 0.1", "give --fail-fast too"),
         ("run in.jsonl --eval contains --min contain>=1", "the run has no template 'contain'; did you mean contains?"),

@@ -323,7 +323,7 @@ def test_causes_are_grouped_and_hold_no_inputs(cli, jsonl, embedded):
 
 
 def test_causes_beyond_what_is_told_apart_are_counted_together(cli, jsonl, monkeypatch):
-    monkeypatch.setattr("fi_async.cli.summary._MOST_CAUSES", 2)
+    monkeypatch.setattr("fi_async.cli.summary.MOST_CAUSES", 2)
     ended = cli("run", jsonl(*({"a" * n: "x"} for n in range(1, 9))), "--eval is_json --json")
     assert [(cause["count"], cause["error"]) for cause in ended.summary["causes"]] == [
         (6, "other"),

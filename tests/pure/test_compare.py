@@ -46,6 +46,16 @@ def test_where_lower_is_better_higher_is_worse_but_a_verdict_stays_one():
     assert [each.after.index for each in compared(outcomes("PF"), outcomes("FP"), **options).lost] == [0]
 
 
+def test_by_id_a_case_without_one_has_no_partner():
+    found = compared(outcomes("PP"), outcomes("FF"), by="id")
+    assert (found.pairs, found.only_before, found.only_after) == (0, 2, 2)
+
+
+def test_scores_that_did_not_change_tell_nothing_of_those_that_may():
+    found = compared(outcomes([0.5, 0.7]), outcomes([0.5, 0.7]))
+    assert (found.difference, found.interval) == (0.0, None)
+
+
 def test_two_runs_without_a_change_leave_room_for_one():
     found = compared(outcomes("P" * 50), outcomes("P" * 50))
     assert (found.difference, found.p_value, found.ties) == (0.0, 1.0, 50)

@@ -80,10 +80,16 @@ def test_the_order_of_the_changes():
 
 
 def test_a_label_has_no_number_to_compare():
-    before, after = ([scored(0, [label], output_type="choices")] for label in ("joy", "fear"))
-    page = page_of(before, after)
-    assert lines_of(page, "columns")[0]["words"] == ["", "no number"]
+    page = page_of([scored(0, 0.5)], [scored(0, ["joy"], output_type="choices")])
+    assert lines_of(page, "columns")[0]["words"] == ["", "0.5", "no number"]
     assert lines_of(page, "columns")[0]["kind"] == [2]
+
+
+def test_what_has_no_score_in_either_run_did_not_change():
+    late = unscored(1, StalledError("late"), inputs={"text": "Rome"})
+    before, after = ([scored(0, [label], output_type="choices"), late] for label in ("joy", "fear"))
+    facts = facts_of(page_of(before, after))
+    assert (facts["templates"][0]["unscored"], facts["shown"], facts["rows"]["all"]) == (2, 0, 0)
 
 
 def test_no_text_becomes_markup():

@@ -15,6 +15,7 @@ from fi_async.runs.statistics import Interval
         ("toxicity.mean<1e-2", Condition("toxicity", "mean", "<", 0.01)),
         ("my.own eval>-3", Condition("my.own eval", None, ">", -3.0)),
         ("mean<=2", Condition("mean", None, "<=", 2.0)),
+        ("tone>=0.99999999", Condition("tone", None, ">=", 0.99999999)),
     ],
 )
 def test_what_can_be_asked_for(text, expected):
@@ -72,8 +73,7 @@ def test_a_condition_is_decided_if_all_in_reach_agrees(reach, expected):
     ],
 )
 def test_a_template_that_the_run_does_not_have(templates, hint):
-    condition = parse("groundednes>=0.9")
     with pytest.raises(ConfigurationError) as raised:
-        check_template(condition, templates)
+        check_template("--min groundednes>=0.9", "groundednes", templates)
     assert str(raised.value) == f"--min groundednes>=0.9: the run has no template 'groundednes'; {hint}"
-    check_template(condition, ["groundednes"])
+    check_template("--min", "groundednes", ["groundednes"])

@@ -56,6 +56,12 @@ def test_a_score_that_measures_nothing_is_left_out(output):
     assert (found.scored, found.value, found.bounds) == (2, 0.5, Interval(0.25, 0.75))
 
 
+def test_a_number_among_verdicts_is_no_verdict():
+    [found] = figures_of(scored(0, "Passed"), scored(1, 7.0), scored(2, "Failed")).templates
+    assert (found.kind, found.scored, found.value, found.interval) == ("rate", 3, 0.5, wilson(1, 2))
+    assert found.bars == [Bar("Passed", 1), Bar("Failed", 1)]
+
+
 def test_labels_are_counted():
     [found] = figures_of(
         scored(0, ["joy", "love"], output_type="choices"), scored(1, ["joy"], output_type="choices")
@@ -114,6 +120,15 @@ def test_a_cause_is_the_same_whatever_the_case():
         CauseFigures(1, "InvalidCaseError", "the input 'text' is blank", 3, 2, {"invalid": 2}),
         CauseFigures(0, "StalledError", "late", 2, 1, {"stalled": 1}),
     ]
+
+
+@pytest.mark.parametrize(
+    "place", ["case 7", "rows.jsonl, line 31", "a, b.csv, line 4", "rows.parquet, row 9", "row 2", "all.json[5]"]
+)
+def test_a_cause_is_the_same_wherever_its_case_stands(place):
+    error = InvalidCaseError(f"{place}: row 3 of the input 'text' is blank")
+    expected = ("InvalidCaseError", "row 3 of the input 'text' is blank")
+    assert cause_of(unscored(3, error, "invalid").outcome) == expected
 
 
 def test_an_outcome_without_an_error_is_its_own_cause():

@@ -80,7 +80,7 @@ def test_with_a_confidence_the_whole_interval_must_reach_the_bound(bound, verdic
 
 def test_one_score_has_no_interval():
     assert gated([0.9], "groundedness>=0.5", confidence=0.9).checks == [
-        Check("groundedness>=0.5", INCONCLUSIVE, "mean score 0.9 of 1 cases; too few for an interval")
+        Check("groundedness>=0.5", INCONCLUSIVE, "mean score 0.9 of 1 cases; too few different values for an interval")
     ]
 
 
@@ -112,6 +112,18 @@ def test_a_bound_that_is_missed_weighs_more_than_what_nobody_can_tell():
 def test_a_template_of_no_name_in_the_run_is_refused():
     with pytest.raises(ConfigurationError, match="did you mean groundedness"):
         gated("P", "groundednes>=0.9")
+
+
+@pytest.mark.parametrize(
+    ("values", "condition", "said"),
+    [
+        ([0.89999] * 3, "groundedness>=0.9", "mean score 0.89999 of 3 cases"),
+        ([0.9000001] * 3, "groundedness<=0.9", "mean score 0.9000001 of 3 cases"),
+        ([0.9 - 1e-12] * 3, "groundedness>=0.9", "mean score 0.9 of 3 cases"),
+    ],
+)
+def test_rounding_does_not_hide_on_which_side_of_its_bound_a_value_is(values, condition, said):
+    assert [check.said for check in gated(values, condition).checks] == [said]
 
 
 def regressed(before, after, **asked):
@@ -147,6 +159,12 @@ def test_regressions(runs, asked, verdict, said, cases):
     named = [f"case {index} (groundedness)" for index in cases]
     most = asked.get("max_regressions", 0)
     assert regressed(*runs, **asked) == Check(f"regressions<={most}", verdict, said, named)
+
+
+def test_a_template_that_only_the_baseline_has_is_gone_from_this_run():
+    marks = [mark(each) for each in (*outcomes("P"), *outcomes("P", "tone"))]
+    found = gate(Asked(coverage=0.5), samples(outcomes("P")), marks=marks[:1], baseline=marks)
+    assert found.checks[-1].said == "0 of 1 cases got worse, paired by inputs; 1 of the baseline are not in this run"
 
 
 def test_with_an_upper_bound_a_higher_score_is_a_regression():

@@ -65,8 +65,8 @@ def test_the_run_tells_what_is_known_of_it():
         started_at=1_760_000_000.0,
         ended_at=1_760_000_060.5,
         version="0.1.0",
-        settings={"concurrency": 8, "params": {"k": 2}, "nothing": None},
-        source={"file": "in.csv"},
+        settings={"concurrency": 8, "params": {"k": 2, "of": ["a", "b"], "none": None}, "nothing": None},
+        source={"file": "in.csv", "stamp": [1, 2]},
     )
     assert facts_of(html.page(told, []))["run"] == [
         ["templates", "a, b"],
@@ -77,13 +77,13 @@ def test_the_run_tells_what_is_known_of_it():
         ["ended", "2025-10-09 08:54:20 UTC"],
         ["fi-async", "0.1.0"],
         ["concurrency", "8"],
-        ["params", '{"k": 2}'],
+        ["params", "k 2, of a, b"],
         ["source: file", "in.csv"],
     ]
 
 
 def test_a_large_run_stays_within_its_size(monkeypatch):
-    monkeypatch.setattr("fi_async.runs.page._MOST_BYTES", 60_000)
+    monkeypatch.setattr("fi_async.runs.page._MOST_BYTES", 120_000)
     draw = random.Random(2)
 
     def text() -> str:
@@ -92,11 +92,29 @@ def test_a_large_run_stays_within_its_size(monkeypatch):
     records = [scored(index, index / 2000, id=text()[:8], reason=text(), inputs={"a": text()}) for index in range(2000)]
     empty = html.page(info(), [])
     page = html.page(info(), records)
-    assert len(page) - len(empty) < 80_000
+    assert len(page) - len(empty) < 125_000
     kept = facts_of(page)["kept"]
     assert kept["ids"] == [2000, 2000]
     assert [kept["reasons"][1], kept["inputs"][1]] == [2000, 2000]
     assert 0 < kept["inputs"][0] < kept["reasons"][0] < 2000
+
+
+def test_wide_cases_and_long_messages_stay_within_it_too():
+    draw = random.Random(3)
+
+    def text(letters):
+        return draw.randbytes(letters // 2).hex()
+
+    wide = [scored(index, 0.5, inputs={f"key {key}": text(1_500) for key in range(150)}) for index in range(64)]
+    long = [unscored(index, StalledError(text(40_000))) for index in range(200)]
+    for records in (wide, long):
+        assert len(html.page(info(), records)) < 5_000_000
+
+
+def test_without_scripts_it_says_so_and_promises_nothing():
+    markup = html.page(info(), []).partition('<script type="application/json"')[0]
+    assert "This page is drawn by the scripts in it." in markup
+    assert "Unpacking" not in markup
 
 
 def test_a_report_becomes_a_page(tmp_path):

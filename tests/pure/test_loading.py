@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from fi_async import AsyncEvaluator, ConfigurationError, OutcomeStatus
+from fi_async import AsyncEvaluator, ConfigurationError, FiAsyncError, InvalidCaseError, OutcomeStatus, ServerError
 from fi_async.runs.loading import load, outcomes_of
 
 LINE = {"index": 0, "template": "tone", "status": "scored", "output": 0.5, "inputs": {"output": "x"}}
@@ -23,12 +23,8 @@ def test_lines_are_a_run_in_input_order(tmp_path):
     lines = [{**LINE, "index": 2, **failed}, {**LINE, "index": 1, **verdict}, {**LINE, **label}, "\n"]
     path = written(tmp_path / "nightly.jsonl", *lines)
     run = load(path)
-    assert (run.info.name, run.info.templates, run.info.started_at, run.pending) == (
-        "nightly",
-        ("tone",),
-        path.stat().st_mtime,
-        0,
-    )
+    assert (run.info.name, run.info.templates, run.pending) == ("nightly", ("tone",), 0)
+    assert (run.info.started_at, run.info.ended_at) == (0.0, path.stat().st_mtime)
     first, second, third = outcomes_of(run)
     assert (first.index, first.passed, first.result.choices, first.case.inputs) == (
         0,
@@ -38,12 +34,26 @@ def test_lines_are_a_run_in_input_order(tmp_path):
     )
     assert (second.case.id, second.passed, second.score, second.result.reason) == ("a", True, 1.0, "so")
     assert (second.backend, second.eval_id) == ("local", "e")
-    assert (third.status, third.score, str(third.error), third.attempts) == (
-        OutcomeStatus.FAILED,
-        None,
-        "ServerError: down",
-        4,
-    )
+    assert (third.status, third.score, third.attempts) == (OutcomeStatus.FAILED, None, 4)
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "error"),
+    [
+        ("failed", "ServerError: down: for good", ServerError("down: for good")),
+        (
+            "failed",
+            "ServerError: down (now) (status 503, request r-1, attempt 4)",
+            ServerError("down (now)", status=503, request_id="r-1", attempts=4),
+        ),
+        ("failed", "CircuitError: open", FiAsyncError("CircuitError: open")),
+        ("failed", "late", FiAsyncError("late")),
+        ("invalid", "StalledError: is blank", InvalidCaseError("StalledError: is blank")),
+    ],
+)
+def test_an_error_is_what_its_text_names(status, text, error, tmp_path):
+    [found] = outcomes_of(load(written(tmp_path / "in.jsonl", {**LINE, "status": status, "error": text})))
+    assert (type(found.error), vars(found.error), str(found.error)) == (type(error), vars(error), str(error))
 
 
 def test_no_lines_are_a_run_of_nothing(tmp_path):

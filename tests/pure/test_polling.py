@@ -93,9 +93,7 @@ def test_who_answers_late_is_asked_sooner():
 
     assert asked(0.0) == pytest.approx(2.06, abs=0.01)
     assert asked(0.1) == pytest.approx(1.96, abs=0.01)
-    assert asked(5.0) == pytest.approx(
-        2.06 - SHORTEST, abs=0.01
-    )  # so long no turn takes: a gate was shut
+    assert asked(5.0) == pytest.approx(2.06 - SHORTEST, abs=0.01)  # so long no turn takes: a gate was shut
 
 
 def test_the_others_look_as_soon_as_those_may_be_answered():

@@ -47,6 +47,14 @@ def test_scores_beyond_0_and_1_have_bounds_only_if_none_is_missing():
     assert (found.value, found.bounds(), found.reach(0.9)) == (4, None, None)
 
 
+@pytest.mark.parametrize("value", [1.0, 0.8, 0.0])
+def test_of_equal_scores_so_many_others_may_exist_as_of_equal_verdicts(value):
+    equal = wilson(9, 9, 0.9).low
+    found = sample([value] * 9).mean
+    assert found.interval(0.9) == found.reach(0.9) == Interval(equal * value, equal * value + 1 - equal)
+    assert sample([7] * 9).mean.reach(0.9) is None
+
+
 def test_nothing_is_known_of_none():
     found = sample("").mean
     assert (found.value, found.bounds(), found.interval(0.9), found.reach()) == (None, None, None, None)

@@ -31,7 +31,6 @@ def write_junit(path: Path, gate: Gate, run: str) -> None:
     suite = SubElement(root, "testsuite", {"name": "fi-async gate", **counted})
     for check in checks:
         case = SubElement(suite, "testcase", {"classname": _xml(run), "name": _xml(check.name)})
-        where = case
         if check.verdict is not Verdict.PASSED:
             kind = "failure" if check.verdict is Verdict.BELOW else "error"
             where = SubElement(case, kind, {"type": check.verdict.value, "message": _xml(check.said)})

@@ -13,13 +13,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from fi_async._errors import instead
 from fi_async.cli import errors, terminal
-from fi_async.cli.errors import UsageError
 from fi_async.cli.options import CompareFlags
 from fi_async.cli.sinks import check_output
 from fi_async.runs import compare_html
 from fi_async.runs.compare import Comparison, TemplateComparison, compare
+from fi_async.runs.conditions import check_template
 from fi_async.runs.loading import load, outcomes_of
 from fi_async.runs.marks import Mark, Pair
 from fi_async.runs.statistics import Interval
@@ -34,10 +33,12 @@ def compare_runs(before: Path, after: Path, flags: CompareFlags) -> int:
     """Return 0 after printing what changed between two runs, for better or for worse.
 
     Raises:
-        ConfigurationError: One is no run.
-        UsageError: A flag names a template that neither has, or the page cannot be where it is to be.
+        ConfigurationError: One is no run, or neither has a template that was named.
+        UsageError: The page cannot be where it is to be.
         OSError: It cannot be written.
     """
+    if flags.html is not None:
+        check_output("--html", flags.html, before, after)
     with load(before) as one, load(after) as other:
         found = compare(
             outcomes_of(one),
@@ -47,21 +48,15 @@ def compare_runs(before: Path, after: Path, flags: CompareFlags) -> int:
             lower_is_better=flags.lower_is_better or (),
             confidence=flags.confidence,
         )
-        _check_lower(flags.lower_is_better or (), [each.template for each in found.templates])
+        for name in flags.lower_is_better or ():
+            check_template(f"--lower-is-better {name}", name, [each.template for each in found.templates])
         if flags.html is not None:
-            check_output("--html", flags.html, before, after)
             compare_html.write(flags.html, found, one, other)
     if flags.json:
         print(json.dumps({"before": str(before), "after": str(after), **found.as_dict()}, indent=2))
     else:
         _show(found, str(before), str(after))
     return errors.DONE
-
-
-def _check_lower(names: Sequence[str], templates: Sequence[str]) -> None:
-    for name in names:
-        if name not in templates:
-            raise UsageError(f"--lower-is-better {name}: the runs have no such template{instead(name, templates)}")
 
 
 def _show(found: Comparison, before: str, after: str) -> None:
@@ -87,7 +82,7 @@ def _table(found: Comparison, width: int) -> Table:
         "pairs": lambda each: f"{each.pairs:,}",
         "before": lambda each: _number(each.before),
         "after": lambda each: _number(each.after),
-        "change": lambda each: "-" if each.difference is None else f"{each.difference:+.3f}",
+        "change": lambda each: "-" if each.difference is None else f"{each.difference:+z.3f}",
         f"{100 * found.confidence:.4g}% interval": lambda each: _interval(each.interval),
         "better": lambda each: f"{len(each.won):,}",
         "worse": lambda each: f"{len(each.lost):,}",
@@ -98,7 +93,7 @@ def _table(found: Comparison, width: int) -> Table:
     for heading in columns:
         table.add_column(heading, justify="right", no_wrap=width >= _NARROW or not heading.endswith("interval"))
     for each in found.templates:
-        table.add_row(each.template, *(shown(each) for shown in columns.values()))
+        table.add_row(terminal.printable(each.template), *(shown(each) for shown in columns.values()))
     return table
 
 
@@ -107,7 +102,7 @@ def _number(value: float | None) -> str:
 
 
 def _interval(value: Interval | None) -> str:
-    return "-" if value is None else f"{value.low:+.3f} to {value.high:+.3f}"
+    return "-" if value is None else f"{value.low:+z.3f} to {value.high:+z.3f}"
 
 
 def _p(value: float | None) -> str:
@@ -119,8 +114,8 @@ def _listed(heading: str, pairs: Sequence[Pair], style: str) -> Group:
     lines: list[RenderableType] = [Text(f"{heading} ({len(pairs):,})", style="bold")]
     for pair in pairs[:_SHOWN]:
         scores = f"{_of(pair.before)} -> {_of(pair.after)}"
-        name = terminal.printable(pair.after.name)
-        lines.append(Text.assemble(" ", name, "  ", (pair.after.template, "dim"), "  ", (scores, style)))
+        name, template = terminal.printable(pair.after.name), terminal.printable(pair.after.template)
+        lines.append(Text.assemble(" ", name, "  ", (template, "dim"), "  ", (scores, style)))
         if pair.after.reason:
             reason = _cut(terminal.printable(pair.after.reason))
             lines.append(Padding(Text(reason, style="dim"), (0, 0, 0, 3)))
@@ -146,4 +141,4 @@ def _left_out(each: TemplateComparison, before: str, after: str) -> str:
         (len(each.unscored), "without a score in one or both"),
     ]
     said = [f"{count:,} {what}" for count, what in parts if count]
-    return f"{each.template}: not compared: {', '.join(said)}" if said else ""
+    return f"{terminal.printable(each.template)}: not compared: {', '.join(said)}" if said else ""

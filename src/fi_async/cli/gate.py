@@ -18,12 +18,14 @@ from fi_async.cli.errors import UsageError
 from fi_async.cli.options import GateFlags, refuse
 from fi_async.cli.sinks import check_output
 from fi_async.runs.conditions import Condition, check_share, check_template, parse
+from fi_async.runs.figures import cause_of
 from fi_async.runs.gate import Asked, Gate, Verdict, gate
 from fi_async.runs.loading import load, outcomes_of
 from fi_async.runs.marks import Mark, mark, read_baseline, write_baseline
 from fi_async.runs.samples import Sample, samples
 
 _SHOWN: Final = 5
+_BASELINE: Final = ".json"
 _STYLES: Final = {Verdict.PASSED: "green", Verdict.BELOW: "red"}
 _OF_BASELINES: Final = ("max_regressions", "tolerance", "by")
 _CODES: Final = {
@@ -41,9 +43,7 @@ def gate_run(path: Path, flags: GateFlags) -> int:
         UsageError, ConfigurationError: It cannot be meant so, or it is no run.
     """
     asked = _asked(flags)
-    for flag, output in (("--write-baseline", flags.write_baseline), ("--junit", flags.junit)):
-        if output is not None:
-            check_output(flag, output, path)
+    _check_outputs(path, flags)
     with load(path) as run:
         outcomes, info, pending = list(outcomes_of(run)), run.info, run.pending
     marks = [mark(each) for each in outcomes]
@@ -59,7 +59,7 @@ def gate_run(path: Path, flags: GateFlags) -> int:
 
 def _check_bounds(conditions: Sequence[Condition], found: Mapping[str, Sample]) -> None:
     for condition in conditions:
-        check_template(condition, found)
+        check_template(f"--min {condition}", condition.template, found)
         _, metric = found[condition.template].metric(condition.metric)
         if metric.n and metric.verdicts:
             check_share(condition)
@@ -85,8 +85,17 @@ def _asked(flags: GateFlags) -> Asked:
     )
 
 
+def _check_outputs(run: Path, flags: GateFlags) -> None:
+    """Return quietly if what is to be written can be: found out later, it would look like an outage."""
+    for flag, target in {"--junit": flags.junit, "--write-baseline": flags.write_baseline}.items():
+        if target is not None:
+            check_output(flag, target, run)
+    if flags.write_baseline is not None and flags.write_baseline.suffix.lower() != _BASELINE:
+        raise UsageError(f"--write-baseline {flags.write_baseline}: its name must end in {_BASELINE}, to be known by")
+
+
 def _baseline(path: Path) -> list[Mark]:
-    if path.suffix.lower() == ".json" and path.is_file():
+    if path.suffix.lower() == _BASELINE and path.is_file():
         return read_baseline(path)
     with load(path) as run:
         return [mark(each) for each in outcomes_of(run)]
@@ -94,8 +103,8 @@ def _baseline(path: Path) -> list[Mark]:
 
 def trouble_of(outcomes: Iterable[Outcome]) -> str:
     """Return the most frequent reason why cases have no score; empty if there is none."""
-    causes = Counter(str(each.error) for each in outcomes if each.error is not None)
-    return next((cause for cause, _ in causes.most_common(1)), "")
+    causes = Counter(cause_of(each) for each in outcomes if each.error is not None)
+    return next((f"{kind}: {message}" for (kind, message), _ in causes.most_common(1)), "")
 
 
 def _report(found: Gate, name: str, flags: GateFlags) -> None:
@@ -120,14 +129,13 @@ def show(found: Gate) -> None:
         said = Text(check.said)
         if check.cases:
             said.append(f"\n{listed(check.cases)}", style="dim")
-        table.add_row(verdict, Text(check.name), said)
+        table.add_row(verdict, Text(terminal.printable(check.name)), said)
     if found.checks:
         console.print(table)
         console.print()
     if found.estimates:
-        console.print(
-            Text(f"{', '.join(found.estimates)}: lexical estimates, not the platform's judge", style="yellow")
-        )
+        names = terminal.printable(", ".join(found.estimates))
+        console.print(Text(f"{names}: lexical estimates, not the platform's judge", style="yellow"))
     if found.unserved:
         console.print(Text(terminal.printable(found.unserved), style="red"))
     console.print(Text.assemble("gate: ", (found.verdict.value, _STYLES.get(found.verdict, "yellow"))))

@@ -23,7 +23,7 @@ def _asked(flags: RunFlags, templates: Sequence[str], known: Mapping[str, Templa
     """
     conditions = [parse(text) for text in flags.min or ()]
     for condition in conditions:
-        check_template(condition, templates)
+        check_template(f"--min {condition}", condition.template, templates)
         if condition.template in known and known[condition.template].output_type == "Pass/Fail":
             check_share(condition)
     wanted = bool(conditions) or flags.coverage is not None
@@ -59,7 +59,7 @@ class Judge:
     def verdict(self, trouble: str) -> Gate:
         """Return the verdict over what was counted."""
         if self._watch is not None and self.stopped:
-            return self._watch.gate()
+            return self._watch.gate(trouble)
         return gate(self._asked, self._samples, trouble=trouble)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fi_async._errors import APIConnectionError
 from fi_async._models import Outcome
 from fi_async.cases.rows import Row
+from fi_async.runs import figures
 
 
 def place_of(outcome: Outcome) -> str:
@@ -18,13 +19,10 @@ def row_of(outcome: Outcome) -> Row:
     return outcome.case
 
 
-def cause_of(outcome: Outcome) -> tuple[str, str]:
+def cause_of(outcome: Outcome) -> figures.Cause:
     """Return the type and the message of why a case has no score, alike for all cases of the same trouble."""
-    row = row_of(outcome)
-    if row.fault is not None or outcome.error is None:
-        return "UnreadableRow", row.fault or ""
-    # The row's place would make every message a cause of its own.
-    return type(outcome.error).__name__, outcome.error.message.removeprefix(f"{row.place}: ")
+    fault = row_of(outcome).fault
+    return figures.cause_of(outcome) if fault is None else ("UnreadableRow", fault)
 
 
 def never_left(outcome: Outcome) -> bool:

@@ -16,13 +16,12 @@ from fi_async._models import Origin, Outcome, OutcomeStatus
 from fi_async._report import Counts
 from fi_async.cli import terminal
 from fi_async.cli.results import cause_of, never_left, place_of
+from fi_async.runs.figures import MOST_CAUSES, OTHER, Cause
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_MOST_CAUSES: Final = 200  # told apart; more would be one per case, and memory must not grow with their number
 _SHOWN_CAUSES: Final = 5
-_OTHER: Final = ("other", "further causes")
 
 
 @dataclass(slots=True)
@@ -69,8 +68,8 @@ class Totals:
         self.templates = {name: Tally() for name in templates}
         self.statuses: Counter[OutcomeStatus] = Counter()
         self.origins: Counter[Origin] = Counter()
-        self.causes: Counter[tuple[str, str]] = Counter()
-        self.first: dict[tuple[str, str], str] = {}
+        self.causes: Counter[Cause] = Counter()
+        self.first: dict[Cause, str] = {}
         self.counts = Counts()
         self.cases = self.unreachable = self.reached = 0
         self.unreachable_because = ""
@@ -91,8 +90,8 @@ class Totals:
         cause = cause_of(outcome)
         if is_unreachable:
             self.unreachable_because = cause[1]
-        if cause not in self.causes and len(self.causes) >= _MOST_CAUSES:
-            cause = _OTHER
+        if cause not in self.causes and len(self.causes) >= MOST_CAUSES:
+            cause = OTHER
         self.causes[cause] += 1
         self.first.setdefault(cause, place_of(outcome))
 

@@ -45,6 +45,7 @@ class Changes:
         after: Those of the second.
 
     Attributes:
+        all: How many cases changed; of very many the page has the greatest changes.
         estimate: Whether any score of the two runs is a lexical estimate.
     """
 
@@ -52,6 +53,7 @@ class Changes:
         self.templates = [each.template for each in found.templates]
         self.words: dict[str, int] = {"": 0}
         changes = [change for each in found.templates for change in _changes(each)]
+        self.all = len(changes)
         self._changes = sorted(changes, key=lambda change: change.rank)[:MOST_ROWS]
         self.estimate = False
         self._before = self._texts_of([change.pair.before for change in self._changes], before)
@@ -106,7 +108,8 @@ class Changes:
 
 
 def _changes(each: TemplateComparison) -> Iterator[_Change]:
-    for kind, pairs in enumerate[Sequence[Pair]]((each.lost, each.won, each.unscored)):
+    of_one = [pair for pair in each.unscored if (pair.before.score is None) is not (pair.after.score is None)]
+    for kind, pairs in enumerate[Sequence[Pair]]((each.lost, each.won, of_one)):
         yield from (_Change(kind, pair) for pair in pairs)
 
 

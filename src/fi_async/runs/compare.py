@@ -24,9 +24,9 @@ class TemplateComparison:
         pairs: How many there are.
         before: The mean score of the first run; the pass rate, where scores are verdicts. None of no pairs.
         after: Of the second run.
-        interval: Of `difference`, by a paired bootstrap; None of fewer than two pairs. Verdicts are given one imagined
-            win and one imagined loss: else a change that was not seen would be taken for impossible
-            (A. Agresti and Y. Min, Statistics in Medicine 24 (2005) 729).
+        interval: Of `difference`, by a paired bootstrap; None where all pairs differ alike. Verdicts are given one
+            imagined win and one imagined loss: else a change that was not seen would be taken for impossible
+            (D. G. Bonett and R. M. Price, J. Educational and Behavioral Statistics 37 (2012) 479).
         p_value: McNemar's test of wins against losses (for scores: the sign test); None of no pairs.
         lost: Pairs that passed and do not pass, or whose score got worse; the worst first.
         won: Pairs that pass and did not, or whose score got better; the best first.

@@ -41,6 +41,6 @@ def page(found: Comparison, before: ReadableRun, after: ReadableRun) -> str:
         "runs": [
             {"name": run.info.name, "pending": run.pending, "facts": facts_of(run.info)} for run in (before, after)
         ],
-        "rows": {"templates": rows.templates, "kinds": KINDS},
+        "rows": {"templates": rows.templates, "kinds": KINDS, "all": rows.all},
     }
     return render(_COMPARISON, f"{before.info.name} → {after.info.name}", facts, rows)

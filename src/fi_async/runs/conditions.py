@@ -34,13 +34,18 @@ class Condition:
     bound: float
 
     def __str__(self) -> str:
-        return f"{self.template}{'.' if self.metric else ''}{self.metric or ''}{self.operator}{self.bound:g}"
+        return f"{self.template}{'.' if self.metric else ''}{self.metric or ''}{self.operator}{self.bound:.15g}"
 
     def holds(self, value: float) -> bool:
         """Tell whether a value meets it; what differs by less than 1e-9 is equal."""
         if math.isclose(value, self.bound, rel_tol=0.0, abs_tol=_SAME):
             value = self.bound
         return _OPERATORS[self.operator](value, self.bound)
+
+    def shown(self, value: float) -> str:
+        """Return a value in four digits, or in as many as tell on which side of the bound it is."""
+        texts = (f"{value:.{digits}g}" for digits in (4, 6, 8, 17))
+        return next(text for text in texts if self.holds(float(text)) == self.holds(value))
 
     def decide(self, reach: Interval) -> bool | None:
         """Return True if all values in reach meet it, False if none does, None if it depends."""
@@ -102,12 +107,11 @@ def _of_percent(number: str) -> str:
     return f": write {float(share) / 100:g}" if share != number and share.replace(".", "", 1).isdigit() else ""
 
 
-def check_template(condition: Condition, templates: Collection[str]) -> None:
-    """Return if a run has the template of a condition.
+def check_template(flag: str, name: str, templates: Collection[str]) -> None:
+    """Return if a template that a flag names is among those of a run.
 
     Raises:
-        ConfigurationError: It has not; the message names one like it, or all.
+        ConfigurationError: It is not; the message names one like it, or all.
     """
-    name = condition.template
     if name not in templates:
-        raise ConfigurationError(f"--min {condition}: the run has no template {name!r}{instead(name, templates)}")
+        raise ConfigurationError(f"{flag}: the run has no template {name!r}{instead(name, templates)}")

@@ -77,10 +77,13 @@ def _plain(error: BaseException) -> dict[str, Any]:
 
 
 def _rebuilt(body: Mapping[str, Any]) -> FiAsyncError:
-    kind = getattr(_errors, str(body["type"]), FiAsyncError)
-    if not (isinstance(kind, type) and issubclass(kind, FiAsyncError)):
-        kind = FiAsyncError
-    error = kind(str(body["message"]), **body.get("facts", {}))
+    error = kind_of(str(body["type"]))(str(body["message"]), **body.get("facts", {}))
     if "cause" in body:
         error.__cause__ = _rebuilt(body["cause"])
     return error
+
+
+def kind_of(name: str) -> type[FiAsyncError]:
+    """Return the error of ours that has this name; the base of all if none has."""
+    kind = getattr(_errors, name, None)
+    return kind if isinstance(kind, type) and issubclass(kind, FiAsyncError) else FiAsyncError

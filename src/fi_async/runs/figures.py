@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,9 @@ from typing import Final, Literal
 from fi_async._models import Outcome, OutcomeStatus
 from fi_async.runs.pace import Pace, Timeline
 from fi_async.runs.records import Record
-from fi_async.runs.statistics import Interval, mean_interval, wilson
+from fi_async.runs.rows import clipped
+from fi_async.runs.samples import Sample
+from fi_async.runs.statistics import Interval
 
 Kind = Literal["rate", "mean", "labels", "none"]
 """What a template's results are summed up in: a pass rate, a mean score, counts of labels, or nothing."""
@@ -20,9 +22,14 @@ Cause = tuple[str, str]
 """The type and the message of why a case has no score, alike for all cases of the same trouble."""
 
 _BINS: Final = 20
-_GREATEST: Final = 1e100  # what is beyond, or not a number, measures nothing, and has no square
-_MOST_CAUSES: Final = 200  # told apart; more would be one per case
-_OTHER: Final = ("other", "further causes")
+_CONFIDENCE: Final = 0.95
+_PLACE: Final = re.compile(r"^(?:(?:[^:\n]*, )?(?:case|line|row) \d+: |[^:\n]*\[\d+\]: )")
+
+MOST_CAUSES: Final = 200
+"""Causes that are told apart; more would be one per case."""
+
+OTHER: Final = ("other", "further causes")
+"""What the further causes are counted as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +115,11 @@ def cause_of(outcome: Outcome) -> Cause:
     """Return the cause of an outcome without a score."""
     if outcome.error is None:
         return outcome.status.value, ""
-    # The case's number would make every message a cause of its own.
-    return type(outcome.error).__name__, outcome.error.message.removeprefix(f"case {outcome.index}: ")
+    message = outcome.error.message
+    if outcome.status is OutcomeStatus.INVALID:
+        # Where the case stands would make every message a cause of its own.
+        message = _PLACE.sub("", message)
+    return type(outcome.error).__name__, clipped(message)
 
 
 class Tally:
@@ -133,16 +143,21 @@ class Tally:
         self._indices.add(outcome.index)
         self._duplicates += outcome.possible_duplicates
         self._pace.add(record)
-        self._templates.setdefault(outcome.template, _Template()).add(outcome)
+        self._template(outcome.template).add(outcome)
         if outcome.result is not None:
             self._estimate = self._estimate or outcome.result.estimate
             return None
         return self._count_cause(outcome)
 
+    def _template(self, name: str) -> _Template:
+        if name not in self._templates:
+            self._templates[name] = _Template(name)
+        return self._templates[name]
+
     def _count_cause(self, outcome: Outcome) -> int:
         cause = cause_of(outcome)
-        if cause not in self._causes and len(self._causes) >= _MOST_CAUSES:
-            cause = _OTHER
+        if cause not in self._causes and len(self._causes) >= MOST_CAUSES:
+            cause = OTHER
         if cause not in self._causes:
             self._causes[cause] = CauseFigures(len(self._causes), *cause, first=outcome.index)
         found = self._causes[cause]
@@ -169,7 +184,7 @@ class Tally:
             possible_duplicates=self._duplicates,
             estimate=self._estimate,
             origins=dict(self._origins),
-            templates=[self._templates.get(name, _Template()).figures(name, planned) for name in names],
+            templates=[self._template(name).figures(planned) for name in names],
             causes=sorted(self._causes.values(), key=lambda cause: -cause.count),
             latency_s=self._pace.latency_s(),
             timeline=self._pace.timeline(),
@@ -177,48 +192,36 @@ class Tally:
 
 
 class _Template:
-    def __init__(self) -> None:
-        self.all = self.scored = self.verdicts = 0
-        self.scores: Counter[float] = Counter()
+    def __init__(self, name: str) -> None:
+        self.sample = Sample(name)
         self.labels: Counter[str] = Counter()
 
     def add(self, outcome: Outcome) -> None:
-        self.all += 1
-        if outcome.result is None:
-            return
-        self.scored += 1
-        self.verdicts += outcome.passed is not None
-        if outcome.score is not None and abs(outcome.score) <= _GREATEST:
-            self.scores[outcome.score] += 1
-        self.labels.update(outcome.result.choices or ())
+        self.sample.add(outcome)
+        if outcome.result is not None:
+            self.labels.update(outcome.result.choices or ())
 
-    def figures(self, name: str, planned: int) -> TemplateFigures:
-        n = self.scores.total()
-        total = math.fsum(score * count for score, count in self.scores.items())
-        kind: Kind = "rate" if self.verdicts else "mean" if n else "labels" if self.labels else "none"
-        in_all = max(self.all, planned)
+    def figures(self, planned: int) -> TemplateFigures:
+        self.sample.expect(planned)
+        name, metric = self.sample.metric()
+        kind: Kind = "rate" if name == "pass_rate" else "mean" if metric.n else "labels" if self.labels else "none"
         return TemplateFigures(
-            name=name,
-            all=in_all,
-            scored=self.scored,
+            name=self.sample.template,
+            all=self.sample.total,
+            scored=self.sample.scored,
             kind=kind,
-            value=total / n if n else None,
-            interval=wilson(round(total), n) if self.verdicts else mean_interval(self.scores),
-            bounds=self._bounds(total, n, in_all),
-            bars=_bars(self.scores, self.labels, kind),
+            value=metric.value,
+            interval=metric.interval(_CONFIDENCE),
+            bounds=metric.bounds() if metric.n and metric.bounded else None,
+            bars=_bars(metric.counts, self.labels, kind),
         )
-
-    def _bounds(self, total: float, n: int, in_all: int) -> Interval | None:
-        if not n or min(self.scores) < 0 or max(self.scores) > 1:
-            return None
-        return Interval(total / in_all, (total + (in_all - n)) / in_all)
 
 
 def _bars(scores: Counter[float], labels: Counter[str], kind: Kind) -> list[Bar]:
     if kind == "rate":
         return [Bar("Passed", scores[1.0]), Bar("Failed", scores[0.0])]
     if labels:
-        return [Bar(label, count) for label, count in labels.most_common(_BINS)]
+        return [Bar(clipped(label), count) for label, count in labels.most_common(_BINS)]
     return _histogram(scores) if scores else []
 
 

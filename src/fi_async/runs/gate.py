@@ -122,10 +122,10 @@ def gate(
         trouble: What kept cases from being scored, to be named where none was.
 
     Raises:
-        ConfigurationError: A condition names a template that the run does not have, or one that gives no number.
+        ConfigurationError: A condition names a template that the run does not have.
     """
     for condition in asked.conditions:
-        check_template(condition, samples)
+        check_template(f"--min {condition}", condition.template, samples)
     checks = [judge(each, samples[each.template], asked) for each in asked.conditions]
     if asked.coverage is not None:
         checks += [check_coverage(asked.coverage, sample) for sample in samples.values()]
@@ -134,6 +134,11 @@ def gate(
             baseline, marks, by=asked.by, tolerance=asked.tolerance, lower_is_better=asked.lower_is_better
         )
         checks.append(_regressions(asked, samples, found))
+    return concluded(checks, samples, trouble)
+
+
+def concluded(checks: Sequence[Check], samples: Mapping[str, Sample], trouble: str = "") -> Gate:
+    """Return the verdict of checks that were made of these samples; `trouble` is as of `gate`."""
     return Gate(checks, _unserved(samples, trouble), [name for name, sample in samples.items() if sample.estimate])
 
 
@@ -143,7 +148,7 @@ def check_coverage(least: float, sample: Sample) -> Check:
     if sample.pending:
         said += f", {sample.pending:,} have not ended"
     enough = Verdict.PASSED if sample.coverage >= least else Verdict.INCONCLUSIVE
-    return Check(f"{sample.template} coverage>={least:g}", enough, said)
+    return Check(f"{sample.template} coverage>={least:.15g}", enough, said)
 
 
 def judge(condition: Condition, sample: Sample, asked: Asked, *, ended: bool = True) -> Check:
@@ -161,7 +166,11 @@ def judge(condition: Condition, sample: Sample, asked: Asked, *, ended: bool = T
     decided = None if reach is None else condition.decide(reach)
     verdict = Verdict.INCONCLUSIVE if decided is None else Verdict.PASSED if decided else Verdict.BELOW
     label = "pass rate" if name == "pass_rate" else "mean score"
-    return Check(str(condition), verdict, _said(label, metric, reach, asked.confidence, let_go=let_go))
+    if metric.value is None:
+        return Check(str(condition), verdict, f"no case has a {label}")
+    missing = 0 if let_go else metric.missing
+    spread = _spread(condition, reach, missing, asked.confidence)
+    return Check(str(condition), verdict, f"{label} {condition.shown(metric.value)} of {metric.n:,} cases{spread}")
 
 
 def _settled(metric: Metric, confidence: float | None) -> Interval | None:
@@ -170,17 +179,14 @@ def _settled(metric: Metric, confidence: float | None) -> Interval | None:
     return Interval(metric.value, metric.value) if confidence is None else metric.interval(confidence)
 
 
-def _said(label: str, metric: Metric, reach: Interval | None, confidence: float | None, *, let_go: bool) -> str:
-    if metric.value is None:
-        return f"no case has a {label}"
-    said = f"{label} {metric.value:.4g} of {metric.n:,} cases"
-    missing = "" if let_go or not metric.missing else f" ({metric.missing:,} missing)"
+def _spread(condition: Condition, reach: Interval | None, missing: int, confidence: float | None) -> str:
+    absent = f" ({missing:,} missing)" if missing else ""
     if reach is None:
-        return f"{said}; {'those missing may have any' if missing else 'too few for an interval'}{missing}"
+        return f"; {'those missing may have any' if missing else 'too few different values for an interval'}{absent}"
     if reach.low == reach.high:
-        return said
+        return ""
     sure = "" if confidence is None else f" at {confidence:.4g} confidence"
-    return f"{said}; {reach.low:.4g} to {reach.high:.4g}{sure}{missing}"
+    return f"; {condition.shown(reach.low)} to {condition.shown(reach.high)}{sure}{absent}"
 
 
 def _regressions(asked: Asked, samples: Mapping[str, Sample], found: Comparison) -> Check:
@@ -190,9 +196,9 @@ def _regressions(asked: Asked, samples: Mapping[str, Sample], found: Comparison)
     unknown = [
         pair.after
         for each in found.templates
-        if asked.coverage is None or samples[each.template].coverage < asked.coverage
         for pair in each.unscored
         if pair.before.score is not None
+        if asked.coverage is None or samples[each.template].coverage < asked.coverage
     ]
     most = asked.max_regressions
     if len(lost) > most:

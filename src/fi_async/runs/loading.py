@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, Self, cast
 
 from fi_async._errors import ConfigurationError, FiAsyncError
 from fi_async._models import Case, EvalResult, Inputs, Outcome, OutcomeStatus
+from fi_async.runs.encoding import kind_of
 from fi_async.runs.records import Record, RunInfo
 from fi_async.runs.schema import is_run
 from fi_async.runs.view import open_view
 
 LINES: Final = (".jsonl", ".ndjson")
 _TABLES: Final = (".csv", ".parquet", ".json", ".sqlite", ".sqlite3")
+_FACTS: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
+    "status": ("status", int),
+    "request": ("request_id", str),
+    "evaluation": ("eval_id", str),
+    "attempt": ("attempts", int),
+}
+_FACT: Final = r"(?:(?:status|attempt) \d+|(?:request|evaluation) [^\s,()]+)"
+_TAIL: Final = re.compile(rf" \(({_FACT}(?:, {_FACT})*)\)$")  # of an error's text
 _NEEDED: Final = ("index", "template", "status", "inputs")
 
 
@@ -81,14 +91,14 @@ def _from_lines(path: Path) -> LoadedRun:
     with path.open("rb") as file:
         outcomes = [_outcome(raw, f"{path}, line {number}") for number, raw in enumerate(file, 1) if raw.strip()]
     outcomes.sort(key=lambda outcome: outcome.index)  # lines come as cases end
-    when = path.stat().st_mtime
+    when = path.stat().st_mtime  # lines do not tell when the run began
     info = RunInfo(
         name=path.stem,
         templates=tuple(dict.fromkeys(outcome.template for outcome in outcomes)),
         model_name=None,
         backend=outcomes[0].backend if outcomes else "",
         base_url="",
-        started_at=when,
+        started_at=0.0,
         ended_at=when,
     )
     return LoadedRun(info, tuple(Record("", outcome, when) for outcome in outcomes))
@@ -107,7 +117,7 @@ def _outcome(raw: bytes, place: str) -> Outcome:
             template=str(line["template"]),
             status=status,
             result=_result(line) if status is OutcomeStatus.SCORED else None,
-            error=None if line.get("error") is None else FiAsyncError(str(line["error"])),
+            error=None if line.get("error") is None else _error(str(line["error"]), status),
             attempts=line.get("attempts", 0),
             eval_id=line.get("eval_id"),
             backend=line.get("backend", "cloud"),
@@ -117,6 +127,18 @@ def _outcome(raw: bytes, place: str) -> Outcome:
         raise
     except (ValueError, TypeError) as error:
         raise ConfigurationError(f"{place}: no line that fi-async run --out writes: {error}") from error
+
+
+def _error(text: str, status: OutcomeStatus) -> FiAsyncError:
+    """Return the error that a text names; where cases are invalid it names none."""
+    name, _, message = ("InvalidCaseError", "", text) if status is OutcomeStatus.INVALID else text.partition(": ")
+    kind = kind_of(name)
+    if kind is FiAsyncError:
+        return FiAsyncError(text)
+    tail = _TAIL.search(message)
+    told = [each.split(" ") for each in tail[1].split(", ")] if tail else []
+    facts = {_FACTS[label][0]: _FACTS[label][1](value) for label, value in told}
+    return kind(message.removesuffix(tail[0]) if tail else message, **facts)
 
 
 def _result(line: Mapping[str, Any]) -> EvalResult:

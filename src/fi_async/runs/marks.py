@@ -101,7 +101,7 @@ def pair(before: Sequence[Mark], after: Sequence[Mark], by: PairedBy | None = No
         after: Of the second.
         by: "id" pairs equal ids, so that a case whose answer changed is still the same case; "inputs" pairs equal
             inputs. Omitted: by id, if in both runs every case has one and no two share it. Where several cases of a
-            run are equal, they are paired in their order.
+            run are equal, they are paired in their order; by id, cases without one have no partner.
     """
     by = by or ("id" if all(_have_ids(marks) for marks in (before, after)) else "inputs")
     waiting: dict[tuple[str, str | None], list[Mark]] = defaultdict(list)
@@ -109,12 +109,13 @@ def pair(before: Sequence[Mark], after: Sequence[Mark], by: PairedBy | None = No
         waiting[_key(each, by)].append(each)
     pairs, only_after = [], []
     for each in after:
-        if same := waiting.get(_key(each, by)):
+        same = waiting.get(_key(each, by))
+        if same and (by == "inputs" or each.id is not None):
             pairs.append(Pair(same.pop(), each))
         else:
             only_after.append(each)
-    left = {id(each) for marks in waiting.values() for each in marks}
-    return Paired(by, pairs, [each for each in before if id(each) in left], only_after)
+    taken = {id(each.before) for each in pairs}
+    return Paired(by, pairs, [each for each in before if id(each) not in taken], only_after)
 
 
 def _key(each: Mark, by: PairedBy) -> tuple[str, str | None]:

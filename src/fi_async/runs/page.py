@@ -21,6 +21,8 @@ from fi_async.runs.rows import LONGEST, Packed
 CHARTS: Final = "chart-4.6.1.min.js"
 _SCRIPTS: Final = ("page.js", "charts.js", "listing.js", "start.js")
 _MOST_BYTES: Final = 4_500_000  # of a page; its texts are cut to fit
+_STAMP: Final = "stamp"  # size and time of the rows: a machine compares them
+_UNSET: Final[tuple[Any, ...]] = (None, "", [], {})
 _FOR_REASONS: Final = 0.6  # of the room that is left when the numbers and the ids are in
 
 
@@ -30,7 +32,7 @@ class Layout:
 
     Attributes:
         kind: What its title calls it.
-        main: The asset that holds its sections.
+        main: The asset that holds its own sections.
         scripts: The assets that fill them, in the order in which they run.
     """
 
@@ -67,7 +69,7 @@ def render(layout: Layout, name: str, facts: Mapping[str, Any], rows: Listed) ->
         facts: What its scripts are told. No text in it can become markup.
         rows: What its table shows.
     """
-    packed = _packed(rows)
+    packed = _packed(rows, _MOST_BYTES - len(_inert(facts).encode(errors="replace")))
     told = {
         **facts,
         "name": name,
@@ -100,15 +102,15 @@ def facts_of(info: RunInfo) -> list[tuple[str, str]]:
         "ended": _when(info.ended_at),
         "fi-async": info.version,
         **info.settings,
-        **{f"source: {name}": value for name, value in info.source.items()},
+        **{f"source: {name}": value for name, value in info.source.items() if name != _STAMP},
     }
-    return [(name, _plain(value)) for name, value in told.items() if value not in (None, "", [], {})]
+    return [(name, _plain(value)) for name, value in told.items() if value not in _UNSET]
 
 
-def _packed(rows: Listed) -> Mapping[str, Packed]:
+def _packed(rows: Listed, room: int) -> Mapping[str, Packed]:
     columns = rows.columns()
     # Four characters of base64 for three bytes.
-    left = _MOST_BYTES * 3 // 4 - len(columns.content)
+    left = room * 3 // 4 - len(columns.content)
     ids = rows.ids(left)
     left = max(left - len(ids.content), 0)
     reasons = rows.reasons(int(left * _FOR_REASONS))
@@ -117,6 +119,11 @@ def _packed(rows: Listed) -> Mapping[str, Packed]:
 
 
 def _plain(value: Any) -> str:
+    """Return a setting as people write it, without what in it is not set."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_plain(each)}" for name, each in value.items() if each not in _UNSET)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_plain, value))
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 

@@ -6,11 +6,9 @@ Rows without a score come first, then the lowest scores: what is cut off at the 
 from __future__ import annotations
 
 import json
-import math
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Final
 
 from fi_async._models import Outcome, OutcomeStatus
@@ -24,7 +22,7 @@ MOST_ROWS: Final = 250_000
 
 STATUSES: Final = tuple(OutcomeStatus)
 _MOST_WORDS: Final = 2_000
-_CHUNK: Final = 64  # lines
+_CHUNK: Final = 10_000  # characters
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 
 
@@ -89,7 +87,7 @@ class Rows:
                 index=outcome.index,
                 template=self.templates.setdefault(outcome.template, len(self.templates)),
                 status=STATUSES.index(outcome.status),
-                score=float(f"{score:.6g}") if score is not None and math.isfinite(score) else None,
+                score=None if score is None else float(f"{score:.6g}"),
                 said=self._word(_said(outcome)),
                 latency_ms=None if outcome.latency_s is None else round(outcome.latency_s * 1000),
                 attempts=outcome.attempts,
@@ -133,32 +131,37 @@ class Rows:
 
 
 def pack(lines: Iterable[str], most: int | None = None, count: int | None = None) -> Packed:
-    """Return the lines from the first on, until about `most` bytes are full; all, if None.
+    """Return the lines from the first on, as far as they fit into `most` bytes; all, if None.
 
     Args:
         lines: Lines of JSON.
-        most: Bytes; the last lines may pass it by a few thousand.
+        most: Bytes; what closes the last of them takes a few more.
         count: How many lines there are, for an iterator.
     """
     deflate, content, kept = zlib.compressobj(), bytearray(), 0
     if isinstance(lines, list):
         count = len(lines)
     for chunk in _chunks(lines):
-        if most is not None and len(content) >= most:
-            break
         # A lone half of a surrogate pair, which JSON can name and UTF-8 cannot, becomes a question mark.
         text = "".join(f"{line}\n" for line in chunk).encode("utf-8", "replace")
-        content += deflate.compress(text)
-        if most is not None:
-            content += deflate.flush(zlib.Z_SYNC_FLUSH)
-        kept += len(chunk)
+        tried = deflate.copy()
+        added = tried.compress(text) + tried.flush(zlib.Z_SYNC_FLUSH)
+        if most is not None and len(content) + len(added) > most:
+            break
+        deflate, kept = tried, kept + len(chunk)
+        content += added
     return Packed(bytes(content + deflate.flush()), kept, kept if count is None else count)
 
 
 def _chunks(lines: Iterable[str]) -> Iterator[list[str]]:
-    remaining = iter(lines)
-    while chunk := list(islice(remaining, _CHUNK)):
-        yield chunk
+    chunk, length = [], 0
+    for line in lines:
+        chunk.append(line)
+        length += len(line)
+        if length >= _CHUNK:
+            yield chunk
+            chunk, length = [], 0
+    yield chunk
 
 
 def clipped(text: str) -> str:

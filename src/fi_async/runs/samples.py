@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from fi_async._models import Outcome, OutcomeStatus
@@ -28,14 +28,15 @@ class Metric:
         n: How many cases have one.
         total: How many should.
         verdicts: True if all values are verdicts, 1 for passed and 0 for failed.
+        bounded: True if all values are from 0 to 1.
     """
 
     counts: Counter[float] = field(default_factory=Counter)
     n: int = 0
     total: int = 0
     verdicts: bool = True
+    bounded: bool = True
     _sum: float = 0.0
-    _bounded: bool = True
 
     def add(self, value: float, *, verdict: bool) -> None:
         """Count the value of a case."""
@@ -43,7 +44,7 @@ class Metric:
         self.n += 1
         self._sum += value
         self.verdicts = self.verdicts and verdict
-        self._bounded = self._bounded and _LOWEST <= value <= _HIGHEST
+        self.bounded = self.bounded and _LOWEST <= value <= _HIGHEST
 
     @property
     def value(self) -> float | None:
@@ -60,17 +61,24 @@ class Metric:
 
         None where missing cases are bound by nothing: a value beyond 0 and 1 was seen, or there is no case.
         """
-        if not self.total or (self.missing and not self._bounded):
+        if not self.total or (self.missing and not self.bounded):
             return None
         return Interval(
             (self._sum + self.missing * _LOWEST) / self.total, (self._sum + self.missing * _HIGHEST) / self.total
         )
 
     def interval(self, confidence: float) -> Interval | None:
-        """Return a confidence interval: Wilson's for verdicts, else the bootstrap's; None for too few values."""
+        """Return a confidence interval: Wilson's for verdicts, else the bootstrap's; None for too few values.
+
+        Of equal scores the bootstrap knows nothing. Wilson's interval says how many others there may be at most: each
+        of them may be as low as 0 or as high as 1.
+        """
         if self.verdicts:
             return wilson(self.counts[_HIGHEST], self.n, confidence) if self.n else None
-        return mean_interval(self.counts, confidence)
+        if len(self.counts) > 1 or self.n < 2 or not self.bounded:
+            return mean_interval(self.counts, confidence)
+        [value], equal = self.counts, wilson(self.n, self.n, confidence).low
+        return Interval(equal * value + (1 - equal) * _LOWEST, equal * value + (1 - equal) * _HIGHEST)
 
     def reach(self, confidence: float | None = None) -> Interval | None:
         """Return the bounds, widened to a confidence interval if one is asked for; None where there are none."""
@@ -81,9 +89,7 @@ class Metric:
         return Interval(worst.low, best.high) if worst and best else None
 
     def _filled(self, value: float) -> Metric:
-        counts = self.counts.copy()
-        counts[value] += self.missing
-        return Metric(counts, self.total, self.total, self.verdicts)
+        return replace(self, counts=self.counts + Counter({value: self.missing}), n=self.total)
 
 
 @dataclass(slots=True)

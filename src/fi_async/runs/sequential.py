@@ -9,7 +9,7 @@ from typing import Final
 
 from fi_async._models import Outcome
 from fi_async.runs.conditions import Condition
-from fi_async.runs.gate import Asked, Check, Gate, Verdict, check_coverage, judge
+from fi_async.runs.gate import Asked, Check, Gate, Verdict, check_coverage, concluded, judge
 from fi_async.runs.samples import Sample
 
 _BOLDNESS: Final = 0.5  # of what a bet may lose at most
@@ -118,9 +118,9 @@ class Watch:
         verdicts = {check.verdict for check in checks}
         return Verdict.BELOW in verdicts or verdicts == {Verdict.PASSED} or self._lacks_coverage()
 
-    def gate(self) -> Gate:
-        """Return the verdict as it stands."""
-        return Gate(self._checks(), estimates=[name for name, sample in self.samples.items() if sample.estimate])
+    def gate(self, trouble: str = "") -> Gate:
+        """Return the verdict as it stands; `trouble` is what kept cases from being scored."""
+        return concluded(self._checks(), self.samples, trouble)
 
     def _draw(self, outcome: Outcome) -> None:
         """Take outcomes in the order of the cases: in that of their ends, quick ones would be favoured."""

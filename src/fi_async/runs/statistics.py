@@ -46,7 +46,7 @@ def wilson(passes: int, n: int, confidence: float = 0.95) -> Interval:
 
 
 def mean_interval(counts: Mapping[float, int], confidence: float = 0.95, *, seed: int = 0) -> Interval | None:
-    """Return the bootstrap interval (BCa) for the mean of a sample; None for fewer than two values.
+    """Return the bootstrap interval (BCa) for the mean of a sample; None of values that do not differ.
 
     Up to 300 values are resampled 2,000 times: bias-corrected and accelerated percentiles (B. Efron, JASA 82
     (1987) 171). Above that, it is the limit of the same interval in closed form, right to second order
@@ -54,7 +54,7 @@ def mean_interval(counts: Mapping[float, int], confidence: float = 0.95, *, seed
     a = skewness / (6 sqrt(n)).
 
     For a paired bootstrap of the difference of two means, give the differences of the pairs: to resample
-    pairs is to resample these. A bootstrap knows no value but those it saw: of equal values, the interval has no width.
+    pairs is to resample these. A bootstrap knows no value but those it saw: equal values tell it nothing.
 
     Args:
         counts: How often each value occurs.
@@ -63,13 +63,10 @@ def mean_interval(counts: Mapping[float, int], confidence: float = 0.95, *, seed
     """
     values = sorted(value for value, count in counts.items() if count)
     weights = [counts[value] for value in values]
-    n = sum(weights)
-    if n < 2:
+    if len(values) < 2:
         return None
-    if len(values) == 1:
-        return Interval(values[0], values[0])
-    moments = _moments(values, weights, n)
-    if n <= _MOST_RESAMPLED:
+    moments = _moments(values, weights, sum(weights))
+    if moments.n <= _MOST_RESAMPLED:
         return _resampled(values, weights, moments, confidence, seed)
     return _in_the_limit(moments, values, confidence)
 
@@ -90,15 +87,16 @@ def _moments(values: list[float], weights: list[int], n: int) -> _Moments:
         math.fsum(weight * (value - mean) ** power for value, weight in zip(values, weights, strict=True)) / n
         for power in (2, 3)
     )
-    deviation = math.sqrt(second)
-    skewness = third / second**1.5 if second else 0.0
-    return _Moments(n, mean, deviation / math.sqrt(n), skewness / (6 * math.sqrt(n)))
+    cubed = second**1.5
+    skewness = third / cubed if cubed else 0.0
+    return _Moments(n, mean, math.sqrt(second / n), skewness / (6 * math.sqrt(n)))
 
 
 def _resampled(values: list[float], weights: list[int], moments: _Moments, confidence: float, seed: int) -> Interval:
     draw, cumulative = Random(seed).choices, list(accumulate(weights))  # noqa: S311  # nothing is secret here
     means = sorted(fmean(draw(values, cum_weights=cumulative, k=moments.n)) for _ in range(_RESAMPLES))
-    below = (bisect_left(means, moments.mean) + bisect_right(means, moments.mean)) / 2
+    rounding = 1e-9 * (values[-1] - values[0])  # the same values in another order may have another mean
+    below = (bisect_left(means, moments.mean - rounding) + bisect_right(means, moments.mean + rounding)) / 2
     bias = _quantile(min(max(below, 1), _RESAMPLES - 1) / _RESAMPLES)
 
     def end(z: float) -> float:

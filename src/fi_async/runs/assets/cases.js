@@ -17,7 +17,7 @@ const columns = [
   { name: "result", title: "Result", key: (row) => (rows.status[row] ? rows.status[row] - 100 : rows.said[row]), cell: resultOf, shade: shadeOf },
   { name: "score", title: "Score", key: (row) => rows.score[row], number: true, cell: (row) => shortNumber(rows.score[row]) },
   { name: "reason", title: "Reason", cell: (row) => texts.reasons[row] ?? "" },
-  { name: "latency", title: "Latency", key: (row) => rows.latency_ms[row], number: true, cell: latencyOf },
+  { name: "latency_ms", title: "Latency", key: (row) => rows.latency_ms[row], number: true, cell: latencyOf },
   { name: "attempts", title: "Attempts", key: (row) => rows.attempts[row], number: true, cell: (row) => `${rows.attempts[row]}` },
 ];
 

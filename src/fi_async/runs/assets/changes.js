@@ -4,7 +4,7 @@ const [before, after] = facts.runs;
 const compared = facts.templates;
 const sum = (name) => compared.reduce((total, each) => total + each[name], 0);
 const confidence = `${shortNumber(100 * facts.confidence)}%`;
-const signed = (number) => (number === null ? "-" : `${number < 0 ? "" : "+"}${number.toFixed(3)}`);
+const signed = (number) => (number === null ? "-" : `${number.toFixed(3) < 0 ? "" : "+"}${number.toFixed(3)}`.replace("+-", "+"));
 const fixed = (number) => (number === null ? "-" : number.toFixed(3));
 const probability = (p) => (p === null ? "-" : p < 0.001 ? "<0.001" : p.toFixed(3));
 
@@ -22,13 +22,12 @@ function showTotals() {
 }
 
 function showRemarks() {
-  const changed = sum("losses") + sum("wins") + sum("unscored");
   showNotices([
     facts.estimate ? ESTIMATES : "",
     ...facts.runs.map((run) => (run.pending ? `${run.name} is not complete: ${plural(run.pending, "evaluation")} pending.` : "")),
     ...compared.filter((each) => each.only_before || each.only_after).map((each) =>
       `${each.name}: ${whole(each.only_before)} only in ${before.name}, ${whole(each.only_after)} only in ${after.name}.`),
-    facts.shown < changed ? `The table has ${whole(facts.shown)} of ${whole(changed)} evaluations: the greatest changes.` : "",
+    facts.shown < facts.rows.all ? `The table has ${whole(facts.shown)} of ${whole(facts.rows.all)} evaluations: the greatest changes.` : "",
     leftOut("what got worse first, then what got better, the greatest changes first. All numbers are of all pairs."),
   ]);
 }
@@ -90,8 +89,8 @@ const columns = [
   { name: "case", title: "Case", heads: true, key: (row) => rows.index[row], cell: idOf },
   { name: "template", title: "Template", key: (row) => rows.template[row], cell: (row) => facts.rows.templates[rows.template[row]] },
   { name: "change", title: "Change", key: (row) => rows.gain[row], cell: (row) => `${saidOf(row, "before")} → ${saidOf(row, "after")}`, shade: shadeOf },
-  { name: "was", title: "Reason before", cell: (row) => reasonOf(row, 0) },
-  { name: "now", title: "Reason after", cell: (row) => reasonOf(row, 1) },
+  { name: "reason_before", title: "Reason before", cell: (row) => reasonOf(row, 0) },
+  { name: "reason_after", title: "Reason after", cell: (row) => reasonOf(row, 1) },
 ];
 
 // Both sides of a changed case; what is the same in both stands once.

@@ -12,7 +12,7 @@ function colour(name) {
 }
 
 function palette() {
-  return Object.fromEntries(["ink", "paper", "quiet", "line", "accent", "faint", "good", "bad"].map((name) => [name, colour(name)]));
+  return Object.fromEntries(["ink", "paper", "quiet", "line", "edge", "accent", "faint", "good", "bad"].map((name) => [name, colour(name)]));
 }
 
 // A chart in its frame. `settings` is given the palette, and returns what Chart.js takes.
@@ -86,7 +86,8 @@ const shortened = (text, most) => (text.length > most ? `${text.slice(0, most - 
 function rangeChart(title, names, { ranges, points, axis: { min, max, ticks }, shown }) {
   const between = (pair) => (pair === null ? "-" : `${shown(pair[0])} to ${shown(pair[1])}`);
   const bar = ({ label, shade, values }, at) => (colours) => ({
-    type: "bar", label, data: values, backgroundColor: colours[shade], grouped: false, barThickness: shade === "faint" ? 20 : 8, minBarLength: 2, order: 3 - at,
+    type: "bar", label, data: values, backgroundColor: colours[shade], borderColor: colours.edge, borderWidth: shade === "faint" ? 1 : 0, borderSkipped: false,
+    grouped: false, barThickness: shade === "faint" ? 20 : 8, minBarLength: 2, order: 3 - at,
   });
   const settings = (colours) => ({
     data: {

@@ -3,7 +3,8 @@
 // A page describes its table once, to `showListing`:
 //   what      what a row is called, such as "evaluation"
 //   caption   how the rows are ordered
-//   columns   {name, title, cell, key, number, shade, heads}; `key` is the number to sort by, `cell` returns a row's text
+//   columns   {name, title, cell, key, number, shade, heads}; `key` is the number to sort by, `cell` returns a row's text;
+//             a file of the rows has the text, or the number where there is `number`
 //   filters   {name, title, options: [[value, text]], test}; `test(value)` returns what is asked of each row
 //   search    {title, texts}; `texts(row)` are those that the search looks through
 //   detail    what a row opens to
@@ -42,7 +43,7 @@ function sorted(found) {
     const key = column.key(row);
     keys[row] = key === null ? Infinity : sign * key;
   }
-  return found.sort((one, other) => keys[one] - keys[other] || one - other || 0);
+  return found.sort((one, other) => keys[one] - keys[other] || one - other);
 }
 
 function update(form) {
@@ -112,6 +113,21 @@ function choose(form, values) {
   byId("cases").focus();
 }
 
+// The rows that are chosen, as they are sorted. What a spreadsheet would run as a formula gets an apostrophe before it.
+function csv() {
+  const quoted = (value) => `"${String(value ?? "").replaceAll('"', '""')}"`;
+  const cell = (column, row) => (column.number ? column.key(row) : column.cell(row).replace(/^[=+\-@\t\r]/, "'$&"));
+  const lines = [listing.columns.map((column) => column.name), ...view.rows.map((row) => listing.columns.map((column) => cell(column, row)))];
+  return lines.map((cells) => `${cells.map(quoted).join(",")}\r\n`).join("");
+}
+
+function download() {
+  const file = new Blob(["\ufeff", csv()], { type: "text/csv" }); // spreadsheets know UTF-8 by the mark
+  const link = el("a", { href: URL.createObjectURL(file), download: `${facts.name}.csv` });
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
 function filters(change) {
   const select = ({ name, title, options }) => el("label", {}, title, el("select", { name },
     el("option", { value: "" }, "all"), ...options.map(([value, text]) => el("option", { value }, text))));
@@ -125,7 +141,10 @@ function filters(change) {
     typed = setTimeout(change, 150);
   });
   for (const { name } of listing.filters) form[name].addEventListener("change", change);
-  form.addEventListener("reset", () => setTimeout(change, 0));
+  form.addEventListener("reset", () => {
+    Object.assign(view, { sort: null, descending: false });
+    setTimeout(change, 0); // when the fields are reset
+  });
   return form;
 }
 
@@ -148,7 +167,9 @@ function showListing(described) {
     column.key ? el("button", { type: "button", click: () => sortBy(column.name, form) }, column.title) : el("span", {}, column.title));
   byId("cases").append(
     form,
-    el("p", { id: "found", role: "status", class: "quiet" }),
+    el("div", { class: "above" },
+      el("p", { id: "found", role: "status", class: "quiet" }),
+      el("button", { type: "button", id: "download", click: download }, "Download CSV")),
     el("figure", {},
       el("figcaption", {}, listing.caption),
       el("table", { class: "rows", "aria-label": "Cases" },

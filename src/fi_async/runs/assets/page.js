@@ -20,7 +20,9 @@ const percent = (share) => (share === null ? "-" : `${(100 * share).toFixed(1)}%
 const plural = (count, one, many = `${one}s`) => `${whole(count)} ${count === 1 ? one : many}`;
 
 function shortNumber(number) {
-  return number === null ? "-" : String(Number(number.toPrecision(3)));
+  if (number === null) return "-";
+  const short = Number(number.toPrecision(3));
+  return Math.abs(short) < 1e9 && Math.abs(short) >= 1000 ? whole(short) : String(short);
 }
 
 function duration(seconds) {

@@ -45,7 +45,7 @@ function showRemarks() {
 function showTemplates() {
   const each = figures.templates;
   const shown = (template, number) =>
-    number === null ? "-" : template.kind === "rate" ? percent(number) : shortNumber(number);
+    number === null ? "-" : template.kind === "rate" ? percent(number) : Math.abs(number) < 1000 ? number.toPrecision(3) : shortNumber(number);
   const range = (template, interval) => (interval === null ? "-" : `${shown(template, interval.low)} to ${shown(template, interval.high)}`);
   const named = { rate: "pass rate", mean: "mean score", labels: "labels", none: "-" };
   byId("templates").append(table(
@@ -91,11 +91,11 @@ function showPace() {
 function showCauses(choose) {
   if (!figures.causes.length) return;
   byId("causes").hidden = false;
-  byId("causes").append(table("Causes", ["Count", "Cause", "Status", "First", "Cases"], figures.causes.map((cause) => [
-    whole(cause.count),
+  byId("causes").append(table("Causes", ["Cause", "Count", "Status", "First", "Cases"], figures.causes.map((cause) => [
     el("span", {}, el("strong", {}, cause.type), cause.message ? `: ${cause.message}` : ""),
+    whole(cause.count),
     Object.keys(cause.statuses).join(", "),
     `case\u00a0${cause.first}`,
     el("button", { type: "button", click: () => choose(cause.number), "aria-label": `Show the cases of ${cause.type}` }, "Show"),
-  ]), { caption: "Cases without a score by cause, the most frequent first", name: "causes", numbers: [0] }));
+  ]), { caption: "Cases without a score by cause, the most frequent first", name: "causes", numbers: [1] }));
 }

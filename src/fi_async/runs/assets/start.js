@@ -52,9 +52,11 @@ async function start(showHead, showTable) {
   let form = null;
   byId("name").textContent = facts.name;
   byId("made").textContent = `Made by fi-async ${facts.version}. Charts by Chart.js (MIT licence).`;
-  showHead((values) => choose(form, values));
+  showHead((values) => form && choose(form, values));
+  const loading = el("p", { role: "status" }, "Unpacking the cases …");
+  byId("cases").append(loading);
   [rows] = await unpacked("columns");
-  byId("loading").remove();
+  loading.remove();
   form = showTable();
   chooseTheme();
   document.documentElement.dataset.ready = "numbers";
