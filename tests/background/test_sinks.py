@@ -161,6 +161,8 @@ def test_what_is_missing_or_wrong_is_named(monkeypatch):
     with pytest.raises(ConfigurationError) as raised:
         SqlSink("scores.db")
     assert str(raised.value) == 'SqlSink needs a database URL such as "sqlite:///scores.db"'
+    with pytest.raises(ConfigurationError, match="SqlSink needs a database URL"):
+        SqlSink("postgresql+psycopg://user:secret@host:port/scores")
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
     with pytest.raises(ConfigurationError) as raised:
         SqlSink("sqlite:///scores.db")
