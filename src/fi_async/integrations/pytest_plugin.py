@@ -7,7 +7,7 @@ the first test that is marked.
 from __future__ import annotations
 
 from collections.abc import Generator
-from itertools import dropwhile
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -120,7 +120,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     if _is_marked(item):
         evaluations = _begun(item.config)
         if hasattr(item.config, "workerinput"):
-            evaluations.offer(filter(_is_marked, _queued(item)))
+            evaluations.offer(filter(_is_marked, _queued(item, evaluations.seen)))
         elif not evaluations.knows_all:
             evaluations.offer(filter(_is_marked, dropwhile(lambda each: each is not item, item.session.items)))
             evaluations.knows_all = True
@@ -128,16 +128,17 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     return done
 
 
-def _queued(item: pytest.Item) -> list[pytest.Item]:
-    """Return the tests that a worker of pytest-xdist has been handed: they come a few at a time.
+def _queued(item: pytest.Item, seen: set[object]) -> list[pytest.Item]:
+    """Return the tests that a worker of pytest-xdist has been handed since: they come at the end, a few at a time.
 
     Only xdist's own plugin knows them. Where it does not tell, tests are evaluated one by one.
     """
     for plugin in item.config.pluginmanager.get_plugins():
         if (queue := getattr(plugin, "torun", None)) is not None:
             with queue.lock() as queued:
-                numbers = [plugin.nextitem_index, *queued]
-            return [item.session.items[number] for number in numbers if isinstance(number, int)]
+                numbers = [*takewhile(lambda number: number not in seen, reversed((plugin.nextitem_index, *queued)))]
+            seen.update(numbers)
+            return [item.session.items[number] for number in reversed(numbers) if isinstance(number, int)]
     return []
 
 
@@ -157,6 +158,15 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
             "nothing was evaluated: give the mark inputs=, or call the fixture fi_eval in the test", pytrace=False
         )
     return done
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Forget what the test was told: one that is run again is asked again."""
+    if _evaluations in item.config.stash:
+        from fi_async.integrations.pytest_session import forget  # noqa: PLC0415  # as above
+
+        forget(item)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -103,6 +103,12 @@ def standing(item: pytest.Item) -> Standing:
     return item.stash[_standing]
 
 
+def forget(item: pytest.Item) -> None:
+    """Let the test be one that nothing is known of."""
+    if _standing in item.stash:
+        del item.stash[_standing]
+
+
 class Evaluations:
     """Evaluates for the tests of a session, in the background, all at once.
 
@@ -112,11 +118,13 @@ class Evaluations:
     Attributes:
         totals: What they were.
         knows_all: True once all tests of the session were offered.
+        seen: What a worker of pytest-xdist has found in its queue.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.totals = Totals()
         self.knows_all = False
+        self.seen: set[object] = set()
         self._lines = Lines(settings)
         self._first_with: dict[str, str] = {}
 
