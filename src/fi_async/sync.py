@@ -111,7 +111,7 @@ class _Background:
 
     async def _close_all(self) -> None:
         # Streams first, from without: the end of the loop would close what is inside them at the same time.
-        await asyncio.gather(*(stream.aclose() for stream in self.streams), return_exceptions=True)
+        await asyncio.gather(*(stream.aclose() for stream in list(self.streams)), return_exceptions=True)
         self.streams.clear()
         for transport in list(self.transports):
             await transport.aclose()

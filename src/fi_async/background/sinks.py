@@ -85,8 +85,8 @@ class JsonlSink:
             OSError: It cannot be opened.
         """
         self._file = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
-        size = os.lseek(self._file, 0, os.SEEK_END)
-        self._is_torn = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
+        os.lseek(self._file, max(0, os.lseek(self._file, 0, os.SEEK_END) - 1), os.SEEK_SET)
+        self._is_torn = os.read(self._file, 1) not in (b"", b"\n")
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
         """Append a line for each outcome.

@@ -190,7 +190,7 @@ class Lines:
             self._lines[asked.key] = background.run(_begun, stream)
         return self._lines[asked.key]
 
-    def close(self, *, is_wanted: bool = False) -> None:
+    def close(self, *, is_wanted: bool) -> None:
         """End it: at once if some outcomes are still to come, unless somebody wants them."""
         self._threads.shutdown(wait=is_wanted, cancel_futures=not is_wanted)
         is_cut = not is_wanted and not all(outcome.done() for outcome in self._offered)
