@@ -14,6 +14,7 @@ import pytest
 from embedded import NEEDLE, backend, client, texts
 from fi_async import AuthenticationError, Case, ConfigurationError, InvalidCaseError, NotFoundError, Timeout
 from fi_async.background import Offer, Statistics
+from fi_async.background.line import Line
 from fi_async.background.offers import offer_ids
 from scripted import Scripted, error, scored
 
@@ -118,6 +119,30 @@ async def test_put_waits_for_room():
     # One under way, one that the engine reads ahead, one in the queue.
     assert times == [0.0, 0.0, 0.0, 1.0, 2.0, 3.0]
     assert queue.statistics() == Statistics(offered=6, done=6)
+
+
+async def test_room_wakes_one_who_waits_and_not_all():
+    line = Line(1, None)
+    line.push(Offer({}))
+    woken = []
+
+    async def wait(number):
+        await line.room()
+        woken.append(number)
+
+    tasks = [asyncio.create_task(wait(number)) for number in range(4)]
+    offers = line.offers()
+    await anyio.wait_all_tasks_blocked()
+    tasks[0].cancel()
+    await anext(offers)
+    await anyio.wait_all_tasks_blocked()
+    assert woken == [1]
+    line.push(Offer({}))
+    await anext(offers)
+    tasks[2].cancel()  # its turn has come, and it does not take it
+    await anyio.wait_all_tasks_blocked()
+    assert woken == [1, 3]
+    await offers.aclose()
 
 
 async def test_who_waits_for_room_is_told_when_the_queue_closes():
