@@ -58,6 +58,8 @@ class Worker:
         def call() -> None:
             try:
                 ended.set_result(function())
+            except StopIteration:  # which no future of asyncio may hold
+                ended.set_exception(RuntimeError("StopIteration was raised"))
             except BaseException as error:  # noqa: BLE001  # whoever waits for it has it raised
                 ended.set_exception(error)
             with suppress(RuntimeError):  # the loop has ended, and with it who waited

@@ -7,7 +7,7 @@ import atexit
 import os
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import partial, wraps
@@ -22,7 +22,7 @@ from fi_async._settings import OMITTED, Omitted, RunKeywords, Timeout
 from fi_async.calls import Cases, Templates
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.execution import Execution
-from fi_async.transport import AsgiApp
+from fi_async.transport import AsgiApp, Transport
 
 if TYPE_CHECKING:
     from fi_async.background import BackgroundQueue, Statistics
@@ -38,7 +38,7 @@ class _Background:
 
     def __init__(self, **backend_options: Any) -> None:
         self.backend_options = backend_options
-        self.evaluators: weakref.WeakSet[Evaluator] = weakref.WeakSet()
+        self.transports: weakref.WeakSet[Transport] = weakref.WeakSet()
         self._forget()
         if hasattr(os, "register_at_fork"):
             # The thread does not live on in a child, and the lock may have been held at the fork.
@@ -48,6 +48,7 @@ class _Background:
         self._lock = threading.Lock()
         self._portal: BlockingPortal | None = None
         self._thread: threading.Thread | None = None
+        self.streams: set[AsyncGenerator[Outcome]] = set()
 
     def portal(self) -> BlockingPortal:
         """Return the way into the loop, begun if there is none."""
@@ -67,7 +68,12 @@ class _Background:
                 begun.set_result(portal)
                 await portal.sleep_until_stopped()
 
-        anyio.run(until_stopped, backend="asyncio", backend_options=self.backend_options)
+        try:
+            anyio.run(until_stopped, backend="asyncio", backend_options=self.backend_options)
+        except BaseException as error:
+            if begun.done():
+                raise
+            begun.set_exception(error)  # such as that no more files can be opened: who waits must be told
 
     def run(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what the function returns on the loop; an interrupt cancels it there, and waits for its end.
@@ -104,8 +110,11 @@ class _Background:
         thread.join(_LAST_WORDS)
 
     async def _close_all(self) -> None:
-        for evaluator in list(self.evaluators):
-            await evaluator._async.aclose()
+        # Streams first, from without: the end of the loop would close what is inside them at the same time.
+        await asyncio.gather(*(stream.aclose() for stream in list(self.streams)), return_exceptions=True)
+        self.streams.clear()
+        for transport in list(self.transports):
+            await transport.aclose()
         # Those that were dropped a moment ago are closing by themselves: the loop must not end before.
         closing = [each for each in asyncio.all_tasks() if type(each.get_coro()).__name__ == "async_generator_athrow"]
         if closing:
@@ -153,7 +162,7 @@ class Evaluator:
 
     def _adopt(self, evaluator: AsyncEvaluator) -> None:
         self._async = evaluator
-        background.evaluators.add(self)
+        background.transports.add(evaluator._session.transport)
 
     @classmethod
     def _of(cls, evaluator: AsyncEvaluator) -> Self:
@@ -221,6 +230,7 @@ class Evaluator:
     ) -> Iterator[Outcome]:
         """Iterate over outcomes as cases end; see `AsyncEvaluator.stream`."""
         outcomes = self._async.stream(cases, eval_templates, eval_config=eval_config, **options)
+        background.streams.add(outcomes)
         try:
             while True:
                 try:
@@ -228,7 +238,9 @@ class Evaluator:
                 except StopAsyncIteration:
                     return
         finally:
-            background.run(outcomes.aclose)
+            if outcomes in background.streams:  # at exit it is closed already, and no loop can be begun
+                background.streams.discard(outcomes)
+                background.run(outcomes.aclose)
 
     @contextmanager
     def background(self, eval_templates: Templates, **given: Any) -> Iterator[BlockingQueue]:

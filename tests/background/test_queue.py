@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import anyio
@@ -12,6 +14,8 @@ import pytest
 from embedded import NEEDLE, backend, client, texts
 from fi_async import AuthenticationError, Case, ConfigurationError, InvalidCaseError, NotFoundError, Timeout
 from fi_async.background import Offer, Statistics
+from fi_async.background.line import Line
+from fi_async.background.offers import offer_ids
 from scripted import Scripted, error, scored
 
 pytestmark = pytest.mark.anyio
@@ -115,6 +119,30 @@ async def test_put_waits_for_room():
     # One under way, one that the engine reads ahead, one in the queue.
     assert times == [0.0, 0.0, 0.0, 1.0, 2.0, 3.0]
     assert queue.statistics() == Statistics(offered=6, done=6)
+
+
+async def test_room_wakes_one_who_waits_and_not_all():
+    line = Line(1, None)
+    line.push(Offer({}))
+    woken = []
+
+    async def wait(number):
+        await line.room()
+        woken.append(number)
+
+    tasks = [asyncio.create_task(wait(number)) for number in range(4)]
+    offers = line.offers()
+    await anyio.wait_all_tasks_blocked()
+    tasks[0].cancel()
+    await anext(offers)
+    await anyio.wait_all_tasks_blocked()
+    assert woken == [1]
+    line.push(Offer({}))
+    await anext(offers)
+    tasks[2].cancel()  # its turn has come, and it does not take it
+    await anyio.wait_all_tasks_blocked()
+    assert woken == [1, 3]
+    await offers.aclose()
 
 
 async def test_who_waits_for_room_is_told_when_the_queue_closes():
@@ -223,6 +251,70 @@ async def test_a_plain_function_is_called_in_a_thread(raised):
     assert queue.statistics() == Statistics(offered=2, done=2, sink_errors=1)
 
 
+class Store(Taken):
+    """A sink of the other kind, that raises what it is told to."""
+
+    def __init__(self, **raises):
+        super().__init__()
+        self.raises = raises
+        self.calls = []
+
+    def _called(self, name):
+        self.calls.append(name)
+        if name in self.raises:
+            raise self.raises[name]
+
+    def open(self):
+        self._called("open")
+
+    def write(self, outcomes):
+        self._called("write")
+        self.extend(outcomes)
+
+    def close(self):
+        self._called("close")
+
+
+@pytest.mark.parametrize("raised", [ValueError(), StopIteration()])
+async def test_a_store_that_raises_ends_nothing(raised):
+    store = Store(write=raised)
+    async with queue_of(backend(), store) as queue:
+        queue.offer({"text": "1"})
+        assert await queue.drained(60) is True
+    assert store.calls == ["open", "write", "close"]
+    assert queue.statistics() == Statistics(offered=1, done=1, sink_errors=1)
+
+
+async def test_a_function_that_returns_a_coroutine_has_it_awaited():
+    taken = Taken()
+
+    def sink(outcome):
+        return taken(outcome)
+
+    async with queue_of(backend(), sink) as queue:
+        queue.offer({"text": "1"})
+    assert taken.texts == ["1"]
+
+
+async def test_a_store_of_coroutines_has_them_awaited():
+    class Awaited(Store):
+        async def open(self):
+            self._called("open")
+
+        async def write(self, outcomes):
+            self._called("write")
+            self.extend(outcomes)
+
+        async def close(self):
+            self._called("close")
+
+    store = Awaited()
+    async with queue_of(backend(), store) as queue:
+        queue.offer({"text": "1"})
+    assert store.calls == ["open", "write", "close"]
+    assert queue.statistics() == Statistics(offered=1, done=1)
+
+
 async def test_a_slow_sink_slows_the_engine_and_loses_nothing():
     seen = []
 
@@ -249,6 +341,18 @@ async def test_a_sink_that_hangs_holds_up_leaving_for_the_drain_only():
     assert queue.statistics() == Statistics(offered=1, dropped=1, cut_off=1)
 
 
+def test_threads_may_take_ids_at_the_same_time():
+    ids, taken, interval = offer_ids(1.0), [], sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            for each in [threads.submit(lambda: [next(ids) for _ in range(20_000)]) for _ in range(4)]:
+                taken += each.result()
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(set(taken)) == 80_000
+
+
 async def test_other_threads_may_offer():
     taken = Taken()
 
@@ -265,6 +369,15 @@ async def test_other_threads_may_offer():
         assert await queue.drained()
     assert len({*taken.texts}) == 800
     assert queue.statistics() == Statistics(offered=800, done=800)
+
+
+async def test_who_waits_for_the_rest_is_told_of_what_was_cut_off():
+    answers = []
+    async with anyio.create_task_group() as tasks, queue_of(backend(latency=10), Taken(), drain=1) as queue:
+        queue.offer({"text": "1"})
+        tasks.start_soon(lambda: _answered(answers, queue.drained()))
+    assert answers == [False]
+    assert await queue.drained() is False
 
 
 async def test_waiting_for_the_rest_has_a_bound():
@@ -313,17 +426,11 @@ async def test_what_is_wrong_is_raised_on_entering(given, kind, message):
 
 
 async def test_a_sink_that_cannot_be_opened_is_raised_on_entering():
-    class Closed(Taken):
-        def open(self):
-            raise PermissionError("no")
-
-        def write(self, outcomes): ...
-
-        def close(self): ...
-
+    store = Store(open=PermissionError("no"), close=OSError("not open"))
     with pytest.raises(PermissionError, match="no"):
-        async with queue_of(backend(), Closed()):
+        async with queue_of(backend(), store):
             pytest.fail("entered")
+    assert store.calls == ["open"]
 
 
 async def test_the_timeout_of_a_call_does_not_end_the_queue():

@@ -65,7 +65,8 @@ def test_a_line_for_each_outcome(tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_line_that_a_crash_cut_off_spoils_no_other(tmp_path):
+def test_a_line_that_a_crash_cut_off_spoils_no_other(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "pread", raising=False)  # Windows has none
     path = tmp_path / "scores.jsonl"
     path.write_text('{"offer_id": "id-')
     written(JsonlSink(path), [outcome(0)])
@@ -161,6 +162,8 @@ def test_what_is_missing_or_wrong_is_named(monkeypatch):
     with pytest.raises(ConfigurationError) as raised:
         SqlSink("scores.db")
     assert str(raised.value) == 'SqlSink needs a database URL such as "sqlite:///scores.db"'
+    with pytest.raises(ConfigurationError, match="SqlSink needs a database URL"):
+        SqlSink("postgresql+psycopg://user:secret@host:port/scores")
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
     with pytest.raises(ConfigurationError) as raised:
         SqlSink("sqlite:///scores.db")

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 import sqlite3
 import stat
+import subprocess
+import sys
 import tempfile
 from contextlib import asynccontextmanager
+from datetime import date
 from pathlib import Path
 
 import anyio
@@ -64,12 +67,13 @@ def test_the_file_is_its_owners_only(path):
     spool.close()
 
 
-def test_one_that_has_no_json_form_does_not_spoil_the_others(path):
+def test_what_has_no_json_form_is_kept_as_text(path):
     spool = Spool(path)
-    [fine] = offers(1)
-    spool.write([Offer({"text": object()}, None, "1"), fine], [])
+    endless = []
+    endless.append(endless)
+    spool.write([Offer({"text": "1", "day": date(2026, 1, 31)}, "mine", "1"), Offer({"text": endless}, None, "2")], [])
     spool.close()
-    assert left_in(path) == [fine]
+    assert left_in(path) == [Offer({"text": "1", "day": "2026-01-31"}, "mine", "1"), Offer({}, None, "2")]
 
 
 def test_two_processes_do_not_share_one(path):
@@ -77,6 +81,10 @@ def test_two_processes_do_not_share_one(path):
     with pytest.raises(ConfigurationError) as raised:
         Spool(path)
     assert str(raised.value) == f"spool {path}: another process has it: give each process a spool of its own"
+    # Nor does it lose its lock to a third, in another process.
+    third = "import sys; from fi_async.background.spool import Spool; Spool(sys.argv[1])"
+    ran = subprocess.run([sys.executable, "-c", third, path], capture_output=True, text=True, check=False)
+    assert ran.stderr.endswith(f"{raised.value}\n")
     spool.close()
     Spool(path).close()
 
@@ -234,7 +242,9 @@ async def test_a_spool_that_cannot_be_written_is_counted_and_the_cases_are_evalu
     assert [text for _, text, _ in taken] == ["1", "2"]
     told = queue.statistics()
     assert (told.offered, told.done, told.kept, told.spool_errors > 0) == (2, 2, 0, True)
-    assert caplog.messages[0].endswith("; cases in memory only: 1")
+    [message] = caplog.messages
+    assert message.endswith("; until it can, cases are in memory only")
+    assert not queue._keeper._in_memory_only
     assert left_in(path) == []
 
 
@@ -248,6 +258,19 @@ async def test_an_acknowledgement_that_could_not_be_written_is_written_later(pat
         assert queue.statistics().spool_errors == 1
         queue._keeper.spool._connection.execute("PRAGMA query_only = OFF")
     assert left_in(path) == []
+
+
+@pytest.mark.anyio
+async def test_nothing_piles_up_while_the_disk_is_full(path, caplog):
+    async with queue_over(path, Taken()) as queue:
+        keeper = queue._keeper
+        keeper.spool._connection.execute("PRAGMA query_only = ON")
+        for number in range(20):
+            queue.offer({"text": str(number)})
+            await queue.drained()
+        assert (keeper._acknowledged, keeper._in_memory_only) == ([], set())
+    assert queue.statistics() == Statistics(offered=20, done=20, spool_errors=20)
+    assert len(caplog.messages) == 1
 
 
 @pytest.mark.anyio

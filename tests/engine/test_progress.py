@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import re
@@ -151,16 +152,48 @@ async def test_a_bar_says_what_it_waits_for(terminal):
         assert "eta 0:01:00" in strip(terminal.getvalue())
 
 
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (36, "999999/100… failed … 123… eta 111:0…"),
+        (50, "╸ 999999/1000000 failed 1234 123.4/s eta 111:06:40"),
+        (72, " 999999/1000000 scored 998765 failed 1234 123.4/s 27:46:40 eta 111:06:40"),
+    ],
+)
+def test_a_bar_has_one_line_however_narrow_the_terminal_gets(width, shown, terminal):
+    long = Progress(done=999_999, failed=1234, total=1_000_000, in_flight=3, rate=123.4, elapsed_s=1e5, eta_s=4e5)
+    with redirect_stderr(terminal):
+        display = display_of(True)
+        display.show(long)
+        console = display._shown.console
+        console.width = width
+        display.show(long)
+        rows = console.render_lines(display._shown.get_renderable(), pad=False)
+        display.close()
+    assert ["".join(segment.text for segment in row).rstrip("\n") for row in rows] == [shown]
+
+
+async def test_a_terminal_that_is_gone_costs_no_results(terminal, caplog):
+    def gone(text):
+        raise OSError(errno.EIO, "Input/output error")
+
+    terminal.write = gone
+    with redirect_stderr(terminal):
+        assert (await gathered(True)).coverage == 1.0
+        display = display_of(True)
+        assert type(display) is Bar
+        display.close()
+    assert {record.getMessage() for record in caplog.records} == {"progress is shown no more"}
+
+
 def test_there_is_one_live_display_at_a_time(terminal):
     with redirect_stderr(terminal):
         first, second = display_of(True), display_of(True)
         assert (type(first), type(second)) == (Bar, Lines)
-        with first:
-            pass
+        first.close()
         third = display_of(True)
         assert type(third) is Bar
-        with third:
-            pass
+        third.close()
 
 
 @pytest.mark.parametrize("term", ["dumb", "unknown"])
@@ -183,8 +216,9 @@ def test_a_display_that_cannot_be_made_leaves_the_place_to_others(terminal, monk
             patched.setattr(displays, "_live_class", lambda: lambda: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 display_of(True)
-        with display_of(True) as display:
-            assert type(display) is Bar
+        display = display_of(True)
+        assert type(display) is Bar
+        display.close()
 
 
 def test_who_is_asked_for_nothing_or_a_function():
@@ -234,9 +268,10 @@ async def test_a_notebook_has_one_output_that_is_written_anew(notebook):
 
 
 def test_a_notebook_without_a_total_has_a_bar_that_moves(notebook):
-    with display_of(True) as display:
-        assert type(display) is Notebook
-        display.show(Progress(1, 0, None, 1, 0.5, 2.0))
+    display = display_of(True)
+    assert type(display) is Notebook
+    display.show(Progress(1, 0, None, 1, 0.5, 2.0))
+    display.close()
     assert "<progress style=" in notebook[0].bundles[0]["text/html"]
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -113,6 +114,22 @@ def test_after_a_stop_the_next_call_begins_anew(ev):
     sync.background.stop()
     sync.background.stop()
     assert passed(ev)
+
+
+def test_a_loop_that_cannot_be_begun_is_told_and_tried_again():
+    answers = [OSError(errno.EMFILE, "Too many open files"), asyncio.new_event_loop()]
+
+    def loop_factory() -> asyncio.AbstractEventLoop:
+        answer = answers.pop(0)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    background = sync._Background(loop_factory=loop_factory)
+    with pytest.raises(OSError, match="Too many open files"):
+        background.portal()
+    assert background.run(asyncio.sleep, 0, "begun") == "begun"
+    background.stop()
 
 
 def test_one_line_is_enough(monkeypatch):

@@ -355,6 +355,48 @@ def test_the_end_of_a_session_cuts_off_what_nobody_waits_for(run, server):
     ran.stdout.fnmatch_lines(["fi_async: 1 evaluation, 0 of 1 passed (0.0%)"])
 
 
+AGAIN = """
+import pytest
+from _pytest.runner import runtestprotocol
+
+def pytest_runtest_protocol(item, nextitem):
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for _ in range(2):
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        item._initrequest()
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    return True
+"""
+
+
+def test_a_test_that_is_run_again_is_asked_again(run, server, pytester):
+    pytester.makeconftest(AGAIN)
+    source = """
+@pytest.fixture
+def seen(fi_eval):
+    yield
+    assert len(fi_eval.results) == 1
+
+@pytest.mark.fi_eval("contains", inputs=lambda: {"text": "needle"}, eval_config=NEEDLE)
+def test_declared(fi_eval, seen):
+    assert fi_eval.result.score == 1
+
+def test_called(fi_eval, seen):
+    assert fi_eval("contains", text="needle", eval_config=NEEDLE) == fi_eval.result
+
+asked = []
+
+@pytest.mark.fi_eval("contains", eval_config=NEEDLE)
+def test_forgotten_once(fi_eval):
+    asked or asked.append(fi_eval(text="needle"))
+"""
+    ran = run(source)
+    ran.assert_outcomes(passed=2, failed=1)
+    ran.stdout.fnmatch_lines(["fi_async: 5 evaluations, 5 of 5 passed (100.0%)"])
+    assert server.made() == 5
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

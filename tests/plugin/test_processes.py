@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from types import SimpleNamespace
+
 import pytest
+
+from fi_async.integrations import pytest_plugin
 
 pytest_plugins = "pytester"
 
@@ -57,3 +62,21 @@ def test_it_can_be_left_out(pytester):
     ran = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:fi_async", "-p", "no:hypothesispytest")
     ran.assert_outcomes(errors=1)
     ran.stdout.fnmatch_lines(["E       fixture 'fi_eval' not found"])
+
+
+class Queue(list):
+    """A stand-in for the queue of a worker of pytest-xdist."""
+
+    @contextmanager
+    def lock(self):
+        yield self
+
+
+def test_a_worker_looks_at_what_it_was_handed_since_and_not_at_all_again():
+    plugin = SimpleNamespace(torun=Queue([1, 2]), nextitem_index=0)
+    config = SimpleNamespace(pluginmanager=SimpleNamespace(get_plugins=lambda: [object(), plugin]))
+    item, seen = SimpleNamespace(config=config, session=SimpleNamespace(items="abcdef")), set()
+    assert pytest_plugin._queued(item, seen) == ["a", "b", "c"]
+    plugin.nextitem_index, plugin.torun = 1, Queue([2, 5, 4, "the end"])
+    assert pytest_plugin._queued(item, seen) == ["f", "e"]
+    assert pytest_plugin._queued(item, seen) == []

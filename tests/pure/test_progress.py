@@ -78,6 +78,7 @@ def test_all_done_takes_no_longer():
     [
         (Progress(0, 0, None, 1, 0.0, 5.0), "0/?  scored 0  failed 0  0.0/s  elapsed 0:00:05"),
         (Progress(9, 2, 90, 1, 0.9, 10.0, 90.0), "9/90  scored 7  failed 2  0.9/s  elapsed 0:00:10  eta 0:01:30"),
+        (Progress(9, 0, None, 0, 1.0, 1e5, 0.0), "9/?  scored 9  failed 0  1.0/s  elapsed 27:46:40"),
         (
             Progress(9, 0, None, 0, 1.0, 3700.0, None, "request limit, 3 s to the next window"),
             "9/?  scored 9  failed 0  1.0/s  elapsed 1:01:40  waiting for request limit, 3 s to the next window",

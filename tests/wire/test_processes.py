@@ -52,6 +52,8 @@ NEVER_CLOSED = """
     def dropped():
         Evaluator().gather([{"text": "[1]"}] * 20, "is_json")
 
+    half_read = blocking.stream(({"text": f"[{n}]"} for n in range(100)), "is_json")
+    print(next(half_read).passed)
     dropped()
 """
 
@@ -61,7 +63,7 @@ def test_what_nobody_closed_ends_in_silence(flags):
     with running(LocalBackend()) as url:
         process = start(NEVER_CLOSED, url, flags=flags)
         out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (0, "1.0\nTrue\n(1.0, True)\n", "")
+    assert (process.returncode, out, err) == (0, "1.0\nTrue\n(1.0, True)\nTrue\n", "")
 
 
 WAITING = {

@@ -25,7 +25,7 @@ _log = logging.getLogger("fi_async.background")
 class Keeper:
     """Writes offers to a spool, a batch at a time in one thread, and hands them on once they are there.
 
-    A batch that cannot be written is handed on all the same: it is counted in `errors`, and logged.
+    A batch that cannot be written is handed on all the same: it is counted in `errors`, and the first is logged.
 
     Args:
         spool: The file; closed by `finish`.
@@ -42,6 +42,7 @@ class Keeper:
         self._in_memory_only: set[str] = set()
         self._durable: dict[str, asyncio.Future[None]] = {}
         self._wake = asyncio.Event()
+        self._is_down = False
 
     @classmethod
     async def open(cls, path: str | os.PathLike[str]) -> Self:
@@ -67,9 +68,11 @@ class Keeper:
 
     def acknowledge(self, offer_id: str) -> None:
         """Forget an offer: its outcomes are where they belong."""
-        self._in_memory_only.discard(offer_id)
-        self._acknowledged.append(offer_id)
-        self._wake.set()
+        if offer_id in self._in_memory_only:  # while a disk is full, nothing is to pile up for it
+            self._in_memory_only.remove(offer_id)
+        else:
+            self._acknowledged.append(offer_id)
+            self._wake.set()
 
     def durable(self, offer_id: str) -> asyncio.Future[None]:
         """Return what is done once the offer, added in this same turn of the loop, is on disk."""
@@ -119,7 +122,9 @@ class Keeper:
             self.errors += 1
             self._acknowledged[:0] = acknowledged
             self._in_memory_only.update(offer.offer_id for offer in offers)
-            _log.warning("%s; cases in memory only: %d", error, len(self._in_memory_only))
+            if not self._is_down:  # once until it works again
+                _log.warning("%s; until it can, cases are in memory only", error)
+        self._is_down = error is not None
         for offer in offers:
             future = self._durable.pop(offer.offer_id, None)
             if future is not None and not future.done():

@@ -34,7 +34,7 @@ class Line:
         self._thread = get_ident()
         self._waking = False
         self._arrived = asyncio.Event()
-        self._left = asyncio.Event()
+        self._waiting: deque[asyncio.Future[None]] = deque()  # for room, the first who came first
         if keeper is not None:
             keeper.kept = self._admit
         self._add, self._wake = (self._ready.append, self._arrived.set) if keeper is None else (keeper.add, keeper.wake)
@@ -60,8 +60,14 @@ class Line:
     async def room(self) -> bool:
         """Return True once there is room, or False once the line is closed."""
         while not self._closed and self.queued >= self._most:
-            self._left.clear()
-            await self._left.wait()
+            turn = self._loop.create_future()
+            self._waiting.append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if not turn.cancelled():  # there was room a moment before: it is for the next
+                    self._call_next()
+                raise
         return not self._closed
 
     def close(self) -> None:
@@ -69,7 +75,8 @@ class Line:
         with self._lock:
             self._closed = True
         self._arrived.set()
-        self._left.set()
+        while self._waiting:
+            self._call_next()
 
     async def offers(self) -> AsyncGenerator[Offer]:
         """Iterate over the offers, those of earlier processes first, until the line is closed and empty."""
@@ -93,8 +100,16 @@ class Line:
     def _next(self) -> Offer:
         with self._lock:
             self.queued -= 1
-        self._left.set()
+        self._call_next()
         return self._ready.popleft()
+
+    def _call_next(self) -> None:
+        """Tell the next who waits that there is room: one at a time, as the others would find none."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
 
     def _admit(self, offers: Sequence[Offer]) -> None:
         self._ready.extend(offers)

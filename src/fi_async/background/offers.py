@@ -25,7 +25,7 @@ class Offer(Case):
 
 
 def offer_ids(now: float, after: str = "") -> Iterator[str]:
-    """Return an endless supply of ids, each greater than the one before it and than `after`.
+    """Return an endless supply of ids, each greater than the one before it and than `after`. Threads may share it.
 
     Args:
         now: Seconds since the epoch.
@@ -34,8 +34,8 @@ def offer_ids(now: float, after: str = "") -> Iterator[str]:
     began = int(now * 1e6)
     if after:
         began = max(began, int(after.partition("-")[0], 16) + 1)
-    supply = f"{began:016x}-{secrets.token_hex(4)}"
-    return (f"{supply}-{number:08x}" for number in count())
+    # Not a generator, which refuses a thread while another has it.
+    return map(f"{began:016x}-{secrets.token_hex(4)}-{{:08x}}".format, count())
 
 
 @dataclass(frozen=True, slots=True)

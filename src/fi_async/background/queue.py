@@ -131,7 +131,7 @@ class BackgroundQueue:
             while self._unsettled and self.error is None:
                 self._settled.clear()
                 await self._settled.wait()
-        return not self._unsettled
+        return not (self._unsettled or self._kept or self._cut_off)
 
     @property
     def _unsettled(self) -> int:

@@ -85,8 +85,8 @@ class JsonlSink:
             OSError: It cannot be opened.
         """
         self._file = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
-        size = os.lseek(self._file, 0, os.SEEK_END)
-        self._is_torn = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
+        os.lseek(self._file, max(0, os.lseek(self._file, 0, os.SEEK_END) - 1), os.SEEK_SET)
+        self._is_torn = os.read(self._file, 1) not in (b"", b"\n")
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
         """Append a line for each outcome.
@@ -109,7 +109,7 @@ class JsonlSink:
 
 
 class Outlet:
-    """The way to a sink of any kind: coroutine functions are awaited, all else is called in a thread of its own.
+    """The way to a sink of any kind: what is a coroutine is awaited, all else is called in a thread of its own.
 
     Args:
         sink: A function of one outcome, or a Sink.
@@ -118,23 +118,23 @@ class Outlet:
     def __init__(self, sink: SinkLike) -> None:
         self._sink = sink
         self._worker = Worker("fi_async.sink")
+        self._is_open = False
         self.batch: Final = _BATCH if isinstance(sink, Sink) else 1
 
     async def open(self) -> None:
-        """Get the sink ready. Raises what it raises."""
+        """Get the sink ready. Raises what it raises; such a sink is not closed."""
         if isinstance(self._sink, Sink):
-            await self._worker.call(self._sink.open)
+            await self._call(self._sink.open)
+            self._is_open = True
 
     async def write(self, outcomes: Sequence[Outcome]) -> Exception | None:
         """Hand over up to `batch` outcomes; return what the sink raised."""
         sink = self._sink
         try:
             if isinstance(sink, Sink):
-                await self._worker.call(partial(sink.write, outcomes))
-            elif _is_async(sink):
-                await sink(outcomes[0])
+                await self._call(sink.write, outcomes)
             else:
-                await self._worker.call(partial(_called, sink, outcomes[0]))
+                await self._call(sink, outcomes[0])
         except Exception as error:  # noqa: BLE001  # whatever a sink raises, the queue goes on
             return error
         except asyncio.CancelledError:
@@ -146,20 +146,19 @@ class Outlet:
 
     async def close(self) -> None:
         """Let go of the sink."""
-        if isinstance(self._sink, Sink):
-            await self._worker.call(self._sink.close)
+        if isinstance(self._sink, Sink) and self._is_open:
+            await self._call(self._sink.close)
 
     def leave(self) -> None:
         """End the thread once its calls are made."""
         self._worker.close()
 
+    async def _call(self, function: Callable[..., Any], *given: Any) -> None:
+        call = partial(function, *given)
+        answer = call() if _is_async(function) else await self._worker.call(call)
+        if inspect.isawaitable(answer):  # also that of a lambda around a coroutine function
+            await answer
+
 
 def _is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
-
-
-def _called(function: Callable[[Outcome], Any], outcome: Outcome) -> None:
-    try:
-        function(outcome)
-    except StopIteration as error:  # no future may hold one
-        raise RuntimeError("the sink raised StopIteration") from error

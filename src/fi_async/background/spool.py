@@ -15,6 +15,7 @@ from fi_async.background.offers import Offer
 
 _APPLICATION: Final = 0x66695370  # "fiSp": tells a spool from any other SQLite file
 _VERSION: Final = 1
+_JSON: Final = json.JSONEncoder(separators=(",", ":"), default=str)
 _SCHEMA: Final = (
     f"PRAGMA application_id = {_APPLICATION}",
     f"PRAGMA user_version = {_VERSION}",
@@ -37,7 +38,9 @@ class Spool:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         try:
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+            # Only where there is none: closing a file that SQLite has open in this process would undo its locks.
+            with suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             self._connection = sqlite3.connect(self.path, timeout=0.0, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise ConfigurationError(f"spool {self.path}: cannot be opened ({error})") from error
@@ -100,12 +103,12 @@ class Spool:
     def write(self, added: Sequence[Offer], acknowledged: Sequence[str]) -> None:
         """Add cases, and forget those whose outcomes are where they belong; all or nothing.
 
-        A case that has no JSON form is left out: it ends as invalid, whenever it is evaluated.
+        Of what has no JSON form the text is kept.
 
         Raises:
             OSError: It cannot be written.
         """
-        rows = [[offer.offer_id, body] for offer in added if (body := _encoded(offer)) is not None]
+        rows = [[offer.offer_id, _encoded(offer)] for offer in added]
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             # One statement a batch: each gives the interpreter back to the event loop once, not once a row.
@@ -127,11 +130,12 @@ class Spool:
         self._connection.close()
 
 
-def _encoded(offer: Offer) -> str | None:
+def _encoded(offer: Offer) -> str:
+    about = offer.id, offer.offered_at
     try:
-        return json.dumps([offer.inputs, offer.id, offer.offered_at], separators=(",", ":"))
-    except (TypeError, ValueError, RecursionError):
-        return None
+        return _JSON.encode([offer.inputs, *about])
+    except (TypeError, ValueError, RecursionError):  # not even as text: it ends as invalid, whenever it is evaluated
+        return _JSON.encode([{}, *about])
 
 
 def _decoded(offer_id: str, body: str) -> Offer:

@@ -86,7 +86,7 @@ def _engine(url: str) -> Engine:
     try:
         # What the driver raises must not show the reasons and inputs that were to be stored.
         return sa.create_engine(url, hide_parameters=True, pool_pre_ping=True)
-    except sa.exc.ArgumentError as error:
+    except (sa.exc.ArgumentError, ValueError) as error:  # the latter of a port that is no number
         raise ConfigurationError('SqlSink needs a database URL such as "sqlite:///scores.db"') from error
 
 

@@ -182,7 +182,7 @@ def _status(of: Standing) -> Table:
         ("  accepted", f"{of.accepted:,}"),
         ("  possibly evaluated", f"{of.ambiguous:,}"),
         ("rate", f"{of.rate:,.1f}/s"),
-        ("eta", "-" if of.eta_s is None else str(clock(of.eta_s))),
+        ("eta", "-" if of.eta_s is None else clock(of.eta_s)),
     ]
     for name, value in lines:
         table.add_row(name, value)

@@ -40,6 +40,7 @@ class Settings:
         runs: The directory that keeps results for later sessions.
         shared_budget: As of AsyncEvaluator.
         worker: This process's name among those of the session; empty if it is the only one.
+        claims: The file in which workers agree on who evaluates what; None where they cannot meet.
     """
 
     concurrency: int | Literal["auto"] = 64
@@ -48,6 +49,7 @@ class Settings:
     runs: Path | None = None
     shared_budget: Path | None = None
     worker: str = ""
+    claims: Path | None = None
 
     def client(self) -> AsyncEvaluator:
         """Return a client. Inputs may have more keys than a template takes: those of a table, or of another mark.
@@ -188,10 +190,10 @@ class Lines:
             self._lines[asked.key] = background.run(_begun, stream)
         return self._lines[asked.key]
 
-    def close(self) -> None:
-        """End it: at once if some outcomes are still to come, as nobody waits for them any more."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        is_cut = not all(outcome.done() for outcome in self._offered)
+    def close(self, *, is_wanted: bool) -> None:
+        """End it: at once if some outcomes are still to come, unless somebody wants them."""
+        self._threads.shutdown(wait=is_wanted, cancel_futures=not is_wanted)
+        is_cut = not is_wanted and not all(outcome.done() for outcome in self._offered)
         background.run(_end, list(self._lines.values()), self._client, is_cut=is_cut)
 
 

@@ -7,8 +7,9 @@ the first test that is marked.
 from __future__ import annotations
 
 from collections.abc import Generator
-from itertools import dropwhile
+from itertools import dropwhile, takewhile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
@@ -34,6 +35,7 @@ _OPTIONS: Final = {
     "shared_budget": ("", "a file through which processes keep to the server's limits together"),
 }
 _evaluations: Final = pytest.StashKey["Evaluations"]()
+_claims: Final = pytest.StashKey[Path]()
 _counted: Final = pytest.StashKey[list[dict[str, int]]]()
 
 
@@ -64,7 +66,12 @@ def _concurrency(config: pytest.Config) -> int | Literal["auto"]:
         return "auto"
     if not text.isdecimal() or int(text) < 1:
         raise pytest.UsageError(f'fi_concurrency must be "auto" or a whole number from 1, not {text!r}')
-    return max(1, int(text) // getattr(config, "workerinput", {}).get("workercount", 1))
+    return max(1, int(text) // (_of_worker(config, "workercount") or 1))
+
+
+def _of_worker(config: pytest.Config, name: str) -> Any:
+    """Return what this worker of pytest-xdist was told; None if it was not, or is none."""
+    return getattr(config, "workerinput", {}).get(name)
 
 
 def _backend(config: pytest.Config) -> Literal["cloud", "local"] | None:
@@ -79,6 +86,12 @@ def _path(config: pytest.Config, name: str) -> Path | None:
     return config.rootpath / text if text else None
 
 
+def _shared_file(config: pytest.Config) -> Path | None:
+    """Return where workers claim evaluations; None where there is nothing to claim, or no way from another machine."""
+    path = _of_worker(config, _MARK)
+    return Path(path) if path is not None and Path(path).parent.is_dir() else None
+
+
 def _settings(config: pytest.Config) -> Settings:
     from fi_async.integrations.pytest_lines import Settings  # noqa: PLC0415  # not needed by who marks no test
 
@@ -88,7 +101,8 @@ def _settings(config: pytest.Config) -> Settings:
         model_name=_option(config, "model") or None,
         runs=_path(config, "runs"),
         shared_budget=_path(config, "shared_budget"),
-        worker=getattr(config, "workerinput", {}).get("workerid", ""),
+        worker=_of_worker(config, "workerid") or "",
+        claims=_shared_file(config),
     )
 
 
@@ -120,7 +134,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     if _is_marked(item):
         evaluations = _begun(item.config)
         if hasattr(item.config, "workerinput"):
-            evaluations.offer(filter(_is_marked, _queued(item)))
+            evaluations.offer(filter(_is_marked, _queued(item, evaluations.seen)))
         elif not evaluations.knows_all:
             evaluations.offer(filter(_is_marked, dropwhile(lambda each: each is not item, item.session.items)))
             evaluations.knows_all = True
@@ -128,16 +142,17 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     return done
 
 
-def _queued(item: pytest.Item) -> list[pytest.Item]:
-    """Return the tests that a worker of pytest-xdist has been handed: they come a few at a time.
+def _queued(item: pytest.Item, seen: set[object]) -> list[pytest.Item]:
+    """Return the tests that a worker of pytest-xdist has been handed since: they come at the end, a few at a time.
 
     Only xdist's own plugin knows them. Where it does not tell, tests are evaluated one by one.
     """
     for plugin in item.config.pluginmanager.get_plugins():
         if (queue := getattr(plugin, "torun", None)) is not None:
             with queue.lock() as queued:
-                numbers = [plugin.nextitem_index, *queued]
-            return [item.session.items[number] for number in numbers if isinstance(number, int)]
+                numbers = [*takewhile(lambda number: number not in seen, reversed((plugin.nextitem_index, *queued)))]
+            seen.update(numbers)
+            return [item.session.items[number] for number in reversed(numbers) if isinstance(number, int)]
     return []
 
 
@@ -159,6 +174,15 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     return done
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Forget what the test was told: one that is run again is asked again."""
+    if _evaluations in item.config.stash:
+        from fi_async.integrations.pytest_session import forget  # noqa: PLC0415  # as above
+
+        forget(item)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[Any]
@@ -174,12 +198,12 @@ def pytest_runtest_makereport(
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """End what is under way, and hand what a worker counted to the process that started it."""
     evaluations = session.config.stash.get(_evaluations, None)
     if evaluations is None:
         return
-    evaluations.close()
+    evaluations.close(is_stopped=bool(session.shouldstop or session.shouldfail or exitstatus > 1))
     counted = evaluations.totals.as_dict()
     session.config.stash[_counted].append(counted)
     if hasattr(session.config, "workeroutput"):
@@ -187,8 +211,27 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    """Take what a worker of pytest-xdist counted."""
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist of the others, where they take tests over from each other."""
+    config = node.config
+    if config.getoption("dist") != "worksteal":
+        return
+    if _claims not in config.stash:
+        directory = TemporaryDirectory(prefix="fi_async-")
+        config.add_cleanup(directory.cleanup)
+        config.stash[_claims] = Path(directory.name, "claims.db")
+    node.workerinput[_MARK] = str(config.stash[_claims])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take what a worker of pytest-xdist counted; what it had claimed, if it crashed, is for the others."""
+    if error and _claims in node.config.stash:
+        from fi_async.integrations.pytest_claims import Claims  # noqa: PLC0415  # as above
+
+        crashed = Claims(node.config.stash[_claims], node.gateway.id)
+        crashed.release()
+        crashed.close()
     counted = getattr(node, "workeroutput", {}).get(_MARK)
     if counted is not None:
         node.config.stash[_counted].append(counted)

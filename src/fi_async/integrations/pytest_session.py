@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any, Final, NoReturn
 
 import pytest
@@ -14,6 +15,7 @@ from fi_async._errors import ConfigurationError, FiAsyncError
 from fi_async._models import EvalResult, Outcome, OutcomeStatus, TemplateLike
 from fi_async._settings import OMITTED, Omitted
 from fi_async.integrations import pytest_marks
+from fi_async.integrations.pytest_claims import Claims, Waits
 from fi_async.integrations.pytest_lines import Lines, Settings
 from fi_async.integrations.pytest_marks import NAME, Asked, Question, read_mark
 
@@ -68,7 +70,7 @@ class Standing:
     Attributes:
         asked: What its marks ask, from the outermost to the nearest.
         wrong: What is wrong with a mark; None if nothing is.
-        outcomes: Of those asked whose inputs are known ahead; None until they were offered.
+        outcomes: What waits for those asked whose inputs are known ahead; None until they were offered.
         results: What it has got so far.
         shortfalls: Why some of those known ahead will not do.
         trouble: What kept an evaluation, asked for by a call, from being made.
@@ -76,7 +78,7 @@ class Standing:
 
     asked: list[Asked] = field(default_factory=list)
     wrong: ConfigurationError | None = None
-    outcomes: list[tuple[Asked, Future[Outcome]]] | None = None
+    outcomes: list[tuple[Asked, Waits]] | None = None
     results: list[EvalResult] = field(default_factory=list)
     shortfalls: list[str] = field(default_factory=list)
     trouble: BaseException | None = None
@@ -103,6 +105,12 @@ def standing(item: pytest.Item) -> Standing:
     return item.stash[_standing]
 
 
+def forget(item: pytest.Item) -> None:
+    """Let the test be one that nothing is known of."""
+    if _standing in item.stash:
+        del item.stash[_standing]
+
+
 class Evaluations:
     """Evaluates for the tests of a session, in the background, all at once.
 
@@ -112,12 +120,15 @@ class Evaluations:
     Attributes:
         totals: What they were.
         knows_all: True once all tests of the session were offered.
+        seen: What a worker of pytest-xdist has found in its queue.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.totals = Totals()
         self.knows_all = False
+        self.seen: set[object] = set()
         self._lines = Lines(settings)
+        self._claims = None if settings.claims is None else Claims(settings.claims, settings.worker)
         self._first_with: dict[str, str] = {}
 
     def offer(self, items: Iterable[pytest.Item]) -> None:
@@ -127,8 +138,16 @@ class Evaluations:
             if known.outcomes is not None or known.wrong is not None or not known.asked or not _will_run(item):
                 continue
             known.outcomes = [
-                (asked, self._lines.offer(asked, item.nodeid)) for asked in known.asked if asked.read is not None
+                (asked, self._begun(f"{item.nodeid} {place}", partial(self._lines.offer, asked, item.nodeid)))
+                for place, asked in enumerate(known.asked)
+                if asked.read is not None
             ]
+
+    def _begun(self, name: str, make: Waits) -> Waits:
+        if self._claims is not None:
+            return self._claims.shared(name, make)
+        outcome = make()
+        return lambda: outcome
 
     def await_results(self, item: pytest.Item) -> None:
         """Wait for what a test declares; an evaluation that could not be made is raised, as an error of its set-up."""
@@ -136,7 +155,7 @@ class Evaluations:
         if known.wrong is not None:
             pytest.fail(str(known.wrong), pytrace=False)
         self.offer([item])
-        taken = [self._take(item, asked.question, waiting) for asked, waiting in known.outcomes or ()]
+        taken = [self._take(item, asked.question, waits()) for asked, waits in known.outcomes or ()]
         known.shortfalls = [shortfall for _, shortfall in taken if shortfall]
 
     def ask(self, item: pytest.Item, question: Question, inputs: dict[str, Any]) -> EvalResult:
@@ -187,9 +206,11 @@ class Evaluations:
             said = f"not evaluated, for the same reason as {first}"
         pytest.fail(said, pytrace=False)
 
-    def close(self) -> None:
-        """End it, and close what is open."""
-        self._lines.close()
+    def close(self, *, is_stopped: bool) -> None:
+        """End it, and close what is open. Unless the session was stopped, other workers may want what is to come."""
+        self._lines.close(is_wanted=self._claims is not None and not is_stopped)
+        if self._claims is not None:
+            self._claims.close()
 
 
 def _properties(result: EvalResult) -> Iterator[tuple[str, object]]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, ProgressColumn, Task
 from rich.progress import Progress as RichProgress
+from rich.table import Column
 from rich.text import Text
 
 from fi_async.progress.displays import Live, clock
@@ -37,14 +38,6 @@ class Bar(Live):
         self._shown: _Shown | None = None
         self._handlers: list[tuple[logging.StreamHandler[Any], Any]] = []
 
-    def __exit__(self, *exception: object) -> None:
-        """Leave the bar as it is, and the terminal to others."""
-        for handler, stream in self._handlers:
-            handler.setStream(stream)
-        if self._shown is not None:
-            self._shown.stop()
-        super().__exit__()
-
     def show(self, progress: Progress) -> None:
         """Move the bar."""
         if self._shown is None:
@@ -53,6 +46,16 @@ class Bar(Live):
             self._shown.start()
             self._handlers = _log_above(streams)
         self._shown.move(progress)
+
+    def close(self) -> None:
+        """Leave the bar as it is, and the terminal to others."""
+        try:
+            for handler, stream in self._handlers:
+                handler.setStream(stream)
+            if self._shown is not None:
+                self._shown.stop()
+        finally:
+            super().close()
 
 
 def _log_above(streams: dict[int, str]) -> list[tuple[logging.StreamHandler[Any], Any]]:
@@ -84,6 +87,7 @@ class _Shown(RichProgress):
 
     def move(self, progress: Progress) -> None:
         self._now = progress
+        self.columns = _columns(self.console.width, progress.total)  # a terminal's width may change
         self.update(self._only, completed=progress.done, progress=progress, refresh=True)
 
     def get_renderables(self) -> Iterable[RenderableType]:
@@ -92,7 +96,7 @@ class _Shown(RichProgress):
             yield Text(f"waiting for {self._now.waiting_for}", style="yellow", no_wrap=True, overflow="ellipsis")
 
 
-def _columns(width: int, total: int | None) -> list[ProgressColumn]:
+def _columns(width: int, total: int | None) -> tuple[ProgressColumn, ...]:
     """Return what the bar's line shows; a narrow one does without what is told by the rest.
 
     The line ends before the terminal does: the ^C of an interrupt would break it.
@@ -106,14 +110,14 @@ def _columns(width: int, total: int | None) -> list[ProgressColumn]:
     rate = _Part(lambda it: f"{it.rate:.1f}/s")
     elapsed = _Part(lambda it: f"[yellow]{clock(it.elapsed_s)}[/]")
     eta = _Part(lambda it: f"eta [cyan]{'-:--:--' if it.eta_s is None else clock(it.eta_s)}[/]")
-    return [bar, done, failed, rate, eta] if narrow else [bar, done, scored, failed, rate, elapsed, eta]
+    return (bar, done, failed, rate, eta) if narrow else (bar, done, scored, failed, rate, elapsed, eta)
 
 
 class _Part(ProgressColumn):
     """A part of the line, as text with rich's markup."""
 
     def __init__(self, text: Callable[[Progress], str]) -> None:
-        super().__init__()
+        super().__init__(Column(no_wrap=True))
         self._text = text
 
     def render(self, task: Task) -> Text:

@@ -8,8 +8,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Final, Self
+from typing import Final
 
 from fi_async.progress.meter import Progress
 
@@ -20,7 +19,7 @@ _live: Final = threading.Lock()
 
 
 class Display:
-    """Shows nothing. Entered while the run goes on.
+    """Shows nothing. Closed when the run has ended.
 
     Attributes:
         every: Seconds between two times that it is told.
@@ -28,18 +27,15 @@ class Display:
 
     every: float = 0.5
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """End what was begun."""
-
     def show(self, progress: Progress) -> None:
         """Show how far the run is."""
 
     def end(self, progress: Progress) -> None:
         """Show how far the run came."""
         self.show(progress)
+
+    def close(self) -> None:
+        """Leave the place to others."""
 
 
 class Told(Display):
@@ -77,7 +73,7 @@ class Lines(Display):
 class Live(Display):
     """A display that is redrawn in its place. There is one in a process; made only while none is shown."""
 
-    def __exit__(self, *exception: object) -> None:
+    def close(self) -> None:
         """Leave the place to others."""
         _live.release()
 
@@ -133,6 +129,7 @@ def line(progress: Progress) -> str:
     return "  ".join(parts)
 
 
-def clock(seconds: float) -> timedelta:
-    """Return a time as people read it."""
-    return timedelta(seconds=round(seconds))
+def clock(seconds: float) -> str:
+    """Return a time as hours, minutes and seconds: however long it is, a bar has room for it."""
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"

@@ -42,17 +42,19 @@ async def watched(
             now, in_flight=stands.in_flight, opens_in=stands.opens_in, waiting_for=waiting_for(stands)
         )
 
-    with display:
-        # A task of its own, not a task group: a stream may be closed by another task than it began in.
-        showing = asyncio.create_task(_show(display, look))
+    # A task of its own, not a task group: a stream may be closed by another task than it began in.
+    showing = asyncio.create_task(_show(display, look))
+    try:
+        yield lambda outcome: meter.add(outcome, clock())
+    finally:
+        shown = not showing.done()
+        showing.cancel()
         try:
-            yield lambda outcome: meter.add(outcome, clock())
-        finally:
-            shown = not showing.done()
-            showing.cancel()
             await asyncio.wait([showing])
             if shown:
                 _tell(display.end, look())
+        finally:
+            _tell(display.close)
 
 
 async def _show(display: Display, look: Callable[[], Progress]) -> None:
@@ -62,10 +64,10 @@ async def _show(display: Display, look: Callable[[], Progress]) -> None:
         await anyio.sleep(display.every)
 
 
-def _tell(show: Callable[[Progress], None], progress: Progress) -> bool:
-    """Tell whether it could be shown: what cannot must not cost a run its results."""
+def _tell(display: Callable[..., None], *progress: Progress) -> bool:
+    """Tell whether the display could do as it was told: what it cannot must not cost a run its results."""
     try:
-        show(progress)
+        display(*progress)
     except Exception:  # noqa: BLE001  # whatever the program's own function raises
         _log.exception("progress is shown no more")
         return False
