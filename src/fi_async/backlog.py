@@ -137,7 +137,7 @@ class Backlog:
             held=self._slots.room,
             polled=self._room_between_polls(template),
             may_resubmit=context.policy.may_resubmit,
-            refused=context.gate.quota.refusals > 0,
+            refused=context.gate.quota.learned is not None,
             polling=self._has_polled,
         )
 

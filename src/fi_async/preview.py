@@ -92,7 +92,7 @@ def _situation(session: Session, options: RunOptions, slots: Slots) -> Situation
         held=slots.room,
         polled=AcceptedLimit().room(slots.count),
         may_resubmit=options.retry_policy().may_resubmit,
-        refused=session.gate.quota.refusals > 0,
+        refused=session.gate.quota.learned is not None,
     )
 
 

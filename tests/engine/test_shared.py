@@ -156,13 +156,13 @@ async def test_a_lock_that_stays_ends_the_run_with_what_was_done(path):
 async def test_a_file_that_is_damaged_in_the_course_of_a_run_ends_it(path):
     async with client(backend(requests=Quota(5, 60.0)), shared_budget=path) as ev:
         with closing(sqlite3.connect(path)) as another:
-            another.execute("DROP TABLE refusals")
+            another.execute("DROP TABLE learned")
         with pytest.raises(ConfigurationError) as caught:
             await ev.gather(texts(50), "contains", eval_config=NEEDLE)
         with pytest.raises(ConfigurationError):
             ev.statistics()
     assert str(caught.value) == (
-        f"shared_budget {path} is damaged, or no shared budget (no such table: refusals):"
+        f"shared_budget {path} is damaged, or no shared budget (no such table: learned):"
         " name another file, or delete it once nothing uses it"
     )
 
@@ -173,11 +173,11 @@ async def test_a_refusal_that_cannot_be_told_ends_the_run(path):
         async def damage():
             await anyio.sleep(0.5)
             with closing(sqlite3.connect(path)) as another:
-                another.execute("DROP TABLE refusals")
+                another.execute("DROP TABLE learned")
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(damage)
-            with pytest.raises(ConfigurationError, match="no such table: refusals"):
+            with pytest.raises(ConfigurationError, match="no such table: learned"):
                 await ev.gather(texts(50), "contains", eval_config=NEEDLE, concurrency=16)
 
 

@@ -28,12 +28,14 @@ def test_a_hold_closes_it_to_all():
 
 def test_a_quota_that_is_closed_lets_polls_leave_and_one_canary():
     gate = Gate()
-    gate.quota.refused(1.0, canary=False, clock=gate.clock)
+    gate.refused(1.0, canary=False)
     assert opens(gate, 1.0) == (0.0, 1.5)
+    assert gate.claim(1.5, post=True)
     assert gate.left(1.5, post=True) is True
     assert opens(gate, 1.5) == (0.0, float("inf"))
     assert gate.opens_at(1.5, post=True, is_canary=True) == 0.0
     assert gate.opens_at(1.5, post=True, rows=0) == 0.0, "what evaluates nothing is not its business"
+    assert gate.claim(1.5, post=False)
     assert gate.left(1.5, post=False) is False
 
 
