@@ -88,6 +88,30 @@ def test_a_time_that_is_assumed_gives_way_to_the_first_that_is_told():
     assert (clock.least, clock.most) == (100.5, 102.0)
 
 
+def test_a_clock_agrees_with_what_another_client_was_told():
+    clock = ServerClock()
+    clock.agree(99.0, 100.0)
+    assert clock.told == (99.0, 100.0)
+    clock.heard(0.0, 0.1, 99.0)  # in 98.9..100.0
+    clock.agree(99.5, 100.5)
+    assert clock.told == (99.5, 100.0)
+
+
+def test_a_clock_believes_what_another_was_told_rather_than_what_is_assumed():
+    clock = ServerClock()
+    clock.assume(0.0, 100.0, within=1.0)
+    assert clock.told is None
+    clock.agree(200.0, 201.0)
+    assert clock.told == (200.0, 201.0)
+
+
+def test_a_clock_keeps_to_what_it_was_told_if_another_contradicts_it():
+    clock = ServerClock()
+    clock.heard(0.0, 0.0, 100.0)
+    clock.agree(200.0, 201.0)
+    assert clock.told == (100.0, 101.0)
+
+
 def test_a_clock_that_was_set_is_learned_anew():
     clock = told()
     clock.heard(5.0, 5.0, 5_000.0)

@@ -97,8 +97,9 @@ class Gate:
     def passed(self, *, canary: bool) -> None:
         """Take note of an evaluation that was run. Raises as `hold` does."""
         self._learned.has_canary &= not canary
-        # Others wait to hear it only if the quota is closed.
-        self._learned.tell(lambda: self.quota.passed(canary=canary, clock=self.clock), at_once=self.quota.is_closed)
+        # As long as no limit was met, none of the others has to know it soon.
+        is_wanted = self.quota.learned is not None
+        self._learned.tell(lambda: self.quota.passed(canary=canary, clock=self.clock), at_once=is_wanted)
 
     def refused(self, now: float, *, canary: bool, since: float | None = None) -> None:
         """Take note of an evaluation that a limit stopped, and since when that was full. Raises as `hold` does."""
