@@ -103,6 +103,66 @@ async def test_a_limit_that_nobody_told_is_learned_together(path):
     assert max(report.wall_s for report in reports) <= 1.05 * 30.0
 
 
+@pytest.mark.parametrize("strategy", ["sync", "async"])
+@pytest.mark.parametrize(("begins", "count"), [(0.0, 2), (3.7, 4)])
+async def test_a_plan_that_nobody_told_is_learned_together(path, begins, count, strategy):
+    app = backend(evaluations=(Quota(50, 10.0),), latency=0.2)
+    await anyio.sleep(begins)
+    clients = [client(app, shared_budget=path, strategy=strategy) for _ in range(count)]
+    reports = await gathered(clients, 500 // count, concurrency=16 // count)
+    told = [ev.statistics() for ev in clients]
+    for ev in clients:
+        await ev.aclose()
+    assert [report.coverage for report in reports] == [1.0] * count
+    assert {each["learned_window_s"] for each in told} <= {5.0, 10.0}
+    assert all(50 <= each["learned_evaluations_per_window"] <= 66 for each in told)
+    assert max(report.wall_s for report in reports) <= 1.05 * (90.0 + 0.2), "as one client that sends all of them"
+
+
+async def test_one_canary_at_a_time_asks_for_all_clients(path):
+    app = backend(evaluations=(Quota(20, 60.0),), latency=1.0)
+    clients = [client(app, shared_budget=path, concurrency=4) for _ in range(3)]
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(gathered, clients, 20)
+        await anyio.sleep(20.0)
+        refused = app.statistics()["refused_evaluations"]
+        waits = [ev.statistics()["waiting_for"] for ev in clients]
+        await anyio.sleep(39.9)
+        canaries = app.statistics()["refused_evaluations"] - refused
+        await anyio.sleep(15.0)
+        assert app.statistics()["evaluations_made"] == 40
+        tasks.cancel_scope.cancel()
+    for ev in clients:
+        await ev.aclose()
+    assert set(waits) <= {"evaluation limit: canary is out", *(f"evaluation limit: canary in {n} s" for n in range(9))}
+    assert 3 <= canaries <= 6
+
+
+async def test_a_client_that_comes_later_knows_what_a_window_lets_through(path):
+    app = backend(evaluations=(Quota(50, 10.0),), latency=0.2)
+    async with client(app, shared_budget=path) as one:
+        await gathered([one], 120)
+    refused = app.statistics()["refused_evaluations"]
+    async with client(app, shared_budget=path) as other:
+        (report,) = await gathered([other], 100)
+    assert report.coverage == 1.0
+    assert app.statistics()["refused_evaluations"] - refused <= 3
+    assert report.wall_s <= 20.0
+
+
+@pytest.mark.parametrize("count", [2, 4])
+async def test_short_windows_are_used_whole_by_several_clients(path, count):
+    """Of the server's clock each knows what all were told: none counts near a boundary what others need not."""
+    app = backend(requests=Quota(40, 2.0), latency=0.1)
+    await anyio.sleep(0.63)
+    clients = [client(app, shared_budget=path) for _ in range(count)]
+    reports = await gathered(clients, 480 // count, concurrency=32 // count, limits=[Limit(40, per=2.0)])
+    for ev in clients:
+        await ev.aclose()
+    assert app.statistics()["refused_requests"] == 0
+    assert max(report.wall_s for report in reports) <= 22.5, "twelve windows, the first begun, the last a latency"
+
+
 async def test_one_that_is_alone_again_takes_the_others_part(path):
     app = backend(requests=Quota(60, 10.0), latency=0.1)
     async with client(app, shared_budget=path) as one, client(app, shared_budget=path) as other:

@@ -90,9 +90,14 @@ def test_what_one_learns_the_other_knows_and_since_when(shared):
 
 def test_a_turn_that_ends_in_an_error_changes_nothing(shared):
     budget = shared()
-    with pytest.raises(ZeroDivisionError), budget.turn() as turn:
-        turn.take([use()], [0])
-        raise ZeroDivisionError
+
+    def fail():
+        with budget.turn() as turn:
+            turn.take([use()], [0])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert taken(budget, use()) == [0]
 
 

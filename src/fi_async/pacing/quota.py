@@ -118,6 +118,7 @@ class Quota:
             since: When it was started, if known: the window was full by then, however late that was found.
         """
         if canary:
+            self._refused_at = self._refused_at if self._canary_at is None else self._canary_at
             self.lost(now)
         elif not self._was_refused:
             # Those that the window let through may be found done only later: see passed().
@@ -128,10 +129,10 @@ class Quota:
             self._full_at = min(self._full_at, since)
 
     def lost(self, now: float) -> None:
-        """Take note of a canary that told nothing, or that it is closed still: another goes later."""
+        """Take note of a canary that did not tell that it is open: another goes later."""
         if self._canary_at is None:
             return
-        self._refused_at, self._canary_at = self._canary_at, None
+        self._canary_at = None
         self._next = now + self._wait
         self._wait = min(self._wait * GROWTH, LONGEST)
 

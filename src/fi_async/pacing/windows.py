@@ -25,7 +25,7 @@ class Window:
     def opens_at(self, now: float, amount: int, clock: ServerClock) -> float:
         """Return the time from which so much more may be used."""
         if not clock.is_known:
-            return now if self._before + amount <= self.limit.count else math.inf
+            return now if self._before + amount <= max(self.limit.count, amount) else math.inf
         length = self.limit.seconds
         at = now
         while True:
