@@ -98,8 +98,6 @@ def test_two_processes_learn_what_a_plan_lets_through_together(tmp_path):
     assert backend.statistics()["evaluations_made"] == 60
     # At first each that does not fit, held and then polled; after that canaries.
     assert backend.statistics()["refused_evaluations"] <= 2 * 40 + 10
-        "those under way at first, each by two ways; then canaries"
-    )
     assert max(report["wall_s"] for report in reports) <= 8.0, "two full windows, then 20 more; one to spare"
 
 
