@@ -162,6 +162,20 @@ def test_an_allowance_is_what_left_before_the_refusal():
     assert allowance.learned == 5
 
 
+def test_the_ends_of_two_windows_that_refused_tell_their_length():
+    allowance = Allowance()
+    for ends in (60.0, 60.0, None):
+        allowance.left()
+        allowance.refused(ends)
+    assert allowance.period is None
+    found = []
+    for ends in (180.0, 190.0, None, 190.0, 200.0):
+        allowance.begin_window()
+        allowance.refused(ends)
+        found.append(allowance.period)
+    assert found == [120.0, 10.0, 10.0, 10.0, 10.0]
+
+
 def test_beyond_the_allowance_one_goes_ahead_then_ever_more():
     allowance = Allowance(learned=2)
     together = []

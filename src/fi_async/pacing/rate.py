@@ -18,7 +18,7 @@ from fi_async.pacing.windows import Allowance, Window
 _TRUST: Final = 1.0  # seconds that this machine's clock and the server's are taken to differ at most, until it is told
 _LOOK_AGAIN: Final = 0.05  # seconds until a shared budget is asked again that was busy
 _ROUNDING: Final = 1e-3  # seconds
-_MINUTE: Final = 60.0  # the window of a limit of requests that nobody told: the platform counts by the UTC minute
+_MINUTE: Final = 60.0  # the window of requests until it is learned: the platform counts by the UTC minute
 
 
 class Gate:
@@ -89,7 +89,7 @@ class Gate:
         if server_until is not None and self.clock.is_known:
             until = min(until, self.clock.ours(server_until))
         self.refusals += 1
-        self._allowance.refused()
+        self._allowance.refused(server_until)
         self._closed_until = max(self._closed_until, until)
         self._heeded = max(self._heeded, until)
         self._learned.tell(lambda: self._learned.refused(until))
@@ -264,7 +264,9 @@ class Gate:
             # A window begins as the gate opens.
             rest = self._allowance.learned if self._closed_until else self._allowance.rest
             left = 0 if closed else rest - unsent
-            found.append(Headroom("requests", self._allowance.learned, _MINUTE, left, closed or _MINUTE))
+            period = self._allowance.period or _MINUTE
+            is_assumed = self._allowance.period is None
+            found.append(Headroom("requests", self._allowance.learned, period, left, closed or period, is_assumed))
         if self.quota.learned is not None and self.quota.period is not None:
             left = 0 if self.quota.is_closed else int(self.quota.room())
             found.append(Headroom("evaluations", self.quota.learned, self.quota.period, left, self.quota.period))
