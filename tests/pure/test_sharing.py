@@ -237,6 +237,19 @@ def test_what_could_not_be_told_is_told_with_the_next_claim(clients, path):
     assert other.claims(0.7)
 
 
+def test_what_cannot_be_told_costs_no_result(clients, path):
+    one, _ = clients
+    one.sends(0.0, 10)
+    with closing(sqlite3.connect(path)) as another:
+        another.execute("DROP TABLE learned")
+    one.gate.refused(one.begins, canary=False)
+    one.gate.passed(canary=False)
+    one.gate.lost(one.begins)
+    one.gate.hold(one.begins)
+    with pytest.raises(ConfigurationError, match="no such table: learned"):
+        one.claims(0.1)
+
+
 def test_a_file_that_was_damaged_is_told_by_the_claim(clients, path):
     one, other = clients
     one.sends(0.0, 10)

@@ -82,9 +82,6 @@ class Gate:
         Args:
             until: When it opens at the latest.
             server_until: The end of the window on the server's clock, if it said so: it may come sooner.
-
-        Raises:
-            ConfigurationError: The shared budget cannot be kept.
         """
         if server_until is not None and self.clock.is_known:
             until = min(until, self.clock.ours(server_until))
@@ -95,20 +92,20 @@ class Gate:
         self._learned.tell(lambda: self._learned.refused(until))
 
     def passed(self, *, canary: bool) -> None:
-        """Take note of an evaluation that was run. Raises as `hold` does."""
+        """Take note of an evaluation that was run."""
         self._learned.has_canary &= not canary
         # As long as no limit was met, none of the others has to know it soon.
         is_wanted = self.quota.learned is not None
         self._learned.tell(lambda: self.quota.passed(canary=canary, clock=self.clock), at_once=is_wanted)
 
     def refused(self, now: float, *, canary: bool, since: float | None = None) -> None:
-        """Take note of an evaluation that a limit stopped, and since when that was full. Raises as `hold` does."""
+        """Take note of an evaluation that a limit stopped, and since when that was full."""
         self.refused_evaluations += 1
         self._learned.has_canary &= not canary
         self._learned.tell(lambda: self.quota.refused(now, canary=canary, clock=self.clock, since=since))
 
     def lost(self, now: float) -> None:
-        """Take note of a canary that told nothing. Raises as `hold` does."""
+        """Take note of a canary that told nothing."""
         self._learned.has_canary = False
         self._learned.tell(lambda: self.quota.lost(now))
 

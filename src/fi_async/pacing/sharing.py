@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Final, NamedTuple, Protocol
 
+from fi_async._errors import ConfigurationError
 from fi_async._settings import Limit
 from fi_async.pacing.clock import ServerClock
 from fi_async.pacing.quota import Quota
@@ -91,15 +92,14 @@ class Learned:
     def tell(self, change: Callable[[], None], *, at_once: bool = True) -> None:
         """Change what was learned. If that is shared, then in a turn: the next, unless one can be had at once.
 
-        Raises:
-            ConfigurationError: The budget cannot be kept.
+        A budget that cannot be kept is no error here, where it would cost a result: the next turn raises it.
         """
         if self._budget is None:
             change()
             return
         self._untold.append(change)
         if at_once and self._ahead < math.inf:
-            with self._turn(self._budget):
+            with suppress(ConfigurationError), self._turn(self._budget):
                 pass
 
     @contextmanager
