@@ -20,11 +20,12 @@ def path(tmp_path):
     return tmp_path / "budget"
 
 
-async def gathered(clients, count, **options):
-    """Return the reports of all clients' runs of so many cases each, begun together."""
+async def gathered(clients, count, apart=0.0, **options):
+    """Return the reports of all clients' runs of so many cases each, begun so many seconds apart."""
     reports = {}
 
     async def run(place, ev):
+        await anyio.sleep(place * apart)
         reports[place] = await ev.gather(texts(count), "contains", eval_config=NEEDLE, rows=1, **options)
 
     async with anyio.create_task_group() as tasks:
@@ -109,7 +110,7 @@ async def test_a_plan_that_nobody_told_is_learned_together(path, begins, count, 
     app = backend(evaluations=(Quota(50, 10.0),), latency=0.2)
     await anyio.sleep(begins)
     clients = [client(app, shared_budget=path, strategy=strategy) for _ in range(count)]
-    reports = await gathered(clients, 500 // count, concurrency=16 // count)
+    reports = await gathered(clients, 500 // count, apart=0.137, concurrency=32 // count)
     told = [ev.statistics() for ev in clients]
     for ev in clients:
         await ev.aclose()
@@ -156,7 +157,7 @@ async def test_short_windows_are_used_whole_by_several_clients(path, count):
     app = backend(requests=Quota(40, 2.0), latency=0.1)
     await anyio.sleep(0.63)
     clients = [client(app, shared_budget=path) for _ in range(count)]
-    reports = await gathered(clients, 480 // count, concurrency=32 // count, limits=[Limit(40, per=2.0)])
+    reports = await gathered(clients, 480 // count, apart=0.137, concurrency=32 // count, limits=[Limit(40, per=2.0)])
     for ev in clients:
         await ev.aclose()
     assert app.statistics()["refused_requests"] == 0

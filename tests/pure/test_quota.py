@@ -133,6 +133,17 @@ def test_what_was_sent_in_an_earlier_window_does_not_fill_the_present_one():
     assert wait(quota, 9000.0, 7200.0, clock) == (9000.0 + FIRST, 0)
 
 
+def test_each_window_is_reckoned_from_the_one_before():
+    quota, clock = Quota(), told()
+    used(quota, 50, clock)
+    quota.refused(0.4, canary=False, clock=clock)
+    now, _ = wait(quota, 0.4, 10.0, clock)
+    for window in (2, 3, 4):
+        used(quota, int(quota.room()), clock, now + 1)
+        assert quota.opens_at() == pytest.approx(10.0 * window, abs=0.01)
+        now, _ = wait(quota, now + 1, 10.0 * window, clock)
+
+
 def test_without_the_servers_time_canaries_go_on():
     quota, clock = Quota(), ServerClock()
     used(quota, 5, clock)

@@ -299,8 +299,7 @@ def test_what_was_learned_by_a_clock_that_was_wrong_is_void(clients):
 
 def test_times_hold_when_this_machines_clock_is_set(clients):
     one, other = clients
-    for each in clients:
-        each.sends(0.0, 1)
+    one.sends(0.0, 1)
     one.budget.wall_clock = other.budget.wall_clock = lambda: AT + 3600.0 + max(one.now, other.now)
     one.is_refused(1.0, until=5.0)
     assert not other.claims(2.0)
