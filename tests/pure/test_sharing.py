@@ -222,6 +222,19 @@ def test_rows_that_another_client_left_no_room_for_are_planned_anew(clients):
     assert not one.claims(0.7)
 
 
+def test_what_the_last_request_of_one_got_through_counts_too(clients):
+    one, other = clients
+    one.sends(0.0, 10)
+    assert one.claims(0.0)
+    one.is_limited(0.0)
+    assert one.claims(0.5)
+    one.gate.passed(canary=True)
+    one.sends(0.6, 5)
+    assert other.claims(0.6)
+    other.is_limited(0.7)
+    assert other.told(0.7, "learned_evaluations_per_window") == 6
+
+
 def test_what_could_not_be_told_is_told_with_the_next_claim(clients, path):
     one, other = clients
     one.sends(0.0, 10)
