@@ -24,6 +24,9 @@ class TemplatePlan:
         limit: What sets the time.
         latency_s: Seconds that an evaluation takes.
         latency_is: Where that comes from: "given", "learned" by this client, or "assumed".
+        polls: How often an evaluation is asked for; 0 if requests are held.
+        late_s: Seconds from its end until that is found; 0 if requests are held.
+        polls_are: Where these two come from: "learned" by this client, or "assumed".
     """
 
     template: str
@@ -36,6 +39,9 @@ class TemplatePlan:
     limit: str
     latency_s: float
     latency_is: Literal["given", "learned", "assumed"]
+    polls: float = 0.0
+    late_s: float = 0.0
+    polls_are: Literal["learned", "assumed"] = "assumed"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -119,4 +125,6 @@ def _minutes(minutes: float) -> str:
 
 
 def _reason(plan: TemplatePlan) -> str:
-    return f"{plan.template}: {plan.why}; {plan.latency_s:.3g} s an evaluation, {plan.latency_is}"
+    latency = f"{plan.latency_s:.3g} s an evaluation, {plan.latency_is}"
+    polls = f"; {plan.polls:.1f} polls each, {plan.late_s:.2g} s late, {plan.polls_are}" if plan.polls else ""
+    return f"{plan.template}: {plan.why}; {latency}{polls}"

@@ -72,24 +72,19 @@ class Backlog:
         """
         if not self._waiting or self._options.strategy == "async":
             return bool(self._waiting)
-        template = self._next_template()
-        plan = self._plans.get(template)
-        if plan is None or plan.kind == "sync" or at_work < self._room_between_polls(template).limit:
-            return True
-        return decide(self._situation(self._waiting[template][0], now, unsent)).kind == "sync"
+        return at_work < self._room_between_polls(self._next_template()).limit or self._plan(now, unsent).kind == "sync"
 
     def take(self, now: float, *, unsent: int) -> tuple[Sequence[Work], Kind]:
         """Take out the works that come next, as many as one request is to carry, and return how it carries them.
 
         Those are first whose case was read first. Only works of equal keys share a request. There has to be one.
         """
-        template = self._next_template()
+        plan, template = self._plan(now, unsent), self._next_template()
+        self._plans[template] = plan
         waiting = self._waiting[template]
-        first = waiting.popleft()
-        plan = self._plans[template] = decide(self._situation(first, now, unsent))
         rows = min(plan.rows, self._context.gate.room(now))
-        works, keys = [first], first.keys
-        while waiting and len(works) < rows and waiting[0].keys == keys:
+        works = [waiting.popleft()]
+        while waiting and len(works) < rows and waiting[0].keys == works[0].keys:
             works.append(waiting.popleft())
         if not waiting:
             del self._waiting[template]
@@ -120,26 +115,27 @@ class Backlog:
     def _next_template(self) -> str:
         return min(self._waiting, key=lambda name: self._waiting[name][0].index)
 
-    def _situation(self, work: Work, now: float, unsent: int) -> Situation:
-        """Return what the plan for the next request of the work's template is made from."""
-        context, template = self._context, work.parameters.template
-        remaining = 1 + len(self)
+    def _plan(self, now: float, unsent: int) -> Plan:
+        """Return how the next request carries its works. There has to be one."""
+        context, template = self._context, self._next_template()
+        remaining = len(self)
         if self.is_fed:
             # Of a source that nobody counted, as much is to come as has come.
             remaining = max(remaining, self._begun) if self._to_come is None else remaining + self._to_come
-        return Situation(
+        situation = Situation(
             strategy=self._options.strategy,
             wanted=self._options.rows,
-            allowed=max_rows(len(work.keys)),
+            allowed=max_rows(len(self._waiting[template][0].keys)),
             remaining=remaining,
             latency=context.latencies.typical(template),
             limits=context.gate.headroom(now, unsent),
             held=self._slots.room,
             polled=self._room_between_polls(template),
             may_resubmit=context.policy.may_resubmit,
-            refused=context.gate.quota.refusals > 0,
+            refused=context.gate.quota.learned is not None,
             polling=self._has_polled,
         )
+        return decide(situation)
 
     def _room_between_polls(self, template: str) -> Room:
         """Return how many evaluations the server can work on at once, as far as the run has seen."""

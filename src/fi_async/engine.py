@@ -275,7 +275,7 @@ class Run:
     def _recall_canary(self) -> None:
         """Let another run of the client send one: this run's will not come back."""
         if any(work.is_canary for job in self._jobs for work in job.works):
-            self._session.gate.quota.lost(anyio.current_time())
+            self._session.gate.lost(anyio.current_time())
 
     def _abandon(self) -> None:
         """Hand out an outcome for every work whose job ended with the call's time."""

@@ -75,7 +75,8 @@ class AsyncEvaluator:
         allow_insecure_http: Permit plain http to another machine. Your keys travel readable.
         max_workers: The official SDK's name for `concurrency`.
         shared_budget: A file on a local disk, made if missing: all clients of this key pair that name it, also
-            in other processes of this machine, keep to `limits` together, and one refusal holds them all.
+            in other processes of this machine, keep to `limits` together, one refusal holds them all, and they
+            learn a plan's limits together.
         langfuse_secret_key: For `configure_evaluations`; from LANGFUSE_SECRET_KEY where omitted.
         langfuse_public_key: From LANGFUSE_PUBLIC_KEY where omitted.
         langfuse_host: From LANGFUSE_HOST where omitted.

@@ -107,9 +107,8 @@ def completed(work: Work, result: EvalResult) -> EvalResult:
 
 def tell_quota(work: Work, context: Context, *, ran: bool) -> None:
     """Tell the quota what became of an evaluation that no limit stopped; one canary after another has to end."""
-    quota = context.gate.quota
     if ran:
-        quota.passed(canary=work.is_canary, clock=context.gate.clock)
+        context.gate.passed(canary=work.is_canary)
     elif work.is_canary:
-        quota.lost(work.seen_at)
+        context.gate.lost(work.seen_at)
     work.is_canary = False

@@ -122,8 +122,7 @@ def _settle(work: Work, context: Context, progress: responses.Progress) -> Outco
     if isinstance(decision, GiveUp) or work.row is None:
         return outcomes.failed(work, context, progress.error)
     # It was never run: the case begins anew, and what waits at the gate is not its time.
-    quota, clock = context.gate.quota, context.gate.clock
-    quota.refused(work.seen_at, canary=work.is_canary, clock=clock, since=work.accepted_at)
+    context.gate.refused(work.seen_at, canary=work.is_canary, since=work.accepted_at)
     work.throttled += 1
     context.counts.throttled += 1
     context.ledger.void([work])

@@ -15,8 +15,10 @@ from fi_async._settings import RunOptions
 from fi_async.calls import Ask, Cases
 from fi_async.flow import Work
 from fi_async.intake import Intake, batches
-from fi_async.pacing.accepted import AcceptedLimit
-from fi_async.pacing.planner import ASSUMED, Plan, Situation, decide
+from fi_async.pacing.accepted import MOST, AcceptedLimit
+from fi_async.pacing.inspection import tolerance
+from fi_async.pacing.lateness import Cost
+from fi_async.pacing.planner import ASSUMED, LATE, Plan, Room, Situation, decide
 from fi_async.protocol.requests import max_rows
 from fi_async.session import Session
 from fi_async.slots import Slots
@@ -76,9 +78,10 @@ async def plan(session: Session, ask: Ask, cases: Cases, latency: float | None) 
         name = question.template.name
         known = session.latencies.get(name) if latency is None else latency
         keys = census.keys.get(name, len(question.template.required_keys))
-        situations[name] = replace(base, allowed=max_rows(keys), remaining=census.sendable[name], latency=known)
-        decided = decide(situations[name])
-        plans.append(_of_template(name, decided, situations[name], is_given=latency is not None))
+        asked = replace(base, allowed=max_rows(keys), remaining=census.sendable[name], latency=known)
+        decided = decide(asked)
+        situations[name], reckoned = _reckoned(asked, decided, session.polls.cost(name))
+        plans.append(_of_template(name, reckoned, situations[name], is_given=latency is not None))
     seconds, limit = _whole(plans, situations)
     return RunPlan(census.cases, plans, seconds / 60, limit, census.duplicates, census.invalid, census.because[:_SHOWN])
 
@@ -90,14 +93,25 @@ def _situation(session: Session, options: RunOptions, slots: Slots) -> Situation
         wanted=options.rows,
         limits=session.gate.headroom(anyio.current_time()),
         held=slots.room,
-        polled=AcceptedLimit().room(slots.count),
+        polled=Room(MOST, MOST) if options.strategy == "async" else AcceptedLimit().room(slots.count),
         may_resubmit=options.retry_policy().may_resubmit,
-        refused=session.gate.quota.refusals > 0,
+        refused=session.gate.quota.learned is not None,
     )
 
 
+def _reckoned(situation: Situation, plan: Plan, cost: Cost | None) -> tuple[Situation, Plan]:
+    """Return the plan that a run would make, with what polls have cost in the runs before."""
+    if plan.kind == "sync" or cost is None:
+        return situation, plan
+    # What was later than a schedule lets it be waited for a limit, whose time is reckoned by itself.
+    late = min(cost.late / cost.evaluations, tolerance(situation.latency or ASSUMED))
+    situation = replace(situation, polls=cost.polls / cost.evaluations, late=late)
+    return situation, replace(decide(replace(situation, strategy="async")), why=plan.why)
+
+
 def _of_template(name: str, plan: Plan, situation: Situation, *, is_given: bool) -> TemplatePlan:
-    latency = situation.latency
+    latency = ASSUMED if situation.latency is None else situation.latency
+    is_polled = plan.kind == "async"
     return TemplatePlan(
         template=name,
         evaluations=situation.remaining,
@@ -107,8 +121,11 @@ def _of_template(name: str, plan: Plan, situation: Situation, *, is_given: bool)
         rows=plan.rows,
         why=plan.why,
         limit=plan.bound,
-        latency_s=ASSUMED if latency is None else latency,
-        latency_is="assumed" if latency is None else "given" if is_given else "learned",
+        latency_s=latency,
+        latency_is="assumed" if situation.latency is None else "given" if is_given else "learned",
+        polls=situation.polls if is_polled else 0.0,
+        late_s=(LATE * latency if situation.late is None else situation.late) if is_polled else 0.0,
+        polls_are="assumed" if situation.late is None else "learned",
     )
 
 

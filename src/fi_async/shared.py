@@ -1,8 +1,9 @@
 """A budget that clients of one key pair share: in a small SQLite file, so in one process or in several of a machine.
 
-Each request claims what it uses in a transaction of its own, just before it leaves. That takes 20 to 40 µs (7 where
-only refusals are shared), and all told a tenth of the 600 µs that a request costs its loop: so it is done in the loop.
-A thread would take longer to reach, and leases of several requests at once would leave some unused in the end.
+Each request claims what it uses in a transaction of its own, just before it leaves; what becomes of an evaluation is
+told in another where a limit was met. Such a turn takes 25 to 60 µs, and all told they are a tenth of the 600 µs that a
+request costs its loop: so they are taken in the loop. A thread would take longer to reach, and leases of several
+requests at once would leave some unused in the end.
 """
 
 from __future__ import annotations
@@ -20,19 +21,17 @@ from typing import Final
 
 from fi_async._errors import ConfigurationError
 from fi_async._settings import Connection
-from fi_async.pacing.sharing import Standing, Use
+from fi_async.pacing.sharing import Use
 
 _OURS: Final = 0x66694173  # "fiAs": how a budget's file is told from other programs'
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _SET_UP: Final = 2.0  # seconds that others may take to make the file
 _BUSY: Final = 0.02  # seconds that the loop stands still for another's transaction, at most
 _PATIENCE: Final = 100  # claims in a row that may find the file locked: with the pauses between, over 5 s
-_ROUNDING: Final = 1e-3  # seconds
-_FARTHEST: Final = 600.0  # seconds; no refusal holds for longer, so what says so comes from a clock that was wrong
 
 _TABLES: Final = (
     "CREATE TABLE salt (salt BLOB NOT NULL)",
-    "CREATE TABLE refusals (budget BLOB PRIMARY KEY, closed_until REAL NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE learned (budget BLOB PRIMARY KEY, what TEXT NOT NULL, at REAL NOT NULL) WITHOUT ROWID",
     """CREATE TABLE windows (
         budget BLOB, what TEXT, seconds REAL, number INTEGER, used INTEGER NOT NULL,
         PRIMARY KEY (budget, what, seconds, number)
@@ -41,7 +40,7 @@ _TABLES: Final = (
 
 
 class SharedBudget:
-    """What the clients of one key pair have used of the limits in each window, and until when one was refused.
+    """What the clients of one key pair have used of the limits in each window, and what they have learned.
 
     A file may hold the budgets of several key pairs and servers. It names each by a keyed hash of base URL and API
     key, with a key of the file's own; it holds no credential. What a process claimed and never sent, because it
@@ -69,82 +68,41 @@ class SharedBudget:
     def __repr__(self) -> str:
         return f"<SharedBudget {self.path}>"
 
-    def claim(self, uses: Sequence[Use], at: float) -> Standing | None:
-        """Take all of these if all are there; see `Budget`.
+    @contextmanager
+    def turn(self) -> Iterator[_Turn | None]:
+        """Take a turn, in a transaction; None if another client has the file locked. See `Budget`.
 
         Raises:
             ConfigurationError: The file is damaged, or another program has it locked for long.
         """
-        if not uses:
-            return self.read(uses, at)
-        with self._watched(), self._connected() as file:
-            file.execute("BEGIN IMMEDIATE")
-            standing = self._standing(file, uses, at)
-            if standing.granted:
-                self._add(file, uses, standing)
-            return standing
-        return None
-
-    def read(self, uses: Sequence[Use], at: float) -> Standing | None:
-        """Return what `claim` would, and take nothing. Raises as it does."""
         with self._watched():
-            return self._standing(self._connected(), uses, at)
-        return None
+            file = self._begun()
+            if file is None:
+                yield None
+                return
+            with file:
+                turn = _Turn(file, self._budget, self.wall_clock())
+                yield turn
+                turn.keep()
 
-    def close(self, until: float) -> None:
-        """Let no client send before this time. Raises as `claim` does.
-
-        If the file is locked just then, nothing is told: the others will hear it from the server.
-        """
-        with self._watched(), self._connected() as file:
-            file.execute(
-                "INSERT INTO refusals VALUES (:budget, :until) ON CONFLICT DO UPDATE SET closed_until = :until"
-                " WHERE closed_until NOT BETWEEN :until AND :until + :farthest",
-                {"budget": self._budget, "until": until, "farthest": _FARTHEST},
-            )
-
-    def _standing(self, file: sqlite3.Connection, uses: Sequence[Use], at: float) -> Standing:
-        row = file.execute(
-            "SELECT closed_until FROM refusals WHERE budget = ? AND closed_until < ?", (self._budget, at + _FARTHEST)
-        ).fetchone()
-        closed_until = float(row[0]) if row else -float("inf")
-        used = [self._used(file, use) for use in uses]
-        fits = all(
-            before + use.amount <= max(use.limit.count, use.amount) for use, before in zip(uses, used, strict=True)
-        )
-        return Standing(fits and closed_until - _ROUNDING <= at, closed_until, used)
-
-    def _used(self, file: sqlite3.Connection, use: Use) -> int:
-        row = file.execute(
-            "SELECT used FROM windows WHERE budget = ? AND what = ? AND seconds = ? AND number = ?", self._key(use)
-        ).fetchone()
-        return int(row[0]) if row else 0
-
-    def _key(self, use: Use) -> tuple[bytes, str, float, int]:
-        return self._budget, use.limit.of, use.limit.seconds, use.window
-
-    def _add(self, file: sqlite3.Connection, uses: Sequence[Use], standing: Standing) -> None:
-        # Two limits of different counts in the same window are one row: it counts once.
-        used = {self._key(use): before + use.amount for use, before in zip(uses, standing.used, strict=True)}
-        file.executemany(
-            "INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?)", [(*key, n) for key, n in used.items()]
-        )
-        if 0 in standing.used:  # a window begins: those before the last are past for every client
-            file.executemany(
-                "DELETE FROM windows WHERE budget = ? AND what = ? AND seconds = ? AND number < ? - 2", list(used)
-            )
-
-    @contextmanager
-    def _watched(self) -> Iterator[None]:
-        """Pass over a lock of another client, and make a ConfigurationError of what is worse."""
+    def _begun(self) -> sqlite3.Connection | None:
+        file = self._connected()
         try:
-            yield
+            file.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
             self._times_locked += 1
             if not _is_locked(error) or self._times_locked >= _PATIENCE:
-                raise self._trouble(error) from error
-        else:
-            self._times_locked = 0
+                raise
+            return None
+        self._times_locked = 0
+        return file
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._trouble(error) from error
 
     def _trouble(self, error: sqlite3.Error) -> ConfigurationError:
         code = _code(error)
@@ -232,6 +190,46 @@ class SharedBudget:
     def disconnect(self) -> None:
         """Let go of the file. It is opened again if the budget is used again."""
         self._closing()
+
+
+class _Turn:
+    """What the file holds of one budget, in a transaction. See `Turn`."""
+
+    def __init__(self, file: sqlite3.Connection, budget: bytes, now: float) -> None:
+        self._file, self._budget, self._now = file, budget, now
+        row = file.execute("SELECT what, at FROM learned WHERE budget = ?", (budget,)).fetchone()
+        self.learned: str = row[0] if row else ""
+        self.age = now - row[1] if row else 0.0
+        self._before = self.learned
+
+    def used(self, uses: Sequence[Use]) -> Sequence[int]:
+        return [self._used(use) for use in uses]
+
+    def _used(self, use: Use) -> int:
+        row = self._file.execute(
+            "SELECT used FROM windows WHERE budget = ? AND what = ? AND seconds = ? AND number = ?", self._key(use)
+        ).fetchone()
+        return int(row[0]) if row else 0
+
+    def _key(self, use: Use) -> tuple[bytes, str, float, int]:
+        return self._budget, use.limit.of, use.limit.seconds, use.window
+
+    def take(self, uses: Sequence[Use], used: Sequence[int]) -> None:
+        # Two limits of different counts in the same window are one row: it counts once.
+        now_used = {self._key(use): before + use.amount for use, before in zip(uses, used, strict=True)}
+        self._file.executemany(
+            "INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?)", [(*key, n) for key, n in now_used.items()]
+        )
+        if 0 in used:  # a window begins: those before the last are past for every client
+            self._file.executemany(
+                "DELETE FROM windows WHERE budget = ? AND what = ? AND seconds = ? AND number < ? - 2", list(now_used)
+            )
+
+    def keep(self) -> None:
+        if self.learned != self._before:
+            self._file.execute(
+                "INSERT OR REPLACE INTO learned VALUES (?, ?, ?)", (self._budget, self.learned, self._now)
+            )
 
 
 def _close_in(process: int, file: sqlite3.Connection) -> None:

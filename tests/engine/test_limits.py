@@ -56,6 +56,14 @@ async def test_a_batch_counts_each_of_its_rows():
         assert ev.statistics()["limits"] == [{"count": 3, "seconds": 60.0, "of": "evaluations", "left": 0}]
 
 
+async def test_a_batch_of_more_rows_than_a_window_has_is_sent_by_itself():
+    rows = {"output": ["a", "b", "c"], "expected": ["a", "b", "c"]}
+    async with client(backend(), limits=[Limit(2, of="evaluations")]) as ev:
+        with anyio.fail_after(60):
+            batch = await ev.evaluate("levenshtein_similarity", rows)
+    assert len(batch.eval_results) == 3
+
+
 PAIRS = [{"output": f"case {index}", "expected": f"case {index if index % 2 else -1}"} for index in range(1000)]
 
 

@@ -181,6 +181,44 @@ async def test_a_plan_takes_limits_that_are_given():
     assert 21 <= plan.minutes <= 22.1  # a tenth is added for what is repeated
 
 
+@pytest.mark.parametrize(("latency", "count"), [(2.0, 500), (Lognormal(2.0, 0.8), 300)])
+async def test_a_plan_reckons_with_the_polls_that_evaluations_took(latency, count):
+    async with client(backend(latency=latency, seed=3), strategy="async") as ev:
+        (before,) = (await ev.plan(texts(count), "contains")).templates
+        await ev.gather(texts(count), "contains", eval_config=NEEDLE)
+        plan = await ev.plan(texts(count), "contains")
+        report = await ev.gather(texts(count), "contains", eval_config=NEEDLE)
+    (after,) = plan.templates
+    assert (before.polls, before.late_s, before.polls_are) == (1.3, 0.25, "assumed")
+    assert after.polls_are == "learned"
+    assert 0.1 < after.late_s < 0.3
+    assert report.summary()["requests"] == pytest.approx(plan.requests, rel=0.1)
+    assert (
+        str(plan)
+        .splitlines()[-2]
+        .endswith(f" s an evaluation, learned; {after.polls:.1f} polls each, {after.late_s:.2g} s late, learned")
+    )
+
+
+async def test_a_plan_says_what_it_assumes_of_polls():
+    async with client(backend(), strategy="async") as ev:
+        plan = await ev.plan(texts(10), "contains", latency=4.0)
+    assert str(plan).splitlines()[-2] == (
+        'contains: strategy="async"; 4 s an evaluation, given; 1.3 polls each, 1 s late, assumed'
+    )
+    assert plan.minutes == pytest.approx(5.05 / 60)
+
+
+@pytest.mark.parametrize(
+    ("count", "limit"), [(400, "300 requests per 60 s, an assumed length"), (1000, "300 requests per 10 s")]
+)
+async def test_a_plan_goes_by_the_window_that_was_learned_or_says_what_it_assumes(count, limit):
+    async with client(backend(requests=Quota(300, 10.0), latency=0.2)) as ev:
+        await ev.gather(texts(count), "contains", eval_config=NEEDLE, rows=1)
+        plan = await ev.plan(texts(3000), "contains", rows=1)
+    assert plan.limit == limit
+
+
 async def test_a_plan_of_nothing_takes_nothing():
     async with client(backend()) as ev:
         plan = await ev.plan([], "contains")

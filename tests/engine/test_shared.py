@@ -20,11 +20,12 @@ def path(tmp_path):
     return tmp_path / "budget"
 
 
-async def gathered(clients, count, **options):
-    """Return the reports of all clients' runs of so many cases each, begun together."""
+async def gathered(clients, count, apart=0.0, **options):
+    """Return the reports of all clients' runs of so many cases each, begun so many seconds apart."""
     reports = {}
 
     async def run(place, ev):
+        await anyio.sleep(place * apart)
         reports[place] = await ev.gather(texts(count), "contains", eval_config=NEEDLE, rows=1, **options)
 
     async with anyio.create_task_group() as tasks:
@@ -103,6 +104,66 @@ async def test_a_limit_that_nobody_told_is_learned_together(path):
     assert max(report.wall_s for report in reports) <= 1.05 * 30.0
 
 
+@pytest.mark.parametrize("strategy", ["sync", "async"])
+@pytest.mark.parametrize(("begins", "count"), [(0.0, 2), (3.7, 4)])
+async def test_a_plan_that_nobody_told_is_learned_together(path, begins, count, strategy):
+    app = backend(evaluations=(Quota(50, 10.0),), latency=0.2)
+    await anyio.sleep(begins)
+    clients = [client(app, shared_budget=path, strategy=strategy) for _ in range(count)]
+    reports = await gathered(clients, 500 // count, apart=0.137, concurrency=32 // count)
+    told = [ev.statistics() for ev in clients]
+    for ev in clients:
+        await ev.aclose()
+    assert [report.coverage for report in reports] == [1.0] * count
+    assert {each["learned_window_s"] for each in told} <= {5.0, 10.0}
+    assert all(50 <= each["learned_evaluations_per_window"] <= 66 for each in told)
+    assert max(report.wall_s for report in reports) <= 1.05 * (90.0 + 0.2), "as one client that sends all of them"
+
+
+async def test_one_canary_at_a_time_asks_for_all_clients(path):
+    app = backend(evaluations=(Quota(20, 60.0),), latency=1.0)
+    clients = [client(app, shared_budget=path, concurrency=4) for _ in range(3)]
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(gathered, clients, 20)
+        await anyio.sleep(20.0)
+        refused = app.statistics()["refused_evaluations"]
+        waits = [ev.statistics()["waiting_for"] for ev in clients]
+        await anyio.sleep(39.9)
+        canaries = app.statistics()["refused_evaluations"] - refused
+        await anyio.sleep(15.0)
+        assert app.statistics()["evaluations_made"] == 40
+        tasks.cancel_scope.cancel()
+    for ev in clients:
+        await ev.aclose()
+    assert set(waits) <= {"evaluation limit: canary is out", *(f"evaluation limit: canary in {n} s" for n in range(9))}
+    assert 3 <= canaries <= 6
+
+
+async def test_a_client_that_comes_later_knows_what_a_window_lets_through(path):
+    app = backend(evaluations=(Quota(50, 10.0),), latency=0.2)
+    async with client(app, shared_budget=path) as one:
+        await gathered([one], 120)
+    refused = app.statistics()["refused_evaluations"]
+    async with client(app, shared_budget=path) as other:
+        (report,) = await gathered([other], 100)
+    assert report.coverage == 1.0
+    assert app.statistics()["refused_evaluations"] - refused <= 3
+    assert report.wall_s <= 20.0
+
+
+@pytest.mark.parametrize("count", [2, 4])
+async def test_short_windows_are_used_whole_by_several_clients(path, count):
+    """Of the server's clock each knows what all were told: none counts near a boundary what others need not."""
+    app = backend(requests=Quota(40, 2.0), latency=0.1)
+    await anyio.sleep(0.63)
+    clients = [client(app, shared_budget=path) for _ in range(count)]
+    reports = await gathered(clients, 480 // count, apart=0.137, concurrency=32 // count, limits=[Limit(40, per=2.0)])
+    for ev in clients:
+        await ev.aclose()
+    assert app.statistics()["refused_requests"] == 0
+    assert max(report.wall_s for report in reports) <= 22.5, "twelve windows, the first begun, the last a latency"
+
+
 async def test_one_that_is_alone_again_takes_the_others_part(path):
     app = backend(requests=Quota(60, 10.0), latency=0.1)
     async with client(app, shared_budget=path) as one, client(app, shared_budget=path) as other:
@@ -156,13 +217,13 @@ async def test_a_lock_that_stays_ends_the_run_with_what_was_done(path):
 async def test_a_file_that_is_damaged_in_the_course_of_a_run_ends_it(path):
     async with client(backend(requests=Quota(5, 60.0)), shared_budget=path) as ev:
         with closing(sqlite3.connect(path)) as another:
-            another.execute("DROP TABLE refusals")
+            another.execute("DROP TABLE learned")
         with pytest.raises(ConfigurationError) as caught:
             await ev.gather(texts(50), "contains", eval_config=NEEDLE)
         with pytest.raises(ConfigurationError):
             ev.statistics()
     assert str(caught.value) == (
-        f"shared_budget {path} is damaged, or no shared budget (no such table: refusals):"
+        f"shared_budget {path} is damaged, or no shared budget (no such table: learned):"
         " name another file, or delete it once nothing uses it"
     )
 
@@ -173,11 +234,11 @@ async def test_a_refusal_that_cannot_be_told_ends_the_run(path):
         async def damage():
             await anyio.sleep(0.5)
             with closing(sqlite3.connect(path)) as another:
-                another.execute("DROP TABLE refusals")
+                another.execute("DROP TABLE learned")
 
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(damage)
-            with pytest.raises(ConfigurationError, match="no such table: refusals"):
+            with pytest.raises(ConfigurationError, match="no such table: learned"):
                 await ev.gather(texts(50), "contains", eval_config=NEEDLE, concurrency=16)
 
 

@@ -6,13 +6,14 @@ import math
 import tempfile
 from collections import Counter
 from pathlib import Path
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fi_async._settings import Connection, Credentials, Limit
+from fi_async.pacing.quota import OVERDUE
 from fi_async.pacing.rate import Gate
-from fi_async.pacing.sharing import Use
 from fi_async.shared import SharedBudget
 
 EPOCH = 1.7e9
@@ -40,7 +41,7 @@ class Client:
         assert opens < math.inf, "every answer is in"
         if opens <= ours:
             if self.gate.claim(ours, post=True, rows=rows):
-                self.gate.left(ours, post=True, rows=rows)
+                self.is_canary = self.gate.left(ours, post=True, rows=rows)
                 return now
             opens = self.gate.opens_at(ours, post=True, rows=rows)
             assert opens > ours, "what was refused has to wait for something"
@@ -57,25 +58,24 @@ STEPS = st.tuples(
 
 
 NUMBERS = st.tuples(st.floats(0, 1e6), st.floats(0, 1e6), st.floats(0, 1e6))
-SKEWS = st.tuples(st.floats(-0.9, 0.9), st.floats(-0.9, 0.9), st.floats(-0.9, 0.9))
 
 
 @settings(deadline=None, max_examples=60)
 @given(
     counts=st.tuples(st.integers(1, 12), st.integers(3, 20)),
     length=st.sampled_from([1.0, 7.5, 10.0, 60.0]),
-    clocks=st.tuples(NUMBERS, SKEWS),
+    clocks=st.tuples(NUMBERS, st.floats(-0.9, 0.9)),
     steps=st.lists(STEPS, min_size=1, max_size=60),
     transit=st.floats(0, 0.2),
 )
 def test_no_window_is_overfilled_and_every_request_leaves(counts, length, clocks, steps, transit):
-    requests, evaluations = counts
+    (requests, evaluations), (begins, skew) = counts, clocks
     limits = [Limit(requests, per=length), Limit(evaluations, per=2 * length, of="evaluations")]
     sent: Counter[int] = Counter()
     started: Counter[int] = Counter()
     now = 0.0
     with tempfile.TemporaryDirectory() as directory:
-        clients = [Client(Path(directory) / "budget", each, skew, limits) for each, skew in zip(*clocks, strict=True)]
+        clients = [Client(Path(directory) / "budget", each, skew, limits) for each in begins]
         for who, gap, rows, what in steps:
             client = clients[who]
             now += gap
@@ -106,15 +106,69 @@ def test_no_window_is_overfilled_and_every_request_leaves(counts, length, clocks
     asks=st.lists(st.tuples(st.integers(0, 2), st.integers(1, 4), st.integers(0, 2)), max_size=80),
 )
 def test_a_window_that_has_room_refuses_nobody(count, asks):
-    limit = Limit(count, per=10.0, of="evaluations")
     used: Counter[int] = Counter()
     with tempfile.TemporaryDirectory() as directory:
-        budgets = [SharedBudget(Path(directory) / "budget", CONNECTION) for _ in range(3)]
-        for who, rows, window in asks:
+        limits = [Limit(count, per=10.0, of="evaluations")]
+        clients = [Client(Path(directory) / "budget", 0.0, 0.0, limits) for _ in range(3)]
+        for who, rows, window in sorted(asks, key=lambda ask: ask[2]):
             fits = used[window] + rows <= max(count, rows)
-            standing = budgets[who].claim([Use(limit, window, rows)], 0.0)
-            assert standing is not None
-            assert (standing.granted, list(standing.used)) == (fits, [used[window]])
+            now = 10.0 * window + 5.0
+            assert (clients[who].ask(now, rows) == now) == fits
             used[window] += rows if fits else 0
-        for budget in budgets:
-            budget.disconnect()
+        for client in clients:
+            client.budget.disconnect()
+
+
+class Plan:
+    """A server that lets so many evaluations through in each window, and says nothing of it before they are refused."""
+
+    def __init__(self, count: int, length: float) -> None:
+        self.count, self.length = count, length
+        self.passed: Counter[int] = Counter()
+        self.refused: Counter[int] = Counter()
+
+    def evaluates(self, now: float) -> bool:
+        window = math.floor((now + EPOCH) / self.length)
+        passes = self.passed[window] < self.count
+        (self.passed if passes else self.refused)[window] += 1
+        return passes
+
+
+TURNS = st.lists(
+    st.tuples(st.integers(0, 2), st.floats(0, 1.5), st.floats(0, 0.2), st.sampled_from(["told"] * 15 + ["crashed"])),
+    min_size=40,
+    max_size=120,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(count=st.integers(1, 20), length=st.sampled_from([10.0, 60.0]), begins=NUMBERS, turns=TURNS)
+def test_a_plan_that_nobody_told_is_kept_to_together(count, length, begins, turns):
+    """One canary at a time between all clients, whoever of them ends without a word; and none waits for ever."""
+    plan, now, canaries = Plan(count, length), 0.0, 0.0
+    # Looks at a canary that will not come back would be most of what this test does.
+    with tempfile.TemporaryDirectory() as directory, patch("fi_async.pacing.rate._LOOK_AGAIN", 1.0):
+        clients = [Client(Path(directory) / "budget", each, 0.3, []) for each in begins]
+        for who, gap, took, what in turns:
+            client = clients[who]
+            now += gap
+            asked = now
+            while (then := client.ask(now, 1)) > now:
+                now = then
+                assert now <= asked + 1.25 * length + OVERDUE + 10, "a window, its canaries, and one that was lost"
+            if client.is_canary:
+                assert now >= canaries, "another client's is out"
+                canaries = now + (OVERDUE if what == "crashed" else 0.0)
+            passes = plan.evaluates(now)
+            if what == "crashed":
+                client.budget.disconnect()
+                client.start(now)
+                continue
+            client.answered(now, now + took, now)
+            now += took
+            if passes:
+                client.gate.passed(canary=client.is_canary)
+            else:
+                client.gate.refused(now + client.begins, canary=client.is_canary, since=now + client.begins)
+        for client in clients:
+            client.budget.disconnect()

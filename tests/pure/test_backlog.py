@@ -157,6 +157,23 @@ def test_no_more_are_polled_at_once_than_the_server_was_seen_to_work_on():
     assert not may_begin(waiting, 16)
 
 
+@pytest.mark.parametrize("has_polled", [False, True])
+def test_works_may_begin_beyond_that_just_if_they_will_be_held(has_polled):
+    kinds = set()
+    for count in range(1, 120):
+        waiting = backlog(2000 if has_polled else 0, run=known(2.0))
+        if has_polled:
+            take(waiting)
+            waiting.clear()
+        for index in range(count):
+            waiting.put(of(index))
+        is_begun = may_begin(waiting, 10_000)
+        _, kind = take(waiting)
+        assert is_begun == (kind == "sync")
+        kinds.add(kind)
+    assert kinds == {"sync", "async"}
+
+
 def test_held_ones_are_bounded_by_the_slots_alone():
     waiting = backlog(50)
     assert take(waiting) == ([0], "sync")

@@ -746,19 +746,19 @@ def test_a_canary_tells_the_quota_what_became_of_it():
     quota = run.gate.quota
     quota.refused(100.0, canary=False, clock=run.gate.clock)
     for what, is_closed in ((limited(), True), (failed("boom"), False)):
-        one.is_canary = quota.left(101.0, 1)
+        one.is_canary = quota.left(101.0, 1, run.gate.clock)
         job = polling(run, one)
         begin(job)
         tell(job, 100.25)
         tell(job, 101.0, what)
         assert (one.is_canary, quota.is_closed) == (False, is_closed)
     quota.refused(102.0, canary=False, clock=run.gate.clock)
-    one.is_canary = quota.left(103.0, 1)
+    one.is_canary = quota.left(103.0, 1, run.gate.clock)
     job = score([one], run)
     begin(job)
     tell(job, 104.0, refused(404))
     assert (one.is_canary, quota.is_closed) == (False, True)
-    assert quota.opens_at(104.0, run.gate.clock) < math.inf
+    assert quota.opens_at() < math.inf
 
 
 GENERIC = "Unable to run standalone evaluation. Please try again."

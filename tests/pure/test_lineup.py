@@ -77,8 +77,9 @@ def test_nothing_leaves_before_the_gate_opens():
 def test_while_a_canary_is_out_only_it_and_polls_leave():
     gate = Gate()
     lineup = Lineup(gate)
-    gate.quota.refused(0.0, canary=False, clock=gate.clock)
+    gate.refused(0.0, canary=False)
     opens = gate.opens_at(0.0, post=True)
+    assert gate.claim(opens, post=True)
     assert gate.left(opens, post=True)
     lineup.put(post(work(0)))
     assert lineup.next_at(opens) == math.inf

@@ -28,12 +28,14 @@ def test_a_hold_closes_it_to_all():
 
 def test_a_quota_that_is_closed_lets_polls_leave_and_one_canary():
     gate = Gate()
-    gate.quota.refused(1.0, canary=False, clock=gate.clock)
+    gate.refused(1.0, canary=False)
     assert opens(gate, 1.0) == (0.0, 1.5)
+    assert gate.claim(1.5, post=True)
     assert gate.left(1.5, post=True) is True
     assert opens(gate, 1.5) == (0.0, float("inf"))
     assert gate.opens_at(1.5, post=True, is_canary=True) == 0.0
     assert gate.opens_at(1.5, post=True, rows=0) == 0.0, "what evaluates nothing is not its business"
+    assert gate.claim(1.5, post=False)
     assert gate.left(1.5, post=False) is False
 
 
@@ -86,6 +88,30 @@ def test_a_time_that_is_assumed_gives_way_to_the_first_that_is_told():
     assert (clock.least, clock.most) == (100.5, 102.0)
 
 
+def test_a_clock_agrees_with_what_another_client_was_told():
+    clock = ServerClock()
+    clock.agree(99.0, 100.0)
+    assert clock.told == (99.0, 100.0)
+    clock.heard(0.0, 0.1, 99.0)  # in 98.9..100.0
+    clock.agree(99.5, 100.5)
+    assert clock.told == (99.5, 100.0)
+
+
+def test_a_clock_believes_what_another_was_told_rather_than_what_is_assumed():
+    clock = ServerClock()
+    clock.assume(0.0, 100.0, within=1.0)
+    assert clock.told is None
+    clock.agree(200.0, 201.0)
+    assert clock.told == (200.0, 201.0)
+
+
+def test_a_clock_keeps_to_what_it_was_told_if_another_contradicts_it():
+    clock = ServerClock()
+    clock.heard(0.0, 0.0, 100.0)
+    clock.agree(200.0, 201.0)
+    assert clock.told == (100.0, 101.0)
+
+
 def test_a_clock_that_was_set_is_learned_anew():
     clock = told()
     clock.heard(5.0, 5.0, 5_000.0)
@@ -134,6 +160,20 @@ def test_an_allowance_is_what_left_before_the_refusal():
         allowance.answered()
     allowance.refused()
     assert allowance.learned == 5
+
+
+def test_the_ends_of_two_windows_that_refused_tell_their_length():
+    allowance = Allowance()
+    for ends in (60.0, 60.0, None):
+        allowance.left()
+        allowance.refused(ends)
+    assert allowance.period is None
+    found = []
+    for ends in (180.0, 190.0, None, 190.0, 200.0):
+        allowance.begin_window()
+        allowance.refused(ends)
+        found.append(allowance.period)
+    assert found == [120.0, 10.0, 10.0, 10.0, 10.0]
 
 
 def test_beyond_the_allowance_one_goes_ahead_then_ever_more():

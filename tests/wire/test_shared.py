@@ -86,6 +86,21 @@ def test_a_process_that_is_refused_holds_another(tmp_path):
     assert backend.statistics()["refused_requests"] == 1
 
 
+def test_two_processes_learn_what_a_plan_lets_through_together(tmp_path):
+    backend = LocalBackend(Switches(evaluations=(Quota(20, 2.0),), latency=0.02))
+    with running(backend) as url:
+        processes = [started(url, tmp_path / "budget", 30) for _ in range(2)]
+        for process in processes:
+            assert process.stdout.readline() == "ready\n"
+        await_window(2.0)
+        reports = told(*processes)
+    assert [report["coverage"] for report in reports] == [1.0] * 2
+    assert backend.statistics()["evaluations_made"] == 60
+    # At first each that does not fit, held and then polled; after that canaries.
+    assert backend.statistics()["refused_evaluations"] <= 2 * 40 + 10
+    assert max(report["wall_s"] for report in reports) <= 8.0, "two full windows, then 20 more; one to spare"
+
+
 def test_processes_that_make_the_file_at_the_same_moment_share_it(tmp_path):
     with running(LocalBackend()) as url:
         reports = told(*[started(url, tmp_path / "budget", 5, 1_000_000) for _ in range(4)])

@@ -40,6 +40,19 @@ class ServerClock:
             return
         self.least, self.most = max(self.least, least), min(self.most, most)
 
+    @property
+    def told(self) -> tuple[float, float] | None:
+        """The bounds of the offset, if replies have told them."""
+        return (self.least, self.most) if self.is_known and not self._is_assumed else None
+
+    def agree(self, least: float, most: float) -> None:
+        """Take note of the bounds that another client of the server was told, in our time."""
+        if self.told is None:
+            self.least, self.most, self._is_assumed = least, most, False
+        elif least <= self.most and self.least <= most:
+            self.least, self.most = max(self.least, least), min(self.most, most)
+        # Else one of the two clients has a clock that was set: the next reply tells which.
+
     def ours(self, server_time: float) -> float:
         """Return the time of our clock at which it is certainly that late on the server's."""
         return server_time - self.least

@@ -3,28 +3,52 @@
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 _RECENT: Final = 1000  # evaluations
+_ENOUGH: Final = 16  # evaluations of a template until what its polls cost is trusted
+
+
+@dataclass(slots=True)
+class Cost:
+    """What the polls of a template's evaluations cost and achieved.
+
+    Attributes:
+        polls: How often evaluations were asked for.
+        evaluations: How many were found done.
+        late: Seconds that their ends were seen too late, by estimate, all together.
+    """
+
+    polls: int = 0
+    evaluations: int = 0
+    late: float = 0.0
 
 
 @dataclass(slots=True)
 class Tally:
     """What polls cost and achieved, over all runs of a client."""
 
-    polls: int = 0
-    evaluations: int = 0
-    late: float = 0.0
     bounds: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
+    _templates: defaultdict[str, Cost] = field(default_factory=lambda: defaultdict(Cost))
 
-    def found(self, late: float, bound: float) -> None:
+    def asked(self, template: str) -> None:
+        """Take note of a poll."""
+        self._templates[template].polls += 1
+
+    def found(self, template: str, late: float, bound: float) -> None:
         """Take note of an evaluation found done, so late by estimate, and by so much at most."""
-        self.evaluations += 1
-        self.late += late
+        cost = self._templates[template]
+        cost.evaluations += 1
+        cost.late += late
         self.bounds.append(bound)
+
+    def cost(self, template: str) -> Cost | None:
+        """Return what the polls of a template cost; None while too few evaluations were found done to tell."""
+        cost = self._templates.get(template)
+        return cost if cost is not None and cost.evaluations >= _ENOUGH else None
 
     def statistics(self) -> Mapping[str, float | int | None]:
         """Return the polls an evaluation took, and how late its end was seen; None before any was.
@@ -33,11 +57,12 @@ class Tally:
         answer that found it done, where the learned times put it. `lateness_bound_p95_s` is how long these two are
         apart at most, for 95 % of the recent: none of them was later than that, and most were less late by far.
         """
-        found = self.evaluations
+        costs = self._templates.values()
+        found = sum(cost.evaluations for cost in costs)
         ranked = sorted(self.bounds)
         return {
             "evaluations": found,
-            "polls_per_evaluation": self.polls / found if found else None,
-            "lateness_s": self.late / found if found else None,
+            "polls_per_evaluation": sum(cost.polls for cost in costs) / found if found else None,
+            "lateness_s": sum(cost.late for cost in costs) / found if found else None,
             "lateness_bound_p95_s": ranked[math.ceil(0.95 * len(ranked)) - 1] if ranked else None,
         }

@@ -36,7 +36,7 @@ ASSUMED: Final = 1.0  # seconds that an evaluation takes, as long as nobody know
 WORTH_POLLING: Final = 10.0  # seconds to be saved: polls are requests too, and a limit may be near that nobody knows
 _MARGIN: Final = 10  # requests, of which one may have to be repeated
 _ROUND_TRIP: Final = 0.05  # seconds that a poll or a submission takes
-_LATE: Final = 0.25  # of its latency: how much later than done an evaluation is found done
+LATE: Final = 0.25  # of its latency: how much later than done an evaluation is found done
 
 Kind = Literal["sync", "async"]
 
@@ -51,6 +51,7 @@ class Headroom:
         seconds: The window's length.
         left: How many may still leave in the present one.
         next_in: Seconds until the next one.
+        is_assumed: True if its length is not known.
     """
 
     of: Literal["requests", "evaluations"]
@@ -58,9 +59,10 @@ class Headroom:
     seconds: float
     left: int
     next_in: float
+    is_assumed: bool = False
 
     def __str__(self) -> str:
-        return f"{self.count:,} {self.of} per {self.seconds:g} s"
+        return f"{self.count:,} {self.of} per {self.seconds:g} s{', an assumed length' if self.is_assumed else ''}"
 
     def last_of(self, amount: int) -> tuple[float, int]:
         """Return the seconds until the last of so many leaves, and how many leave in the same window as that one."""
@@ -110,6 +112,8 @@ class Situation:
         may_resubmit: True if what may have run is sent again: else a failing row ends those it shares a request with.
         refused: True once the plan's limit stopped an evaluation.
         polling: True once evaluations were polled.
+        polls: How often each is asked for if it is polled.
+        late: Seconds by which it is found done too late then; None for a quarter of its latency.
     """
 
     strategy: Strategy = "auto"
@@ -123,6 +127,8 @@ class Situation:
     may_resubmit: bool = True
     refused: bool = False
     polling: bool = False
+    polls: float = POLLS
+    late: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +217,8 @@ def _polled(situation: Situation, why: str) -> Plan:
     latency = ASSUMED if situation.latency is None else situation.latency
     wanted = ROWS_AT_RISK if situation.wanted == "auto" else situation.wanted
     rows = min(wanted, situation.allowed)
-    requests = -(-situation.remaining // rows) + math.ceil(POLLS * situation.remaining)
-    found = latency + max(_LATE * latency, _ROUND_TRIP)
+    requests = -(-situation.remaining // rows) + math.ceil(situation.polls * situation.remaining)
+    found = latency + max(LATE * latency if situation.late is None else situation.late, _ROUND_TRIP)
     seconds, bound = situation.polled.rounds(situation.remaining) * found, f"the latency, {latency:.3g} s"
     if (moved := situation.held.rounds(requests) * _ROUND_TRIP + found) > seconds:
         seconds, bound = moved, _concurrency(situation.held, _ROUND_TRIP)

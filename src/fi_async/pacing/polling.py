@@ -226,10 +226,10 @@ class Completions:
         if row.is_watched:
             durations.done(row.last, after(age))
         bound = age - row.alive
-        self._tally.found(min(durations.lateness(row.last or 0, after(age)), bound), bound)
+        self._tally.found(row.template, min(durations.lateness(row.last or 0, after(age)), bound), bound)
 
     def _ask(self, row: Accepted, age: float) -> None:
-        self._tally.polls += 1
+        self._tally.asked(row.template)
         if row.due is not None:
             self._turn += (min(age - row.due, SHORTEST) - self._turn) * _NEWS
             row.due = None

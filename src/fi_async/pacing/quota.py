@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final
 
 from fi_async.pacing.clock import ServerClock
 
 FIRST: Final = 0.5  # seconds until the first canary
 GROWTH: Final = 1.25  # so that a window is found open at most a fifth of its wait too late
 LONGEST: Final = 1800.0
+OVERDUE: Final = 120.0  # seconds: no evaluation is taken for stalled so soon
 _SURE: Final = 60.0  # seconds: a longer window may hide a shorter one, which is looked for again
+_ROUNDING: Final = 1e-6  # seconds
 _LENGTHS: Final = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400)
+_TIMES: Final = frozenset({"_closed_at", "_next", "_canary_at", "_refused_at", "_full_at"})
 
 
+@dataclass(slots=True)
 class Quota:
     """Open until an evaluation is refused; then one canary at a time asks whether it is again.
 
@@ -25,34 +31,44 @@ class Quota:
     met just then, a length up to a minute stands.
 
     Attributes:
-        refusals: Evaluations that were refused.
         learned: Evaluations that a window lets through; None until one refused.
         period: The window's length in seconds; None until one was seen to open.
     """
 
-    def __init__(self) -> None:
-        self.refusals = 0
-        self.learned: int | None = None
-        self.period: float | None = None
-        self._closed_at: float | None = None
-        self._next = 0.0
-        self._wait = FIRST
-        self._canary_at: float | None = None
-        self._refused_at = 0.0
-        self._full_at = 0.0
-        self._opens_on_server: float | None = None
-        self._sent = self._passed = 0
-        self._was_refused = False
-        self._step = 1
+    learned: int | None = None
+    period: float | None = None
+    _closed_at: float | None = None
+    _next: float = 0.0
+    _wait: float = FIRST
+    _canary_at: float | None = None
+    _refused_at: float = 0.0
+    _full_at: float = 0.0
+    _opens_on_server: float | None = None
+    _sent: int = 0
+    _passed: int = 0
+    _was_refused: bool = False
+    _step: int = 1
 
     def __repr__(self) -> str:
-        state = "open" if self._closed_at is None else "closed"
-        return f"<Quota {state} learned={self.learned} period={self.period} refusals={self.refusals}>"
+        return f"<Quota {'closed' if self.is_closed else 'open'} learned={self.learned} period={self.period}>"
 
     @property
     def is_closed(self) -> bool:
         """True while only a canary may leave."""
         return self._closed_at is not None
+
+    def state(self, ahead: float) -> dict[str, Any]:
+        """Return all that is known, as plain values, with the times of a clock that is so far ahead."""
+        return {
+            each.name: value + ahead if each.name in _TIMES and value is not None else value
+            for each in fields(self)
+            for value in (getattr(self, each.name),)
+        }
+
+    def restore(self, state: Mapping[str, Any], ahead: float) -> None:
+        """Know all that `state` returned, and nothing else."""
+        for name, value in state.items():
+            setattr(self, name, value - ahead if name in _TIMES and value is not None else value)
 
     def room(self) -> float:
         """Return how many rows may leave together."""
@@ -60,22 +76,28 @@ class Quota:
             return 1
         return math.inf if self.learned is None else max(1, self.learned - self._sent)
 
-    def opens_at(self, now: float, clock: ServerClock) -> float:
+    def opens_at(self) -> float:
         """Return the time from which an evaluation may be started; infinity while a canary is out."""
-        if not self.is_closed and self.learned is not None and self._sent >= self.learned:
-            self.learned, self._step, self._was_refused = self.learned + self._step, 2 * self._step, False
-            self._close(now, clock)
         if not self.is_closed:
             return 0.0
         return math.inf if self._canary_at is not None else self._next
 
-    def left(self, now: float, rows: int) -> bool:
-        """Take note of rows that are sent, and tell whether they are a canary."""
+    def left(self, now: float, rows: int, clock: ServerClock) -> bool:
+        """Take note of rows that are sent, and tell whether they are a canary. The last of a window close it."""
         if self.is_closed:
             self._canary_at = now
             return True
+        if self.learned is None:
+            return False
         self._sent += rows
+        if self._sent >= self.learned:
+            self.learned, self._step, self._was_refused = self.learned + self._step, 2 * self._step, False
+            self._close(now, clock)
         return False
+
+    def is_overdue(self, now: float) -> bool:
+        """Tell whether a canary is out for so long that whoever sent it is taken to have ended."""
+        return self._canary_at is not None and now >= self._canary_at + OVERDUE
 
     def passed(self, *, canary: bool, clock: ServerClock) -> None:
         """Take note of an evaluation that was run."""
@@ -95,8 +117,8 @@ class Quota:
             clock: The server's.
             since: When it was started, if known: the window was full by then, however late that was found.
         """
-        self.refusals += 1
         if canary:
+            self._refused_at = self._refused_at if self._canary_at is None else self._canary_at
             self.lost(now)
         elif not self._was_refused:
             # Those that the window let through may be found done only later: see passed().
@@ -107,21 +129,28 @@ class Quota:
             self._full_at = min(self._full_at, since)
 
     def lost(self, now: float) -> None:
-        """Take note of a canary that told nothing, or that it is closed still: another goes later."""
+        """Take note of a canary that did not tell that it is open: another goes later."""
         if self._canary_at is None:
             return
-        self._refused_at, self._canary_at = self._canary_at, None
+        self._canary_at = None
         self._next = now + self._wait
         self._wait = min(self._wait * GROWTH, LONGEST)
 
     def _close(self, now: float, clock: ServerClock) -> None:
         self._closed_at = self._refused_at = self._full_at = now
         self._wait, self._next = FIRST, now + FIRST
+        is_another = self._has_begun_another(now, clock)
+        # Of what was sent, not all counts in a window that began meanwhile: only a refusal tells that it is full.
+        if self._opens_on_server is not None and clock.is_known and (self._was_refused or not is_another):
+            self._next = clock.ours(self._opens_on_server)
+
+    def _has_begun_another(self, now: float, clock: ServerClock) -> bool:
+        """Tell whether a window began since this was last asked, and reckon when the next one does."""
         if self.period is None or self._opens_on_server is None or not clock.is_known:
-            return
-        while clock.ours(self._opens_on_server) <= now:
-            self._opens_on_server += self.period
-        self._next = clock.ours(self._opens_on_server)
+            return False
+        past = max(0.0, (clock.earliest(now) - self._opens_on_server + _ROUNDING) // self.period + 1)
+        self._opens_on_server += past * self.period
+        return past > 0
 
     def _open(self, clock: ServerClock) -> None:
         closed_at, canary_at = self._closed_at, self._canary_at
@@ -130,6 +159,7 @@ class Quota:
         self._was_refused = False
         if closed_at is None or canary_at is None or not clock.is_known:
             return
+        self._has_begun_another(canary_at, clock)
         if self.period is not None and self.period <= _SURE and self._refused_at == closed_at:
             return  # it opened just when it was expected to, and nothing was asked before that would tell more
         found = _boundary(clock.earliest(self._full_at), clock.earliest(self._refused_at), clock.latest(canary_at))

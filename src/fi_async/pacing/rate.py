@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
+from fi_async._errors import ConfigurationError
 from fi_async._settings import Limit
 from fi_async.pacing.clock import ServerClock
 from fi_async.pacing.planner import Headroom
 from fi_async.pacing.quota import Quota
-from fi_async.pacing.sharing import Budget, Standing, Use
+from fi_async.pacing.sharing import Budget, Learned, Turn, Use
 from fi_async.pacing.waiting import Obstacle
 from fi_async.pacing.windows import Allowance, Window
 
 _TRUST: Final = 1.0  # seconds that this machine's clock and the server's are taken to differ at most, until it is told
 _LOOK_AGAIN: Final = 0.05  # seconds until a shared budget is asked again that was busy
-_MINUTE: Final = 60.0  # the window of a limit of requests that nobody told: the platform counts by the UTC minute
+_ROUNDING: Final = 1e-3  # seconds
+_MINUTE: Final = 60.0  # the window of requests until it is learned: the platform counts by the UTC minute
 
 
 class Gate:
@@ -25,34 +27,43 @@ class Gate:
     One refusal closes it for everyone, until the time that the server names. Times are the event loop's.
 
     Args:
-        budget: Keeps what clients share: their use of limits that are given, and refusals. None shares nothing.
+        budget: Keeps what clients share: their use of limits that are given, and what they learned. None shares
+            nothing.
 
     Attributes:
         refusals: Requests that a limit refused.
-        clock: The server's.
-        quota: What is known of its limits of evaluations.
+        refused_evaluations: Evaluations that a limit stopped.
     """
 
     def __init__(self, budget: Budget | None = None) -> None:
-        self.refusals = 0
-        self.clock = ServerClock()
+        self.refusals = self.refused_evaluations = 0
         self._budget = budget
         self._loop: object = None
         self._windows: tuple[Window, ...] = ()
         self._reset()
 
     def _reset(self) -> None:
-        self.clock = ServerClock()
-        self.quota = Quota()
+        self._learned = Learned(self._budget)
         self._allowance = Allowance()
         self._closed_until = 0.0
-        self._busy_until = 0.0
+        self._busy_until = self._look_at = 0.0
+        self._is_canary = False
         self._has_asked = False
-        self._told = -math.inf  # the latest refusal that the shared budget knows of, on the server's clock
+        self._heeded = -math.inf  # the latest refusal of any client that is known here
         self._windows = tuple(Window(window.limit) for window in self._windows)
 
     def __repr__(self) -> str:
         return f"<Gate learned={self._allowance.learned} refusals={self.refusals} {self.clock!r}>"
+
+    @property
+    def clock(self) -> ServerClock:
+        """The server's."""
+        return self._learned.clock
+
+    @property
+    def quota(self) -> Quota:
+        """What is known of the server's limits of evaluations."""
+        return self._learned.quota
 
     def go_by(self, loop: object) -> None:
         """Forget times that another loop's clock named: each counts from a zero of its own."""
@@ -75,11 +86,28 @@ class Gate:
         if server_until is not None and self.clock.is_known:
             until = min(until, self.clock.ours(server_until))
         self.refusals += 1
-        self._allowance.refused()
+        self._allowance.refused(server_until)
         self._closed_until = max(self._closed_until, until)
-        if self._budget is not None:
-            self._told = max(self._told, self.clock.earliest(until))
-            self._budget.close(self.clock.earliest(until))
+        self._heeded = max(self._heeded, until)
+        self._learned.tell(lambda: self._learned.refused(until))
+
+    def passed(self, *, canary: bool) -> None:
+        """Take note of an evaluation that was run."""
+        self._learned.has_canary &= not canary
+        # As long as no limit was met, none of the others has to know it soon.
+        is_wanted = self.quota.learned is not None
+        self._learned.tell(lambda: self.quota.passed(canary=canary, clock=self.clock), at_once=is_wanted)
+
+    def refused(self, now: float, *, canary: bool, since: float | None = None) -> None:
+        """Take note of an evaluation that a limit stopped, and since when that was full."""
+        self.refused_evaluations += 1
+        self._learned.has_canary &= not canary
+        self._learned.tell(lambda: self.quota.refused(now, canary=canary, clock=self.clock, since=since))
+
+    def lost(self, now: float) -> None:
+        """Take note of a canary that told nothing."""
+        self._learned.has_canary = False
+        self._learned.tell(lambda: self.quota.lost(now))
 
     def opens_at(self, now: float, *, post: bool, rows: int = 1, is_canary: bool = False) -> float:
         """Return the time from which a request may leave; infinity if an answer has to come first.
@@ -91,7 +119,7 @@ class Gate:
             is_canary: True if they are the canary that is out, sent again.
         """
         times = [self._closed_until, self._busy_until]
-        times += [self.quota.opens_at(now, self.clock)] if post and rows and not is_canary else []
+        times += [self._lets_evaluate(now)] if post and rows and not is_canary else []
         times += [
             window.opens_at(now, amount, self.clock)
             for window in self._windows
@@ -102,54 +130,76 @@ class Gate:
             return math.inf
         return opens
 
+    def _lets_evaluate(self, now: float) -> float:
+        """Return the time from which the quota lets evaluations start. What became of another's canary is looked up."""
+        opens = self.quota.opens_at()
+        if self._budget is None or opens < math.inf or self._learned.has_canary:
+            return opens
+        if now >= self._look_at:
+            self._look_at = now + _LOOK_AGAIN
+            try:
+                with self._learned.turn(self._budget, now):
+                    opens = self.quota.opens_at()
+            except ConfigurationError:
+                return now  # `claim` raises it
+        return opens if opens < math.inf else self._look_at
+
     def claim(self, now: float, *, post: bool, rows: int = 1) -> bool:
-        """Take what a request needs from the shared budget; False if it may not leave after all. Then `opens_at` tells.
+        """Take what a request needs; False if it may not leave after all. Then `opens_at` tells.
 
         To be asked when `opens_at` says that it may leave, and followed by `left`: what another client took or was
-        told in between is known here first. True where nothing is shared.
+        told in between is known here first.
 
         Raises:
-            ConfigurationError: The budget cannot be kept.
+            ConfigurationError: The shared budget cannot be kept.
         """
         if self._budget is None:
-            return True
-        uses = self._uses(now, post=post, rows=rows)
-        standing = self._budget.claim(uses, self.clock.earliest(now))
-        if standing is None:
-            self._busy_until = now + _LOOK_AGAIN
-            return False
-        self._hear(now, uses, standing)
-        return standing.granted
+            return self._take(now, post=post, rows=rows)
+        room = self.quota.room()
+        with self._learned.turn(self._budget, now) as turn:
+            if turn is None:
+                self._busy_until = now + _LOOK_AGAIN
+                return False
+            uses, used = self._hear(now, turn, post=post, rows=rows)
+            another_took = post and self.quota.room() < rows <= room
+            if another_took or self.opens_at(now, post=post, rows=rows, is_canary=self._learned.has_canary) > now:
+                return False
+            turn.take(uses, used)
+            return self._take(now, post=post, rows=rows)
 
-    def _uses(self, now: float, *, post: bool, rows: int) -> list[Use]:
+    def _take(self, now: float, *, post: bool, rows: int) -> Literal[True]:
+        self._is_canary = bool(post and rows) and self.quota.left(now, rows, self.clock)
+        self._learned.has_canary |= self._is_canary
+        return True
+
+    def _hear(self, now: float, turn: Turn, *, post: bool, rows: int) -> tuple[Sequence[Use], Sequence[int]]:
+        """Take note of a refusal that another met, and of what all used; return that, and what a request is to use."""
         if self._budget is not None and not self.clock.is_known:
             self.clock.assume(now, self._budget.wall_clock(), within=_TRUST)
-        return [
+        windows = {window.limit: window for window in self._windows}
+        uses = [
             use
             for window in self._windows
             if (amount := _amount(window.limit, post=post, rows=rows))
             for use in window.uses(now, amount, self.clock)
         ]
-
-    def _hear(self, now: float, uses: Sequence[Use], standing: Standing) -> None:
-        """Take note of what all clients of the budget have used, and of a refusal that another one met."""
-        windows = {window.limit: window for window in self._windows}
-        for use, used in zip(uses, standing.used, strict=True):
-            windows[use.limit].learn(use.window, used)
-        opens = self.clock.ours(standing.closed_until)
-        is_news = standing.closed_until > self._told
+        used = turn.used(uses)
+        for use, before in zip(uses, used, strict=True):
+            windows[use.limit].learn(use.window, before)
+        self._look_at = now + _LOOK_AGAIN
+        opens = self._learned.refused_until
         # What ran out before this client first asked is nothing to go by: it may be long ago.
-        if opens > now or (is_news and self._has_asked):
+        if opens > self._heeded + _ROUNDING and (opens > now or self._has_asked):
             self._closed_until = max(self._closed_until, opens)
             self._allowance.stop()
-        self._told = max(self._told, standing.closed_until)
-        self._has_asked = True
+        self._heeded, self._has_asked = max(self._heeded, opens), True
+        return uses, used
 
     def obstacle(self, now: float, *, post: bool) -> Obstacle | None:
         """Return what keeps a request from leaving now, if anything does; of several, what opens last."""
         found = [Obstacle("request", self._closed_until - now)]
         if post:
-            closes = self.quota.opens_at(now, self.clock) - now
+            closes = self.quota.opens_at() - now
             found.append(Obstacle("evaluation", closes, by_canary=self.quota.is_closed))
         found += [
             Obstacle("request" if w.limit.of == "requests" else "evaluation", w.opens_at(now, 1, self.clock) - now)
@@ -167,14 +217,17 @@ class Gate:
         return max(1, min([self.quota.room(), *windows]))
 
     def left(self, now: float, *, post: bool, rows: int = 1) -> bool:
-        """Take note of a request that leaves now, and tell whether its rows are a canary of the evaluations' quota."""
+        """Take note of a request that leaves now, and tell whether its rows are a canary of the evaluations' quota.
+
+        What it needs was taken by `claim`.
+        """
         if self._closed_until and now >= self._closed_until:
             self._closed_until = 0.0
             self._allowance.begin_window()
         self._allowance.left()
         for window in self._windows:
             window.use(now, _amount(window.limit, post=post, rows=rows), self.clock)
-        return bool(post and rows) and self.quota.left(now, rows)
+        return self._is_canary
 
     def answered(self, sent_at: float, now: float, date: float | None, *, refused: bool) -> None:
         """Take note of an answer, or of none; a refusal is told by `hold` too."""
@@ -208,7 +261,9 @@ class Gate:
             # A window begins as the gate opens.
             rest = self._allowance.learned if self._closed_until else self._allowance.rest
             left = 0 if closed else rest - unsent
-            found.append(Headroom("requests", self._allowance.learned, _MINUTE, left, closed or _MINUTE))
+            period = self._allowance.period or _MINUTE
+            is_assumed = self._allowance.period is None
+            found.append(Headroom("requests", self._allowance.learned, period, left, closed or period, is_assumed))
         if self.quota.learned is not None and self.quota.period is not None:
             left = 0 if self.quota.is_closed else int(self.quota.room())
             found.append(Headroom("evaluations", self.quota.learned, self.quota.period, left, self.quota.period))
@@ -223,14 +278,13 @@ class Gate:
             ConfigurationError: The budget cannot be read.
         """
         if self._budget is not None:
-            uses = self._uses(now, post=True, rows=1)
-            standing = self._budget.read(uses, self.clock.earliest(now))
-            if standing is not None:
-                self._hear(now, uses, standing)
+            with self._learned.turn(self._budget, now) as turn:
+                if turn is not None:
+                    self._hear(now, turn, post=True, rows=1)
         return {
             "refusals": self.refusals,
             "learned_requests_per_window": self._allowance.learned,
-            "refused_evaluations": self.quota.refusals,
+            "refused_evaluations": self.refused_evaluations,
             "learned_evaluations_per_window": self.quota.learned,
             "learned_window_s": self.quota.period,
             "limits": [

@@ -1,11 +1,20 @@
-"""What clients that share a budget ask of what keeps it. Times are of the server's clock: all of them learn that."""
+"""What was learned of the server's limits, by one client or by all that share a budget, and how these agree on it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Any, Final, NamedTuple, Protocol
 
+from fi_async._errors import ConfigurationError
 from fi_async._settings import Limit
+from fi_async.pacing.clock import ServerClock
+from fi_async.pacing.quota import Quota
+
+_SET: Final = 1.0  # seconds by which this machine's clock has to be off for it to have been set
+_FRESH: Final = 600.0  # seconds in which two clocks that nobody sets drift apart by less than a tenth of one
 
 
 class Use(NamedTuple):
@@ -16,22 +25,26 @@ class Use(NamedTuple):
     amount: int
 
 
-class Standing(NamedTuple):
-    """Where a budget stands.
+class Turn(Protocol):
+    """A budget, while nobody else looks at it.
 
     Attributes:
-        granted: True if all that was asked for is there, and nobody was refused.
-        closed_until: The latest end of a window that refused one of the clients; minus infinity if none did.
-        used: What all clients used before, of each limit and window that was asked for.
+        learned: What clients have learned, in their own words; it is kept as it is left. Empty at first.
+        age: Seconds since that was last changed, by this machine's clock.
     """
 
-    granted: bool
-    closed_until: float
-    used: Sequence[int]
+    learned: str
+    age: float
+
+    def used(self, uses: Sequence[Use]) -> Sequence[int]:
+        """Return what all clients used before, of each limit and window."""
+
+    def take(self, uses: Sequence[Use], used: Sequence[int]) -> None:
+        """Use so much more than was used before."""
 
 
 class Budget(Protocol):
-    """What keeps a budget. None of its methods takes long enough to matter to an event loop.
+    """What keeps a budget. Nothing of it takes long enough to matter to an event loop.
 
     Attributes:
         path: Where.
@@ -39,19 +52,101 @@ class Budget(Protocol):
 
     path: str
 
-    def claim(self, uses: Sequence[Use], at: float) -> Standing | None:
-        """Take all of these if all are there, else none; None if it cannot be told for the moment.
-
-        Args:
-            uses: What a request needs. More than a window has at all is granted in a window that nobody used.
-            at: The earliest that it may be.
-        """
-
-    def read(self, uses: Sequence[Use], at: float) -> Standing | None:
-        """Return what `claim` would, and take nothing."""
-
-    def close(self, until: float) -> None:
-        """Let no client send before this time."""
+    def turn(self) -> AbstractContextManager[Turn | None]:
+        """Take a turn, while all others wait for theirs; None if it cannot be had for the moment."""
 
     def wall_clock(self) -> float:
         """Return this machine's time, in seconds since the epoch."""
+
+
+class Learned:
+    """What was learned of the server's limits. What clients share is the same for all of them at each turn.
+
+    It is kept with times of this machine's clock, as each event loop counts from a zero of its own.
+
+    Args:
+        budget: What is shared; None shares nothing.
+
+    Attributes:
+        clock: The server's.
+        quota: What is known of its limits of evaluations.
+        refused_until: The latest end of a window that refused a request; minus infinity if none did.
+        has_canary: True while the canary of the quota is this client's.
+    """
+
+    def __init__(self, budget: Budget | None = None) -> None:
+        self.clock = ServerClock()
+        self.quota = Quota()
+        self.refused_until = -math.inf
+        self.has_canary = False
+        self._budget = budget
+        self._ahead = math.inf  # this machine's clock, of the loop's
+        self._untold: list[Callable[[], None]] = []
+        self._state: Any = None
+        self._words = ""
+
+    def refused(self, until: float) -> None:
+        """Take note of a request that was refused until then."""
+        self.refused_until = max(self.refused_until, until)
+
+    def tell(self, change: Callable[[], None], *, at_once: bool = True) -> None:
+        """Change what was learned. If that is shared, then in a turn: the next, unless one can be had at once.
+
+        A budget that cannot be kept is no error here, where it would cost a result: the next turn raises it.
+        """
+        if self._budget is None:
+            change()
+            return
+        self._untold.append(change)
+        if at_once and self._ahead < math.inf:
+            with suppress(ConfigurationError), self._turn(self._budget):
+                pass
+
+    @contextmanager
+    def turn(self, budget: Budget, now: float) -> Iterator[Turn | None]:
+        """Take a turn: hear what the others have learned, and tell them what was learned here.
+
+        Raises:
+            ConfigurationError: The budget cannot be kept.
+        """
+        ahead = budget.wall_clock() - now
+        if abs(ahead - self._ahead) > _SET:
+            self._ahead = ahead
+        with self._turn(budget) as turn:
+            if turn is not None and self.quota.is_overdue(now) and not self.has_canary:
+                self.quota.lost(now)
+            yield turn
+
+    @contextmanager
+    def _turn(self, budget: Budget) -> Iterator[Turn | None]:
+        with budget.turn() as turn:
+            if turn is None:
+                yield None
+                return
+            self._hear(turn)
+            for change in self._untold:
+                change()
+            self._untold.clear()
+            yield turn
+            self._say(turn)
+
+    def _hear(self, turn: Turn) -> None:
+        if not turn.learned or turn.learned == self._words or turn.age < -_SET:
+            return  # nobody has learned anything, or nothing else, or with a clock that was wrong
+        learned = json.loads(turn.learned)
+        self.quota.restore(learned["quota"], self._ahead)
+        self.refused_until = max(self.refused_until, learned["refused_until"] - self._ahead)
+        if learned["clock"] is not None and turn.age < _FRESH:
+            least, most = learned["clock"]
+            self.clock.agree(least + self._ahead, most + self._ahead)
+
+    def _say(self, turn: Turn) -> None:
+        told = self.clock.told
+        state = {
+            "quota": self.quota.state(self._ahead),
+            "refused_until": self.refused_until + self._ahead,
+            "clock": told and [bound - self._ahead for bound in told],
+        }
+        if state != self._state:
+            self._state, turn.learned = state, json.dumps(state)
+        self._words = turn.learned

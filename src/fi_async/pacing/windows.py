@@ -25,7 +25,7 @@ class Window:
     def opens_at(self, now: float, amount: int, clock: ServerClock) -> float:
         """Return the time from which so much more may be used."""
         if not clock.is_known:
-            return now if self._before + amount <= self.limit.count else math.inf
+            return now if self._before + amount <= max(self.limit.count, amount) else math.inf
         length = self.limit.seconds
         at = now
         while True:
@@ -92,9 +92,13 @@ class Allowance:
 
     Attributes:
         learned: Requests a window took before it refused one; None until one did.
+        period: The window's length in seconds; None until two of them refused one.
     """
 
     learned: int | None = None
+    period: float | None = None
+    _ends: float | None = None
+    _ended: float | None = None
     _sent: int = 0
     _asking: int = 0
     _step: int = 1
@@ -115,8 +119,16 @@ class Allowance:
         """Take note of an answer that is no refusal."""
         self._asking = max(0, self._asking - 1)
 
-    def refused(self) -> None:
-        """Take note of a refusal: what had left without one is what the window takes."""
+    def refused(self, ends: float | None = None) -> None:
+        """Take note of a refusal: what had left without one is what the window takes.
+
+        Args:
+            ends: When that window ends on the server's clock, if it said so. Two such ends are some windows apart.
+        """
+        if self._ends is None and ends is not None:
+            if self._ended is not None and ends > self._ended:
+                self.period = min(self.period or math.inf, ends - self._ended)
+            self._ends = ends
         self._asking = max(0, self._asking - 1)
         self._sent -= 1
         self.stop()
@@ -134,3 +146,4 @@ class Allowance:
     def begin_window(self) -> None:
         """Count from zero: the window that refused has ended."""
         self._sent = 0
+        self._ends, self._ended = None, self._ended if self._ends is None else self._ends
