@@ -42,7 +42,7 @@ class RunFlags:
         evals: Templates to evaluate each row under, one or several.
         model: The judge, such as turing_small.
         concurrency: Requests under way at once; auto finds how many the server can do with.
-    out: Write every outcome to this file as it comes: .csv, .parquet, .sqlite, or else one JSON object a line.
+        out: Write every outcome to this file as it comes: .csv, .parquet, .sqlite, or else one JSON object a line.
         backend: Who evaluates. Omitted: cloud if FI_API_KEY and FI_SECRET_KEY are set, else local.
         timeout: Seconds that one case may take: 600, and less once it is known how long others take.
         on_ambiguous: Whether to send again what was sent and got no reply: it may have been evaluated, and paid.
