@@ -82,21 +82,21 @@ async def _drop(seen: Recorder, after: float | None) -> None:
 
 
 def requests() -> Figure:
-    """Requests in each window of a limit that nobody told."""
+    """Requests in each window of a limit that is not given."""
     quota, seconds = 300, 10.0
     seen, _ = record(3000, {"latency": 0.2, "requests": Quota(quota, seconds)}, concurrency="auto")
     events = [(each.began, int(each.status != 429)) for each in seen.seen]
-    return _windows(events, quota, seconds, "requests", f"{quota} requests / {seconds:g} s, which nobody told")
+    return _windows(events, quota, seconds, "requests", f"{quota} requests / {seconds:g} s, not given")
 
 
 def evaluations() -> Figure:
-    """Evaluations in each window of a limit that nobody told, and the canaries that ask whether it is open."""
+    """Evaluations in each window of a limit that is not given, and the canaries that ask whether it is open."""
     quota, seconds = 50, 10.0
     switches = {"latency": 0.2, "evaluations": (Quota(quota, seconds),)}
     seen, _ = record(300, switches, concurrency="auto", strategy="async")
     posts = [each for each in seen.seen if each.method == "POST"]
     events = [(each.began, kind) for each in posts for kind in [1] * each.passed + [0] * each.refused]
-    return _windows(events, quota, seconds, "evaluations", f"{quota} evaluations / {seconds:g} s, which nobody told")
+    return _windows(events, quota, seconds, "evaluations", f"{quota} evaluations / {seconds:g} s, not given")
 
 
 def _windows(events: Sequence[tuple[float, int]], quota: int, seconds: float, what: str, title: str) -> Figure:
@@ -191,7 +191,7 @@ def polling() -> Figure:
         ends, [max(0.5, end / 10) for end in ends], color=_INK, linestyle="--", linewidth=1, label="0.5 s or 10 %"
     )
     left.set(
-        title="seconds from its end until that was known", xlabel="seconds that it took", xlim=(0, None), ylim=(0, None)
+        title="seconds from its end until it was found", xlabel="seconds that it took", xlim=(0, None), ylim=(0, None)
     )
     mean = sum(number * count for number, count in polls.items()) / len(own)
     right.bar(list(polls), list(polls.values()), color=_GREEN, alpha=0.7)

@@ -86,6 +86,7 @@ def main() -> None:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(scratch)
+        place.mkdir(parents=True, exist_ok=True)
         os.chdir(place)
         main()
         os.chdir(Path(__file__).parent)  # no system removes the directory that a program is in

@@ -55,11 +55,13 @@ class Pace:
         must, holds = ("", None) if may else ("= 0", ours == 0)
         return Line(self.row, "… requests refused", ours, "", None, theirs, must, holds)
 
-    def requests(self, who: str, official: str | None = None, most: float | None = None) -> Line:
+    def requests(
+        self, who: str, official: str | None = None, most: float | None = None, bound: float | None = None
+    ) -> Line:
         """Return the line of the requests that an evaluation took, which may have to be few."""
         ours, theirs = self.results.median(who, self._each), self._official(official, self._each)
         must, holds = ("", None) if most is None else (f"≤ {most:g}", ours is not None and ours <= most)
-        return Line(self.row, "… requests an evaluation", ours, "requests", None, theirs, must, holds)
+        return Line(self.row, "… requests an evaluation", ours, "requests", bound, theirs, must, holds)
 
     def _official(self, who: str | None, figure: str | Figure) -> float | None:
         return None if who is None else self.results.median(who, figure)

@@ -73,7 +73,9 @@ class Template:
         name: What requests call it; case-sensitive.
         required_keys: The input keys; the server takes exactly these.
         output_type: "Pass/Fail", "score", "numeric", "choices" or "reason".
+        description: What it evaluates, in the platform's words.
         choices: The labels it may answer with, if it chooses.
+        tags: What the platform files it under.
         params: Name and facts of each parameter that `eval_config` accepts.
         partial: True if keys may be left out (custom evaluations).
         system: True for one of the platform's own.
@@ -100,6 +102,9 @@ class EvalResult(BaseModel):
         runtime: Milliseconds on the server.
         output_type: What kind of output the template gives.
         eval_id: The evaluation's id on the server.
+        model: The judge, if the server names it.
+        error_localizer_enabled: True if `error_localizer` was asked for; None if the server does not say.
+        error_localizer: Which part of the input is at fault, as the server has it; None if it was not asked for.
         filled: Required keys that were filled from another input of yours, as {key: taken from}.
         backend: "cloud" or "local": who evaluated.
         estimate: True for a lexical estimate of the local backend, which is not the platform's judge.

@@ -18,7 +18,7 @@ class TemplatePlan:
         evaluations: Cases that can be sent.
         requests: Those that start evaluations, and polls.
         minutes: Expected, if it ran alone.
-        strategy: "sync" or "async", as things stand; a run changes its mind as it learns.
+        strategy: "sync" or "async", as things stand; a run may change it as it learns.
         rows: Cases that one request carries.
         why: The reason for these.
         limit: What sets the time.

@@ -75,8 +75,8 @@ class Report:
         """Return the run in numbers: plain values, ready for JSON.
 
         `cases` counts sets of inputs and `evaluations` outcomes, one per case and template. `replayed`, `reused` and
-        `duplicate` are those that nothing was sent for, by their origin. Means and
-        pass rates are over scored cases only, of which there are `n`; None where there are none.
+        `duplicate` are those that nothing was sent for, by their origin. Means and pass rates are over scored cases
+        only, of which there are `n`; None where there are none.
         """
         counted = Counter(outcome.status for outcome in self.outcomes)
         origins = Counter(outcome.origin for outcome in self.outcomes)

@@ -86,14 +86,10 @@ class RetryPolicy:
     """What is tried again, and how often.
 
     Args:
-        max_retries: Further attempts after a failed one; 0 tries nothing again, not even a 429.
-            Waiting out a rate limit is not counted.
-        on_ambiguous: "resubmit" sends a request again although it may have run, and counts that as a
-            possible duplicate; "fail" ends the case with an AmbiguousError.
+        max_retries: See RunOptions.
+        on_ambiguous: See RunOptions.
         max_retry_after: The longest Retry-After that is obeyed, in seconds.
-        on_stalled: What to do with an evaluation that the server accepted and does not finish in the case's time:
-            "fail" ends the case as stalled; "resubmit" starts it anew, once, and counts that as a possible
-            duplicate; "wait" goes on asking for as long as it takes.
+        on_stalled: See RunOptions.
     """
 
     max_retries: int = 4
@@ -229,10 +225,14 @@ class RunOptions:
         concurrency: Requests under way at once; "auto" finds how many the server can do with. Evaluations that the
             server works on between polls are not counted.
         timeout: See Timeout; a number bounds each case, in seconds.
-        max_retries: See RetryPolicy.
-        on_ambiguous: See RetryPolicy.
-        on_stalled: See RetryPolicy.
-        model_name: The judge, such as "turing_small".
+        max_retries: Further attempts after a failed one; 0 tries nothing again, not even a 429. Waiting out a rate
+            limit is not counted.
+        on_ambiguous: What to do with a request that was sent and whose reply was lost, so that it may have run:
+            "resubmit" sends it again, and counts a possible duplicate; "fail" ends the case with an AmbiguousError.
+        on_stalled: What to do with an evaluation that the server accepted and does not finish in the case's time:
+            "fail" ends the case as stalled; "resubmit" starts it anew, once, and counts a possible duplicate; "wait"
+            goes on asking for as long as it takes.
+        model_name: The judge, such as "turing_small"; None leaves it to the template.
         strategy: "sync" holds each request until its cases are scored; "async" submits them, then polls; "auto"
             does what takes the least time, as far as the run has seen.
         fill_missing: Fill a missing required key from its documented alias and list it in `result.filled`;
@@ -244,6 +244,9 @@ class RunOptions:
             learned from the first refusal.
         rows: Cases that one request carries; "auto" sends several where that costs nothing, or where requests are
             what is scarce. The server takes 3 at most of cases with two or more keys.
+
+    Raises:
+        ConfigurationError: A value is out of its range; the message names it.
     """
 
     concurrency: Concurrency = "auto"

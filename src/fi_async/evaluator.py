@@ -81,8 +81,8 @@ class AsyncEvaluator:
         langfuse_public_key: From LANGFUSE_PUBLIC_KEY where omitted.
         langfuse_host: From LANGFUSE_HOST where omitted.
         **options: What shapes a run, where a call does not say: `concurrency` (here a bound over all calls
-            that set none of their own), `timeout`, `max_retries`, `on_ambiguous`, `model_name`, `strategy`,
-            `fill_missing`, `extra_keys`, `poll_interval`. See RunOptions.
+            that set none of their own), `timeout`, `max_retries`, `on_ambiguous`, `on_stalled`, `model_name`,
+            `strategy`, `fill_missing`, `extra_keys`, `poll_interval`, `limits`, `rows`. See RunOptions.
 
     Raises:
         MissingCredentialsError: There is no key pair, and the backend is not the local one.
@@ -208,7 +208,7 @@ class AsyncEvaluator:
                 batch. Values richer than text are sent as JSON.
             model_name: The judge.
             is_async: Return at once; each result then has an `eval_id` and no output yet.
-            timeout: Seconds until the call gives up.
+            timeout: Seconds until the call gives up; the client's `timeout` where omitted.
             eval_config: The template's parameters; with several templates, those of each by its name.
             custom_eval_name: The name under which the result is attached to the span.
             trace_eval: Attach the result to a span.

@@ -33,6 +33,10 @@ def evaluate(
     Raises:
         MissingCredentialsError: FI_API_KEY or FI_SECRET_KEY is missing, and FI_BASE_URL is not "local".
         InvalidCaseError, APIError, EvaluationError: As `AsyncEvaluator.evaluate`.
+
+    Example:
+        >>> evaluate("contains", text="Paris, France", eval_config={"keyword": "Paris"}).passed
+        True
     """
     evaluator = _blocking_client(*_environment())
     batch = evaluator.evaluate(template, inputs, model_name=model, eval_config=eval_config, timeout=timeout)

@@ -138,7 +138,7 @@ def _blocking(
 
 
 class Evaluator:
-    """The client, for programs that don't await: every method of AsyncEvaluator, blocking until it is done.
+    """The client, for programs that don't await: the methods of AsyncEvaluator, each blocking until it is done.
 
     Works where an event loop already runs (a notebook), from several threads at once, and in forked children.
     Ctrl-C ends a call at once; one whose run a file keeps has `RunFile.drain` seconds for what is under way, and a
@@ -315,7 +315,7 @@ class BlockingExecution:
         return self._execution.is_done()
 
     def refresh(self) -> Self:
-        """Ask once where the evaluation stands, and return this handle."""
+        """Ask once where the evaluation stands, and return this handle. Raises as `Execution.refresh` does."""
         background.run(self._execution.refresh)
         return self
 

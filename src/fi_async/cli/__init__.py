@@ -1,4 +1,4 @@
-"""The command line `fi-async`: run, serve, report and templates.
+"""The command line `fi-async`. Its commands are in `app`.
 
 Importing this costs nothing and needs no extra: what the commands need is imported when one is run.
 """

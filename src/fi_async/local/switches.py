@@ -83,22 +83,22 @@ class Lognormal:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """How probable each kind of fault is. At most one strikes a request, and one an evaluation.
+    """How probable each kind of fault is, from 0 to 1. At most one strikes a request, and one an evaluation.
 
-    Before anything is processed:
-        status: An error reply with a JSON body, by HTTP status.
-        html_500: A 500 with an HTML page.
-        reset_before: The connection is reset.
-    After the request was processed and its evaluations were stored:
-        reset_after: The connection is reset.
-        cut_json: The reply's JSON stops half-way, under a right Content-Length.
-        status_after: A proxy's HTML page, by HTTP status (say 502 or 504).
+    Args:
+        status: Instead of processing, an error reply with a JSON body, by HTTP status: `{503: 0.05}`.
+        html_500: Instead of processing, a 500 with an HTML page.
+        reset_before: Instead of processing, the connection is reset.
+        reset_after: After the evaluations were stored, the connection is reset.
+        cut_json: After processing, the reply's JSON stops half-way, under a right Content-Length.
+        status_after: After the evaluations were stored, a proxy's HTML page, by HTTP status (say 502 or 504).
         slow: (probability, seconds): the reply comes so many seconds late.
-    In an evaluation:
-        fail: It ends with an engine error.
-        stuck: Asynchronous only: it stays pending for ever.
+        fail: The evaluation ends with an engine error.
+        stuck: A submitted evaluation stays pending for ever.
+        gets: True if `status`, `html_500`, `reset_before` and `cut_json` strike GETs too.
 
-    GETs meet those before processing and `cut_json`; with `gets=False`, none.
+    Raises:
+        ValueError: A value is out of its range, or the probabilities sum to more than 1.
     """
 
     status: Mapping[int, float] = field(default_factory=dict)
