@@ -73,6 +73,7 @@ class Run:
         self._begin: Begin | None = None
         self._jobs: set[Job] = set()
         self._at_work = 0
+        self._idle: list[asyncio.Future[Ready]] = []
         self._under_way: set[Job] = set()
         self._in_house = 0
         self._stopped = False
@@ -178,7 +179,10 @@ class Run:
                 self._advance(job, Event(now))
             while len(self._under_way) < self._slots.count and (ready := self._next_ready(now)):
                 self._under_way.add(ready.job)
-                tasks.start_soon(self._perform, ready)
+                if self._idle:
+                    self._idle.pop().set_result(ready)
+                else:
+                    tasks.start_soon(self._perform, ready)
             with anyio.move_on_at(self._next_time(now)):
                 await self._changed.wait()
 
@@ -209,17 +213,22 @@ class Run:
         return min(times)
 
     async def _perform(self, ready: Ready) -> None:
-        try:
-            event = await self._exchange.perform(ready)
-        except Exception as error:  # noqa: BLE001  # a bug or a setting: drive() raises it as it is
-            self._fail(error)
-            return
-        if event is not None:
-            self._under_way.discard(ready.job)
-            self._advance(ready.job, event)
-        elif ready.job not in self._exchange.sent:
-            self._put_back(ready)
-        self._changed.set()
+        """Send a request, and then each that it is handed: a task of its own for each would cost more than this does."""
+        while True:
+            try:
+                event = await self._exchange.perform(ready)
+            except Exception as error:  # noqa: BLE001  # a bug or a setting: drive() raises it as it is
+                self._fail(error)
+                return
+            if event is not None:
+                self._under_way.discard(ready.job)
+                self._advance(ready.job, event)
+            elif ready.job not in self._exchange.sent:
+                self._put_back(ready)
+            self._changed.set()
+            handed: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
+            self._idle.append(handed)
+            ready = await handed
 
     def _put_back(self, ready: Ready) -> None:
         """Take back a request that could not leave; works that never left wait for another plan, as more is known."""
