@@ -7,6 +7,7 @@ goes out and comes back is in `exchange`.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from typing import Any, TypeVar
@@ -183,8 +184,16 @@ class Run:
                     self._idle.pop().set_result(ready)
                 else:
                     tasks.start_soon(self._perform, ready)
-            with anyio.move_on_at(self._next_time(now)):
-                await self._changed.wait()
+            await self._wait(self._next_time(now))
+
+    async def _wait(self, until: float) -> None:
+        """Return once something changed, and by this time at the latest."""
+        timer = asyncio.get_running_loop().call_at(until, self._changed.set) if until < math.inf else None
+        try:
+            await self._changed.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
 
     def _next_ready(self, now: float) -> Ready | None:
         """Return the request that leaves next, if one may leave now; it may take works to be begun."""
@@ -213,7 +222,7 @@ class Run:
         return min(times)
 
     async def _perform(self, ready: Ready) -> None:
-        """Send a request, and then each that it is handed: a task of its own for each would cost more than this does."""
+        """Send a request, and then each that it is handed: a task for each would cost more than all of this."""
         while True:
             try:
                 event = await self._exchange.perform(ready)
