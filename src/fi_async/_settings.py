@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any, Final, Literal, Self, TypedDict, get_args
 from urllib.parse import urlsplit
 
-from fi_async._errors import ConfigurationError, MissingCredentialsError
+from fi_async._errors import ConfigurationError, MissingCredentialsError, instead
 from fi_async._models import OnAmbiguous, OnStalled
 from fi_async._version import __version__
 
@@ -285,8 +285,12 @@ class RunOptions:
 
         Raises:
             ConfigurationError: A value is out of its range; the message names the keyword.
+            TypeError: There is no such keyword.
         """
         changes = {name: value for name, value in given.items() if value is not OMITTED}
+        known = [each.name for each in fields(self)]
+        if unknown := next((name for name in changes if name not in known), None):
+            raise TypeError(f"unexpected keyword argument {unknown!r}{instead(unknown, known)}")
         if "timeout" in changes and not isinstance(changes["timeout"], Timeout):
             changes["timeout"] = replace(self.timeout, case=changes["timeout"])
         return replace(self, **changes) if changes else self

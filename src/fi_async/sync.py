@@ -137,6 +137,10 @@ def _blocking(
     return call
 
 
+async def _statistics(evaluator: AsyncEvaluator) -> Mapping[str, Any]:
+    return evaluator.statistics()
+
+
 class Evaluator:
     """The client, for programs that don't await: the methods of AsyncEvaluator, each blocking until it is done.
 
@@ -178,6 +182,10 @@ class Evaluator:
     def with_options(self, **options: Unpack[RunKeywords]) -> Self:
         """Return a client with other defaults that shares this one's connections."""
         return self._of(self._async.with_options(**options))
+
+    def statistics(self) -> Mapping[str, Any]:
+        """Return what the client knows of the server; see `AsyncEvaluator.statistics`."""
+        return background.run(_statistics, self._async)
 
     def __repr__(self) -> str:
         return repr(self._async).replace("Async", "", 1)

@@ -43,6 +43,11 @@ def test_the_methods_are_those_of_the_client_without_await(ev):
     assert Evaluator.evaluate.__doc__ == AsyncEvaluator.evaluate.__doc__
 
 
+def test_its_statistics_are_the_clients(ev):
+    assert ev.statistics()["polling"] == ev._async._session.polls.statistics()
+    assert ev.statistics()["concurrency"]["under_way"] == 0
+
+
 def test_errors_are_raised_as_they_are(ev):
     with pytest.raises(InvalidCaseError, match="is blank"):
         ev.evaluate("contains", {"text": ""})

@@ -153,6 +153,12 @@ def test_what_is_omitted_keeps_its_value():
     assert options.model_name == "turing_small"
 
 
+def test_a_keyword_that_is_none_is_named():
+    with pytest.raises(TypeError) as raised:
+        RunOptions().with_given(time_out=3)
+    assert str(raised.value) == "unexpected keyword argument 'time_out'; did you mean timeout?"
+
+
 @pytest.mark.parametrize("seconds", [5, 0.5, None])
 def test_a_number_as_timeout_bounds_each_case_and_leaves_the_other_timeouts(seconds):
     options = RunOptions(timeout=Timeout(connect=1, read=2, case=3, call=4))
