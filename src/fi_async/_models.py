@@ -245,6 +245,7 @@ class Outcome:
             "reason": None if result is None else result.reason,
             "error": None if error is None else str(error) if invalid else f"{type(error).__name__}: {error}",
             "backend": self.backend,
+            "estimate": None if result is None else result.estimate,
             "eval_id": self.eval_id or (None if result is None else result.eval_id),
             "attempts": self.attempts,
             "latency_s": self.latency_s,

@@ -21,6 +21,7 @@ COLUMNS: Final[Mapping[str, type]] = {
     "reason": str,
     "error": str,
     "backend": str,
+    "estimate": bool,
     "eval_id": str,
     "attempts": int,
     "latency_s": float,

@@ -41,6 +41,14 @@ def test_a_verdict_has_its_exit_code(texts, flags, expected, cli, ran):
     assert (found["run"], found["verdict"]) == ("run.jsonl", verdict)
 
 
+@pytest.mark.parametrize("flag", ["--out run.jsonl", "--run run.db"])
+def test_estimates_are_called_so_however_the_run_was_kept(flag, cli, jsonl):
+    row = {"output": "Paris.", "context": "It is Paris.", "input": "Where?"}
+    cli("run", jsonl(row), "--eval groundedness --backend local --no-progress", flag)
+    ended = cli("gate", flag.split()[1], "--coverage 1")
+    assert "groundedness: lexical estimates, not the platform's judge\n" in ended.out
+
+
 def test_a_server_that_was_down_is_not_a_bad_score(cli, jsonl):
     line = {"template": "contains", "status": "failed", "error": "ServerError: down", "inputs": {"text": "x"}}
     ended = cli("gate", jsonl(*({"index": index, **line} for index in range(2))), "--min contains>=0.5 --junit g.xml")

@@ -57,6 +57,7 @@ def test_an_outcome_as_a_dict():
         "reason": "why",
         "error": None,
         "backend": "cloud",
+        "estimate": False,
         "eval_id": "e-1",
         "attempts": 1,
         "latency_s": 0.5,
