@@ -1,6 +1,6 @@
 """Measures fi_async against its bounds and the official SDK, on this machine, and writes results.md beside it.
 
-    python benchmarks/run.py                    about 17 minutes; medians of 3 runs
+    python benchmarks/run.py                    about 19 minutes; medians of 3 runs
     python benchmarks/run.py --quick            about 3 minutes; 1 run, and less of some
     python benchmarks/run.py --only cpu         some rows; nothing is written but what --json names
     python benchmarks/run.py --join A.json B.json    results.md of what several such runs measured

@@ -1,7 +1,7 @@
 """The one engine: drives jobs, at most so many requests under way, in memory that does not grow with their number.
 
-Each request is a task of its own, and one task decides which comes next: see `lineup` and `backlog`. How a request
-goes out and comes back is in `exchange`.
+As many tasks as requests are under way send them; one more decides which comes next, and hands it to one that is idle:
+see `lineup` and `backlog`. How a request goes out and comes back is in `exchange`.
 """
 
 from __future__ import annotations

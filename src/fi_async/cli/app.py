@@ -22,7 +22,7 @@ be read or evaluated become outcomes that say why, and the others go on.
 
 --out writes JSONL, or what its extension says: .csv, .parquet, .sqlite. Each line or row is an outcome: index (of the \
 row, from 0), id, template, status (scored, failed, stalled, cancelled, invalid), score, passed, output, reason, \
-error, backend, eval_id, attempts, latency_s, inputs (the row). \
+error, backend, estimate, eval_id, attempts, latency_s, inputs (the row). \
 They come as cases end, in any order.
 
 Examples:
