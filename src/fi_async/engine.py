@@ -180,11 +180,18 @@ class Run:
                 self._advance(job, Event(now))
             while len(self._under_way) < self._slots.count and (ready := self._next_ready(now)):
                 self._under_way.add(ready.job)
-                if self._idle:
-                    self._idle.pop().set_result(ready)
-                else:
+                if not self._hand(ready):
                     tasks.start_soon(self._perform, ready)
             await self._wait(self._next_time(now))
+
+    def _hand(self, ready: Ready) -> bool:
+        """Tell whether there was an idle task to send a request; those that were cancelled are idle no more."""
+        while self._idle:
+            handed = self._idle.pop()
+            if not handed.done():
+                handed.set_result(ready)
+                return True
+        return False
 
     async def _wait(self, until: float) -> None:
         """Return once something changed, and by this time at the latest."""

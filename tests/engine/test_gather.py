@@ -342,3 +342,18 @@ async def test_all_faults_at_once_never_pay_twice_where_forbidden():
     assert report.summary()["possible_duplicates"] == 0
     ambiguous = [outcome for outcome in report.outcomes if isinstance(outcome.error, AmbiguousError)]
     assert len(ambiguous) == report.summary()["ambiguous"] == report.summary()["failed"] > 0
+
+
+async def test_a_call_can_be_cancelled_at_any_turn_of_the_loop():
+    async def cancel(scope: anyio.CancelScope, turns: int) -> None:
+        await anyio.sleep(2.0)  # eight replies have come, or are just about to
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        scope.cancel()
+
+    for turns in range(60):
+        async with client(backend(latency=1.0), concurrency=4) as ev, anyio.create_task_group() as tasks:
+            with anyio.CancelScope() as scope:
+                tasks.start_soon(cancel, scope, turns)
+                await ev.gather(texts(20), "contains", eval_config=NEEDLE)
+            assert scope.cancelled_caught

@@ -47,7 +47,7 @@ def test_a_missing_cell_of_a_frame_leaves_its_key_out(frame):
 def test_cells_of_a_frame_are_plain_values():
     import numpy as np
 
-    cells = [np.array([1, 2]), float("nan"), np.float32("nan"), pd.NaT, np.datetime64("NaT"), np.float32(1)]
+    cells = [np.array([1, 2]), float("nan"), np.float32("nan"), pd.NaT, np.datetime64("NaT", "ns"), np.float32(1)]
     frame = pd.DataFrame({"a": pd.Series(cells, dtype=object), 3: range(6)})
     found = [case.inputs for case in cases_from(frame)]
     assert found == [{"a": [1, 2], "3": 0}, {"3": 1}, {"3": 2}, {"3": 3}, {"3": 4}, {"a": 1.0, "3": 5}]
