@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from fi_async.pacing.durations import EDGES, Durations, after, before, edge
-from fi_async.pacing.inspection import schedule
+from fi_async.pacing.inspection import LEAST_TOLERANCE, schedule
 from fi_async.pacing.lateness import Tally
 
 SHORTEST: Final = 0.25  # seconds between two polls of an evaluation, at least
@@ -146,7 +146,7 @@ class Completions:
         self._tally = tally or Tally()
         self._templates: defaultdict[str, _Template] = defaultdict(_Template)
         self._waiting = 0
-        self._turn = 0.0  # seconds from when a row is to be asked to its answer, usually: it leaves so much sooner
+        self._turn = 0.0  # seconds from when a row is to be asked to its answer, usually: so it leaves sooner
 
     def typical(self, template: str) -> float | None:
         """Return the median seconds that a template's evaluations take; None if none is done yet."""
@@ -187,7 +187,8 @@ class Completions:
         is_eager = row.is_scout or urgent or (row.is_early and row.is_fresh)
         at = row.asked + _eager(row.asked) if is_eager else math.inf
         if known.is_known:
-            planned = known.planned(row.asked, self._level(scarce=scarce)) - self._turn
+            # Half of a turn: some take none, and would be asked too early.
+            planned = known.planned(row.asked, self._level(scarce=scarce)) - self._turn / 2
             at = min(at, max(planned, row.asked + SHORTEST))
             # How few are left may bring it forward.
             again = math.inf if self._waiting > 2 * _FEW else age + _eager(age)
@@ -260,8 +261,9 @@ def _eager(age: float) -> float:
 
 
 def _scouts(age: float) -> int:
-    """Return how many rows to ask at an age: as many in each doubling of it, however often they are asked."""
-    return max(1, round(_SCOUTS * _scouting(age) / (_QUICKER * age)))
+    """Return how many rows to ask at an age: as many in each doubling of it, and few before anything can be late."""
+    can_be_late = min(1.0, age / LEAST_TOLERANCE)
+    return max(1, round(_SCOUTS * can_be_late * _scouting(age) / (_QUICKER * age)))
 
 
 def _scouting(age: float) -> float:
