@@ -68,11 +68,14 @@ def _write(about: Sequence[str], table: str, runs: str) -> None:
 
 
 def _join(records: Sequence[dict[str, Any]]) -> None:
-    """Write the results of runs that measured some rows each, one after the other."""
-    lines = [Line(**line) for record in records for line in record["lines"]]
+    """Write the results of runs that measured some rows each; of a row measured again, the last count."""
+    rows: dict[str, list[Line]] = {}
+    for record in records:
+        lines = [Line(**line) for line in record["lines"]]
+        rows |= {row: [line for line in lines if line.row == row] for row in dict.fromkeys(line.row for line in lines)}
     took = sum(record["took_s"] for record in records)
     goes = f"Took {took:.0f} s, in {len(records)} goes on the same day and machine"
-    _write([*records[0]["about"], goes], aligned(lines), "3 runs")
+    _write([*records[0]["about"], goes], aligned([line for lines in rows.values() for line in lines]), "3 runs")
 
 
 def _options() -> argparse.Namespace:
