@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -160,6 +161,12 @@ def test_an_interrupt_is_one_line(cli, monkeypatch):
 
     monkeypatch.setattr(settings, "show", lambda **_: interrupt())
     assert cli("config") == (130, "", "fi-async: interrupted\n")
+
+
+def test_an_interrupt_while_it_is_imported(monkeypatch, capsys):
+    monkeypatch.setattr("fi_async.cli.import_module", lambda _: signal.raise_signal(signal.SIGINT))
+    assert main(["config"]) == 130
+    assert capsys.readouterr().err == "fi-async: interrupted\n"
 
 
 def test_python_m():

@@ -26,10 +26,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         for library in _EXTRA:
             import_module(library)
+        from fi_async.cli import app, errors, terminal  # noqa: PLC0415  # needs the extra
     except ModuleNotFoundError as error:
         print(f"the command line needs {error.name}: pip install 'fi-async[cli]'", file=sys.stderr)
         return 2
-    from fi_async.cli import app, errors, terminal  # noqa: PLC0415  # needs the extra
+    except KeyboardInterrupt:
+        print("fi-async: interrupted", file=sys.stderr)
+        return 128 + 2  # as if SIGINT had ended it
 
     try:
         code = app.execute([word for word in words if word != "--debug"])
