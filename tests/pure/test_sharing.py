@@ -79,6 +79,14 @@ def clients(path):
 # -- limits that are given ---------------------------------------------------------------------------------------------
 
 
+def meet_the_limit(one):
+    """Let a client meet a limit of evaluations after ten, and send the canary."""
+    one.sends(0.0, 10)
+    assert one.claims(0.0)
+    one.is_limited(0.0)
+    assert one.claims(0.5)
+
+
 def test_all_is_taken_or_nothing(clients):
     for each in clients:
         each.gate.keep_to([Limit(3, per=10.0), Limit(5, per=10.0, of="evaluations")])
@@ -170,10 +178,7 @@ def test_what_clients_got_through_together_is_what_a_window_lets_through(clients
 
 def test_one_canary_goes_for_all_and_all_know_at_once_what_becomes_of_it(clients):
     one, other = clients
-    one.sends(0.0, 10)
-    assert one.claims(0.0)
-    one.is_limited(0.0)
-    assert one.claims(0.5)
+    meet_the_limit(one)
     assert one.is_canary
     assert not other.claims(0.5)
     assert one.opens_at(0.6) == math.inf, "its answer comes first"
@@ -192,10 +197,7 @@ def test_one_canary_goes_for_all_and_all_know_at_once_what_becomes_of_it(clients
 
 def test_a_canary_whose_process_ended_keeps_nobody_waiting_for_ever(clients):
     one, other = clients
-    one.sends(0.0, 10)
-    assert one.claims(0.0)
-    one.is_limited(0.0)
-    assert one.claims(0.5)
+    meet_the_limit(one)
     one.budget.disconnect()
     assert not other.claims(0.5 + OVERDUE - 0.01)
     assert not other.claims(0.5 + OVERDUE + 0.01)
@@ -207,10 +209,7 @@ def test_a_canary_whose_process_ended_keeps_nobody_waiting_for_ever(clients):
 
 def test_rows_that_another_client_left_no_room_for_are_planned_anew(clients):
     one, other = clients
-    one.sends(0.0, 10)
-    assert one.claims(0.0)
-    one.is_limited(0.0)
-    assert one.claims(0.5)
+    meet_the_limit(one)
     one.gate.passed(canary=True)
     other.told(0.6, "limits")
     one.sends(0.6, 5)
@@ -224,10 +223,7 @@ def test_rows_that_another_client_left_no_room_for_are_planned_anew(clients):
 
 def test_what_the_last_request_of_one_got_through_counts_too(clients):
     one, other = clients
-    one.sends(0.0, 10)
-    assert one.claims(0.0)
-    one.is_limited(0.0)
-    assert one.claims(0.5)
+    meet_the_limit(one)
     one.gate.passed(canary=True)
     one.sends(0.6, 5)
     assert other.claims(0.6)
@@ -237,10 +233,7 @@ def test_what_the_last_request_of_one_got_through_counts_too(clients):
 
 def test_what_could_not_be_told_is_told_with_the_next_claim(clients, path):
     one, other = clients
-    one.sends(0.0, 10)
-    assert one.claims(0.0)
-    one.is_limited(0.0)
-    assert one.claims(0.5)
+    meet_the_limit(one)
     with closing(sqlite3.connect(path, isolation_level=None)) as another:
         another.execute("BEGIN IMMEDIATE")
         one.gate.passed(canary=True)
@@ -265,10 +258,7 @@ def test_what_cannot_be_told_costs_no_result(clients, path):
 
 def test_a_file_that_was_damaged_is_told_by_the_claim(clients, path):
     one, other = clients
-    one.sends(0.0, 10)
-    assert one.claims(0.0)
-    one.is_limited(0.0)
-    assert one.claims(0.5)
+    meet_the_limit(one)
     assert not other.claims(0.5)
     with closing(sqlite3.connect(path)) as another:
         another.execute("DROP TABLE learned")
