@@ -15,7 +15,7 @@ nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
 
-HALF = ["tests/cli", "tests/engine", "tests/runs"]  # which take as long as the others
+HALF = ["tests/cli", "tests/engine", "tests/journal"]  # which take as long as the others
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 
 

@@ -118,9 +118,9 @@ def written(url: str, count: int, at_once: int) -> dict[str, Any]:  # noqa: ARG0
 
 
 async def _written(count: int, at_once: int) -> dict[str, Any]:
-    from fi_async.runs.journal import Journal, Row  # noqa: PLC0415  # as above
-    from fi_async.runs.records import RunInfo  # noqa: PLC0415  # as above
-    from fi_async.runs.schema import Kind  # noqa: PLC0415  # as above
+    from fi_async.journal.records import RunInfo  # noqa: PLC0415  # as above
+    from fi_async.journal.schema import Kind  # noqa: PLC0415  # as above
+    from fi_async.journal.writer import Journal, Row  # noqa: PLC0415  # as above
 
     body = json.dumps({"status": "scored", "result": {"name": "contains", "output": "Passed", "reason": "x" * 100}})
     with tempfile.TemporaryDirectory() as scratch:

@@ -26,7 +26,7 @@ from fi_async import AsyncEvaluator
 _FINISHED = """
 import resource, sys, time
 began = time.perf_counter()
-from fi_async.runs.view import open_view
+from fi_async.journal.view import open_view
 with open_view(sys.argv[1]) as view:
     told = view.pending, view.info.ended_at is not None
 print(*told, time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)

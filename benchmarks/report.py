@@ -16,8 +16,8 @@ sys.path.append(str(Path(__file__).parent.parent / "tests"))
 
 from chromium import MISSING, chromium, is_there
 from fi_async import Case, EvalResult, Outcome, OutcomeStatus, StalledError
-from fi_async.runs import html
-from fi_async.runs.records import Record, RunInfo
+from fi_async.journal.records import Record, RunInfo
+from fi_async.reports import html
 
 _DRAW = random.Random(7)
 WORDS = ["".join(_DRAW.choices("abcdefghiklmnoprstuvw", k=_DRAW.randint(2, 9))) for _ in range(3000)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import fi_async
 from fi_async import _catalogue
 from fi_async.local.metrics import ESTIMATES, METRICS
-from fi_async.protocol.inputs import ALIASES
+from fi_async.wire.preflight import ALIASES
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
 from fi_async import AsyncEvaluator
-from fi_async.runs.view import open_view
+from fi_async.journal.view import open_view
 
 CASES = [{"text": f"answer {number}: {'yes' if number % 4 == 0 else 'no'}"} for number in range(400)]
 SERVE = [sys.executable, "-m", "fi_async", "serve", "--port", "0", "--latency", "0.1"]

@@ -6,7 +6,7 @@ import asyncio
 import selectors
 from typing import Any
 
-from fi_async.hops import hops
+from fi_async._threads import hops
 
 EPOCH = 86_400.0  # a UTC midnight, where windows of any length begin; small, so that sums stay exact
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fi_async import Case, EvalResult, FiAsyncError, Outcome, OutcomeStatus
-from fi_async.runs.records import Record, RunInfo
+from fi_async.journal.records import Record, RunInfo
 
 INPUTS: Mapping[str, Any] = {"text": "Paris"}
 

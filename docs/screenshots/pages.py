@@ -14,11 +14,11 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
 from fi_async import AsyncEvaluator, Case, Evaluator
+from fi_async.journal.records import Record, RunInfo
 from fi_async.local import Faults, LocalBackend, Lognormal, Switches
-from fi_async.runs import compare_html, html
-from fi_async.runs.compare import compare
-from fi_async.runs.loading import load, outcomes_of
-from fi_async.runs.records import Record, RunInfo
+from fi_async.reports import compare_html, html
+from fi_async.reports.compare import compare
+from fi_async.reports.loading import load, outcomes_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TEMPLATES = ("groundedness", "context_adherence", "completeness")

@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     from fi_async._plan import RunPlan, TemplatePlan
     from fi_async._report import Counts, Report
     from fi_async._settings import Limit, RunFile, RunOptions, Timeout
-    from fi_async.cases import cases_from
     from fi_async.evaluator import AsyncEvaluator
     from fi_async.execution import Execution
     from fi_async.progress.meter import Progress
+    from fi_async.sources import cases_from
     from fi_async.standalone import aevaluate, evaluate
     from fi_async.sync import BlockingExecution, Evaluator
 
@@ -100,7 +100,7 @@ _ROOMS = (
     "_models",
     "_plan",
     "_report",
-    "cases",
+    "sources",
     "progress.meter",
     "execution",
     "evaluator",

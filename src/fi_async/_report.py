@@ -135,8 +135,8 @@ class Report:
         Raises:
             OSError: The file cannot be written.
         """
-        from fi_async.runs import html  # noqa: PLC0415  # few reports become pages
-        from fi_async.runs.records import Record, RunInfo  # noqa: PLC0415  # as above
+        from fi_async.journal.records import Record, RunInfo  # noqa: PLC0415  # as above
+        from fi_async.reports import html  # noqa: PLC0415  # few reports become pages
 
         path = Path(path)
         info = RunInfo(

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, overload
 
 import anyio
 
-from fi_async import calls, preview
 from fi_async._errors import ConfigurationError
 from fi_async._models import BatchRunResult, Case, EvalResult, Inputs, Outcome, TemplateLike
 from fi_async._plan import RunPlan
@@ -29,21 +28,22 @@ from fi_async._settings import (
     Timeout,
     positive,
 )
-from fi_async.calls import Ask, Cases, Templates
-from fi_async.engine import fetch_once
+from fi_async.engine import calls, preview
+from fi_async.engine.calls import Ask, Cases, Templates
+from fi_async.engine.run import fetch_once
+from fi_async.engine.session import Session
+from fi_async.engine.shared_budget import SharedBudget
 from fi_async.execution import Execution, poll_all
 from fi_async.progress.displays import Asked
-from fi_async.protocol import requests, responses
-from fi_async.protocol.inputs import rows_of
-from fi_async.protocol.templates import names_of
-from fi_async.session import Session
-from fi_async.shared import SharedBudget
-from fi_async.transport import AsgiApp, Transport
+from fi_async.wire import requests, responses
+from fi_async.wire.preflight import rows_of
+from fi_async.wire.templates import names_of
+from fi_async.wire.transport import AsgiApp, Transport
 
 if TYPE_CHECKING:
     from fi_async.background.queue import BackgroundQueue, OnFull
     from fi_async.background.sinks import SinkLike
-    from fi_async.transport import HttpClient
+    from fi_async.wire.transport import HttpClient
 
 
 class EvaluateKeywords(TypedDict, total=False):

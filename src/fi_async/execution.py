@@ -11,13 +11,13 @@ from fi_async._errors import EvaluationError, StalledError
 from fi_async._models import Case, EvalResult, EvalStatus, Outcome
 from fi_async._report import Report
 from fi_async._settings import OMITTED, Omitted, RunOptions, Timeout
-from fi_async.engine import Run, fetch_once
-from fi_async.flow import Work
-from fi_async.jobs import poll
-from fi_async.protocol import requests, responses
-from fi_async.protocol.requests import Parameters
-from fi_async.protocol.responses import Progress, Reply
-from fi_async.session import Session
+from fi_async.engine.attempts import Work
+from fi_async.engine.run import Run, fetch_once
+from fi_async.engine.session import Session
+from fi_async.engine.submissions import poll
+from fi_async.wire import requests, responses
+from fi_async.wire.requests import Parameters
+from fi_async.wire.responses import Progress, Reply
 
 
 class Execution:

@@ -19,10 +19,10 @@ from anyio.from_thread import BlockingPortal
 
 from fi_async._models import Case, EvalResult, EvalStatus, Inputs, Outcome
 from fi_async._settings import OMITTED, Omitted, RunKeywords, Timeout
-from fi_async.calls import Cases, Templates
+from fi_async.engine.calls import Cases, Templates
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.execution import Execution
-from fi_async.transport import AsgiApp, Transport
+from fi_async.wire.transport import AsgiApp, Transport
 
 if TYPE_CHECKING:
     from fi_async.background import BackgroundQueue, Statistics

@@ -4,9 +4,9 @@ import pytest
 from selenium.webdriver.support.ui import WebDriverWait
 
 from chromium import MISSING, chromium, is_there, show
-from fi_async.runs import compare_html, html
-from fi_async.runs.compare import compare
-from fi_async.runs.loading import LoadedRun, outcomes_of
+from fi_async.reports import compare_html, html
+from fi_async.reports.compare import compare
+from fi_async.reports.loading import LoadedRun, outcomes_of
 from made import info
 
 

@@ -15,8 +15,8 @@ import pytest
 
 import fi_async.evaluator
 from fi_async.cli import resume
+from fi_async.journal.view import open_view
 from fi_async.local import Faults
-from fi_async.runs.view import open_view
 
 ASKED = "--eval contains --param keyword=7 --backend local"
 ROWS = [*({"id": n, "text": f"Paris {n}"} for n in range(20)), b"{", {"txt": 1}, {"id": "again", "text": "Paris 7"}]

@@ -16,10 +16,10 @@ import pytest
 
 import fi_async.evaluator
 from fi_async import AsyncEvaluator
-from fi_async.cases.files import Jsonl
 from fi_async.cli.summary import Totals
 from fi_async.local import Faults, Quota
 from fi_async.progress.displays import Lines
+from fi_async.sources.files import Jsonl
 
 HIT = "--param keyword=Paris"
 KEYS = [

@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from embedded import NEEDLE, backend, client
 from fi_async import Case, ConfigurationError, Timeout, cases_from
-from fi_async.cases.rows import reservoir
+from fi_async.sources.rows import reservoir
 
 ROWS = [{"id": 7, "answer": "Paris", "n": 1.5}, {"id": 8, "answer": None, "n": None}]
 

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fi_async import AmbiguousError, AuthenticationError, Outcome, OutcomeStatus, PermissionDeniedError
-from fi_async.flow import Context, Hold, Job, Rest, Send, Work
-from fi_async.jobs import accept, score
+from fi_async.engine.attempts import Context, Hold, Job, Rest, Send, Work
+from fi_async.engine.submissions import accept, score
 from pure.hand import (
     REFUSED,
     accepted,

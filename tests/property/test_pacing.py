@@ -20,7 +20,7 @@ from fi_async import (
 )
 from fi_async._settings import RetryPolicy
 from fi_async.pacing import backoff
-from fi_async.pacing.rate import Gate
+from fi_async.pacing.gate import Gate
 from fi_async.pacing.retry import GiveUp, Retry, decide
 
 times = st.floats(0, 1e6, allow_nan=False)

@@ -20,11 +20,11 @@ from fi_async import (
     InvalidCaseError,
     _catalogue,
 )
-from fi_async.protocol import requests, responses
-from fi_async.protocol.inputs import ALIASES, Row, prepare, rows_of
-from fi_async.protocol.requests import Parameters
-from fi_async.protocol.responses import Reply
-from fi_async.protocol.templates import Templates
+from fi_async.wire import requests, responses
+from fi_async.wire.preflight import ALIASES, Row, prepare, rows_of
+from fi_async.wire.requests import Parameters
+from fi_async.wire.responses import Reply
+from fi_async.wire.templates import Templates
 
 TEMPLATES = sorted(_catalogue.rows())
 KNOWN_KEYS = sorted({key for row in _catalogue.rows().values() for key in row["required_keys"]} | set(ALIASES))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fi_async._settings import Limit
-from fi_async.pacing.rate import Gate
+from fi_async.pacing.gate import Gate
 
 
 @settings(deadline=None, max_examples=150)

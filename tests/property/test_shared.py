@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fi_async._settings import Connection, Credentials, Limit
+from fi_async.engine.shared_budget import SharedBudget
+from fi_async.pacing.gate import Gate
 from fi_async.pacing.quota import OVERDUE
-from fi_async.pacing.rate import Gate
-from fi_async.shared import SharedBudget
 
 EPOCH = 1.7e9
 CONNECTION = Connection("https://evals.test", Credentials("key", "secret"))
@@ -147,7 +147,7 @@ def test_a_plan_that_nobody_told_is_kept_to_together(count, length, begins, turn
     """One canary at a time between all clients, whoever of them ends without a word; and none waits for ever."""
     plan, now, canaries = Plan(count, length), 0.0, 0.0
     # Looks at a canary that will not come back would be most of what this test does.
-    with tempfile.TemporaryDirectory() as directory, patch("fi_async.pacing.rate._LOOK_AGAIN", 1.0):
+    with tempfile.TemporaryDirectory() as directory, patch("fi_async.pacing.gate._LOOK_AGAIN", 1.0):
         clients = [Client(Path(directory) / "budget", each, 0.3, []) for each in begins]
         for who, gap, took, what in turns:
             client = clients[who]

@@ -9,12 +9,12 @@ from typing import Any
 
 from fi_async import APIConnectionError, APITimeoutError, Case, Timeout
 from fi_async._settings import RetryPolicy
-from fi_async.flow import Action, Context, Event, Job, Work
+from fi_async.engine.attempts import Action, Context, Event, Job, Work
+from fi_async.pacing.gate import Gate
 from fi_async.pacing.polling import Completions
-from fi_async.pacing.rate import Gate
-from fi_async.protocol.inputs import Row
-from fi_async.protocol.requests import Parameters
-from fi_async.protocol.responses import Reply
+from fi_async.wire.preflight import Row
+from fi_async.wire.requests import Parameters
+from fi_async.wire.responses import Reply
 
 IDS = [f"00000000-0000-4000-8000-{number:012d}" for number in range(100)]
 REFUSED = APIConnectionError("could not connect", sent=False)

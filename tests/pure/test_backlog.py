@@ -8,12 +8,12 @@ import pytest
 
 from fi_async import Case, Limit
 from fi_async._settings import RunOptions
-from fi_async.backlog import Backlog
-from fi_async.flow import Context, Work
+from fi_async.engine.attempts import Context, Work
+from fi_async.engine.backlog import Backlog
+from fi_async.engine.slots import Slots
 from fi_async.pacing.accepted import MOST
-from fi_async.protocol.inputs import Row
-from fi_async.protocol.requests import Parameters
-from fi_async.slots import Slots
+from fi_async.wire.preflight import Row
+from fi_async.wire.requests import Parameters
 from pure.hand import context
 
 

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fi_async import ConfigurationError
-from fi_async.runs.compare import compare
-from fi_async.runs.marks import digest, mark, pair, read_baseline, write_baseline
-from fi_async.runs.statistics import mcnemar, mean_interval
+from fi_async.reports.compare import compare
+from fi_async.reports.marks import digest, mark, pair, read_baseline, write_baseline
+from fi_async.reports.statistics import mcnemar, mean_interval
 from runs_of import outcome, outcomes
 
 

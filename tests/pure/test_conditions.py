@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from fi_async import ConfigurationError
-from fi_async.runs.conditions import Condition, check_template, parse
-from fi_async.runs.statistics import Interval
+from fi_async.reports.conditions import Condition, check_template, parse
+from fi_async.reports.statistics import Interval
 
 
 @pytest.mark.parametrize(

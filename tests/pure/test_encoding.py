@@ -6,7 +6,7 @@ import pytest
 
 from fi_async import Case, EvalResult, Outcome, OutcomeStatus, _errors
 from fi_async._errors import FiAsyncError
-from fi_async.runs.encoding import decode, encode, to_text
+from fi_async.journal.encoding import decode, encode, to_text
 
 CASE = Case({"text": "a"}, id="c-1")
 KINDS = [kind for kind in vars(_errors).values() if isinstance(kind, type) and issubclass(kind, FiAsyncError)]

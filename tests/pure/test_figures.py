@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from fi_async import InvalidCaseError, StalledError
-from fi_async.runs.figures import Bar, CauseFigures, Figures, Tally, cause_of
-from fi_async.runs.statistics import Interval, wilson
+from fi_async.reports.figures import Bar, CauseFigures, Figures, Tally, cause_of
+from fi_async.reports.statistics import Interval, wilson
 from made import scored, unscored
 
 

@@ -26,11 +26,11 @@ from fi_async import (
     StalledError,
     ValidationError,
 )
-from fi_async.flow import Hold, Job, Rest, Send, Work
-from fi_async.jobs import Started, accept, fetch, poll, score, start
-from fi_async.outcomes import DENIED
-from fi_async.protocol import requests, responses
-from fi_async.protocol.requests import Parameters
+from fi_async.engine.attempts import Hold, Job, Rest, Send, Work
+from fi_async.engine.outcomes import DENIED
+from fi_async.engine.submissions import Started, accept, fetch, poll, score, start
+from fi_async.wire import requests, responses
+from fi_async.wire.requests import Parameters
 from pure.hand import (
     IDS,
     REFUSED,

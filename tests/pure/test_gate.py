@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fi_async import ConfigurationError
-from fi_async.runs.conditions import parse
-from fi_async.runs.gate import Asked, Check, Verdict, gate
-from fi_async.runs.marks import mark
-from fi_async.runs.samples import samples
+from fi_async.reports.conditions import parse
+from fi_async.reports.gate import Asked, Check, Verdict, gate
+from fi_async.reports.marks import mark
+from fi_async.reports.samples import samples
 from runs_of import outcomes
 
 PASSED, BELOW, INCONCLUSIVE, INFRASTRUCTURE = Verdict

@@ -10,8 +10,8 @@ from importlib.resources import files
 import pytest
 
 from fi_async import Case, Evaluator, Report, StalledError
-from fi_async.runs import html
-from fi_async.runs.page import CHARTS
+from fi_async.reports import html
+from fi_async.reports.page import CHARTS
 from made import info, scored, unscored
 
 HOSTILE = "</script><script>alert(1)</script><!--"
@@ -83,7 +83,7 @@ def test_the_run_tells_what_is_known_of_it():
 
 
 def test_a_large_run_stays_within_its_size(monkeypatch):
-    monkeypatch.setattr("fi_async.runs.page._MOST_BYTES", 120_000)
+    monkeypatch.setattr("fi_async.reports.page._MOST_BYTES", 120_000)
     draw = random.Random(2)
 
     def text() -> str:
@@ -135,5 +135,5 @@ def test_an_empty_report_becomes_a_page(tmp_path):
 
 @pytest.mark.parametrize("name", [CHARTS, CHARTS.replace(".min.js", ".LICENSE.md")])
 def test_the_charts_are_shipped_with_their_licence(name):
-    text = files("fi_async.runs").joinpath("assets", name).read_text(encoding="utf-8")
+    text = files("fi_async.reports").joinpath("assets", name).read_text(encoding="utf-8")
     assert "MIT License" in text[:200]

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import pytest
 
 from fi_async import Case, InvalidCaseError, Template
-from fi_async.protocol.inputs import ALIASES, Row, case_of, prepare, rows_of
+from fi_async.wire.preflight import ALIASES, Row, case_of, prepare, rows_of
 
 GROUNDEDNESS = Template("groundedness", ("output", "input", "context"))
 CONTAINS = Template("contains", ("text",))

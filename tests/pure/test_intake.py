@@ -14,10 +14,10 @@ from fi_async import (
     RunOptions,
     Template,
 )
-from fi_async.flow import Send, Work
-from fi_async.intake import Intake, Question, batches, grouped, questions
-from fi_async.protocol.inputs import Row
-from fi_async.protocol.requests import Parameters
+from fi_async.engine.attempts import Send, Work
+from fi_async.engine.intake import Intake, Question, batches, grouped, questions
+from fi_async.wire.preflight import Row
+from fi_async.wire.requests import Parameters
 from pure.hand import begin, context
 
 TONE = Template("tone", ("output",))

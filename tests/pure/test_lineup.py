@@ -7,11 +7,11 @@ import math
 import pytest
 
 from fi_async import Limit
-from fi_async.flow import Job, Send, Work
-from fi_async.jobs import score
-from fi_async.lineup import Lineup, Ready
-from fi_async.pacing.rate import Gate
-from fi_async.protocol.requests import get_eval
+from fi_async.engine.attempts import Job, Send, Work
+from fi_async.engine.ready_queue import Lineup, Ready
+from fi_async.engine.submissions import score
+from fi_async.pacing.gate import Gate
+from fi_async.wire.requests import get_eval
 from pure.hand import IDS, begin, context, work
 
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from fi_async import AsyncEvaluator, ConfigurationError, FiAsyncError, InvalidCaseError, OutcomeStatus, ServerError
-from fi_async.runs.loading import load, outcomes_of
+from fi_async.reports.loading import load, outcomes_of
 
 LINE = {"index": 0, "template": "tone", "status": "scored", "output": 0.5, "inputs": {"output": "x"}}
 

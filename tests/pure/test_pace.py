@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from fi_async.runs.pace import PAUSE_S, Pace, Timeline, percentile
+from fi_async.reports.pace import PAUSE_S, Pace, Timeline, percentile
 from made import scored
 
 

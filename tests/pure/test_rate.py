@@ -6,7 +6,7 @@ import pytest
 
 from fi_async._settings import Limit
 from fi_async.pacing.clock import ServerClock
-from fi_async.pacing.rate import Gate
+from fi_async.pacing.gate import Gate
 from fi_async.pacing.windows import Allowance, Window
 
 EPOCH = 1_000_000.0  # the server's time when ours is 0: a multiple of 10 s

@@ -23,8 +23,8 @@ from fi_async import (
     ServerError,
     ValidationError,
 )
-from fi_async.protocol import responses
-from fi_async.protocol.responses import Reply
+from fi_async.wire import responses
+from fi_async.wire.responses import Reply
 
 RECORDED: dict[str, dict[str, Any]] = {
     line["name"]: line

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fi_async import InvalidCaseError
-from fi_async.protocol import requests
-from fi_async.protocol.requests import HttpCall, Parameters
+from fi_async.wire import requests
+from fi_async.wire.requests import HttpCall, Parameters
 
 ID = "5c1d77cf-9fff-4ff3-a622-b83fd06ea645"
 

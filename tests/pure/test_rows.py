@@ -7,8 +7,8 @@ import zlib
 import pytest
 
 from fi_async import StalledError
-from fi_async.runs import rows
-from fi_async.runs.rows import LONGEST, Packed, Rows, clipped, pack
+from fi_async.reports import rows
+from fi_async.reports.rows import LONGEST, Packed, Rows, clipped, pack
 from made import scored, unscored
 
 

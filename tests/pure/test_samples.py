@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from fi_async import EvalResult
-from fi_async.runs.samples import Sample, samples
-from fi_async.runs.statistics import Interval, mean_interval, wilson
+from fi_async.reports.samples import Sample, samples
+from fi_async.reports.statistics import Interval, mean_interval, wilson
 from runs_of import outcome, outcomes
 
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fi_async.runs.conditions import parse
-from fi_async.runs.gate import Asked, Verdict, gate
-from fi_async.runs.samples import samples
-from fi_async.runs.sequential import Evidence, Watch
+from fi_async.reports.conditions import parse
+from fi_async.reports.gate import Asked, Verdict, gate
+from fi_async.reports.samples import samples
+from fi_async.reports.sequential import Evidence, Watch
 from runs_of import outcome, outcomes
 
 PASSED, BELOW, INCONCLUSIVE, INFRASTRUCTURE = Verdict

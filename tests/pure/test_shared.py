@@ -15,8 +15,8 @@ import pytest
 
 from fi_async import AsyncEvaluator, ConfigurationError, Limit
 from fi_async._settings import Connection, Credentials
-from fi_async.pacing.sharing import Use
-from fi_async.shared import SharedBudget
+from fi_async.engine.shared_budget import SharedBudget
+from fi_async.pacing.learned import Use
 
 LIMIT = Limit(3, per=10.0)
 AT = 1_000_005.0
@@ -102,7 +102,7 @@ def test_a_turn_that_ends_in_an_error_changes_nothing(shared):
 
 
 def test_locks_that_pass_are_no_trouble_however_many(shared, path, monkeypatch):
-    monkeypatch.setattr("fi_async.shared._PATIENCE", 3)
+    monkeypatch.setattr("fi_async.engine.shared_budget._PATIENCE", 3)
     budget = shared()
     with closing(sqlite3.connect(path, isolation_level=None)) as another:
         for turn in range(3):
@@ -257,8 +257,8 @@ def test_a_forked_child_opens_the_file_for_itself(path):
 import os
 from fi_async import Limit
 from fi_async._settings import Connection, Credentials
-from fi_async.pacing.sharing import Use
-from fi_async.shared import SharedBudget
+from fi_async.pacing.learned import Use
+from fi_async.engine.shared_budget import SharedBudget
 
 budget = SharedBudget({str(path)!r}, Connection("local", Credentials("a", "b")))
 uses = [Use(Limit(3), 1, 1)]

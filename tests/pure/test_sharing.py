@@ -10,9 +10,9 @@ import pytest
 
 from fi_async import ConfigurationError, Limit
 from fi_async._settings import Connection, Credentials
+from fi_async.engine.shared_budget import SharedBudget
+from fi_async.pacing.gate import Gate
 from fi_async.pacing.quota import FIRST, OVERDUE
-from fi_async.pacing.rate import Gate
-from fi_async.shared import SharedBudget
 
 AT = 1_000_005.0  # this machine's time, and the server's, when a loop's is 0
 LOOK = 0.05  # seconds from one look at another's canary to the next

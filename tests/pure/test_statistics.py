@@ -12,7 +12,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from fi_async.runs.statistics import mcnemar, mean_interval, wilson
+from fi_async.reports.statistics import mcnemar, mean_interval, wilson
 
 SIZES = [1, 2, 7, 50, 1_000, 100_000]
 CONFIDENCES = [0.5, 0.9, 0.95, 0.999]

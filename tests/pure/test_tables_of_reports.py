@@ -20,7 +20,7 @@ from fi_async import (
     Report,
 )
 from fi_async._shapes import COLUMNS
-from fi_async.cases.rows import Row
+from fi_async.sources.rows import Row
 
 OUTCOMES = [
     Outcome(

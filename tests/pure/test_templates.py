@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fi_async import ConfigurationError, NotFoundError, Template, _catalogue
-from fi_async.protocol.templates import Templates, from_registry, name_of, names_of
+from fi_async.wire.templates import Templates, from_registry, name_of, names_of
 
 
 class Tone:

@@ -4,7 +4,7 @@ import importlib.util
 
 import pytest
 
-from fi_async import transport
+from fi_async.wire import transport
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 from fi_async import JournalError
-from fi_async.runs.view import open_view
+from fi_async.journal.view import open_view
 
 KILLS = int(os.environ.get("FI_ASYNC_KILLS", "4"))
 COUNT = 2000 if "FI_ASYNC_KILLS" in os.environ else 300

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from fi_async import JournalError
+from fi_async.journal.view import open_view
 from fi_async.local import LocalBackend, Switches
 from fi_async.local.server import running
-from fi_async.runs.view import open_view
 
 
 def environment(url: str) -> dict[str, str]:

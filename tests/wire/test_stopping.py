@@ -14,9 +14,9 @@ import time
 
 import pytest
 
+from fi_async.journal.view import open_view
 from fi_async.local import LocalBackend, Switches
 from fi_async.local.server import running
-from fi_async.runs.view import open_view
 
 CLI = [sys.executable, "-W", "error", "-m", "fi_async"]
 NO_ACCOUNT = {name: value for name, value in os.environ.items() if not name.startswith("FI_")}

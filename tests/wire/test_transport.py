@@ -14,8 +14,8 @@ from fi_async import APIConnectionError, APITimeoutError, AsyncEvaluator, Config
 from fi_async._settings import Connection
 from fi_async.local import Faults, LocalBackend, Quota, Switches
 from fi_async.local.server import running
-from fi_async.protocol.requests import Parameters, get_evals, new_eval
-from fi_async.transport import SlotTransport, Transport
+from fi_async.wire.requests import Parameters, get_evals, new_eval
+from fi_async.wire.transport import SlotTransport, Transport
 
 pytestmark = pytest.mark.anyio
 

@@ -12,9 +12,9 @@ from typing import Final, Self
 
 import anyio
 
+from fi_async._threads import Worker
 from fi_async.background.offers import Offer
 from fi_async.background.spool import Spool
-from fi_async.hops import Worker
 
 _BATCH: Final = 512  # offers of one write: a few milliseconds, after which acknowledgements get their turn
 _PAGE: Final = 256

@@ -16,7 +16,7 @@ from fi_async.background.keeper import Keeper
 from fi_async.background.line import Line
 from fi_async.background.offers import Offer, Statistics, offer_ids
 from fi_async.background.sinks import Outlet, SinkLike
-from fi_async.protocol.inputs import case_of
+from fi_async.wire.preflight import case_of
 
 if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream

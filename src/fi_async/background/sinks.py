@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final, Protocol, runtime_checkable
 
 from fi_async._models import Outcome
+from fi_async._threads import Worker
 from fi_async.background.offers import Offer
-from fi_async.hops import Worker
 
 _BATCH: Final = 256  # outcomes that one write takes at most
 

@@ -9,18 +9,18 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
-from fi_async import cases
+from fi_async import sources
 from fi_async._errors import instead
 from fi_async._models import Template
 from fi_async._settings import CLOUD_URL, LOCAL, OMITTED
-from fi_async.cases.rows import Source
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import RunFlags
 from fi_async.cli.sources import STDIN
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.local import templates as local_templates
-from fi_async.protocol.inputs import ALIASES
-from fi_async.protocol.templates import Templates
+from fi_async.sources.rows import Source
+from fi_async.wire.preflight import ALIASES
+from fi_async.wire.templates import Templates
 
 _KEYS: Final = ("FI_API_KEY", "FI_SECRET_KEY")
 
@@ -162,7 +162,7 @@ def check_columns(source: Source, known: Mapping[str, Template]) -> None:
         ConfigurationError: It lacks one that a key is taken from.
         UsageError: It has a header, and lacks one for a key that a template requires.
     """
-    columns = cases.check_columns(source, _as_flag)
+    columns = sources.check_columns(source, _as_flag)
     if columns is None or not source.table.has_header:
         return
     keys = {*columns, *source.shape.mapping, *source.shape.constants}

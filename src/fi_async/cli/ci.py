@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
-from fi_async.runs.gate import Check, Gate, Verdict
+from fi_async.reports.gate import Check, Gate, Verdict
 
 _NOT_IN_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MARKS: Final = {Verdict.PASSED: "✅", Verdict.BELOW: "❌"}

@@ -16,12 +16,12 @@ from rich.text import Text
 from fi_async.cli import errors, terminal
 from fi_async.cli.options import CompareFlags
 from fi_async.cli.sinks import check_output
-from fi_async.runs import compare_html
-from fi_async.runs.compare import Comparison, TemplateComparison, compare
-from fi_async.runs.conditions import check_template
-from fi_async.runs.loading import load, outcomes_of
-from fi_async.runs.marks import Mark, Pair
-from fi_async.runs.statistics import Interval
+from fi_async.reports import compare_html
+from fi_async.reports.compare import Comparison, TemplateComparison, compare
+from fi_async.reports.conditions import check_template
+from fi_async.reports.loading import load, outcomes_of
+from fi_async.reports.marks import Mark, Pair
+from fi_async.reports.statistics import Interval
 
 _SHOWN: Final = 10
 _LONGEST: Final = 160  # characters of a reason

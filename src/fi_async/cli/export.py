@@ -10,9 +10,9 @@ from fi_async._errors import JournalError
 from fi_async.cli import errors
 from fi_async.cli.kept import check_run
 from fi_async.cli.sinks import Sink
-from fi_async.runs.records import Record
-from fi_async.runs.salvage import Salvage
-from fi_async.runs.view import open_view
+from fi_async.journal.records import Record
+from fi_async.journal.salvage import Salvage
+from fi_async.journal.view import open_view
 
 
 def export_run(run: Path, out: Path) -> int:

@@ -17,12 +17,12 @@ from fi_async.cli.ci import write_junit, write_step_summary
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import GateFlags, refuse
 from fi_async.cli.sinks import check_output
-from fi_async.runs.conditions import Condition, check_share, check_template, parse
-from fi_async.runs.figures import cause_of
-from fi_async.runs.gate import Asked, Gate, Verdict, gate
-from fi_async.runs.loading import load, outcomes_of
-from fi_async.runs.marks import Mark, mark, read_baseline, write_baseline
-from fi_async.runs.samples import Sample, samples
+from fi_async.reports.conditions import Condition, check_share, check_template, parse
+from fi_async.reports.figures import cause_of
+from fi_async.reports.gate import Asked, Gate, Verdict, gate
+from fi_async.reports.loading import load, outcomes_of
+from fi_async.reports.marks import Mark, mark, read_baseline, write_baseline
+from fi_async.reports.samples import Sample, samples
 
 _SHOWN: Final = 5
 _BASELINE: Final = ".json"

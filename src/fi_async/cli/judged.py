@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 
 from fi_async._models import Outcome, Template
-from fi_async.cases.rows import Row, Source
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import RunFlags
-from fi_async.runs.conditions import check_share, check_template, parse
-from fi_async.runs.gate import Asked, Gate, gate
-from fi_async.runs.samples import Sample
-from fi_async.runs.sequential import Watch
+from fi_async.reports.conditions import check_share, check_template, parse
+from fi_async.reports.gate import Asked, Gate, gate
+from fi_async.reports.samples import Sample
+from fi_async.reports.sequential import Watch
+from fi_async.sources.rows import Row, Source
 
 
 def _asked(flags: RunFlags, templates: Sequence[str], known: Mapping[str, Template]) -> Asked | None:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from fi_async._settings import Retried, RunFile
-from fi_async.cases.files import json_files
-from fi_async.cases.rows import Source
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import RunFlags, refuse
 from fi_async.cli.sources import STDIN
-from fi_async.runs.loading import LINES
-from fi_async.runs.schema import is_run
+from fi_async.journal.schema import is_run
+from fi_async.reports.loading import LINES
+from fi_async.sources.files import json_files
+from fi_async.sources.rows import Source
 
 _OF_ONE_COMMAND: Final = ("run", "out", "json", "no_progress")
 _OF_KEPT_RUNS: Final = ("reuse", "duplicates", "drain")

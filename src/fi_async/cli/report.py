@@ -6,8 +6,8 @@ from pathlib import Path
 
 from fi_async.cli import errors
 from fi_async.cli.sinks import check_output
-from fi_async.runs import html
-from fi_async.runs.loading import load
+from fi_async.reports import html
+from fi_async.reports.loading import load
 
 
 def write_report(run: Path, out: Path | None) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fi_async._errors import APIConnectionError
 from fi_async._models import Outcome
-from fi_async.cases.rows import Row
-from fi_async.runs import figures
+from fi_async.reports import figures
+from fi_async.sources.rows import Row
 
 
 def place_of(outcome: Outcome) -> str:

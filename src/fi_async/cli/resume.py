@@ -9,15 +9,15 @@ from typing import Final, get_args
 
 from fi_async._models import OutcomeStatus
 from fi_async._settings import LOCAL, Retried
-from fi_async.cases.rows import Shape, Source
 from fi_async.cli import asked, errors
 from fi_async.cli.errors import UsageError
 from fi_async.cli.kept import Stored, check_run
 from fi_async.cli.options import ResumeFlags
 from fi_async.cli.run import carry_out, plan_of
 from fi_async.cli.sources import STDIN
-from fi_async.runs.stored import StoredCases
-from fi_async.runs.view import RunView, open_view
+from fi_async.journal.stored import StoredCases
+from fi_async.journal.view import RunView, open_view
+from fi_async.sources.rows import Shape, Source
 
 _CAN_RETRY: Final = {OutcomeStatus.FAILED, OutcomeStatus.STALLED}
 

@@ -16,8 +16,6 @@ from typing import Any, Final
 from fi_async._errors import JournalError
 from fi_async._plan import RunPlan
 from fi_async._settings import Retried, RunFile
-from fi_async.calls import Cases
-from fi_async.cases.rows import Source
 from fi_async.cli import asked, errors, stopping, terminal
 from fi_async.cli.ci import write_step_summary
 from fi_async.cli.errors import ImpossibleError, StoppedError, UsageError
@@ -30,10 +28,12 @@ from fi_async.cli.sinks import Sink
 from fi_async.cli.sources import source_of
 from fi_async.cli.stdin import in_thread
 from fi_async.cli.summary import Totals, show
+from fi_async.engine.calls import Cases
 from fi_async.evaluator import AsyncEvaluator
-from fi_async.protocol.templates import names_of
-from fi_async.runs.gate import Gate
-from fi_async.runs.view import RunView, open_view
+from fi_async.journal.view import RunView, open_view
+from fi_async.reports.gate import Gate
+from fi_async.sources.rows import Source
+from fi_async.wire.templates import names_of
 
 _MOST_UNREACHABLE: Final = 16
 _FALLBACK: Final = (

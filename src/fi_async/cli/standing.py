@@ -19,10 +19,10 @@ from fi_async._errors import JournalError
 from fi_async.cli import errors, terminal
 from fi_async.cli.errors import UsageError
 from fi_async.cli.kept import Stored, check_run
+from fi_async.journal.schema import is_run
+from fi_async.journal.view import open_view
+from fi_async.journal.writer import is_being_written
 from fi_async.progress.displays import clock
-from fi_async.runs.journal import is_being_written
-from fi_async.runs.schema import is_run
-from fi_async.runs.view import open_view
 
 _WINDOW: Final = 60.0  # seconds that the rate is taken over
 _EVERY: Final = 1.0  # second between two looks

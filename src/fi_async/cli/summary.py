@@ -16,7 +16,7 @@ from fi_async._models import Origin, Outcome, OutcomeStatus
 from fi_async._report import Counts
 from fi_async.cli import terminal
 from fi_async.cli.results import cause_of, never_left, place_of
-from fi_async.runs.figures import MOST_CAUSES, OTHER, Cause
+from fi_async.reports.figures import MOST_CAUSES, OTHER, Cause
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -16,8 +16,8 @@ from fi_async import _catalogue
 from fi_async._models import Template
 from fi_async.cli import errors, terminal
 from fi_async.local import templates as local_templates
-from fi_async.protocol.inputs import ALIASES
-from fi_async.protocol.templates import Templates
+from fi_async.wire.preflight import ALIASES
+from fi_async.wire.templates import Templates
 
 _WIDE: Final = 110
 _LOCALLY: Final = {

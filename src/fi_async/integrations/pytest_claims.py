@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from fi_async._models import Case, Outcome
-from fi_async.runs.encoding import decode, encode
+from fi_async.journal.encoding import decode, encode
 
 _BUSY: Final = 10.0  # seconds that others may hold the file
 _LOOK: Final = 0.05  # seconds between two looks for an outcome of another worker's

@@ -18,11 +18,11 @@ from urllib.parse import urlsplit
 from fi_async._errors import FiAsyncError
 from fi_async._models import Case, Inputs, Outcome
 from fi_async._settings import CLOUD_URL, LOCAL, RunFile
-from fi_async.cases.rows import Row
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.integrations.pytest_marks import Asked, Question
-from fi_async.protocol.inputs import case_of
+from fi_async.sources.rows import Row
 from fi_async.sync import background
+from fi_async.wire.preflight import case_of
 
 Stream = Callable[[AsyncIterator[Case]], AsyncGenerator[Outcome]]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fi_async._errors import ConfigurationError
 from fi_async._models import Case, EvalResult, Inputs, TemplateLike
-from fi_async.protocol.templates import name_of
+from fi_async.wire.templates import name_of
 
 if TYPE_CHECKING:
     import pytest

@@ -8,7 +8,7 @@ from typing import Final
 
 from fi_async._settings import Limit
 from fi_async.pacing.clock import ServerClock
-from fi_async.pacing.sharing import Use
+from fi_async.pacing.learned import Use
 
 _TRANSIT: Final = 0.25  # seconds after which a request has surely arrived; at a boundary it counts on both sides
 

@@ -1,0 +1,1 @@
+"""The one engine: from cases to outcomes, whoever asks for them and whoever answers."""

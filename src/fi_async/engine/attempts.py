@@ -1,0 +1,348 @@
+"""What a case goes through, as generators: they yield what to do and are told what happened.
+
+No await and no clock: whoever drives a job performs its actions and sends back an Event with the time. So
+every way that a case can go is tested by hand, and the engine that drives thousands at once is short.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol, TypeVar
+
+from fi_async._errors import (
+    AmbiguousError,
+    APIConnectionError,
+    FiAsyncError,
+    RateLimitError,
+)
+from fi_async._models import Case, Outcome
+from fi_async._report import Counts
+from fi_async._settings import RetryPolicy, Timeout
+from fi_async.pacing.accepted import AcceptedLimit
+from fi_async.pacing.gate import Gate
+from fi_async.pacing.latencies import Latencies
+from fi_async.pacing.polling import Completions
+from fi_async.pacing.retry import Decision, GiveUp, decide
+from fi_async.wire.preflight import Row
+from fi_async.wire.requests import HttpCall, Parameters
+from fi_async.wire.responses import Reply
+
+T = TypeVar("T")
+
+_LAST_REPLY: Final = 5.0  # seconds that the reply to a case's last poll may take past its deadline
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send this call, and tell the reply or what prevented it.
+
+    Attributes:
+        deadline: When to give up at the latest; None if the case's time begins with this call.
+    """
+
+    call: HttpCall
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Come back at this time."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Let nobody send before this time; then go on with this job.
+
+    Attributes:
+        until: At the latest.
+        server_until: The end of the window on the server's clock, if it said so.
+    """
+
+    until: float
+    server_until: float | None = None
+
+
+Action = Send | Rest | Hold
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened: the time, and after a Send its reply or its error.
+
+    Attributes:
+        sent_at: When the call left.
+        waited: Seconds it waited for its turn before that. No case's time runs meanwhile.
+        crowded: True if it was refused because more were under way than the server takes, and fewer will be.
+    """
+
+    now: float
+    sent_at: float = 0.0
+    waited: float = 0.0
+    reply: Reply | None = None
+    error: APIConnectionError | None = None
+    crowded: bool = False
+
+
+Steps = Generator[Action, Event, T]
+
+
+@dataclass(slots=True)
+class Work:
+    """One case under one template, on its way to an outcome. Times are the loop's."""
+
+    index: int
+    case: Case
+    parameters: Parameters
+    row: Row | None = None
+    number: int = 0  # in the journal; 0 without one
+    attempts: int = 0
+    ambiguous: int = 0
+    possible_duplicates: int = 0
+    throttled: int = 0
+    is_resumed: bool = False
+    restarted: bool = False
+    is_canary: bool = False
+    eval_id: str | None = None
+    began_at: float | None = None
+    accepted_at: float | None = None
+    sent_at: float = 0.0
+    seen_at: float = 0.0
+    deadline: float | None = None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys that it is asked with, in order: only works of equal ones can share a request."""
+        return () if self.row is None else tuple(self.row.inputs)
+
+    def note(self, event: Event, case_timeout: float | None) -> None:
+        """Take note of a call that ended; the first one begins the case's time."""
+        if self.began_at is None:
+            self.began_at = event.sent_at
+        if self.deadline is not None:
+            self.deadline += event.waited
+        elif case_timeout is not None:
+            self.deadline = event.sent_at + case_timeout
+        self.sent_at, self.seen_at = event.sent_at, event.now
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    """Steps on their way, and the works they are for.
+
+    They end in a list: what is finished, and the jobs that take over the rest.
+    """
+
+    steps: Steps[Sequence[Any]]
+    works: Sequence[Work] = ()
+
+    @property
+    def is_canary(self) -> bool:
+        """True if it is for the one evaluation that asks whether the quota lets others through."""
+        return bool(self.works) and self.works[0].is_canary
+
+
+class Ledger(Protocol):
+    """Who keeps what becomes of works. It is told before anything follows from it."""
+
+    drain: float
+    """Seconds that requests under way may take to their end when the run is stopped."""
+
+    def intended(self, works: Sequence[Work]) -> None:
+        """Take note that a request to evaluate them is about to leave."""
+
+    def accepted(self, work: Work) -> None:
+        """Take note of the evaluation that the server accepted."""
+
+    def void(self, works: Sequence[Work]) -> None:
+        """Take note that the last request led to no evaluation."""
+
+    def lost(self, works: Sequence[Work]) -> None:
+        """Take note that they are asked for again, although the last request may have led to one."""
+
+    def ended(self, outcome: Outcome, emit: Callable[[Any], None]) -> None:
+        """Keep an outcome, and hand it out once it is kept; also as those of equal cases."""
+
+    def dropped(self, outcome: Outcome, emit: Callable[[Any], None]) -> None:
+        """Hand out how a work ended that the end of the run cut off. It is not kept: a resumed run goes on with it."""
+
+    def kept(self) -> Awaitable[None] | None:
+        """Return what to await until all that was told is kept; None if it is."""
+
+
+class Forgetful:
+    """The ledger of a run that nobody wants to resume."""
+
+    drain = 0.0
+
+    def intended(self, works: Sequence[Work]) -> None:
+        """Forget it."""
+
+    def accepted(self, work: Work) -> None:
+        """Forget it."""
+
+    def void(self, works: Sequence[Work]) -> None:
+        """Forget it."""
+
+    def lost(self, works: Sequence[Work]) -> None:
+        """Forget it."""
+
+    def ended(self, outcome: Outcome, emit: Callable[[Any], None]) -> None:
+        """Hand it out."""
+        emit(outcome)
+
+    dropped = ended
+
+    def kept(self) -> None:
+        """Return None: nothing is kept."""
+
+
+@dataclass(slots=True)
+class Context:
+    """What the jobs of one run share.
+
+    Attributes:
+        latencies: How long evaluations take, held and polled: what plans go by.
+        accepted: How many evaluations the server can work on at once, as their polls tell.
+    """
+
+    backend: str
+    timeout: Timeout
+    policy: RetryPolicy
+    completions: Completions
+    gate: Gate
+    rng: random.Random
+    counts: Counts = field(default_factory=Counts)
+    ledger: Ledger = field(default_factory=Forgetful)
+    latencies: Latencies = field(default_factory=Latencies)
+    accepted: AcceptedLimit = field(default_factory=AcceptedLimit)
+
+
+def ask(
+    call: HttpCall,
+    read: Callable[[Reply], T],
+    context: Context,
+    works: Sequence[Work] = (),
+    give_up: Callable[[FiAsyncError], bool] | None = None,
+) -> Steps[T]:
+    """Return what `read` makes of the reply, after as many attempts as it takes and the policy allows.
+
+    Args:
+        call: What to send.
+        read: Makes an answer of a reply, or raises.
+        context: What the run's jobs share.
+        works: What the call is for.
+        give_up: Tells of an error that trying the same again leads nowhere.
+
+    Raises:
+        FiAsyncError: The last attempt's error; an AmbiguousError if the policy forbids another.
+    """
+    failures = throttles = crowds = 0
+    while True:
+        event = yield Send(call, _deadline(call, works))
+        _note(call, event, context, works)
+        try:
+            if event.error is not None:
+                raise event.error
+            assert event.reply is not None  # noqa: S101  # an Event after a Send has one of the two
+            return read(event.reply)
+        except FiAsyncError as error:
+            problem = error
+        decision = decide(
+            problem,
+            repeatable=call.repeatable,
+            failures=failures + (not event.crowded),
+            throttles=throttles + 1,
+            crowds=crowds + event.crowded,
+            policy=context.policy,
+            rng=context.rng,
+        )
+        note_ambiguous(decision, context, works)
+        if isinstance(decision, GiveUp) or (
+            not decision.throttled
+            and (too_late(event.now + decision.delay, works) or (give_up is not None and give_up(problem)))
+        ):
+            raise _final(problem, decision, failures + throttles + crowds + 1)
+        if not decision.ambiguous and not call.repeatable:
+            context.ledger.void(works)
+        if decision.throttled:
+            throttles += 1
+            context.counts.throttled += 1
+            _begin_anew(call, works)
+            yield Hold(event.now + decision.delay, server_until=_window_end(event, problem))
+            continue
+        failures, crowds = failures + (not event.crowded), crowds + event.crowded
+        context.counts.retries += 1
+        if decision.ambiguous:
+            note_duplicates(context, works)
+        yield Rest(event.now + decision.delay)
+
+
+def _deadline(call: HttpCall, works: Sequence[Work]) -> float | None:
+    """Return when a call is given up. A poll at the last moment still has time for its reply."""
+    deadline = works[0].deadline if works else None
+    return deadline + _LAST_REPLY if deadline is not None and call.repeatable else deadline
+
+
+def _window_end(event: Event, error: FiAsyncError) -> float | None:
+    """Return the end of the window on the server's clock. Retry-After counts whole seconds from the reply's Date."""
+    date = event.reply.date if event.reply is not None else None
+    after = error.retry_after if isinstance(error, RateLimitError) else None
+    return date + after if date is not None and after is not None else None
+
+
+def too_late(when: float, works: Sequence[Work]) -> bool:
+    """Tell whether the works' time is over by then."""
+    return bool(works) and works[0].deadline is not None and when >= works[0].deadline
+
+
+def _begin_anew(call: HttpCall, works: Sequence[Work]) -> None:
+    """Let a case's time begin with its next attempt: what a limit refused, the server never had."""
+    if not call.repeatable:
+        for work in works:
+            work.deadline = None
+
+
+def _note(call: HttpCall, event: Event, context: Context, works: Sequence[Work]) -> None:
+    context.counts.requests += 1
+    context.counts.polls += call.repeatable and bool(works)
+    for work in works:
+        work.attempts += not call.repeatable
+        work.note(event, context.timeout.longest_case)
+
+
+def note_ambiguous(decision: Decision, context: Context, works: Sequence[Work]) -> None:
+    """Count the works that may have been evaluated without our knowing."""
+    if decision.ambiguous:
+        context.counts.ambiguous += len(works) or 1
+        for work in works:
+            work.ambiguous += 1
+
+
+def note_duplicates(context: Context, works: Sequence[Work]) -> None:
+    """Count the works that are sent again although they may have been evaluated."""
+    context.ledger.lost(works)
+    context.counts.possible_duplicates += len(works) or 1
+    for work in works:
+        work.possible_duplicates += 1
+
+
+def _final(error: FiAsyncError, decision: Decision, attempts: int) -> FiAsyncError:
+    if isinstance(decision, GiveUp) and decision.forbidden:
+        error = forbidden(error)
+    return error.with_facts(attempts=attempts)
+
+
+def forbidden(cause: FiAsyncError) -> AmbiguousError:
+    """Return the error of an evaluation that may have run, and is not to be sent again."""
+    error = AmbiguousError(
+        f'sent, and its outcome is unknown ({cause.message}); on_ambiguous="fail" forbids sending it again',
+        status=cause.status,
+        request_id=cause.request_id,
+        server_message=cause.server_message,
+    )
+    error.__cause__ = cause
+    return error

@@ -1,0 +1,231 @@
+"""What a call of the client does with the engine: one batch, a gathered run, a stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+
+from fi_async._errors import FiAsyncError
+from fi_async._models import Case, EvalResult, Inputs, Outcome, Template, TemplateLike
+from fi_async._report import Counts, Report
+from fi_async._settings import RunFile, RunOptions
+from fi_async.engine.attempts import Job, Work
+from fi_async.engine.intake import Intake, batches, count_of, grouped, questions, unread
+from fi_async.engine.run import Run, fetch_once
+from fi_async.engine.session import Session
+from fi_async.engine.slots import Slots
+from fi_async.engine.submissions import Started, score, start
+from fi_async.progress.displays import Asked
+from fi_async.progress.watch import watched
+from fi_async.sources.tables import HasColumnNames, HasColumns
+from fi_async.wire import requests, responses
+from fi_async.wire.preflight import rows_of
+from fi_async.wire.templates import names_of
+
+if TYPE_CHECKING:
+    from fi_async.journal.ledger import JournalLedger
+
+Templates = TemplateLike | Sequence[TemplateLike]
+Cases = Iterable[Inputs | Case] | AsyncIterable[Inputs | Case] | HasColumns | HasColumnNames
+
+_READ_INTO_FILE: Final = 64  # cases that are put into a run's file at once
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is asked of every case of a call, and how.
+
+    Attributes:
+        templates: One or several.
+        options: What shapes the run.
+        own_bound: True if the call set a concurrency of its own; else it shares the client's.
+        eval_config: The template's parameters; by template name if there are several.
+        fields: The other fields of the request.
+        kept: The file that keeps the run, if one does.
+    """
+
+    templates: Templates
+    options: RunOptions
+    own_bound: bool = False
+    eval_config: Mapping[str, Any] | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    kept: RunFile | None = None
+
+    async def intake(self, session: Session) -> Intake:
+        """Return what turns cases into jobs; a name that is not a system template's is looked up once."""
+        found = await find_templates(session, names_of(self.templates), self.options)
+        asked = questions(found, self.options, self.eval_config, **self.fields)
+        return Intake(asked, session.context(self.options), self.options)
+
+    def run(self, session: Session, intake: Intake, **how: Any) -> Run:
+        """Return a run for this call."""
+        slots = Slots(self.options.concurrency) if self.own_bound else None
+        return Run(session, intake.context, self.options, slots=slots, **how)
+
+
+async def list_templates(session: Session, options: RunOptions) -> list[dict[str, Any]]:
+    """Return the server's list of templates: asked for once, also by many at the same moment."""
+    known = session.templates
+    async with session.listing():
+        if known.listed is None:
+            known.learn(await fetch_once(session, requests.get_evals(), options, responses.listed_templates))
+    return known.listed or []
+
+
+async def find_templates(session: Session, names: Sequence[str], options: RunOptions) -> list[Template]:
+    """Return the facts of some templates. Only a name that is not a system template's costs a request.
+
+    Raises:
+        NotFoundError: The server lists no such template; the message suggests names that resemble it.
+    """
+    if any(session.templates.get(name) is None for name in names):
+        await list_templates(session, options)
+    return [session.templates.find(name) for name in names]
+
+
+async def evaluate(
+    session: Session, ask: Ask, inputs: Inputs | Case | Sequence[Inputs | Case], *, is_async: bool
+) -> list[EvalResult]:
+    """Return the results of one batch, case by case, and for each case in the order of the templates.
+
+    Raises:
+        InvalidCaseError: A case cannot be sent; none was.
+        FiAsyncError: The first failure among them; its `report` has the outcomes of all.
+    """
+    cases = rows_of(inputs)
+    intake = await ask.intake(session)
+    works = intake.works(cases)
+    run = ask.run(session, intake)
+    began = anyio.current_time()
+    for group in grouped(works, held=not is_async):
+        run.add((start if is_async else score)(group, intake.context))
+    await run.drive()
+    place = {(work.index, work.parameters.template): place for place, work in enumerate(works)}
+    ended: list[Outcome | Started] = sorted(run.finished, key=lambda each: place[each.index, each.template])
+    for each in ended:
+        if each.error is not None:
+            outcomes = [other for other in ended if isinstance(other, Outcome)]
+            each.error.report = Report(outcomes, anyio.current_time() - began, intake.context.counts)
+            raise each.error
+    return [each.result for each in ended if each.result is not None]
+
+
+async def gather(session: Session, ask: Ask, cases: Cases, progress: Asked = False) -> Report:
+    """Return the outcomes of all cases. Raises only what no other case could escape; see `evaluate`."""
+    began = anyio.current_time()
+    intake = await ask.intake(session)
+    async with _ledger(ask, session, intake) as ledger:
+        reading = Reading(cases, intake, ledger)
+        total = reading.total()
+
+        def emit(ended: Outcome) -> None:
+            run.finished.append(ended)
+            run.release()
+            seen(ended)
+
+        run = ask.run(session, intake, emit=emit, expected=total)
+
+        def report() -> Report:
+            place = {question.template.name: place for place, question in enumerate(intake.questions)}
+            ended = sorted(run.finished, key=lambda each: (each.index, place[each.template]))
+            return Report(ended, anyio.current_time() - began, intake.context.counts)
+
+        try:
+            async with watched(progress, total, run.standing) as seen:
+                await run.drive(reading.feed, intake.begin)
+        except FiAsyncError as error:
+            error.report = report()
+            raise
+        run.finished.extend(reading.unread())
+        return report()
+
+
+async def stream(
+    session: Session, ask: Ask, cases: Cases, counts: Counts | None = None, progress: Asked = False
+) -> AsyncGenerator[Outcome]:
+    """Yield outcomes as they come. Cases are read no faster than outcomes are taken."""
+    intake = await ask.intake(session)
+    if counts is not None:
+        intake.context.counts = counts
+    ready: deque[Outcome] = deque()
+    arrived = asyncio.Event()
+
+    def emit(outcome: Outcome) -> None:
+        seen(outcome)
+        ready.append(outcome)
+        arrived.set()
+
+    async with _ledger(ask, session, intake) as ledger:
+        reading = Reading(cases, intake, ledger)
+        total = reading.total()
+        run = ask.run(session, intake, emit=emit, expected=total)
+        async with watched(progress, total, run.standing) as seen:
+            # A task of its own, not a task group: a generator may be closed by another task than it began in, and a
+            # task group must not. Whichever way the generator ends, the task has ended before it.
+            driving = asyncio.create_task(run.drive(reading.feed, intake.begin))
+            driving.add_done_callback(lambda _: arrived.set())
+            try:
+                while True:
+                    while ready:
+                        yield ready.popleft()
+                        run.release()
+                    if driving.done():
+                        break
+                    await arrived.wait()
+                    arrived.clear()
+                await driving
+            finally:
+                driving.cancel()
+                await asyncio.wait([driving])
+
+
+@dataclass(slots=True)
+class Reading:
+    """The cases of a call on their way in."""
+
+    cases: Cases
+    intake: Intake
+    ledger: JournalLedger | None
+    _read: int = 0
+    _is_all: bool = False
+
+    def total(self) -> int | None:
+        """Return how many outcomes there will be; None if that is known only when all cases are read."""
+        count = count_of(self.cases)
+        return None if count is None else count * len(self.intake.questions)
+
+    async def feed(self) -> AsyncGenerator[Sequence[Work | Job | Outcome | None]]:
+        """Yield what is to be done of the cases, as they are read: several at once where each costs a way to a file."""
+        async with aclosing(batches(self.cases, 1 if self.ledger is None else _READ_INTO_FILE)) as source:
+            async for batch in source:
+                admitted = [each for case in batch for each in self._admit(case)]
+                yield admitted if self.ledger is None else await self.ledger.admit(admitted)
+        self._is_all = True
+        if self.ledger is not None:
+            self.ledger.complete()
+
+    def _admit(self, case: Inputs | Case) -> list[Work | Outcome]:
+        self._read += 1
+        return self.intake.admit(self._read - 1, case)
+
+    def unread(self) -> list[Outcome]:
+        """Return the outcomes of cases that the timeout of the call kept from being read, where these are known."""
+        left = () if self._is_all else unread(self.cases, self._read)
+        return [each for index, case in enumerate(left, self._read) for each in self.intake.cancelled(index, case)]
+
+
+@asynccontextmanager
+async def _ledger(ask: Ask, session: Session, intake: Intake) -> AsyncIterator[JournalLedger | None]:
+    if ask.kept is None:
+        yield None
+        return
+    from fi_async.journal.opening import open_ledger  # noqa: PLC0415  # and SQLite, for those who keep a run
+
+    async with open_ledger(ask.kept, session, intake) as ledger:
+        yield ledger

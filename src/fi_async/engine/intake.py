@@ -1,0 +1,187 @@
+"""From cases to jobs: preflight, and what each case is asked with."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence, Sized
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+import anyio
+
+from fi_async._errors import ConfigurationError, InvalidCaseError
+from fi_async._models import Case, Inputs, Outcome, OutcomeStatus, Template
+from fi_async._settings import RunOptions
+from fi_async.engine.attempts import Context, Job, Work
+from fi_async.engine.outcomes import cut_off, outcome
+from fi_async.engine.submissions import accept, score
+from fi_async.pacing.planner import Kind
+from fi_async.sources.rows import Row, Source
+from fi_async.sources.tables import in_memory
+from fi_async.wire import preflight
+from fi_async.wire.requests import ROWS_OF_SEVERAL_LISTS, Parameters, max_rows
+
+_READ_AT_ONCE: Final = 64  # cases read from a source that never waits, before others get their turn
+_HELD_ROWS: Final = ROWS_OF_SEVERAL_LISTS  # rows of a sync request run one after the other while it is held
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A template, and all that each case is asked with under it."""
+
+    template: Template
+    parameters: Parameters
+
+
+def questions(
+    templates: Sequence[Template], options: RunOptions, eval_config: Mapping[str, Any] | None, **fields: Any
+) -> list[Question]:
+    """Return what is asked of each case.
+
+    `eval_config` holds the parameters of the one template, or, with several, those of each by its name.
+
+    Raises:
+        ConfigurationError: There are several templates, and `eval_config` is not by their names.
+    """
+    configs = {templates[0].name: eval_config}
+    if len(templates) > 1:
+        configs = dict(eval_config or {})
+        for name, config in configs.items():
+            if name not in {template.name for template in templates} or not isinstance(config, Mapping):
+                raise ConfigurationError(
+                    "with several templates eval_config must be a dict of their parameters by template name,"
+                    f" such as {{{templates[0].name!r}: {{...}}}}; it has {name!r}"
+                )
+    return [
+        Question(template, Parameters(template.name, options.model_name, configs.get(template.name) or None, **fields))
+        for template in templates
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Turns each case of a run into a job for each question, or an outcome that says why it cannot be sent."""
+
+    questions: Sequence[Question]
+    context: Context
+    options: RunOptions
+
+    def begin(self, works: Sequence[Work], kind: Kind) -> Job:
+        """Return the job that evaluates some rows of one template in one request, held or polled."""
+        return accept(works, self.context) if kind == "async" else score(works, self.context)
+
+    def works(self, items: Sequence[Inputs | Case]) -> list[Work]:
+        """Return the works of some cases.
+
+        Raises:
+            InvalidCaseError: One of them cannot be sent.
+        """
+        works = []
+        for index, item in enumerate(items):
+            for admitted in self.admit(index, item):
+                if isinstance(admitted, Outcome):
+                    raise admitted.error or InvalidCaseError("the case cannot be sent", index=index)
+                works.append(admitted)
+        return works
+
+    def cancelled(self, index: int, item: Inputs | Case) -> list[Outcome]:
+        """Return the outcomes of a case that was not begun."""
+        return [
+            cut_off(admitted, self.context, sent=False) if isinstance(admitted, Work) else admitted
+            for admitted in self.admit(index, item)
+        ]
+
+    def admit(self, index: int, item: Inputs | Case) -> list[Work | Outcome]:
+        """Return a case's work under each template, or the outcome that says why it cannot be sent."""
+        try:
+            case = preflight.case_of(item, index)
+            rows = self._prepare(case)
+        except InvalidCaseError as error:
+            case, rows = Case({}), [error] * len(self.questions)
+        place = case.place if isinstance(case, Row) else f"case {index}"
+        admitted: list[Work | Outcome] = []
+        for question, row in zip(self.questions, rows, strict=True):
+            work = Work(index, case, question.parameters)
+            if isinstance(row, InvalidCaseError):
+                located = InvalidCaseError(f"{place}: {row.message}", field=row.field, index=index)
+                admitted.append(outcome(work, self.context, OutcomeStatus.INVALID, error=located))
+            else:
+                work.row = row
+                admitted.append(work)
+        return admitted
+
+    def _prepare(self, case: Case) -> Sequence[preflight.Row | InvalidCaseError]:
+        if isinstance(case, Row) and case.problem is not None:
+            return [InvalidCaseError(case.problem)] * len(self.questions)
+        return preflight.prepare(
+            case,
+            [each.template for each in self.questions],
+            fill_missing=self.options.fill_missing,
+            extra_keys=self.options.extra_keys,
+        )
+
+
+def grouped(works: Sequence[Work], *, held: bool) -> list[list[Work]]:
+    """Return the works in groups that one request each may carry, in order within each template.
+
+    Args:
+        works: Of any number of templates.
+        held: True if the request is held until all its rows are scored.
+    """
+    groups: list[list[Work]] = []
+    open_groups: dict[str, list[Work]] = {}
+    for work in works:
+        most = max_rows(len(work.keys))
+        limit = min(most, _HELD_ROWS) if held else most
+        group = open_groups.get(work.parameters.template)
+        if group is None or len(group) >= limit or group[0].keys != work.keys:
+            group = open_groups[work.parameters.template] = []
+            groups.append(group)
+        group.append(work)
+    return groups
+
+
+def count_of(items: object) -> int | None:
+    """Return how many cases there are; None if that is known only when all are read."""
+    source = _source_of(items)
+    if source is not None:
+        return source.count()
+    return len(items) if isinstance(items, Sized) else None
+
+
+def unread(items: object, read: int) -> Iterable[Inputs | Case]:
+    """Return the cases after those that were read; none where they cannot be read again."""
+    source = _source_of(items)
+    if source is not None:
+        return islice(source.rows(), read, None) if source.count() is not None else ()
+    return islice(items, read, None) if isinstance(items, Sequence) else ()
+
+
+def _source_of(items: object) -> Source | None:
+    table = None if isinstance(items, Source) else in_memory(items)
+    return Source(table) if table is not None else items if isinstance(items, Source) else None
+
+
+async def batches(items: Any, size: int) -> AsyncGenerator[Sequence[Any]]:
+    """Iterate over either kind, and over the rows of a frame, so many at a time, letting others have their turn.
+
+    Those of a source that may wait come one by one: the first must not wait for the next.
+    """
+    if isinstance(items, AsyncIterable):
+        async for item in items:
+            yield (item,)
+        return
+    source = _source_of(items)
+    if source is None and not isinstance(items, Iterable):
+        raise ConfigurationError(f"cases must be an iterable of dicts or Cases, or a frame, not {type(items).__name__}")
+    # A file is not left open when the run ends early.
+    with nullcontext(items) if source is None else closing(source.rows()) as rows:
+        given = iter(rows)
+        read = 0
+        while batch := tuple(islice(given, size)):
+            yield batch
+            read += len(batch)
+            if read >= _READ_AT_ONCE:
+                read = 0
+                await anyio.lowlevel.checkpoint()

@@ -1,0 +1,114 @@
+"""How works end: as outcomes, with all that is known of them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fi_async._errors import (
+    APITimeoutError,
+    AuthenticationError,
+    EvaluationError,
+    FiAsyncError,
+    PermissionDeniedError,
+    StalledError,
+)
+from fi_async._models import EvalResult, Outcome, OutcomeStatus
+from fi_async.engine.attempts import Context, Work
+
+DENIED: Final = (AuthenticationError, PermissionDeniedError)
+"""Refusals of the key pair. No work ends in one: they end the whole run, as every other request would meet them too."""
+
+
+def outcome(
+    work: Work,
+    context: Context,
+    status: OutcomeStatus,
+    *,
+    result: EvalResult | None = None,
+    error: FiAsyncError | None = None,
+) -> Outcome:
+    """Return how a work ended, with all that is known of it on the outcome and on its error."""
+    if error is not None:
+        error.attempts = work.attempts or error.attempts
+        _without_frames(error.with_facts(eval_id=work.eval_id))
+    return Outcome(
+        index=work.index,
+        case=work.case,
+        template=work.parameters.template,
+        status=status,
+        result=result,
+        error=error,
+        attempts=work.attempts,
+        ambiguous=work.ambiguous,
+        possible_duplicates=work.possible_duplicates,
+        eval_id=work.eval_id,
+        backend=result.backend if result is not None else context.backend,
+        latency_s=None if work.began_at is None else work.seen_at - work.began_at,
+    )
+
+
+def _without_frames(error: BaseException | None) -> None:
+    """Drop the tracebacks of an error that is kept as data: their frames hold connections and inputs alive."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
+
+
+def scored(work: Work, context: Context, result: EvalResult) -> Outcome:
+    """Return how a work ended that the server has a result of; without an output it failed."""
+    tell_quota(work, context, ran=True)
+    if result.output is None:
+        error = EvaluationError("the server answered without an output", request_id=result.request_id)
+        return failed(work, context, error)
+    return outcome(work, context, OutcomeStatus.SCORED, result=completed(work, result))
+
+
+def failed(work: Work, context: Context, error: FiAsyncError) -> Outcome:
+    """Return how a work ended that led to this error, whatever the server made of it."""
+    tell_quota(work, context, ran=isinstance(error, EvaluationError))
+    return outcome(work, context, OutcomeStatus.FAILED, error=error)
+
+
+def stalled(work: Work, context: Context, status: str, trouble: FiAsyncError | None) -> Outcome:
+    """Return how a work ended whose evaluation still stands so after its time; `trouble` was in the way of knowing."""
+    tell_quota(work, context, ran=False)
+    waited = work.seen_at - (work.seen_at if work.accepted_at is None else work.accepted_at)
+    error = StalledError(f"accepted by the server, and still {status} after {waited:.3g} s")
+    error.__cause__ = trouble
+    return outcome(work, context, OutcomeStatus.STALLED, error=error)
+
+
+def cut_off(work: Work, context: Context, *, sent: bool) -> Outcome:
+    """Return how a work ends that the timeout of the call cut off; `sent` if a request for it was under way."""
+    status = OutcomeStatus.CANCELLED
+    error: FiAsyncError = APITimeoutError("not sent within the timeout of the call", sent=False)
+    if work.eval_id is not None:
+        status = OutcomeStatus.STALLED
+        error = StalledError("accepted by the server, and not done within the timeout of the call")
+    elif sent:
+        work.attempts += 1
+        work.ambiguous += 1
+        context.counts.ambiguous += 1
+        error = APITimeoutError("no reply within the timeout of the call; it may have been evaluated")
+    return outcome(work, context, status, error=error)
+
+
+def completed(work: Work, result: EvalResult) -> EvalResult:
+    """Return a result with what the server leaves out and we know."""
+    known: dict[str, Any] = {}
+    if result.model is None and work.parameters.model is not None:
+        known["model"] = work.parameters.model
+    if result.eval_id is None and work.eval_id is not None:
+        known["eval_id"] = work.eval_id
+    if work.row is not None and work.row.filled:
+        known["filled"] = dict(work.row.filled)
+    return result.model_copy(update=known) if known else result
+
+
+def tell_quota(work: Work, context: Context, *, ran: bool) -> None:
+    """Tell the quota what became of an evaluation that no limit stopped; one canary after another has to end."""
+    if ran:
+        context.gate.passed(canary=work.is_canary)
+    elif work.is_canary:
+        context.gate.lost(work.seen_at)
+    work.is_canary = False

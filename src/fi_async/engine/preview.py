@@ -1,0 +1,148 @@
+"""What a run would take: the same decisions as a run's, with nothing sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import anyio
+
+from fi_async._models import Case, Inputs, Outcome
+from fi_async._plan import RunPlan, TemplatePlan
+from fi_async._settings import RunOptions
+from fi_async.engine.attempts import Work
+from fi_async.engine.calls import Ask, Cases
+from fi_async.engine.intake import Intake, batches
+from fi_async.engine.session import Session
+from fi_async.engine.slots import Slots
+from fi_async.pacing.accepted import MOST, AcceptedLimit
+from fi_async.pacing.inspection import tolerance
+from fi_async.pacing.lateness import Cost
+from fi_async.pacing.planner import ASSUMED, LATE, Plan, Room, Situation, decide
+from fi_async.wire.requests import max_rows
+
+_SHOWN: Final = 5
+
+
+@dataclass(slots=True)
+class _Census:
+    """The cases of a run, counted."""
+
+    cases: int = 0
+    sendable: Counter[str] = field(default_factory=Counter)
+    keys: dict[str, int] = field(default_factory=dict)
+    duplicates: int = 0
+    invalid: int = 0
+    because: list[str] = field(default_factory=list)
+    _seen: set[int] = field(default_factory=set)
+
+    def add(self, case: Inputs | Case, intake: Intake) -> None:
+        admitted = intake.admit(self.cases, case)
+        self.cases += 1
+        works = [each for each in admitted if isinstance(each, Work)]
+        for work in works:
+            self.sendable[work.parameters.template] += 1
+            if work.row is not None:
+                self.keys[work.parameters.template] = len(work.row.inputs)
+        self._count_duplicate(works)
+        refused = [each for each in admitted if isinstance(each, Outcome)]
+        self.invalid += bool(refused)
+        if len(self.because) < _SHOWN:
+            self.because += dict.fromkeys(str(each.error) for each in refused)
+
+    def _count_duplicate(self, works: list[Work]) -> None:
+        """Compare what would be sent. Only its hash is kept: memory is 60 bytes a case."""
+        if not works:
+            return
+        sent = hash(tuple(tuple(sorted(work.row.inputs.items())) for work in works if work.row is not None))
+        self.duplicates += sent in self._seen
+        self._seen.add(sent)
+
+
+async def plan(session: Session, ask: Ask, cases: Cases, latency: float | None) -> RunPlan:
+    """Return what a run would take. Sends nothing, but for the list of templates if a name is not known."""
+    intake = await ask.intake(session)
+    if ask.options.limits:
+        session.gate.keep_to(ask.options.limits)
+    census = _Census()
+    async with aclosing(batches(cases, 1)) as source:
+        async for batch in source:
+            for case in batch:
+                census.add(case, intake)
+    slots = Slots(ask.options.concurrency) if ask.own_bound else session.slots()
+    base = _situation(session, ask.options, slots)
+    situations, plans = {}, []
+    for question in intake.questions:
+        name = question.template.name
+        known = session.latencies.get(name) if latency is None else latency
+        keys = census.keys.get(name, len(question.template.required_keys))
+        asked = replace(base, allowed=max_rows(keys), remaining=census.sendable[name], latency=known)
+        decided = decide(asked)
+        situations[name], reckoned = _reckoned(asked, decided, session.polls.cost(name))
+        plans.append(_of_template(name, reckoned, situations[name], is_given=latency is not None))
+    seconds, limit = _whole(plans, situations)
+    return RunPlan(census.cases, plans, seconds / 60, limit, census.duplicates, census.invalid, census.because[:_SHOWN])
+
+
+def _situation(session: Session, options: RunOptions, slots: Slots) -> Situation:
+    """Return what is the same for all templates."""
+    return Situation(
+        strategy=options.strategy,
+        wanted=options.rows,
+        limits=session.gate.headroom(anyio.current_time()),
+        held=slots.room,
+        polled=Room(MOST, MOST) if options.strategy == "async" else AcceptedLimit().room(slots.count),
+        may_resubmit=options.retry_policy().may_resubmit,
+        refused=session.gate.quota.learned is not None,
+    )
+
+
+def _reckoned(situation: Situation, plan: Plan, cost: Cost | None) -> tuple[Situation, Plan]:
+    """Return the plan that a run would make, with what polls have cost in the runs before."""
+    if plan.kind == "sync" or cost is None:
+        return situation, plan
+    # What was later than a schedule lets it be waited for a limit, whose time is reckoned by itself.
+    late = min(cost.late / cost.evaluations, tolerance(situation.latency or ASSUMED))
+    situation = replace(situation, polls=cost.polls / cost.evaluations, late=late)
+    return situation, replace(decide(replace(situation, strategy="async")), why=plan.why)
+
+
+def _of_template(name: str, plan: Plan, situation: Situation, *, is_given: bool) -> TemplatePlan:
+    latency = ASSUMED if situation.latency is None else situation.latency
+    is_polled = plan.kind == "async"
+    return TemplatePlan(
+        template=name,
+        evaluations=situation.remaining,
+        requests=plan.requests,
+        minutes=plan.seconds / 60,
+        strategy=plan.kind,
+        rows=plan.rows,
+        why=plan.why,
+        limit=plan.bound,
+        latency_s=latency,
+        latency_is="assumed" if situation.latency is None else "given" if is_given else "learned",
+        polls=situation.polls if is_polled else 0.0,
+        late_s=(LATE * latency if situation.late is None else situation.late) if is_polled else 0.0,
+        polls_are="assumed" if situation.late is None else "learned",
+    )
+
+
+def _whole(plans: list[TemplatePlan], situations: dict[str, Situation]) -> tuple[float, str]:
+    """Return the seconds of all templates together, and what sets them: they share slots and limits."""
+    free = [
+        decide(replace(situations[each.template], strategy=each.strategy, wanted=each.rows, limits=()))
+        for each in plans
+    ]
+    seconds, bound = sum(each.seconds for each in free), free[0].bound
+    longest = max(plans, key=lambda each: each.minutes)
+    if 60 * longest.minutes > seconds:
+        seconds, bound = 60 * longest.minutes, longest.limit
+    for limit in next(iter(situations.values())).limits:
+        requests, evaluations = sum(each.requests for each in plans), sum(each.evaluations for each in plans)
+        wait, _ = limit.last_of(requests if limit.of == "requests" else evaluations)
+        wait += max(each.latency_s * (each.rows if each.strategy == "sync" else 1) for each in plans)
+        if wait > seconds:
+            seconds, bound = wait, str(limit)
+    return seconds, bound

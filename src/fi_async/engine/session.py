@@ -1,0 +1,117 @@
+"""What all runs of one client share."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from typing import Protocol
+from weakref import WeakSet
+
+import anyio
+
+from fi_async._settings import Concurrency, Connection, RunOptions
+from fi_async.engine.attempts import Context
+from fi_async.engine.shared_budget import SharedBudget
+from fi_async.engine.slots import Slots
+from fi_async.pacing.gate import Gate
+from fi_async.pacing.latencies import Latencies
+from fi_async.pacing.lateness import Tally
+from fi_async.pacing.polling import Completions
+from fi_async.pacing.waiting import Standing, waiting_for
+from fi_async.wire.templates import Templates
+from fi_async.wire.transport import Transport
+
+
+class Waiter(Protocol):
+    """A run, as far as its session asks."""
+
+    def standing(self, now: float) -> Standing:
+        """Return how it stands."""
+
+
+class Session:
+    """What all runs of one client share: connections, the gate, what is known of the templates.
+
+    Args:
+        connection: Where requests go, and as whom.
+        transport: Moves the bytes.
+        concurrency: Requests under way at once, over all runs that set no bound of their own; or "auto".
+        rng: Draws the jitter; seeded by tests.
+        budget: What this client shares with others; None shares nothing.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        transport: Transport,
+        concurrency: Concurrency,
+        rng: random.Random | None = None,
+        budget: SharedBudget | None = None,
+    ) -> None:
+        self.connection = connection
+        self.transport = transport
+        self.concurrency = concurrency
+        self.templates = Templates()
+        self.budget = budget
+        self.gate = Gate(budget)
+        self.polls = Tally()
+        self.latencies: dict[str, float] = {}
+        self.runs: WeakSet[Waiter] = WeakSet()
+        self.rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
+        self.wall_clock: Callable[[], float] = time.time
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._slots: Slots
+        self._listing: anyio.Lock
+
+    def with_concurrency(self, concurrency: Concurrency) -> Session:
+        """Return a session that shares all but the bound on requests under way."""
+        other = Session(self.connection, self.transport, concurrency, self.rng, self.budget)
+        other.templates, other.gate, other.polls = self.templates, self.gate, self.polls
+        other.latencies, other.runs = self.latencies, self.runs
+        other.wall_clock = self.wall_clock
+        return other
+
+    async def aclose(self) -> None:
+        """Close the connections, and let go of the shared budget. Both are opened again if they are used again."""
+        if self.budget is not None:
+            self.budget.disconnect()
+        await self.transport.aclose()
+
+    def slots(self) -> Slots:
+        """Return the slots for requests that runs share."""
+        self._bind()
+        return self._slots
+
+    def waiting_for(self, now: float) -> str | None:
+        """Return what its runs wait for: the first that waits for anything."""
+        said = (waiting_for(run.standing(now)) for run in list(self.runs))
+        return next((words for words in said if words is not None), None)
+
+    def listing(self) -> anyio.Lock:
+        """Return what lets one task at a time ask for the list of templates."""
+        self._bind()
+        return self._listing
+
+    def _bind(self) -> None:
+        """Make what belongs to one event loop anew when another one runs, as after `asyncio.run`."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop = loop
+            self._slots = Slots(self.concurrency)
+            self._listing = anyio.Lock()
+        self.gate.go_by(loop)
+
+    def context(self, options: RunOptions) -> Context:
+        """Return what the jobs of a run with these options share. Call it in the event loop of the run."""
+        self._bind()
+        return Context(
+            backend=self.connection.backend,
+            timeout=options.timeout,
+            policy=options.retry_policy(),
+            completions=Completions(options.poll_interval, self.polls),
+            latencies=Latencies(self.latencies),
+            gate=self.gate,
+            rng=self.rng,
+        )

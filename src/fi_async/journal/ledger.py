@@ -1,0 +1,202 @@
+"""Between a run and its journal: what is to be done of the cases that come, and what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import anyio
+
+from fi_async._errors import AmbiguousError, InvalidCaseError
+from fi_async._models import Outcome, OutcomeStatus
+from fi_async.engine.attempts import Context, Job, Work, note_duplicates
+from fi_async.engine.intake import Intake
+from fi_async.engine.outcomes import outcome
+from fi_async.engine.submissions import poll
+from fi_async.journal import encoding
+from fi_async.journal.encoding import to_text
+from fi_async.journal.identity import Keys
+from fi_async.journal.reuse import Reused
+from fi_async.journal.schema import Kind
+from fi_async.journal.writer import Journal, Numbered, Row
+
+Item = Work | Job | Outcome | None
+
+
+class JournalLedger:
+    """The ledger of a run that is kept: what ended before is handed out again, and the rest goes on where it stood.
+
+    Args:
+        journal: Open.
+        intake: Knows what is asked of each case.
+        drain: See `Ledger`.
+        refuse_duplicates: True to end a case as invalid if it equals another of the run.
+        reused: Where results of other runs are looked up.
+    """
+
+    def __init__(
+        self, journal: Journal, intake: Intake, *, drain: float, refuse_duplicates: bool = False, reused: Reused
+    ) -> None:
+        self.drain = drain
+        self._journal = journal
+        self._context: Context = intake.context
+        self._keys = {each.template.name: Keys(each.parameters) for each in intake.questions}
+        self._refuse_duplicates = refuse_duplicates
+        self._reused = reused
+        self._seen = bytearray(journal.past.count + 1)
+        self._numbers: dict[tuple[int, str], int] = {}
+        self._also_seen: set[tuple[int, int]] = set()
+        self._following: dict[int, list[Work]] = {}
+
+    # What comes
+
+    async def admit(self, admitted: Sequence[Work | Outcome]) -> list[Item]:
+        """Return what is to be done of each: the work, a poll, an outcome; None if an equal case is under way."""
+        rows = [self._row(each) for each in admitted]
+        numbered = await self._journal.admit(rows)
+        self._seen.extend(bytes(self._journal.past.count + 1 - len(self._seen)))
+        items = [await self._item(each, row, case) for each, row, case in zip(admitted, rows, numbered, strict=True)]
+        await self._take_reused(items, rows)
+        return items
+
+    def _row(self, each: Work | Outcome) -> Row:
+        name = each.parameters.template if isinstance(each, Work) else each.template
+        if isinstance(each, Work) and each.row is not None:
+            inputs: Any = each.row.inputs
+        else:  # a case that cannot be sent: the same again only at the same place, for the same reason
+            inputs = {"index": each.index, "error": str(each.error) if isinstance(each, Outcome) else ""}
+        case_id = None if each.case.id is None else _storable(each.case.id)
+        return Row(self._keys[name].of(inputs), name, each.index, case_id, to_text(dict(each.case.inputs)))
+
+    async def _item(self, each: Work | Outcome, row: Row, case: Numbered) -> Item:
+        n, past = case.n, self._journal.past
+        name = row.template
+        if self._seen[n]:
+            return await self._equal(each, row, n)
+        self._seen[n] = 1
+        if past.positions[n] != each.index or past.is_removed(n):
+            self._journal.write(n, Kind.PLACED, to_text([each.index, row.id]))
+        if case.ended is not None:
+            return encoding.decode(case.ended, each.index, each.case, name)
+        self._numbers[each.index, name] = n
+        if isinstance(each, Outcome):
+            return each
+        each.number = n
+        return self._continued(each)
+
+    def _continued(self, work: Work) -> Item:
+        """Return what is to be done of a work, by how it stood when the run was last stopped."""
+        story = self._journal.past.story(work.number)
+        work.attempts, work.ambiguous = story.attempts, story.ambiguous
+        work.possible_duplicates = story.possible_duplicates
+        if story.eval_id is not None:
+            work.eval_id, work.is_resumed = story.eval_id, True
+            work.accepted_at = work.seen_at = anyio.current_time() - self._journal.seconds_since(story.accepted_at)
+            return poll(work, self._context)
+        if not story.is_open:
+            return work
+        self._context.counts.ambiguous += 1
+        if self._context.policy.may_resubmit:
+            note_duplicates(self._context, [work])
+            return work
+        error = AmbiguousError(
+            "sent before the run was stopped, and its outcome is unknown; it is not sent again unbidden:"
+            " fi-async retry --ambiguous sends it"
+        )
+        return outcome(work, self._context, OutcomeStatus.FAILED, error=error)
+
+    async def _equal(self, each: Work | Outcome, row: Row, n: int) -> Item:
+        """Return what is to be done of a case that equals one seen before."""
+        if isinstance(each, Outcome):
+            return each
+        past = self._journal.past
+        if self._refuse_duplicates:
+            error = InvalidCaseError(
+                f"case {each.index}: it equals case {past.positions[n]}: leave one out, or evaluate both once",
+                index=each.index,
+            )
+            return outcome(each, self._context, OutcomeStatus.INVALID, error=error)
+        self._also_seen.add((n, each.index))
+        if past.also.get((n, each.index), ...) != row.id:
+            self._journal.write(n, Kind.ALSO, to_text([each.index, row.id]))
+        if not past.has_ended(n):
+            self._following.setdefault(n, []).append(each)
+            return None
+        ended = await self._journal.outcome(n)
+        assert ended is not None  # noqa: S101  # it has ended, and all that was written is committed
+        return encoding.decode(ended, each.index, each.case, row.template, "duplicate")
+
+    async def _take_reused(self, items: list[Item], rows: Sequence[Row]) -> None:
+        fresh = {
+            rows[place].key: place for place, item in enumerate(items) if isinstance(item, Work) and not item.attempts
+        }
+        for key, text in (await self._reused.of(list(fresh))).items():
+            item = items[fresh[key]]
+            assert isinstance(item, Work)  # noqa: S101  # as `fresh` says
+            items[fresh[key]] = encoding.decode(text, item.index, item.case, item.parameters.template, "reused")
+
+    # What becomes of it
+
+    def intended(self, works: Sequence[Work]) -> None:
+        """Take note that a request to evaluate them is about to leave."""
+        self._write(works, Kind.INTENT)
+
+    def accepted(self, work: Work) -> None:
+        """Take note of the evaluation that the server accepted."""
+        self._write([work], Kind.ACCEPTED, work.eval_id)
+
+    def void(self, works: Sequence[Work]) -> None:
+        """Take note that the last request led to no evaluation."""
+        self._write(works, Kind.VOID)
+
+    def lost(self, works: Sequence[Work]) -> None:
+        """Take note that they are asked for again, although the last request may have led to one."""
+        self._write(works, Kind.LOST)
+
+    def _write(self, works: Sequence[Work], kind: Kind, body: str | None = None) -> None:
+        for work in works:
+            self._journal.write(work.number, kind, body)
+
+    def ended(self, outcome: Outcome, emit: Callable[[Any], None]) -> None:
+        """Keep an outcome, and hand it out once it is committed; also as those of equal cases."""
+        n = self._numbers.pop((outcome.index, outcome.template), 0)
+        if not n:
+            emit(outcome)  # kept before, or refused as a duplicate
+            return
+
+        def hand_out() -> None:
+            emit(outcome)
+            for each in self._followers(n, outcome):
+                emit(each)
+
+        self._journal.write(n, Kind.ENDED, encoding.encode(outcome), hand_out)
+
+    def dropped(self, outcome: Outcome, emit: Callable[[Any], None]) -> None:
+        """Hand out how a work ended that the end of the run cut off, without keeping it."""
+        n = self._numbers.pop((outcome.index, outcome.template), 0)
+        emit(outcome)
+        for each in self._followers(n, outcome):
+            emit(each)
+
+    def _followers(self, n: int, outcome: Outcome) -> Iterator[Outcome]:
+        for work in self._following.pop(n, ()):
+            yield replace(outcome, index=work.index, case=work.case, origin="duplicate")
+
+    def kept(self) -> Awaitable[None] | None:
+        """Return what to await until all that was told is committed; None if it is."""
+        return self._journal.flush() if self._journal.is_behind else None
+
+    def complete(self) -> None:
+        """Take note that all cases of this pass have come: those of earlier ones that did not are removed."""
+        past = self._journal.past
+        for n in range(1, past.count + 1):
+            if not self._seen[n] and not past.is_removed(n):
+                self._journal.write(n, Kind.REMOVED)
+                self._context.counts.removed += 1
+        for n, position in past.also.keys() - self._also_seen:
+            self._journal.write(n, Kind.GONE, to_text([position]))
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()

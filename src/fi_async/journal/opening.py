@@ -1,0 +1,57 @@
+"""Opens the file of a run, for the calls that keep one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from fi_async._settings import RunFile, RunOptions
+from fi_async._version import __version__
+from fi_async.engine.intake import Intake
+from fi_async.engine.session import Session
+from fi_async.journal.ledger import JournalLedger
+from fi_async.journal.records import RunInfo
+from fi_async.journal.reuse import Reused
+from fi_async.journal.writer import Journal
+
+
+@asynccontextmanager
+async def open_ledger(run: RunFile, session: Session, intake: Intake) -> AsyncIterator[JournalLedger]:
+    """Yield the ledger of a run that is kept in a file, with the intake's context told of it.
+
+    Raises:
+        JournalError: The file cannot be used.
+        ConfigurationError: It keeps a run of another server, or no run has the name that `reuse` asks for.
+    """
+    path = Path(run.path)
+    info = _info(path, run, session, intake)
+    async with Reused(run.reuse, path) as reused, Journal(path, info, session.wall_clock) as journal:
+        await journal.reopen(run.retry)
+        ledger = JournalLedger(
+            journal, intake, drain=run.drain, refuse_duplicates=run.duplicates == "refuse", reused=reused
+        )
+        intake.context.ledger = ledger
+        yield ledger
+
+
+def _info(path: Path, run: RunFile, session: Session, intake: Intake) -> RunInfo:
+    return RunInfo(
+        name=path.stem,
+        templates=tuple(each.template.name for each in intake.questions),
+        model_name=intake.options.model_name,
+        backend=session.connection.backend,
+        base_url=session.connection.base_url,
+        started_at=session.wall_clock(),
+        version=__version__,
+        settings=_settings(intake.options),
+        source=run.source,
+    )
+
+
+def _settings(options: RunOptions) -> Mapping[str, Any]:
+    settings = asdict(options)
+    settings["limits"] = [f"{each.count} {each.of} per {each.per}" for each in options.limits]
+    return settings

@@ -1,0 +1,185 @@
+"""How each case stands, read from the events of a run's file."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from fi_async.journal.schema import Kind
+
+_AT_ONCE: Final = 10_000  # rows fetched at a time
+_ENDED: Final = f"SELECT DISTINCT n FROM events WHERE kind = {Kind.ENDED}"
+# Of what happened to a case itself, only what came after its last outcome says how it stands.
+_SINCE: Final = f"""
+    SELECT n, kind, at, body FROM events
+    WHERE kind > {Kind.REOPENED} OR kind <> {Kind.ENDED} AND NOT EXISTS (
+        SELECT 1 FROM events AS later WHERE later.n = events.n AND later.kind = {Kind.ENDED} AND later.seq > events.seq
+    )
+    ORDER BY seq
+"""
+
+
+@dataclass(slots=True)
+class Story:
+    """What happened to one case that has not ended, or is asked for again.
+
+    Attributes:
+        attempts: Requests to evaluate it that may have left.
+        ambiguous: How many of them may have been evaluated without our knowing.
+        possible_duplicates: How many of these were followed by another.
+        eval_id: Of the evaluation that the server accepted.
+        accepted_at: When, in seconds since the epoch.
+        is_open: True if the last attempt is one whose answer nobody has.
+    """
+
+    attempts: int = 0
+    ambiguous: int = 0
+    possible_duplicates: int = 0
+    eval_id: str | None = None
+    accepted_at: float = 0.0
+    is_open: bool = False
+
+    def take(self, kind: Kind, at: float, body: str | None) -> None:
+        """Go on by one event."""
+        if kind is Kind.INTENT:
+            self.possible_duplicates += self.is_open
+            self.attempts += 1
+            self.ambiguous += 1  # until it is known better
+            self.is_open, self.eval_id = True, None
+        elif kind is Kind.LOST:
+            self.ambiguous += not self.is_open
+            self.is_open, self.eval_id = True, None
+        elif kind in (Kind.ACCEPTED, Kind.VOID):
+            self.ambiguous -= self.is_open
+            self.is_open = False
+            self.eval_id = body if kind is Kind.ACCEPTED else None
+            self.accepted_at = at
+
+
+@dataclass(slots=True)
+class Past:
+    """How the cases of a run stand. A byte a case, and a Story for those that have not ended.
+
+    Attributes:
+        positions: Where each case stands in the input, by its number.
+        also: Further positions of equal cases, and the ids of these: by number and position.
+    """
+
+    positions: array[int] = field(default_factory=lambda: array("q", [-1]))
+    also: dict[tuple[int, int], str | None] = field(default_factory=dict)
+    _ended: bytearray = field(default_factory=lambda: bytearray(1))
+    _removed: set[int] = field(default_factory=set)
+    _stories: dict[int, Story] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """How many different cases there are; their numbers begin at 1."""
+        return len(self.positions) - 1
+
+    @property
+    def held(self) -> int:
+        """How many cases the run has: those of the last pass, with equal ones each for itself."""
+        return self.count - len(self._removed) + len(self.also)
+
+    @property
+    def done(self) -> int:
+        """How many of these have ended."""
+        alone = self._ended.count(1) - sum(map(self.has_ended, self._removed))
+        return alone + sum(self.has_ended(n) for n, _ in self.also)
+
+    @property
+    def is_in_order(self) -> bool:
+        """True if the cases stand in the input as they are numbered, and no two of them are equal."""
+        places = self.positions
+        return not self.also and all(places[n] <= places[n + 1] for n in range(1, self.count))
+
+    def further_places(self) -> dict[int, list[tuple[int, str | None]]]:
+        """Return the further positions of equal cases, and the ids of these, by number."""
+        places: dict[int, list[tuple[int, str | None]]] = {}
+        for (n, position), case_id in self.also.items():
+            places.setdefault(n, []).append((position, case_id))
+        return places
+
+    def add(self, position: int) -> None:
+        """Take note of the next case."""
+        self.positions.append(position)
+        self._ended.append(0)
+
+    def has_ended(self, n: int) -> bool:
+        """Tell whether there is an outcome that counts."""
+        return bool(self._ended[n])
+
+    def is_removed(self, n: int) -> bool:
+        """Tell whether the case was not among those of the last pass."""
+        return n in self._removed
+
+    def story(self, n: int) -> Story:
+        """Return what happened to a case that has not ended."""
+        return self._stories.get(n) or Story()
+
+    def unfinished(self) -> Iterator[int]:
+        """Iterate over the numbers of the cases that have not ended, and were not removed."""
+        at = self._ended.find(0, 1)
+        while at != -1:
+            if at not in self._removed:
+                yield at
+            at = self._ended.find(0, at + 1)
+
+    def take(self, n: int, kind: Kind, at: float = 0.0, body: str | None = None) -> None:
+        """Go on by one event.
+
+        Raises:
+            ValueError: There is no such case, so that this is no run's history.
+        """
+        if not 0 < n < len(self.positions):
+            raise ValueError(f"an event of case {n} of {self.count}")
+        if kind is Kind.ENDED:
+            self._ended[n] = 1
+            self._stories.pop(n, None)
+        elif kind is Kind.REOPENED:
+            self._ended[n] = 0
+            if body is not None:
+                self._stories[n] = Story(attempts=1, eval_id=body, accepted_at=at)
+        elif kind is Kind.REMOVED:
+            self._removed.add(n)
+        elif kind in (Kind.PLACED, Kind.ALSO, Kind.GONE):
+            self._place(n, kind, *json.loads(body or "[-1]"))
+        else:
+            self._stories.setdefault(n, Story()).take(kind, at, body)
+
+    def _place(self, n: int, kind: Kind, position: int, case_id: str | None = None) -> None:
+        if kind is Kind.PLACED:
+            self._removed.discard(n)
+            self.positions[n] = position
+        elif kind is Kind.ALSO:
+            self.also[n, position] = case_id
+        else:
+            self.also.pop((n, position), None)
+
+
+def read(connection: sqlite3.Connection) -> Past:
+    """Return how the cases of a run's file stand.
+
+    Raises:
+        ValueError: The events are not those of a run.
+    """
+    past = Past()
+    for n, position in _rows(connection, "SELECT n, position FROM cases ORDER BY n"):
+        if n != past.count + 1:
+            raise ValueError(f"case {n} follows case {past.count}")
+        past.add(position)
+    for (n,) in _rows(connection, _ENDED):
+        past.take(n, Kind.ENDED)
+    for n, kind, at, body in _rows(connection, _SINCE):
+        past.take(n, Kind(kind), at, body)
+    return past
+
+
+def _rows(connection: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
+    cursor = connection.execute(query)
+    while rows := cursor.fetchmany(_AT_ONCE):
+        yield from rows

@@ -1,0 +1,94 @@
+"""What is whole in a damaged run's file: read row by row, past what cannot be read."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, Self
+
+from fi_async._models import Case
+from fi_async.journal import encoding, schema
+from fi_async.journal.records import Record
+from fi_async.journal.replay import Past
+from fi_async.journal.schema import Kind
+from fi_async.journal.view import elsewhere
+
+# By the tables alone: an index may be damaged where they are not.
+_CASES: Final = "SELECT n, position, key, template, id, inputs FROM cases WHERE n > ? ORDER BY n"
+_EVENTS: Final = "SELECT seq, n, kind, at, body FROM events WHERE seq > ? ORDER BY seq"
+_EVENT: Final = "SELECT at, body FROM events WHERE seq = ?"
+_IN_VAIN: Final = 10_000  # rows in succession that cannot be read: the rest is gone
+
+
+class Salvage:
+    """The outcomes of a damaged file that are whole. Use it in `with`, and iterate over `records` once.
+
+    Attributes:
+        cases: How many cases the file is known to have had.
+        said: What is wrong with it.
+
+    Raises:
+        JournalError: Nothing of it can be read, or it is no run's file of this version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.cases = 0
+        self.said = ""
+        self._connection = schema.open_damaged(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._connection.close()
+
+    def records(self) -> Iterator[Record]:
+        """Iterate over the outcomes that are whole, in the order of the cases in the file."""
+        past, outcomes = self._history()
+        self.cases = past.held
+        places = past.further_places()
+        for n, _, key, template, case_id, inputs in self._rows(_CASES):
+            if n not in outcomes or not past.has_ended(n) or past.is_removed(n):
+                continue
+            try:
+                at, body = self._connection.execute(_EVENT, (outcomes[n],)).fetchone()
+                case = Case(json.loads(inputs), case_id)
+                record = Record(key, encoding.decode(body, past.positions[n], case, template, "evaluated"), at)
+            except (sqlite3.DatabaseError, ValueError, TypeError) as error:
+                self._note(error)
+                continue
+            yield record
+            yield from elsewhere(record, places.get(n, ()))
+
+    def _history(self) -> tuple[Past, dict[int, int]]:
+        """Return how the cases stand, as far as it is known, and where the outcome of each is."""
+        past, outcomes = Past(), dict[int, int]()
+        for n, position, *_ in self._rows(_CASES):
+            while past.count < n:  # those in between cannot be read
+                past.add(position)
+        for seq, n, kind, at, body in self._rows(_EVENTS):
+            with suppress(ValueError):  # of a case that cannot be read, or no event
+                past.take(n, Kind(kind), at, body)
+                if kind == Kind.ENDED:
+                    outcomes[n] = seq
+        return past, outcomes
+
+    def _rows(self, query: str) -> Iterator[tuple[Any, ...]]:
+        """Iterate over the rows that can be read; the first column is what they are numbered by."""
+        number = in_vain = 0
+        while in_vain < _IN_VAIN:
+            try:
+                for row in self._connection.execute(query, (number,)):
+                    yield row
+                    number, in_vain = row[0], 0
+            except sqlite3.DatabaseError as error:
+                self._note(error)
+                number, in_vain = number + 1, in_vain + 1
+            else:
+                return
+
+    def _note(self, error: Exception) -> None:
+        self.said = self.said or str(error)

@@ -1,0 +1,73 @@
+"""The cases that a run's file holds, as a table: to go on with a run whose input is gone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+from fi_async.journal import replay, schema
+from fi_async.journal.replay import Past
+from fi_async.journal.schema import Kind
+from fi_async.sources.rows import Record
+
+_CASE: Final = f"""
+    SELECT id, inputs, (
+        SELECT CASE json_extract(body, '$.status') WHEN 'invalid' THEN json_extract(body, '$.error.message') END
+        FROM events WHERE n = cases.n AND kind = {Kind.ENDED} ORDER BY seq DESC LIMIT 1
+    )
+    FROM cases WHERE n = ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCases:
+    """The cases of a run, in the order of its input, each as it was read. The run may be written meanwhile."""
+
+    path: Path
+    has_header: bool = False
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.path.name
+
+    def columns(self) -> None:
+        """Return None: the cases need not be alike."""
+
+    def count(self) -> int:
+        """Return the number of cases."""
+        with closing(schema.open_reader(self.path)) as connection, schema.explained(self.path):
+            return len({position for position, _ in _places(replay.read(connection))})
+
+    def records(self) -> Iterator[Record]:
+        """Yield every case.
+
+        Raises:
+            JournalError: The file is damaged.
+        """
+        with closing(schema.open_reader(self.path)) as connection, schema.explained(self.path):
+            past = replay.read(connection)
+            for position, places in groupby(_places(past), key=lambda place: place[0]):
+                numbers = [n for _, n in places]
+                rows = [connection.execute(_CASE, (n,)).fetchone() for n in numbers]
+                case_id, inputs, _ = rows[0]
+                # One that could not be sent is the same again only with the place and the reason it had.
+                said = {message for _, _, message in rows if message is not None}
+                place, _, fault = next(iter(said), f"{self.name}, case {position}").partition(": ")
+                is_unread = inputs == "{}" and len(said) == 1
+                case_id = past.also.get((numbers[0], position), case_id)
+                values, problem = (None, fault) if is_unread else (json.loads(inputs), None)
+                yield Record(place, values, problem, id=case_id)
+
+
+def _places(past: Past) -> Iterable[tuple[int, int]]:
+    """Return where cases stand in the input, and their numbers: several at a place under several templates."""
+    own = ((past.positions[n], n) for n in range(1, past.count + 1) if not past.is_removed(n))
+    if past.is_in_order:
+        return own
+    return sorted([*own, *((position, n) for n, position in past.also)])

@@ -1,0 +1,146 @@
+"""What a run's file tells, also while another process writes it: how it stands, and the outcomes it holds."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Final, Self
+
+from fi_async._models import Case, OutcomeStatus
+from fi_async.journal import encoding, replay, schema
+from fi_async.journal.records import Record, RunInfo
+from fi_async.journal.replay import Past
+from fi_async.journal.schema import Kind
+
+_LAST: Final = f"SELECT max(seq) FROM events WHERE n = cases.n AND kind = {Kind.ENDED}"
+_RECORDS: Final = f"""
+    SELECT cases.n, cases.key, cases.template, cases.id, cases.inputs, events.at, events.body
+    FROM cases JOIN events ON events.seq = ({_LAST}) ORDER BY cases.n
+"""
+# The status is what `encode` writes first; to parse a million bodies for it takes seconds.
+_STATUSES: Final = f"""
+    SELECT substr(events.body, {len('{"status":"') + 1}, {max(map(len, OutcomeStatus))}), count(*)
+    FROM (SELECT max(seq) AS last FROM events WHERE kind = {Kind.ENDED} GROUP BY n) CROSS JOIN events ON seq = last
+    GROUP BY 1
+"""
+
+
+class RunView:
+    """A run as its file has it. Use it in `with`.
+
+    Attributes:
+        info: The run's facts; `ended_at` is None while there are cases without an outcome.
+        past: How the cases stand.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection = schema.open_reader(path)
+        try:
+            with schema.explained(path):
+                self._connection.execute("BEGIN")  # one state of the file, whatever is written meanwhile
+                self.past: Past = replay.read(self._connection)
+                self.info = self._facts()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._connection.close()
+
+    def __repr__(self) -> str:
+        return f"<RunView {self.path} cases={self.past.count} pending={self.pending}>"
+
+    @property
+    def pending(self) -> int:
+        """How many cases have not ended."""
+        return sum(1 for _ in self.past.unfinished())
+
+    @property
+    def ambiguous(self) -> int:
+        """How many of these may have been evaluated: sent, and no answer is known."""
+        return sum(self.past.story(n).is_open for n in self.past.unfinished())
+
+    @property
+    def accepted(self) -> int:
+        """How many of these the server has accepted: they are asked for, not submitted again."""
+        return sum(self.past.story(n).eval_id is not None for n in self.past.unfinished())
+
+    def statuses(self) -> Mapping[str, int]:
+        """Return how many cases ended in each status."""
+        with schema.explained(self.path):
+            found = self._connection.execute(_STATUSES).fetchall()
+        counted = Counter({text.partition('"')[0]: count for text, count in found})
+        # Equal cases count each for itself, and those removed or opened again do not.
+        if self.past.also or self.past.held != self.past.count or counted.total() != self.past.done:
+            counted = Counter(record.outcome.status.value for record in self.records())
+        return {status.value: counted[status.value] for status in OutcomeStatus if status.value in counted}
+
+    def ended_since(self, at: float) -> int:
+        """Return how many cases ended after that time."""
+        count = 0
+        with schema.explained(self.path):
+            for kind, when in self._connection.execute("SELECT kind, at FROM events ORDER BY seq DESC"):
+                if when <= at:
+                    break
+                count += kind == Kind.ENDED
+        return count
+
+    def records(self) -> Iterator[Record]:
+        """Iterate over the outcomes in the order of the cases in the input.
+
+        Raises:
+            JournalError: The file is damaged; what came before is whole.
+        """
+        if self.past.is_in_order:
+            yield from (record for _, record in self._of_cases())
+            return
+        also = self.past.further_places()
+        found = [record for n, each in self._of_cases() for record in (each, *elsewhere(each, also.get(n, ())))]
+        order = {name: place for place, name in enumerate(self.info.templates)}
+        last = len(order)
+        yield from sorted(found, key=lambda each: (each.outcome.index, order.get(each.outcome.template, last)))
+
+    def _of_cases(self) -> Iterator[tuple[int, Record]]:
+        with schema.explained(self.path):
+            for n, key, template, case_id, inputs, at, body in self._connection.execute(_RECORDS):
+                if self._counts(n):
+                    case = Case(json.loads(inputs), case_id)
+                    position = self.past.positions[n]
+                    yield n, Record(key, encoding.decode(body, position, case, template, "evaluated"), at)
+
+    def _counts(self, n: int) -> bool:
+        return self.past.has_ended(n) and not self.past.is_removed(n)
+
+    def _facts(self) -> RunInfo:
+        rows = self._connection.execute("SELECT at, info FROM passes ORDER BY pass").fetchall()
+        if not rows:
+            raise ValueError("it says nothing of its run")
+        known = {each.name for each in fields(RunInfo)}
+        facts = {name: value for name, value in json.loads(rows[-1][1]).items() if name in known}
+        last = self._connection.execute("SELECT max(at) FROM events").fetchone()[0]
+        facts |= {"started_at": rows[0][0], "templates": tuple(facts["templates"])}
+        facts["ended_at"] = last if self.past.count and not self.pending else None
+        return RunInfo(**facts)
+
+
+def open_view(path: str | Path) -> RunView:
+    """Return what a run's file tells.
+
+    Raises:
+        JournalError: There is no such file, or it is not a run's, or it is damaged.
+    """
+    return RunView(Path(path))
+
+
+def elsewhere(record: Record, also: Iterable[tuple[int, str | None]]) -> Iterator[Record]:
+    """Iterate over the records of equal cases, which stand at these positions and have these ids."""
+    for position, case_id in also:
+        case = replace(record.outcome.case, id=case_id)
+        yield replace(record, outcome=replace(record.outcome, index=position, case=case, origin="duplicate"))

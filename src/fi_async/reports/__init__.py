@@ -1,0 +1,1 @@
+"""What is made of outcomes: figures, pages, comparisons and gates. Sends nothing."""

@@ -1,0 +1,117 @@
+"""What a gate asks for, as people write it: `groundedness>=0.9`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from operator import ge, gt, le, lt
+from typing import Final
+
+from fi_async._errors import ConfigurationError, instead
+from fi_async.reports.samples import MetricName
+from fi_async.reports.statistics import Interval
+
+_SHAPE: Final = re.compile(r"(?P<subject>[^<>=]+?)\s*(?P<operator>>=|<=|>|<|==?)\s*(?P<number>.*)")
+_METRICS: Final[Mapping[str, MetricName]] = {".mean": "mean", ".pass_rate": "pass_rate"}
+_OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {">=": ge, ">": gt, "<=": le, "<": lt}
+_SAME: Final = 1e-9  # 0.1 + 0.2 is to be 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A bound for a metric of a template.
+
+    Attributes:
+        metric: None for the pass rate of templates that give verdicts, and the mean score of others.
+        operator: ">=", ">", "<=" or "<".
+    """
+
+    template: str
+    metric: MetricName | None
+    operator: str
+    bound: float
+
+    def __str__(self) -> str:
+        return f"{self.template}{'.' if self.metric else ''}{self.metric or ''}{self.operator}{self.bound:.15g}"
+
+    def holds(self, value: float) -> bool:
+        """Tell whether a value meets it; what differs by less than 1e-9 is equal."""
+        if math.isclose(value, self.bound, rel_tol=0.0, abs_tol=_SAME):
+            value = self.bound
+        return _OPERATORS[self.operator](value, self.bound)
+
+    def shown(self, value: float) -> str:
+        """Return a value in four digits, or in as many as tell on which side of the bound it is."""
+        texts = (f"{value:.{digits}g}" for digits in (4, 6, 8, 17))
+        return next(text for text in texts if self.holds(float(text)) == self.holds(value))
+
+    def decide(self, reach: Interval) -> bool | None:
+        """Return True if all values in reach meet it, False if none does, None if it depends."""
+        ends = self.holds(reach.low), self.holds(reach.high)
+        return ends[0] if ends[0] == ends[1] else None
+
+    @property
+    def lower_is_better(self) -> bool:
+        """True for an upper bound."""
+        return self.operator in ("<", "<=")
+
+
+def parse(text: str) -> Condition:
+    """Return the condition in a text: `TEMPLATE[.mean|.pass_rate] OP NUMBER`, OP being >=, >, <= or <.
+
+    Raises:
+        ConfigurationError: It is none; the message says what to write instead.
+    """
+    found = _SHAPE.fullmatch(text.strip())
+    if found is None:
+        raise ConfigurationError(
+            f"--min {text}: write it as TEMPLATE>=NUMBER, in quotes, such as --min 'groundedness>=0.9'"
+        )
+    subject, operator = found["subject"], found["operator"]
+    if operator not in _OPERATORS:
+        raise ConfigurationError(f"--min {text}: {operator} is no bound; there are >=, >, <= and <")
+    suffix = next((suffix for suffix in _METRICS if subject.endswith(suffix)), "")
+    condition = Condition(subject.removesuffix(suffix), _METRICS.get(suffix), operator, _number(text, found["number"]))
+    if condition.metric == "pass_rate":
+        check_share(condition)
+    return condition
+
+
+def check_share(condition: Condition) -> None:
+    """Return if the bound is one for what passes of all: for a template of verdicts.
+
+    Raises:
+        ConfigurationError: It is beyond 0 and 1, and no run could ever meet it, or miss it.
+    """
+    bound = condition.bound
+    if not 0 <= bound <= 1:
+        hint = f": write {bound / 100:g}" if 1 < bound <= 100 else ""
+        label = "mean of verdicts" if condition.metric == "mean" else "pass rate"
+        raise ConfigurationError(f"--min {condition}: a {label} is from 0 to 1{hint}")
+
+
+def _number(text: str, number: str) -> float:
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ConfigurationError(f"--min {text}: {number!r} is no number{_of_percent(number)}")
+    return value
+
+
+def _of_percent(number: str) -> str:
+    share = number.removesuffix("%")
+    return f": write {float(share) / 100:g}" if share != number and share.replace(".", "", 1).isdigit() else ""
+
+
+def check_template(flag: str, name: str, templates: Collection[str]) -> None:
+    """Return if a template that a flag names is among those of a run.
+
+    Raises:
+        ConfigurationError: It is not; the message names one like it, or all.
+    """
+    if name not in templates:
+        raise ConfigurationError(f"{flag}: the run has no template {name!r}{instead(name, templates)}")

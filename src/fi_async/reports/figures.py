@@ -1,0 +1,240 @@
+"""A run in numbers: what its templates scored, what has no score and why, and how fast it went."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from fi_async._models import Outcome, OutcomeStatus
+from fi_async.journal.records import Record
+from fi_async.reports.pace import Pace, Timeline
+from fi_async.reports.rows import clipped
+from fi_async.reports.samples import Sample
+from fi_async.reports.statistics import Interval
+
+Kind = Literal["rate", "mean", "labels", "none"]
+"""What a template's results are summed up in: a pass rate, a mean score, counts of labels, or nothing."""
+
+Cause = tuple[str, str]
+"""The type and the message of why a case has no score, alike for all cases of the same trouble."""
+
+_BINS: Final = 20
+_CONFIDENCE: Final = 0.95
+_PLACE: Final = re.compile(r"^(?:(?:[^:\n]*, )?(?:case|line|row) \d+: |[^:\n]*\[\d+\]: )")
+
+MOST_CAUSES: Final = 200
+"""Causes that are told apart; more would be one per case."""
+
+OTHER: Final = ("other", "further causes")
+"""What the further causes are counted as."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """How many cases scored in a range, or chose a label."""
+
+    label: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateFigures:
+    """What one template's cases come to.
+
+    Attributes:
+        all: Evaluations asked for, those without an outcome included.
+        scored: Those with a result.
+        kind: What `value` is.
+        value: The pass rate or the mean score over the scored cases; None where there is none.
+        interval: Of `value`, at 95 % confidence: what it may be on other cases of the same sort.
+        bounds: Of `value`, had every case been scored: as the lowest and as the highest score. None where no
+            score is lowest or highest.
+        bars: How the results are distributed.
+    """
+
+    name: str
+    all: int
+    scored: int
+    kind: Kind
+    value: float | None
+    interval: Interval | None
+    bounds: Interval | None
+    bars: Sequence[Bar]
+
+
+@dataclass(slots=True)
+class CauseFigures:
+    """Cases that have no score for the same reason.
+
+    Attributes:
+        number: What the rows of the cases name it by, from 0.
+        first: The position of the first of them, from 0.
+    """
+
+    number: int
+    type: str
+    message: str
+    first: int
+    count: int = 0
+    statuses: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A run in numbers.
+
+    Attributes:
+        cases: Sets of inputs that have an outcome.
+        evaluations: Asked for; one for each case and template.
+        statuses: How many ended in each status.
+        pending: How many have no outcome.
+        estimate: True if lexical estimates of the local backend are among the results.
+        origins: How many outcomes come from where.
+        causes: The most frequent first.
+        latency_s: Seconds from the first request to the outcome: the median, and the 95th and 99th percentile.
+        timeline: How fast it went; None where it is not known when cases ended.
+    """
+
+    cases: int
+    evaluations: int
+    statuses: Mapping[str, int]
+    pending: int
+    possible_duplicates: int
+    estimate: bool
+    origins: Mapping[str, int]
+    templates: Sequence[TemplateFigures]
+    causes: Sequence[CauseFigures]
+    latency_s: Mapping[str, float]
+    timeline: Timeline | None
+
+
+def cause_of(outcome: Outcome) -> Cause:
+    """Return the cause of an outcome without a score."""
+    if outcome.error is None:
+        return outcome.status.value, ""
+    message = outcome.error.message
+    if outcome.status is OutcomeStatus.INVALID:
+        # Where the case stands would make every message a cause of its own.
+        message = _PLACE.sub("", message)
+    return type(outcome.error).__name__, clipped(message)
+
+
+class Tally:
+    """Counts records as they pass by; `figures` tells what they come to. Order does not matter but for `first`."""
+
+    def __init__(self) -> None:
+        self._templates: dict[str, _Template] = {}
+        self._statuses: Counter[str] = Counter()
+        self._origins: Counter[str] = Counter()
+        self._indices: set[int] = set()
+        self._causes: dict[Cause, CauseFigures] = {}
+        self._pace = Pace()
+        self._duplicates = 0
+        self._estimate = False
+
+    def add(self, record: Record) -> int | None:
+        """Count a record; return the number of its cause, or None if it is scored."""
+        outcome = record.outcome
+        self._statuses[outcome.status.value] += 1
+        self._origins[outcome.origin] += 1
+        self._indices.add(outcome.index)
+        self._duplicates += outcome.possible_duplicates
+        self._pace.add(record)
+        self._template(outcome.template).add(outcome)
+        if outcome.result is not None:
+            self._estimate = self._estimate or outcome.result.estimate
+            return None
+        return self._count_cause(outcome)
+
+    def _template(self, name: str) -> _Template:
+        if name not in self._templates:
+            self._templates[name] = _Template(name)
+        return self._templates[name]
+
+    def _count_cause(self, outcome: Outcome) -> int:
+        cause = cause_of(outcome)
+        if cause not in self._causes and len(self._causes) >= MOST_CAUSES:
+            cause = OTHER
+        if cause not in self._causes:
+            self._causes[cause] = CauseFigures(len(self._causes), *cause, first=outcome.index)
+        found = self._causes[cause]
+        found.count += 1
+        found.statuses[outcome.status.value] = found.statuses.get(outcome.status.value, 0) + 1
+        return found.number
+
+    def figures(self, names: Sequence[str], pending: int) -> Figures:
+        """Return what the records come to.
+
+        Args:
+            names: The run's templates, in the order to show them.
+            pending: How many evaluations have no outcome.
+        """
+        ended = self._statuses.total()
+        names = list(dict.fromkeys([*names, *self._templates]))
+        # Each case is evaluated under each template: what is pending is what each lacks.
+        planned = -(-(ended + pending) // len(names)) if names and pending else 0
+        return Figures(
+            cases=len(self._indices),
+            evaluations=ended + pending,
+            statuses={status.value: self._statuses[status.value] for status in OutcomeStatus},
+            pending=pending,
+            possible_duplicates=self._duplicates,
+            estimate=self._estimate,
+            origins=dict(self._origins),
+            templates=[self._template(name).figures(planned) for name in names],
+            causes=sorted(self._causes.values(), key=lambda cause: -cause.count),
+            latency_s=self._pace.latency_s(),
+            timeline=self._pace.timeline(),
+        )
+
+
+class _Template:
+    def __init__(self, name: str) -> None:
+        self.sample = Sample(name)
+        self.labels: Counter[str] = Counter()
+
+    def add(self, outcome: Outcome) -> None:
+        self.sample.add(outcome)
+        if outcome.result is not None:
+            self.labels.update(outcome.result.choices or ())
+
+    def figures(self, planned: int) -> TemplateFigures:
+        self.sample.expect(planned)
+        name, metric = self.sample.metric()
+        kind: Kind = "rate" if name == "pass_rate" else "mean" if metric.n else "labels" if self.labels else "none"
+        return TemplateFigures(
+            name=self.sample.template,
+            all=self.sample.total,
+            scored=self.sample.scored,
+            kind=kind,
+            value=metric.value,
+            interval=metric.interval(_CONFIDENCE),
+            bounds=metric.bounds() if metric.n and metric.bounded else None,
+            bars=_bars(metric.counts, self.labels, kind),
+        )
+
+
+def _bars(scores: Counter[float], labels: Counter[str], kind: Kind) -> list[Bar]:
+    if kind == "rate":
+        return [Bar("Passed", scores[1.0]), Bar("Failed", scores[0.0])]
+    if labels:
+        return [Bar(clipped(label), count) for label, count in labels.most_common(_BINS)]
+    return _histogram(scores) if scores else []
+
+
+def _histogram(scores: Mapping[float, int]) -> list[Bar]:
+    """Return the scores in 20 ranges of one width, from 0 to 1 if all lie there, else from the least on."""
+    low, high = min(scores), max(scores)
+    if low >= 0 and high <= 1:
+        low, high = 0.0, 1.0
+    if low == high:
+        return [Bar(f"{low:g}", sum(scores.values()))]
+    counts = [0] * _BINS
+    for score, count in scores.items():
+        # A score on an edge counts upward, also where its float falls short of the edge.
+        counts[min(int((score - low) / (high - low) * _BINS + 1e-9), _BINS - 1)] += count
+    edges = [low + (high - low) * number / _BINS for number in range(_BINS + 1)]
+    return [Bar(f"{edges[n]:.3g} to {edges[n + 1]:.3g}", count) for n, count in enumerate(counts)]

@@ -1,0 +1,223 @@
+"""Whether a run is good enough: bounds for its metrics, its coverage, and what got worse since a baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from fi_async._models import OutcomeStatus
+from fi_async.reports.compare import Comparison, compare_marks
+from fi_async.reports.conditions import Condition, check_template
+from fi_async.reports.marks import Mark, PairedBy
+from fi_async.reports.samples import Metric, Sample
+from fi_async.reports.statistics import Interval
+
+_TRIED: Final = (OutcomeStatus.FAILED, OutcomeStatus.STALLED)
+
+
+class Verdict(StrEnum):
+    """What a gate says."""
+
+    PASSED = "passed"
+    BELOW = "below"
+    INCONCLUSIVE = "inconclusive"
+    INFRASTRUCTURE = "infrastructure"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was asked for.
+
+    Attributes:
+        name: As the user wrote it, such as `groundedness>=0.9`.
+        verdict: Passed, below or inconclusive.
+        said: What was found.
+        cases: Names of cases to look at.
+    """
+
+    name: str
+    verdict: Verdict
+    said: str
+    cases: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """All that was asked for, and the verdict.
+
+    Attributes:
+        checks: One for each condition, for the coverage, and for regressions.
+        unserved: Why nothing could be scored at all; empty where something was.
+        estimates: Templates with lexical estimates of the local backend among their results.
+    """
+
+    checks: Sequence[Check]
+    unserved: str = ""
+    estimates: Sequence[str] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """Below if any check is; else infrastructure if nothing was scored; else inconclusive if any check is."""
+        found = {check.verdict for check in self.checks}
+        if Verdict.BELOW in found:
+            return Verdict.BELOW
+        if self.unserved:
+            return Verdict.INFRASTRUCTURE
+        return Verdict.INCONCLUSIVE if Verdict.INCONCLUSIVE in found else Verdict.PASSED
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it in plain values, ready for JSON."""
+        return {
+            "verdict": self.verdict.value,
+            "checks": [{**asdict(check), "verdict": check.verdict.value} for check in self.checks],
+            "unserved": self.unserved,
+            "estimates": list(self.estimates),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a gate asks for.
+
+    Attributes:
+        conditions: Bounds for metrics.
+        coverage: The share of cases that must have a score, per template; with it reached, the others are let go.
+            None: what has no score may have had any, and the verdict must hold all the same.
+        confidence: Of intervals that must lie on the right side of their bound; None to judge by the value alone.
+        max_regressions: How many cases may be worse than in the baseline.
+        tolerance: Scores that are lower by no more than this are not worse.
+        by: What pairs cases with those of the baseline: see `pair`.
+    """
+
+    conditions: Sequence[Condition] = ()
+    coverage: float | None = None
+    confidence: float | None = None
+    max_regressions: int = 0
+    tolerance: float = 0.0
+    by: PairedBy | None = None
+    lower_is_better: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        lower = frozenset(each.template for each in self.conditions if each.lower_is_better)
+        object.__setattr__(self, "lower_is_better", lower)
+
+
+def gate(
+    asked: Asked,
+    samples: Mapping[str, Sample],
+    *,
+    marks: Sequence[Mark] = (),
+    baseline: Sequence[Mark] | None = None,
+    trouble: str = "",
+) -> Gate:
+    """Return the verdict over a run.
+
+    Args:
+        asked: What is asked for.
+        samples: The run's cases by template, counted.
+        marks: The run's marks; needed with a baseline only.
+        baseline: The marks of the run that it must not be worse than.
+        trouble: What kept cases from being scored, to be named where none was.
+
+    Raises:
+        ConfigurationError: A condition names a template that the run does not have.
+    """
+    for condition in asked.conditions:
+        check_template(f"--min {condition}", condition.template, samples)
+    checks = [judge(each, samples[each.template], asked) for each in asked.conditions]
+    if asked.coverage is not None:
+        checks += [check_coverage(asked.coverage, sample) for sample in samples.values()]
+    if baseline is not None:
+        found = compare_marks(
+            baseline, marks, by=asked.by, tolerance=asked.tolerance, lower_is_better=asked.lower_is_better
+        )
+        checks.append(_regressions(asked, samples, found))
+    return concluded(checks, samples, trouble)
+
+
+def concluded(checks: Sequence[Check], samples: Mapping[str, Sample], trouble: str = "") -> Gate:
+    """Return the verdict of checks that were made of these samples; `trouble` is as of `gate`."""
+    return Gate(checks, _unserved(samples, trouble), [name for name, sample in samples.items() if sample.estimate])
+
+
+def check_coverage(least: float, sample: Sample) -> Check:
+    """Return whether enough cases of a sample have a score; inconclusive if not."""
+    said = f"{sample.scored:,} of {sample.total:,} cases have a score ({sample.coverage:.1%})"
+    if sample.pending:
+        said += f", {sample.pending:,} have not ended"
+    enough = Verdict.PASSED if sample.coverage >= least else Verdict.INCONCLUSIVE
+    return Check(f"{sample.template} coverage>={least:.15g}", enough, said)
+
+
+def judge(condition: Condition, sample: Sample, asked: Asked, *, ended: bool = True) -> Check:
+    """Return whether a sample meets a condition.
+
+    Args:
+        condition: The bound.
+        sample: Of its template.
+        asked: With the coverage and the confidence.
+        ended: False while more cases are to come: then none is let go.
+    """
+    name, metric = sample.metric(condition.metric)
+    let_go = ended and asked.coverage is not None and sample.coverage >= asked.coverage
+    reach = _settled(metric, asked.confidence) if let_go else metric.reach(asked.confidence)
+    decided = None if reach is None else condition.decide(reach)
+    verdict = Verdict.INCONCLUSIVE if decided is None else Verdict.PASSED if decided else Verdict.BELOW
+    label = "pass rate" if name == "pass_rate" else "mean score"
+    if metric.value is None:
+        return Check(str(condition), verdict, f"no case has a {label}")
+    missing = 0 if let_go else metric.missing
+    spread = _spread(condition, reach, missing, asked.confidence)
+    return Check(str(condition), verdict, f"{label} {condition.shown(metric.value)} of {metric.n:,} cases{spread}")
+
+
+def _settled(metric: Metric, confidence: float | None) -> Interval | None:
+    if metric.value is None:
+        return None
+    return Interval(metric.value, metric.value) if confidence is None else metric.interval(confidence)
+
+
+def _spread(condition: Condition, reach: Interval | None, missing: int, confidence: float | None) -> str:
+    absent = f" ({missing:,} missing)" if missing else ""
+    if reach is None:
+        return f"; {'those missing may have any' if missing else 'too few different values for an interval'}{absent}"
+    if reach.low == reach.high:
+        return ""
+    sure = "" if confidence is None else f" at {confidence:.4g} confidence"
+    return f"; {condition.shown(reach.low)} to {condition.shown(reach.high)}{sure}{absent}"
+
+
+def _regressions(asked: Asked, samples: Mapping[str, Sample], found: Comparison) -> Check:
+    lost = [pair.after for each in found.templates for pair in each.lost]
+    pairs = sum(each.pairs for each in found.templates)
+    # A case that had a score and has none may be worse, unless the coverage lets it go.
+    unknown = [
+        pair.after
+        for each in found.templates
+        for pair in each.unscored
+        if pair.before.score is not None
+        if asked.coverage is None or samples[each.template].coverage < asked.coverage
+    ]
+    most = asked.max_regressions
+    if len(lost) > most:
+        verdict = Verdict.BELOW
+    else:
+        verdict = Verdict.PASSED if pairs and len(lost) + len(unknown) <= most else Verdict.INCONCLUSIVE
+    said = f"{len(lost):,} of {pairs:,} cases got worse, paired by {found.paired_by}"
+    if unknown:
+        said += f"; {len(unknown):,} had a score and have none"
+    if gone := sum(each.only_before for each in found.templates):
+        said += f"; {gone:,} of the baseline are not in this run"
+    return Check(
+        f"regressions<={most}", verdict, said, [f"{each.name} ({each.template})" for each in (*lost, *unknown)]
+    )
+
+
+def _unserved(samples: Mapping[str, Sample], trouble: str) -> str:
+    """Return why nothing was scored, where servers or networks are to blame."""
+    tried = sum(sample.statuses[status] for sample in samples.values() for status in _TRIED)
+    if not tried or any(sample.scored for sample in samples.values()):
+        return ""
+    return f"none of {tried:,} evaluations has a score{': ' if trouble else ''}{trouble}"

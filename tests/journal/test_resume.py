@@ -1,0 +1,318 @@
+"""A run that is kept goes on where it stood: nothing is sent for what ended, nothing submitted that was accepted."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from embedded import NEEDLE, backend, texts
+from fi_async import AmbiguousError, Case, JournalError, OutcomeStatus, RunFile, StalledError, Timeout
+from fi_async.journal.view import open_view
+from scripted import Scripted, accepted, completed, error, failed, pending, uuid
+
+pytestmark = pytest.mark.anyio
+
+
+def told(report):
+    return [(outcome.index, outcome.status.value, outcome.passed, outcome.origin) for outcome in report.outcomes]
+
+
+async def test_the_same_call_again_asks_nothing(evaluator, path):
+    app = backend(latency=0.5)
+    async with evaluator(app) as ev:
+        first = await ev.gather(texts(40), "contains", eval_config=NEEDLE, run=path)
+        asked = app.statistics()["requests"]
+        second = await ev.gather(texts(40), "contains", eval_config=NEEDLE, run=path)
+    assert app.statistics()["requests"] == asked == 40
+    assert told(first) == [(n, "scored", n % 3 == 0, "evaluated") for n in range(40)]
+    assert told(second) == [(n, "scored", n % 3 == 0, "replayed") for n in range(40)]
+    assert [each.result for each in second.outcomes] == [each.result for each in first.outcomes]
+    assert (second.summary()["requests"], second.summary()["replayed"], second.wall_s) == (0, 40, 0.0)
+
+
+async def test_only_what_has_not_ended_is_sent(evaluator, path):
+    app = backend(latency=1.0)
+    async with evaluator(app, concurrency=10) as ev:
+        cut = await ev.gather(
+            texts(40), "contains", eval_config=NEEDLE, run=RunFile(path, drain=0.001), timeout=Timeout(call=2.5)
+        )
+        assert cut.summary()["scored"] == 20
+        assert cut.summary()["cancelled"] == 20
+        await anyio.sleep(5)
+        report = await ev.gather(texts(40), "contains", eval_config=NEEDLE, run=path)
+    assert report.coverage == 1.0
+    assert [outcome.passed for outcome in report.outcomes] == [n % 3 == 0 for n in range(40)]
+    assert report.summary()["replayed"] == 20
+    # The ten requests that the end of the call cut off may have been evaluated: told, and so they were.
+    assert report.summary()["ambiguous"] == report.summary()["possible_duplicates"] == 10
+    assert app.statistics()["duplicates"] == 10
+
+
+async def test_requests_under_way_come_to_their_end_when_a_run_is_stopped(evaluator, path, stories):
+    app = backend(latency=1.0)
+    async with evaluator(app, concurrency=10) as ev:
+        with anyio.move_on_after(2.5):
+            await ev.gather(texts(40), "contains", eval_config=NEEDLE, run=path)
+        assert anyio.current_time() == 3.0  # half a second for the ten under way, and no more were begun
+        assert stories().count("scored") == 30
+        report = await ev.gather(texts(40), "contains", eval_config=NEEDLE, run=path)
+    assert report.coverage == 1.0
+    assert app.statistics()["duplicates"] == report.summary()["possible_duplicates"] == 0
+    assert app.statistics()["evaluations_made"] == 40
+
+
+async def test_a_bug_ends_a_run_that_is_kept_at_once(evaluator, path):
+    async with evaluator(Scripted(ZeroDivisionError("a bug"))) as ev:
+        with pytest.raises(ZeroDivisionError, match=r"^a bug$"):
+            await ev.gather(texts(40), "contains", eval_config=NEEDLE, run=path)
+    assert anyio.current_time() == 0.0  # nothing is under way that could come to its end
+
+
+async def test_what_the_server_accepted_is_asked_for_and_not_submitted_again(evaluator, path, stories):
+    app = backend(latency=30.0)
+    async with evaluator(app, strategy="async") as ev:
+        with anyio.move_on_after(5):
+            await ev.gather(texts(60), "contains", eval_config=NEEDLE, run=path)
+        assert set(stories()) == {"accepted"}
+        posts = app.statistics()["posts"]
+        report = await ev.gather(texts(60), "contains", eval_config=NEEDLE, run=path)
+    assert report.coverage == 1.0
+    assert [outcome.passed for outcome in report.outcomes] == [n % 3 == 0 for n in range(60)]
+    assert app.statistics()["posts"] == posts
+    assert app.statistics()["duplicates"] == report.summary()["ambiguous"] == 0
+    assert {outcome.attempts for outcome in report.outcomes} == {1}
+
+
+async def test_what_may_have_been_evaluated_is_not_sent_again_unbidden(evaluator, path, stories):
+    app = backend(latency=10.0)
+    kept = RunFile(path, drain=0.001)
+    async with evaluator(app, on_ambiguous="fail", concurrency=4) as ev:
+        with anyio.move_on_after(5):
+            await ev.gather(texts(8), "contains", eval_config=NEEDLE, run=kept)
+        assert sorted(stories()) == ["fresh"] * 4 + ["open"] * 4
+        report = await ev.gather(texts(8), "contains", eval_config=NEEDLE, run=kept)
+        assert [type(outcome.error) for outcome in report.outcomes] == [AmbiguousError] * 4 + [type(None)] * 4
+        assert (report.outcomes[0].attempts, report.outcomes[0].ambiguous) == (1, 1)
+        assert app.statistics()["evaluations_made"] == 8
+        again = await ev.gather(texts(8), "contains", eval_config=NEEDLE, run=kept)
+        assert told(again) == [(n, r.status.value, r.passed, "replayed") for n, r in enumerate(report.outcomes)]
+        bidden = RunFile(path, retry=["ambiguous"])
+        retried = await ev.gather(texts(8), "contains", eval_config=NEEDLE, run=bidden)
+    assert retried.coverage == 1.0
+    assert [outcome.origin for outcome in retried.outcomes] == ["evaluated"] * 4 + ["replayed"] * 4
+
+
+async def test_failed_and_stalled_cases_are_tried_again_when_asked(evaluator, path):
+    app = Scripted(accepted(1), failed("the judge is down", 1), accepted(2), pending(), pending(), completed(number=2))
+    cases, kept = texts(1), RunFile(path, retry=["failed"])
+    async with evaluator(app, strategy="async", poll_interval=10.0, timeout=15.0) as ev:
+        first = await ev.gather(cases, "contains", run=path)
+        assert first.outcomes[0].error.server_message == "the judge is down"
+        second = await ev.gather(cases, "contains", run=kept)
+        assert isinstance(second.outcomes[0].error, StalledError)
+        third = await ev.gather(cases, "contains", run=kept)  # "stalled" is not what is retried here
+        assert (third.outcomes[0].origin, third.summary()["requests"]) == ("replayed", 0)
+        last = await ev.gather(cases, "contains", run=RunFile(path, retry=["stalled"]))
+    assert told(last) == [(0, "scored", True, "evaluated")]
+    assert [method for method, *_ in app.requests] == ["POST", "GET", "POST", "GET", "GET", "GET"]
+    assert last.outcomes[0].eval_id == uuid(2)
+
+
+async def test_what_is_tried_again_counts_as_pending(evaluator, path):
+    app = Scripted(accepted(1), failed("the judge is down", 1), accepted(2), pending())
+    async with evaluator(app, strategy="async", poll_interval=10.0) as ev:
+        await ev.gather(texts(1), "contains", run=path)
+        with open_view(path) as view:
+            assert (view.statuses(), view.past.done) == ({"failed": 1}, 1)
+        with anyio.move_on_after(5):
+            await ev.gather(texts(1), "contains", run=RunFile(path, retry=["failed"]))
+        with open_view(path) as view:
+            assert (view.statuses(), view.past.done, view.pending, view.accepted) == ({}, 0, 1, 1)
+
+
+async def test_equal_work_is_evaluated_once(evaluator, path):
+    app = backend(latency=1.0)
+    cases = [Case({"text": f"case {n % 5} needle"}, id=f"c{n}") for n in range(30)]
+    async with evaluator(app) as ev:
+        report = await ev.gather(cases, "contains", eval_config=NEEDLE, run=path)
+        again = await ev.gather(cases, "contains", eval_config=NEEDLE, run=path)
+    assert app.statistics()["evaluations_made"] == 5
+    assert [outcome.origin for outcome in report.outcomes] == ["evaluated"] * 5 + ["duplicate"] * 25
+    assert [outcome.case.id for outcome in again.outcomes] == [f"c{n}" for n in range(30)]
+    assert report.coverage == again.coverage == 1.0
+    with open_view(path) as view:
+        assert [(r.outcome.index, r.outcome.case.id) for r in view.records()] == [(n, f"c{n}") for n in range(30)]
+        assert view.statuses() == {"scored": 30}
+
+
+async def test_equal_work_is_refused_when_asked(evaluator, path):
+    app = backend()
+    cases = [{"text": "a"}, {"text": "b"}, {"text": "a"}]
+    async with evaluator(app) as ev:
+        kept = RunFile(path, duplicates="refuse")
+        report = await ev.gather(cases, "contains", eval_config=NEEDLE, run=kept)
+    assert [outcome.status.value for outcome in report.outcomes] == ["scored", "scored", "invalid"]
+    assert str(report.outcomes[2].error) == "case 2: it equals case 0: leave one out, or evaluate both once"
+
+
+async def test_changed_cases_are_sent_and_removed_ones_are_told(evaluator, path):
+    app = backend()
+    async with evaluator(app) as ev:
+        await ev.gather(texts(10), "contains", eval_config=NEEDLE, run=path)
+        changed = [{"text": "quite another needle"}, *texts(8)]
+        report = await ev.gather(changed, "contains", eval_config=NEEDLE, run=path)
+        assert [outcome.origin for outcome in report.outcomes] == ["evaluated"] + ["replayed"] * 8
+        assert report.counts.removed == report.summary()["removed"] == 2
+        assert report.outcomes[0].passed
+        with open_view(path) as view:
+            assert [record.outcome.index for record in view.records()] == list(range(9))
+        back = await ev.gather(texts(10), "contains", eval_config=NEEDLE, run=path)
+    assert [outcome.origin for outcome in back.outcomes] == ["replayed"] * 10
+    assert back.counts.removed == 1
+    assert app.statistics()["evaluations_made"] == 11
+
+
+async def test_another_model_is_other_work(evaluator, path):
+    app = backend()
+    async with evaluator(app) as ev:
+        await ev.gather(texts(3), "contains", eval_config=NEEDLE, run=path, model_name="turing_small")
+        report = await ev.gather(texts(3), "contains", eval_config=NEEDLE, run=path, model_name="turing_large")
+    assert [outcome.origin for outcome in report.outcomes] == ["evaluated"] * 3
+    assert report.counts.removed == 3
+
+
+async def test_results_of_other_runs_are_taken_for_equal_work(evaluator, path):
+    app = backend()
+    async with evaluator(app) as ev:
+        await ev.gather(texts(5), "contains", eval_config=NEEDLE, run=path)
+        path.with_name("begun.db").touch()  # as another process leaves it for a moment
+        other = RunFile(path.with_name("other.db"), reuse=str(path.with_name("*.db")))
+        report = await ev.gather(texts(8), "contains", eval_config=NEEDLE, run=other)
+        again = await ev.gather(texts(8), "contains", eval_config=NEEDLE, run=other)
+    assert [outcome.origin for outcome in report.outcomes] == ["reused"] * 5 + ["evaluated"] * 3
+    assert report.summary()["reused"] == 5
+    assert [outcome.passed for outcome in report.outcomes] == [n % 3 == 0 for n in range(8)]
+    assert {outcome.origin for outcome in again.outcomes} == {"replayed"}
+    assert app.statistics()["evaluations_made"] == 8
+
+
+async def test_invalid_cases_are_kept_too(evaluator, path):
+    app = backend()
+    cases = [{"text": ""}, {"text": "needle"}, {"txt": "needle"}, "no dict"]
+    async with evaluator(app) as ev:
+        first = await ev.gather(cases, "contains", eval_config=NEEDLE, run=path)
+        second = await ev.gather(cases, "contains", eval_config=NEEDLE, run=path)
+    assert [str(each.error) for each in second.outcomes] == [str(each.error) for each in first.outcomes]
+    with open_view(path) as view:
+        assert view.statuses() == {"scored": 1, "invalid": 3}
+
+
+async def test_an_evaluation_that_the_server_has_lost_is_started_anew(evaluator, path):
+    lost = error(400, "Evaluation not found.")
+    app = Scripted(accepted(1), pending(), lost, accepted(2), completed(number=2))
+    async with evaluator(app, strategy="async", poll_interval=10.0) as ev:
+        with anyio.move_on_after(12):
+            await ev.gather(texts(1), "contains", run=path)
+        report = await ev.gather(texts(1), "contains", run=path)
+    assert told(report) == [(0, "scored", True, "evaluated")]
+    assert report.summary()["possible_duplicates"] == 1
+    assert report.outcomes[0].attempts == 2
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [("fail", ("stalled", 1, 0)), ("resubmit", ("scored", 2, 1)), ("wait", ("scored", 1, 0))],
+)
+async def test_a_stalled_case_fails_is_started_anew_or_waited_for(evaluator, path, policy, expected):
+    app = Scripted(accepted(1), pending(), pending(), accepted(2) if policy == "resubmit" else pending(), completed())
+    async with evaluator(app, strategy="async", poll_interval=10.0, timeout=15.0, on_stalled=policy) as ev:
+        (outcome,) = (await ev.gather(texts(1), "contains", run=path)).outcomes
+    assert (outcome.status.value, outcome.attempts, outcome.possible_duplicates) == expected
+
+
+async def test_a_stream_hands_out_what_is_in_the_file(evaluator, path, stories):
+    app = backend(latency=1.0)
+    async with evaluator(app, concurrency=4) as ev:
+        async for outcome in ev.stream(texts(12), "contains", eval_config=NEEDLE, run=path):
+            assert stories()[outcome.index] == "scored"
+        replayed = [o.origin async for o in ev.stream(texts(12), "contains", eval_config=NEEDLE, run=path)]
+    assert replayed == ["replayed"] * 12
+
+
+async def test_progress_of_a_kept_run_is_told(evaluator, path):
+    told_of = []
+    async with evaluator(backend(latency=1.0), concurrency=4) as ev:
+        await ev.gather(texts(12), "contains", eval_config=NEEDLE, run=path, progress=told_of.append)
+    assert (told_of[-1].done, told_of[-1].total, told_of[-1].elapsed_s) == (12, 12, 3.0)
+
+
+async def test_leaving_a_stream_keeps_what_was_under_way(evaluator, path):
+    app = backend(latency=1.0)
+    async with evaluator(app, concurrency=4) as ev:
+        outcomes = ev.stream(texts(40), "contains", eval_config=NEEDLE, run=path)
+        async for _ in outcomes:
+            break
+        await outcomes.aclose()
+        report = await ev.gather(texts(40), "contains", eval_config=NEEDLE, run=path)
+    assert report.coverage == 1.0
+    assert app.statistics()["duplicates"] == 0
+
+
+async def test_several_templates_share_a_file(evaluator, path):
+    app = backend()
+    cases = [{"text": "[1] needle"}, {"text": "[1]"}]
+    async with evaluator(app) as ev:
+        config = {"contains": NEEDLE}
+        await ev.gather(cases, ["is_json", "contains"], eval_config=config, run=path)
+        report = await ev.gather(cases, ["is_json", "contains"], eval_config=config, run=path)
+        assert [outcome.origin for outcome in report.outcomes] == ["replayed"] * 4
+        one = await ev.gather(cases, "is_json", run=path)
+    assert [(o.template, o.passed, o.origin) for o in one.outcomes] == [
+        ("is_json", False, "replayed"),
+        ("is_json", True, "replayed"),
+    ]
+    assert one.counts.removed == 2
+
+
+async def test_a_run_of_another_server_is_refused(evaluator, path):
+    async with evaluator(backend()) as ev:
+        await ev.gather(texts(1), "contains", eval_config=NEEDLE, run=path)
+        ev._session.connection = ev._session.connection.__class__("https://elsewhere.test", None)
+        with pytest.raises(ValueError, match=r"this run was made on local, .* unknown on https://elsewhere\.test"):
+            await ev.gather(texts(1), "contains", eval_config=NEEDLE, run=path)
+
+
+async def test_the_source_s_own_error_is_raised_and_what_was_done_is_kept(evaluator, path, stories):
+    def cases():
+        yield from texts(3)
+        raise OSError("the file ends here")
+
+    async with evaluator(backend(latency=1.0)) as ev:
+        with pytest.raises(OSError, match="the file ends here"):
+            await ev.gather(cases(), "contains", eval_config=NEEDLE, run=path)
+        report = await ev.gather(texts(3), "contains", eval_config=NEEDLE, run=path)
+    assert report.coverage == 1.0
+
+
+async def test_a_second_writer_is_refused(evaluator, path):
+    async with evaluator(backend(latency=5.0)) as ev, anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: ev.gather(texts(3), "contains", eval_config=NEEDLE, run=path))
+        await anyio.sleep(1)
+        with pytest.raises(JournalError) as caught:
+            await ev.gather(texts(3), "contains", eval_config=NEEDLE, run=path)
+    assert str(caught.value) == (
+        f"{path}: another process is writing this run: wait for it to end, or use another file"
+    )
+
+
+async def test_the_statuses_are_told_while_the_run_goes_on(evaluator, path):
+    async with evaluator(backend(latency=10.0), strategy="async") as ev, anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: ev.gather(texts(40), "contains", eval_config=NEEDLE, run=path))
+        await anyio.sleep(5)
+        with open_view(path) as view:
+            assert (view.pending, view.accepted, view.ambiguous, view.statuses()) == (40, 40, 0, {})
+            assert view.info.ended_at is None
+        await anyio.sleep(20)
+        with open_view(path) as view:
+            assert (view.pending, view.statuses()) == (0, {OutcomeStatus.SCORED: 40})
+            assert view.info.ended_at is not None
