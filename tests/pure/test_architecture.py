@@ -19,6 +19,7 @@ PACKAGE = "fi_async"
 FLOORS = [
     ["_catalogue", "_version", "_errors", "_threads"],
     ["_models"],
+    ["_events"],
     ["_extras", "_html"],
     ["_shapes"],
     ["journal.records"],
