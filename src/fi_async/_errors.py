@@ -106,9 +106,12 @@ class APIConnectionError(APIError):
 
     Attributes:
         sent: False if the request certainly never left; True if the server may have acted on it.
+        unreachable: True if it never left because nobody is there: the connection was refused, or the address does
+            not resolve.
     """
 
     sent: bool = True
+    unreachable: bool = False
 
 
 class APITimeoutError(APIConnectionError, TimeoutError):
