@@ -17,7 +17,8 @@ PACKAGE = "fi_async"
 # The floors, from the ground up. Modules of one line may not import each other; a module may import those of
 # the lines above it. A name that ends in a dot stands for a whole package, whose insides are checked for cycles.
 FLOORS = [
-    ["_catalogue", "_version", "_errors", "_threads"],
+    ["_public"],
+    ["_catalogue", "_version", "_errors", "_results", "_threads"],
     ["_models"],
     ["_events"],
     ["_extras", "_html"],
@@ -47,7 +48,6 @@ FLOORS = [
         "engine.run",
         "engine.session",
         "engine.shared_budget",
-        "engine.slots",
         "engine.submissions",
     ],
     ["journal.", "background."],
@@ -77,9 +77,10 @@ LOCAL = "local"
 LOCAL_MAY_IMPORT = {"_catalogue", "_version"}
 MAY_IMPORT_LOCAL = {"evaluator", "cli", "testing"}
 ONLY_IMPORTER = {
-    "httpx": {"wire.transport"},
-    "httpx_aiohttp": {"wire.transport"},
-    "aiohttp": {"wire.transport"},
+    "aiohttp": {"wire.over_aiohttp"},
+    "httpcore": {"wire.connections", "wire.over_aiohttp"},
+    "httpx": {"wire.over_httpx", "wire.transport"},
+    "pydantic": {"_results", "wire.responses"},
     "backoff": {"pacing.backoff"},
     "sqlalchemy": {"background.sql"},
 }
