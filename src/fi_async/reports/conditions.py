@@ -10,8 +10,8 @@ from operator import ge, gt, le, lt
 from typing import Final
 
 from fi_async._errors import ConfigurationError, instead
-from fi_async.reports.samples import MetricName
 from fi_async.reports.statistics import Interval
+from fi_async.reports.template_scores import MetricName
 
 _SHAPE: Final = re.compile(r"(?P<subject>[^<>=]+?)\s*(?P<operator>>=|<=|>|<|==?)\s*(?P<number>.*)")
 _METRICS: Final[Mapping[str, MetricName]] = {".mean": "mean", ".pass_rate": "pass_rate"}
@@ -58,7 +58,7 @@ class Condition:
         return self.operator in ("<", "<=")
 
 
-def parse(text: str) -> Condition:
+def parse_condition(text: str) -> Condition:
     """Return the condition in a text: `TEMPLATE[.mean|.pass_rate] OP NUMBER`, OP being >=, >, <= or <.
 
     Raises:
@@ -75,11 +75,11 @@ def parse(text: str) -> Condition:
     suffix = next((suffix for suffix in _METRICS if subject.endswith(suffix)), "")
     condition = Condition(subject.removesuffix(suffix), _METRICS.get(suffix), operator, _number(text, found["number"]))
     if condition.metric == "pass_rate":
-        check_share(condition)
+        require_share(condition)
     return condition
 
 
-def check_share(condition: Condition) -> None:
+def require_share(condition: Condition) -> None:
     """Return if the bound is one for what passes of all: for a template of verdicts.
 
     Raises:
@@ -107,7 +107,7 @@ def _of_percent(number: str) -> str:
     return f": write {float(share) / 100:g}" if share != number and share.replace(".", "", 1).isdigit() else ""
 
 
-def check_template(flag: str, name: str, templates: Collection[str]) -> None:
+def require_template(flag: str, name: str, templates: Collection[str]) -> None:
     """Return if a template that a flag names is among those of a run.
 
     Raises:

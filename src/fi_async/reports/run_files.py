@@ -69,7 +69,7 @@ class LoadedRun:
         return self.ended
 
 
-def load(path: Path) -> ReadableRun:
+def load_run(path: Path) -> ReadableRun:
     """Return the run in a file: `.jsonl` or `.ndjson` as `fi-async run --out` writes it, else a run's journal.
 
     Lines say less than a journal: not which parameters the templates had, and of errors only the text.
