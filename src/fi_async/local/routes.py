@@ -14,7 +14,7 @@ from fi_async.local.pipeline import Pipelines
 
 API = "/sdk/api/v1/"
 
-Handler = Callable[[Request, Visit], Answer | Reply]
+Responder = Callable[[Request, Visit], Answer | Reply]
 
 _NOT_FOUND = "Evaluation not found."
 _TEMPLATE_NOT_FOUND = "Evaluation template not found."
@@ -25,7 +25,7 @@ class Route:
     """What answers at a path, by method."""
 
     title: str
-    by_method: Mapping[str, Handler]
+    by_method: Mapping[str, Responder]
 
     def answer(self, request: Request, visit: Visit) -> Answer:
         """Answer a request; HEAD as GET, OPTIONS with a description of the route."""
