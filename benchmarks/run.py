@@ -46,7 +46,7 @@ def main() -> int:
         return 0
     began = time.monotonic()
     official = None if options.without_official else environment.official_python(options.official_python)
-    lab = Lab(options.quick, official)
+    lab = Lab(options.quick, official, options.import_against)
     lines = _all_measured(lab, options.only or list(ROWS))
     table = aligned(lines)
     about = environment.described(official)
@@ -85,6 +85,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="PATH", help="write everything measured here too")
     parser.add_argument("--join", nargs="+", type=Path, metavar="PATH", help="write results.md of what --json kept")
     parser.add_argument("--official-python", metavar="PATH", help=f"a Python with {environment.OFFICIAL}")
+    parser.add_argument(
+        "--import-against", metavar="PATH", help="the src directory of another checkout, to hold the import against"
+    )
     parser.add_argument("--without-official", action="store_true", help="leave the official SDK out")
     return parser.parse_args()
 
