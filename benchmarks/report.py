@@ -26,7 +26,7 @@ const done = arguments[arguments.length - 1], begun = performance.now();
 const form = document.querySelector(".filters");
 form.search.value = "%s";
 update(form);
-document.querySelector("[data-column=latency] button").click();
+document.querySelector("[data-column=latency_ms] button").click();
 requestAnimationFrame(() => setTimeout(() => done([performance.now() - begun, view.rows.length])));
 """
 WAIT = """

@@ -1,6 +1,6 @@
 """Measures fi_async against its bounds and the official SDK, on this machine, and writes results.md beside it.
 
-    python benchmarks/run.py                    about 19 minutes; medians of 3 runs
+    python benchmarks/run.py                    about 22 minutes; medians of 3 runs
     python benchmarks/run.py --quick            about 3 minutes; 1 run, and less of some
     python benchmarks/run.py --only cpu         some rows; nothing is written but what --json names
     python benchmarks/run.py --join A.json B.json    results.md of what several such runs measured
@@ -86,10 +86,17 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--join", nargs="+", type=Path, metavar="PATH", help="write results.md of what --json kept")
     parser.add_argument("--official-python", metavar="PATH", help=f"a Python with {environment.OFFICIAL}")
     parser.add_argument(
-        "--import-against", metavar="PATH", help="the src directory of another checkout, to hold the import against"
+        "--import-against",
+        type=_absolute,
+        metavar="PATH",
+        help="the src directory of another checkout, to hold the import against",
     )
     parser.add_argument("--without-official", action="store_true", help="leave the official SDK out")
     return parser.parse_args()
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).resolve())
 
 
 def _all_measured(lab: Lab, names: Sequence[str]) -> list[Line]:
