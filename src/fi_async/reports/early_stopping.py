@@ -97,7 +97,7 @@ class EarlyStopping:
     in random order; each check gets its share of the rate, which so bounds the probability that any verdict is wrong.
 
     Args:
-        required: What is asked for.
+        required: What the run must reach.
         templates: All names of the run.
         cases: How many there are; each has an outcome under each template.
         error_rate: Between 0 and 1.

@@ -66,22 +66,22 @@ class PageLayout:
 
 
 class PageRows(Protocol):
-    """The rows of a page's table. Their texts fill so many bytes at most."""
+    """The rows of a page's table."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return how many rows there are."""
 
     def columns(self) -> PackedLines:
-        """Return their numbers."""
+        """Return the numbers of the rows."""
 
     def ids(self, most: int, /) -> PackedLines:
-        """Return the ids of their cases."""
+        """Return the ids of the cases, as far as they fit into so many bytes."""
 
     def reasons(self, most: int, /) -> PackedLines:
-        """Return why they ended as they did."""
+        """Return why the rows ended as they did, as far as it fits into so many bytes."""
 
     def inputs(self, most: int, /) -> PackedLines:
-        """Return the inputs of their cases."""
+        """Return the inputs of the cases, as far as they fit into so many bytes."""
 
 
 def render_page(layout: PageLayout, name: str, facts: Mapping[str, Any], rows: PageRows) -> str:

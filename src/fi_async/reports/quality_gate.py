@@ -28,7 +28,7 @@ class GateVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was asked for.
+    """One requirement, and whether it is met.
 
     Attributes:
         name: As the user wrote it, such as `groundedness>=0.9`.
@@ -45,7 +45,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """All that was asked for, and the verdict.
+    """What was checked of a run, and the verdict.
 
     Attributes:
         checks: One for each condition, for the coverage, and for regressions.
@@ -79,7 +79,7 @@ class GateResult:
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What a gate asks for.
+    """What a run must reach.
 
     Attributes:
         conditions: Bounds for metrics.
@@ -115,7 +115,7 @@ def check_gate(
     """Return the verdict over a run.
 
     Args:
-        required: What is asked for.
+        required: What the run must reach.
         templates: The run's scores by template: see `scores_by_template`.
         case_scores: The run's scores case by case; needed with a baseline only.
         baseline: The scores of the run that it must not be worse than.
@@ -171,7 +171,7 @@ def check_condition(
     Args:
         condition: The bound.
         scores: Those of its template.
-        required: What is asked for: its coverage and its confidence are used.
+        required: What the run must reach: its coverage and its confidence are used.
         ended: False while more cases are to come: then none is let go.
     """
     name, average = scores.average(condition.metric)

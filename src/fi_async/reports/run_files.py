@@ -33,14 +33,14 @@ class ReadableRun(Protocol):
     """A run that can be read. Use it in `with`."""
 
     def __enter__(self) -> Self:
-        """Return it."""
+        """Return the run."""
 
     def __exit__(self, *exception: object) -> None:
-        """Close its file."""
+        """Close the file of the run."""
 
     @property
     def info(self) -> RunInfo:
-        """What it is about."""
+        """What the run is about."""
 
     @property
     def pending(self) -> int:
