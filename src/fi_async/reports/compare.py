@@ -103,57 +103,29 @@ class Comparison:
 
 
 def compare(
-    before: Iterable[Outcome],
-    after: Iterable[Outcome],
+    before: Iterable[Outcome | CaseScore],
+    after: Iterable[Outcome | CaseScore],
     *,
     by: PairedBy | None = None,
     tolerance: float = 0.0,
     lower_is_better: Collection[str] = (),
     confidence: float = 0.95,
 ) -> Comparison:
-    """Return the outcomes of two runs compared, case by case.
+    """Return two runs compared, case by case.
 
     A pair of cases has equal ids or equal inputs, whatever the judge, its parameters and the time: see `pair`.
 
     Args:
-        before: The outcomes of the first run, such as `report.outcomes`.
+        before: The outcomes of the first run, such as `report.outcomes`, or its scores, such as those of a baseline.
         after: Those of the second.
         by: What pairs them. Omitted: ids if all cases have them, else inputs.
         tolerance: Scores that differ by no more than this are a tie. Verdicts have none.
         lower_is_better: Templates whose score is the better the lower.
         confidence: Of the intervals, between 0 and 1.
     """
-    return compare_scores(
-        [CaseScore.of(each) for each in before],
-        [CaseScore.of(each) for each in after],
-        by=by,
-        tolerance=tolerance,
-        lower_is_better=lower_is_better,
-        confidence=confidence,
-    )
-
-
-def compare_scores(
-    before: Sequence[CaseScore],
-    after: Sequence[CaseScore],
-    *,
-    by: PairedBy | None = None,
-    tolerance: float = 0.0,
-    lower_is_better: Collection[str] = (),
-    confidence: float = 0.95,
-) -> Comparison:
-    """Return the scores of two runs compared, such as those of a baseline with those of a run.
-
-    Args:
-        before: The scores of the first run.
-        after: Those of the second.
-        by: What pairs them. Omitted: ids if all cases have them, else inputs.
-        tolerance: Scores that differ by no more than this are a tie. Verdicts have none.
-        lower_is_better: Templates whose score is the better the lower.
-        confidence: Of the intervals, between 0 and 1.
-    """
-    paired = pair(before, after, by)
-    groups: dict[str, list[Pair]] = {each.template: [] for each in (*after, *before)}
+    first, second = ([_score(each) for each in run] for run in (before, after))
+    paired = pair(first, second, by)
+    groups: dict[str, list[Pair]] = {each.template: [] for each in (*second, *first)}
     for each in paired.pairs:
         groups[each.after.template].append(each)
     alone = [Counter(each.template for each in scores) for scores in (paired.only_before, paired.only_after)]
@@ -164,6 +136,10 @@ def compare_scores(
             counts.add(each)
         found.append(counts.compared(name, confidence, only_before=alone[0][name], only_after=alone[1][name]))
     return Comparison(paired.by, confidence, found)
+
+
+def _score(each: Outcome | CaseScore) -> CaseScore:
+    return each if isinstance(each, CaseScore) else CaseScore.of(each)
 
 
 class _PairCounts:

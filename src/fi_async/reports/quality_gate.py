@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from fi_async._models import OutcomeStatus
-from fi_async.reports.compare import Comparison, compare_scores
+from fi_async.reports.compare import Comparison, compare
 from fi_async.reports.conditions import Condition, require_template
 from fi_async.reports.pairing import CaseScore, PairedBy
 from fi_async.reports.statistics import Interval
@@ -130,7 +130,7 @@ def check_gate(
     if required.coverage is not None:
         checks += [check_coverage(required.coverage, scores) for scores in templates.values()]
     if baseline is not None:
-        found = compare_scores(
+        found = compare(
             baseline,
             case_scores,
             by=required.by,
