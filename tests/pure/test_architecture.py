@@ -21,6 +21,7 @@ import fi_async
 
 ROOT = Path(fi_async.__file__).parent
 PACKAGE = "fi_async"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "architecture.md"
 
 # The floors, from the ground up. Modules of one line may not import each other; a module may import those of
 # the lines above it. A name that ends in a dot stands for a whole package, whose insides are checked for circles.
@@ -223,6 +224,11 @@ def test_every_module_has_a_floor():
     for name in MODULES:
         if room(name) != LOCAL:
             floor(name)
+
+
+def test_the_page_on_the_architecture_names_every_room():
+    named = set(re.findall(r"`(\w+)/?`", PAGE.read_text(encoding="utf-8")))
+    assert {room(name) for name in MODULES} - {"", "__main__"} - named == set()
 
 
 def test_every_import_within_the_package_names_a_module_of_it():
