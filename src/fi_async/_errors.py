@@ -106,9 +106,11 @@ class APIConnectionError(APIError):
 
     Attributes:
         sent: False if the request certainly never left; True if the server may have acted on it.
+        unreachable: True if there was nobody to send it to: the connection was refused, or the name is not known.
     """
 
     sent: bool = True
+    unreachable: bool = False
 
 
 class APITimeoutError(APIConnectionError, TimeoutError):

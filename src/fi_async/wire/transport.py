@@ -84,7 +84,9 @@ class Transport:
         if self._injected is None:
             await self._client_of_this_loop()
 
-    async def send(self, call: HttpCall, timeout: Timeout, deadline: float | None = None) -> Reply:
+    async def send(
+        self, call: HttpCall, timeout: Timeout, deadline: float | None = None, left: Callable[[], None] | None = None
+    ) -> Reply:
         """Return the server's reply, whatever its status.
 
         Args:
@@ -173,7 +175,9 @@ def _connection_error(error: Exception, timeout: Timeout) -> APIConnectionError:
     # The library's text names hosts and ports, never headers or bodies.
     said = str(error) or type(error).__name__
     if never_sent:
-        return APIConnectionError(f"could not connect: {said}", sent=False)
+        return APIConnectionError(
+            f"could not connect: {said}", sent=False, unreachable=isinstance(error, httpx.ConnectError) or None
+        )
     return APIConnectionError(f"the connection broke before the reply was complete: {said}", sent=True)
 
 
