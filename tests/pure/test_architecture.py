@@ -29,6 +29,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "architecture.md"
 FLOORS = [
     ["_catalogue", "_version", "_errors", "_threads"],
     ["_models"],
+    ["_events"],
     ["_extras"],
     ["journal.records"],
     [
@@ -99,6 +100,7 @@ NOT_OUR_WORDS = {"base", "common", "data", "handler", "helper", "manager", "misc
 SHARED_NAMES: dict[str, set[str]] = {
     "Asked": {"integrations.pytest_marks", "progress.displays"},
     "Csv": {"cli.sinks", "sources.files"},
+    "Event": {"_events", "engine.attempts"},
     "Jsonl": {"cli.sinks", "sources.files"},
     "Kind": {"journal.schema", "pacing.planner"},
     "Parquet": {"cli.sinks", "sources.tables"},
