@@ -7,14 +7,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from fi_async._errors import IncompleteRunError
-from fi_async._models import EvalResult, Origin, Outcome, OutcomeStatus
+from fi_async._models import Origin, Outcome, OutcomeStatus
+from fi_async._public import public
 from fi_async.reports.notebook_summary import notebook_html
 from fi_async.reports.outcome_tables import to_pandas, to_polars
 
+if TYPE_CHECKING:
+    from fi_async._results import EvalResult
 
+
+@public
 @dataclass(slots=True)
 class Counts:
     """What a run asked of the server.
@@ -38,6 +43,7 @@ class Counts:
     removed: int = 0
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Report:
     """The outcomes of a run in input order, one for each case and template, whatever happened.

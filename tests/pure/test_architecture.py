@@ -27,7 +27,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "architecture.md"
 # the lines above it. A name that ends in a dot stands for a whole package, whose insides are checked for circles.
 # Imports inside functions count as any other. Those under TYPE_CHECKING are for type checkers only, and do not.
 FLOORS = [
-    ["_catalogue", "_version", "_errors", "_threads"],
+    ["_public"],
+    ["_catalogue", "_version", "_errors", "_results", "_threads"],
     ["_models"],
     ["_events"],
     ["_extras"],
@@ -87,9 +88,10 @@ LOCAL = "local"
 LOCAL_MAY_IMPORT = {"_catalogue", "_version"}
 MAY_IMPORT_LOCAL = {"evaluator", "cli", "testing"}
 ONLY_IMPORTER = {
-    "httpx": {"wire.transport"},
-    "httpx_aiohttp": {"wire.transport"},
-    "aiohttp": {"wire.transport"},
+    "aiohttp": {"wire.over_aiohttp"},
+    "httpcore": {"wire.connections", "wire.over_aiohttp"},
+    "httpx": {"wire.over_httpx", "wire.transport"},
+    "pydantic": {"_results", "wire.responses"},
     "backoff": {"pacing.backoff"},
     "sqlalchemy": {"background.sql"},
 }
@@ -100,7 +102,6 @@ NOT_OUR_WORDS = {"base", "common", "data", "handler", "helper", "manager", "misc
 SHARED_NAMES: dict[str, set[str]] = {
     "Asked": {"integrations.pytest_marks", "progress.displays"},
     "Csv": {"cli.sinks", "sources.files"},
-    "Event": {"_events", "engine.attempts"},
     "Jsonl": {"cli.sinks", "sources.files"},
     "Kind": {"journal.schema", "pacing.planner"},
     "Parquet": {"cli.sinks", "sources.tables"},

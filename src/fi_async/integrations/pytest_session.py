@@ -12,7 +12,8 @@ import pytest
 from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks  # pytest tells it in no other way
 
 from fi_async._errors import ConfigurationError, FiAsyncError
-from fi_async._models import EvalResult, Outcome, OutcomeStatus, TemplateLike
+from fi_async._models import Outcome, OutcomeStatus, TemplateLike
+from fi_async._results import EvalResult
 from fi_async._settings import OMITTED, Omitted
 from fi_async.integrations import pytest_marks
 from fi_async.integrations.pytest_claims import Claims, Waits

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from fi_async._models import Outcome, OutcomeStatus
+from fi_async._public import public
 
 WINDOW: Final = 60.0  # seconds that a rate is taken over: the length of most limits' windows, so that bursts even out
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a run is, at one moment.

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Final, Protocol, Self, cast
 
 from fi_async._errors import ConfigurationError, FiAsyncError
-from fi_async._models import Case, EvalResult, Inputs, Outcome, OutcomeStatus
+from fi_async._models import Case, Inputs, Outcome, OutcomeStatus
+from fi_async._results import EvalResult
 from fi_async.journal.encoding import kind_of
 from fi_async.journal.records import Record, RunInfo
 from fi_async.journal.schema import is_run
