@@ -1,7 +1,7 @@
 """A client cannot hang: the real gate and engine, driven through whatever a server, a network and callers may do.
 
-What is scripted is the wire below the engine: requests that arrive late, are lost, refused with or without a time, never
-find a server, and replies without a Date. Everything above it is what users run, on a virtual clock.
+What is scripted is the wire below the engine: requests that arrive late, are lost, are refused with or without a time,
+or never find a server, and replies without a Date. Everything above it is what users run, on a virtual clock.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from clock import EPOCH, VirtualClockLoop
-from fi_async import APIConnectionError, AsyncEvaluator, FiAsyncError, Limit, OutcomeStatus
+from fi_async import APIConnectionError, AsyncEvaluator, FiAsyncError, Limit, OutcomeStatus, Timeout
 from fi_async.pacing.ticket import Need
 from fi_async.wire.requests import HttpCall
 from fi_async.wire.responses import Reply
@@ -182,43 +182,36 @@ class Client(RuleBasedStateMachine):
     """One client or two of a budget, in one loop after another."""
 
     @initialize(
-        dates=st.booleans(),
-        offset=st.floats(0, 9.9),
-        transit=st.sampled_from([0.0, 0.01, 0.2]),
-        connect=st.sampled_from([0.0, 0.4]),
-        given=st.sampled_from([(), (), (Limit(3, per=1),), (Limit(5, per=10),), (Limit(4, per=10, of="evaluations"),)]),
-        requests=st.sampled_from([None, (6, 10.0), (2, 1.0), (20, 60.0)]),
-        plan=st.sampled_from([None, None, (5, 10.0), (3, 60.0)]),
-        retries=st.sampled_from([0, 1, 4]),
-        concurrency=st.sampled_from([1, 3, "auto"]),
-        strategy=st.sampled_from(["auto", "sync", "async"]),
-        case=st.sampled_from([20.0, "auto"]),
-        on_stalled=st.sampled_from(["fail", "wait", "resubmit"]),
+        world=st.builds(
+            World,
+            dates=st.booleans(),
+            offset=st.floats(0, 9.9),
+            transit=st.sampled_from([0.0, 0.01, 0.2]),
+            connect=st.sampled_from([0.0, 0.4]),
+            requests=st.sampled_from([None, (6, 10.0), (2, 1.0), (20, 60.0)]),
+            plan=st.sampled_from([None, None, (5, 10.0), (3, 60.0)]),
+        ),
+        options=st.fixed_dictionaries(
+            {
+                "limits": st.sampled_from(
+                    [(), (), (Limit(3, per=1),), (Limit(5, per=10),), (Limit(4, per=10, of="evaluations"),)]
+                ),
+                "max_retries": st.sampled_from([0, 1, 4]),
+                "concurrency": st.sampled_from([1, 3, "auto"]),
+                "strategy": st.sampled_from(["auto", "sync", "async"]),
+                "timeout": st.sampled_from([20.0, Timeout()]),
+                "on_stalled": st.sampled_from(["fail", "wait", "resubmit"]),
+            }
+        ),
     )
-    def begin(
-        self, dates, offset, transit, connect, given, requests, plan, retries, concurrency, strategy, case, on_stalled
-    ):
+    def begin(self, world, options):
         self.loop = VirtualClockLoop()
-        self.world = World(dates, offset, transit, connect, requests, plan)
-        self.given = given
+        self.world = world
+        self.given = options["limits"]
         self.calls: list[Call] = []
-        self.ids: list[str] = []
         self.number = 0
-        self.ev = AsyncEvaluator(
-            "k",
-            "s",
-            "http://127.0.0.1:9",
-            max_retries=retries,
-            concurrency=concurrency,
-            strategy=strategy,
-            timeout=case if case == "auto" else 20.0,
-            on_stalled=on_stalled,
-            limits=given,
-        ) if case != "auto" else AsyncEvaluator(
-            "k", "s", "http://127.0.0.1:9", max_retries=retries, concurrency=concurrency, strategy=strategy,
-            on_stalled=on_stalled, limits=given,
-        )  # fmt: skip
-        self.ev._session.transport = Wire(self.world)  # type: ignore[assignment]
+        self.ev = AsyncEvaluator("k", "s", "http://127.0.0.1:9", **options)
+        self.ev._session.transport = Wire(world)  # type: ignore[assignment]
 
     def run(self, seconds: float) -> None:
         self.loop.run_until_complete(asyncio.sleep(seconds))
@@ -355,7 +348,7 @@ class Client(RuleBasedStateMachine):
         self.world.fates.clear()
         self.run(FOREVER)
         waiting = [call for call in self.calls if not call.task.done()]
-        assert not waiting, f"it hangs: {self.ev._session.gate} {[run for run in self.ev._session.runs]}"
+        assert not waiting, f"it hangs: {self.ev._session.gate} {list(self.ev._session.runs)}"
         self.end_loop()
 
 
