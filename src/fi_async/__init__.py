@@ -28,6 +28,18 @@ if TYPE_CHECKING:
         StalledError,
         ValidationError,
     )
+    from fi_async._events import (
+        CanarySent,
+        CapacityChanged,
+        CaseEnded,
+        Event,
+        HoldBegun,
+        HoldEnded,
+        RequestAnswered,
+        RequestRetried,
+        RequestSent,
+        StrategyChanged,
+    )
     from fi_async._models import (
         BatchRunResult,
         Case,
@@ -40,12 +52,15 @@ if TYPE_CHECKING:
     from fi_async._plan import RunPlan, TemplatePlan
     from fi_async._report import Counts, Report
     from fi_async._settings import Limit, RunFile, RunOptions, Timeout
+    from fi_async._statistics import ClientStatistics, ConcurrencyStatistics, LimitStatistics, PollingStatistics
+    from fi_async.blocking import BlockingExecution, BlockingStream
+    from fi_async.engine.streams import Stream
     from fi_async.evaluator import AsyncEvaluator
     from fi_async.execution import Execution
     from fi_async.progress.meter import Progress
     from fi_async.sources import cases_from
     from fi_async.standalone import aevaluate, evaluate
-    from fi_async.sync import BlockingExecution, Evaluator
+    from fi_async.sync import Evaluator
 
 __all__ = [
     "APIConnectionError",
@@ -57,33 +72,49 @@ __all__ = [
     "AuthenticationError",
     "BatchRunResult",
     "BlockingExecution",
+    "BlockingStream",
+    "CanarySent",
+    "CapacityChanged",
     "Case",
+    "CaseEnded",
+    "ClientStatistics",
+    "ConcurrencyStatistics",
     "ConfigurationError",
     "Counts",
     "EvalResult",
     "EvalStatus",
     "EvaluationError",
     "Evaluator",
+    "Event",
     "Execution",
     "FiAsyncError",
+    "HoldBegun",
+    "HoldEnded",
     "IncompleteRunError",
     "InvalidCaseError",
     "JournalError",
     "Limit",
+    "LimitStatistics",
     "MissingCredentialsError",
     "NotFoundError",
     "Outcome",
     "OutcomeStatus",
     "PermissionDeniedError",
+    "PollingStatistics",
     "Progress",
     "ProtocolError",
     "RateLimitError",
     "Report",
+    "RequestAnswered",
+    "RequestRetried",
+    "RequestSent",
     "RunFile",
     "RunOptions",
     "RunPlan",
     "ServerError",
     "StalledError",
+    "StrategyChanged",
+    "Stream",
     "Template",
     "TemplatePlan",
     "Timeout",
@@ -100,9 +131,13 @@ _ROOMS = (
     "_models",
     "_plan",
     "_report",
+    "_events",
+    "_statistics",
     "sources",
     "progress.meter",
     "execution",
+    "engine.streams",
+    "blocking",
     "evaluator",
     "sync",
     "standalone",

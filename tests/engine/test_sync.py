@@ -14,13 +14,14 @@ from fi_async import (
     AsyncEvaluator,
     BlockingExecution,
     Case,
+    ClientStatistics,
     EvalStatus,
     Evaluator,
     InvalidCaseError,
     NotFoundError,
     StalledError,
-    sync,
 )
+from fi_async._loop_thread import LoopThread, loop_thread
 from fi_async.local import LocalBackend, Switches
 
 
@@ -44,8 +45,8 @@ def test_the_methods_are_those_of_the_client_without_await(ev):
 
 
 def test_its_statistics_are_the_clients(ev):
-    assert ev.statistics()["polling"] == ev._async._session.polls.statistics()
-    assert ev.statistics()["concurrency"]["under_way"] == 0
+    assert ev.statistics().polling == ClientStatistics().polling
+    assert ev.statistics().concurrency.under_way == 0
 
 
 def test_errors_are_raised_as_they_are(ev):
@@ -116,8 +117,8 @@ def test_a_forked_child_begins_a_loop_of_its_own(ev):
 
 def test_after_a_stop_the_next_call_begins_anew(ev):
     assert passed(ev)
-    sync.background.stop()
-    sync.background.stop()
+    loop_thread.stop()
+    loop_thread.stop()
     assert passed(ev)
 
 
@@ -130,7 +131,7 @@ def test_a_loop_that_cannot_be_begun_is_told_and_tried_again():
             raise answer
         return answer
 
-    background = sync._Background(loop_factory=loop_factory)
+    background = LoopThread(loop_factory=loop_factory)
     with pytest.raises(OSError, match="Too many open files"):
         background.portal()
     assert background.run(asyncio.sleep, 0, "begun") == "begun"

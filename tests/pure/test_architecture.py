@@ -17,8 +17,8 @@ PACKAGE = "fi_async"
 # The floors, from the ground up. Modules of one line may not import each other; a module may import those of
 # the lines above it. A name that ends in a dot stands for a whole package, whose insides are checked for cycles.
 FLOORS = [
-    ["_catalogue", "_version", "_errors", "_threads"],
-    ["_models"],
+    ["_catalogue", "_version", "_errors", "_threads", "_loop_thread"],
+    ["_models", "_statistics"],
     ["_events"],
     ["_extras", "_html"],
     ["_shapes"],
@@ -33,7 +33,7 @@ FLOORS = [
         "reports.html",
     ],
     ["_settings", "_report", "_plan"],
-    ["wire.", "sources."],
+    ["_signature", "wire.", "sources."],
     ["pacing."],
     ["progress."],
     [
@@ -53,7 +53,11 @@ FLOORS = [
     ["journal.", "background."],
     ["reports.", "engine."],
     ["execution"],
+    ["client"],
+    ["pipelines"],
+    ["evaluations"],
     ["evaluator"],
+    ["blocking"],
     ["sync"],
     ["standalone"],
     [""],
@@ -75,7 +79,7 @@ PURE = {
 }
 LOCAL = "local"
 LOCAL_MAY_IMPORT = {"_catalogue", "_version"}
-MAY_IMPORT_LOCAL = {"evaluator", "cli", "testing"}
+MAY_IMPORT_LOCAL = {"client", "cli", "testing"}
 ONLY_IMPORTER = {
     "httpx": {"wire.transport"},
     "httpx_aiohttp": {"wire.transport"},

@@ -61,7 +61,7 @@ def test_no_run_ends_before_its_limit_opens():
 
 
 def test_a_limit_that_does_not_say_when_it_ends():
-    said = "request limit: probe is out"
+    said = "the answer that tells whether the request limit is over"
     held = meter(1.0).progress(2.0, opens_in=math.inf, waiting_for=said)
     assert held == Progress(1, 0, None, 0, 0.5, 2.0, None, said)
 

@@ -11,6 +11,7 @@ from weakref import WeakSet
 
 import anyio
 
+from fi_async._events import Listener
 from fi_async._settings import Concurrency, Connection, RunOptions
 from fi_async.engine.attempts import Context
 from fi_async.engine.shared_budget import SharedBudget
@@ -40,6 +41,9 @@ class Session:
         concurrency: Requests under way at once, over all runs that set no bound of their own; or "auto".
         rng: Draws the jitter; seeded by tests.
         budget: What this client shares with others; None shares nothing.
+
+    Attributes:
+        on_event: Who is told what happens; None for nobody but the log.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Session:
         self.runs: WeakSet[Waiter] = WeakSet()
         self.rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
         self.wall_clock: Callable[[], float] = time.time
+        self.on_event: Listener | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._slots: Slots
         self._listing: anyio.Lock
@@ -70,7 +75,7 @@ class Session:
         other = Session(self.connection, self.transport, concurrency, self.rng, self.budget)
         other.templates, other.gate, other.polls = self.templates, self.gate, self.polls
         other.latencies, other.runs = self.latencies, self.runs
-        other.wall_clock = self.wall_clock
+        other.wall_clock, other.on_event = self.wall_clock, self.on_event
         return other
 
     async def aclose(self) -> None:

@@ -23,10 +23,15 @@ class Obstacle:
 
     def __str__(self) -> str:
         if self.opens_in == math.inf:
-            return f"{self.of} limit: {'canary is out' if self.by_canary else 'probe is out'}"
+            teller = "evaluation" if self.by_canary else "answer"
+            return f"the {teller} that tells whether the {self.of} limit is over"
         seconds = f"{math.ceil(self.opens_in)} s"
-        when = f": canary in {seconds}" if self.by_canary else f", {seconds} to the next window"
-        return f"{self.of} limit{when}"
+        when = (
+            f"{seconds} until one evaluation tells whether it is over"
+            if self.by_canary
+            else f"{seconds} to the next window"
+        )
+        return f"{self.of} limit, {when}"
 
 
 @dataclass(frozen=True, slots=True)

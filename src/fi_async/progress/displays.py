@@ -10,10 +10,8 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from fi_async._errors import ConfigurationError
 from fi_async.progress.meter import Progress
-
-Asked = bool | Callable[[Progress], None]
-"""False shows nothing, True what fits the place; a function is told twice a second, and at the end."""
 
 _live: Final = threading.Lock()
 
@@ -36,6 +34,11 @@ class Display:
 
     def close(self) -> None:
         """Leave the place to others."""
+
+
+ProgressLike = bool | Callable[[Progress], None] | Display | None
+"""False and None show nothing, True what fits the place; a function is told twice a second, and at the end. A display
+is asked to `show` as often as its `every` says, to `end` with the last, and to `close`."""
 
 
 class Told(Display):
@@ -78,12 +81,20 @@ class Live(Display):
         _live.release()
 
 
-def display_of(asked: Asked) -> Display | None:
-    """Return who shows the progress of a run; None for nobody."""
-    if asked is False:
+def display_of(asked: ProgressLike) -> Display | None:
+    """Return who shows the progress of a run; None for nobody.
+
+    Raises:
+        ConfigurationError: It is nothing that can.
+    """
+    if asked is None or asked is False:
         return None
+    if isinstance(asked, Display):
+        return asked
     if callable(asked):
         return Told(asked)
+    if asked is not True:
+        raise ConfigurationError(f"progress must be True, False, None, a function or a display, not {asked!r}")
     live = _live_class()
     if live is None or not _live.acquire(blocking=False):
         return Lines()
