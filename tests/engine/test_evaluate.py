@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+from contextlib import nullcontext
 
 import anyio
 import pytest
@@ -22,6 +23,7 @@ from fi_async import (
     MissingCredentialsError,
     NotFoundError,
     StalledError,
+    Timeout,
     ValidationError,
 )
 from fi_async.local import Faults, Switches
@@ -147,15 +149,27 @@ async def test_a_row_that_spoils_its_batch_costs_only_itself():
     assert len(caught.value.report.outcomes) == 2
 
 
-async def test_the_timeout_bounds_the_call():
-    async with client(backend(latency=60)) as ev:
-        with pytest.raises(APITimeoutError):
-            await ev.evaluate("contains", {"text": "x"}, timeout=5)
-        assert anyio.current_time() == 5.0
+@pytest.mark.parametrize("call", ["evaluate", "gather", "client"])
+@pytest.mark.parametrize("is_refused", [False, True])
+async def test_a_number_of_seconds_bounds_each_case_whatever_the_call(call, is_refused):
+    refusing = Scripted((429, {"status": False, "result": {"retry_after": 100}}), scored())
+    given = {"timeout": 5}
+    async with client(refusing if is_refused else backend(latency=60), **(given if call == "client" else {})) as ev:
+        if call == "gather":
+            report = await ev.gather([{"text": "x"}], "contains", **given)
+            assert report.coverage == is_refused
+        else:
+            with nullcontext() if is_refused else pytest.raises(APITimeoutError):
+                await ev.evaluate("contains", {"text": "x"}, **(given if call == "evaluate" else {}))
+        assert anyio.current_time() == pytest.approx(100.0 if is_refused else 5.0)
+
+
+async def test_the_timeout_of_the_call_bounds_what_a_limit_takes_too():
     app = Scripted((429, {"status": False, "result": {"retry_after": 100}}))
     async with client(app) as ev:
         with pytest.raises(FiAsyncError, match="timeout of the call"):
-            await ev.evaluate("contains", {"text": "x"}, timeout=5)
+            await ev.evaluate("contains", {"text": "x"}, timeout=Timeout(call=5))
+        assert anyio.current_time() == 5.0
 
 
 async def test_submit_gives_a_handle_that_can_be_awaited():
