@@ -43,7 +43,7 @@ def evaluate(
         True
     """
     # A Case: a list among the keywords is one input, and no batch.
-    given = {"model": model, "model_name": model_name, "eval_config": eval_config, "timeout": timeout}
+    given: dict[str, Any] = {"model": model, "model_name": model_name, "eval_config": eval_config, "timeout": timeout}
     batch: BatchRunResult = _blocking_client(*_environment()).evaluate(template, Case(inputs), **given)
     return batch.eval_results[0]
 
@@ -59,7 +59,7 @@ async def aevaluate(
     **inputs: Any,
 ) -> EvalResult:
     """Return the result of one evaluation, as `evaluate` does, for programs that await."""
-    given = {"model": model, "model_name": model_name, "eval_config": eval_config, "timeout": timeout}
+    given: dict[str, Any] = {"model": model, "model_name": model_name, "eval_config": eval_config, "timeout": timeout}
     batch: BatchRunResult = await _client(*_environment()).evaluate(template, Case(inputs), **given)
     return batch.eval_results[0]
 

@@ -94,6 +94,7 @@ class Import:
     importer: str
     imported: str
     lazy: bool
+    typing_only: bool = False
 
 
 def modules() -> dict[str, Path]:
@@ -116,6 +117,13 @@ def imports_of(name: str) -> list[Import]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         for inner in ast.walk(node)
     }
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for body in node.body
+        for inner in ast.walk(body)
+    }
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -125,7 +133,7 @@ def imports_of(name: str) -> list[Import]:
             names = [_module(node.module or "", alias.name) for alias in node.names]
         else:
             continue
-        found += [Import(name, imported, id(node) in in_functions) for imported in names]
+        found += [Import(name, each, id(node) in in_functions, id(node) in for_types) for each in names]
     return found
 
 
@@ -137,7 +145,7 @@ def _module(source: str, member: str) -> str:
 
 IMPORTS = [each for name in MODULES for each in imports_of(name)]
 INTERNAL = [
-    Import(each.importer, each.imported.removeprefix(PACKAGE).removeprefix("."), each.lazy)
+    Import(each.importer, each.imported.removeprefix(PACKAGE).removeprefix("."), each.lazy, each.typing_only)
     for each in IMPORTS
     if each.imported.split(".")[0] == PACKAGE
 ]
@@ -174,8 +182,11 @@ def test_imports_run_downward(name):
         assert same_room or floor(each.imported) < floor(name), f"{name} imports {each.imported}, which is not below it"
 
 
-def test_there_are_no_cycles():
-    graph = {name: {each.imported for each in INTERNAL if each.importer == name and not each.lazy} for name in MODULES}
+def test_there_are_no_cycles_not_even_by_imports_within_functions():
+    """Only what type checkers alone import may lead back."""
+    graph = {
+        name: {each.imported for each in INTERNAL if each.importer == name and not each.typing_only} for name in MODULES
+    }
     assert set(TopologicalSorter(graph).static_order()) == set(MODULES)
 
 
@@ -223,6 +234,7 @@ def test_the_command_line_imports_its_commands_when_one_is_run():
         ("from fi_async import execution, Case", [("fi_async.execution", False), ("fi_async", False)]),
         ("from fi_async.engine.attempts import Job", [("fi_async.engine.attempts", False)]),
         ("def f():\n    import httpx", [("httpx", True)]),
+        ("if TYPE_CHECKING:\n    import httpx", [("httpx", False)]),
         ("if True:\n    from fi_async.local import LocalBackend", [("fi_async.local", False)]),
         ("class A:\n    async def f(self):\n        from fi_async.local import x", [("fi_async.local", True)]),
     ],
@@ -232,3 +244,14 @@ def test_this_test_sees_every_kind_of_import(source, expected, tmp_path, monkeyp
     file.write_text(source, encoding="utf-8")
     monkeypatch.setitem(MODULES, "written", file)
     assert [(each.imported, each.lazy) for each in imports_of("written")] == expected
+
+
+def test_what_type_checkers_alone_import_is_told_apart(tmp_path, monkeypatch):
+    file = tmp_path / "written.py"
+    file.write_text("if TYPE_CHECKING:\n    import httpx\nelse:\n    import ssl\nimport os", encoding="utf-8")
+    monkeypatch.setitem(MODULES, "written", file)
+    assert {each.imported: each.typing_only for each in imports_of("written")} == {
+        "httpx": True,
+        "ssl": False,
+        "os": False,
+    }

@@ -70,7 +70,12 @@ def test_all_done_takes_no_longer():
     assert meter(1.0, 2.0, total=2).progress(3.0).eta_s == 0.0
     assert meter(1.0, 2.0, total=1).progress(3.0).eta_s == 0.0
     assert meter(1.0, 2.0).progress(3.0).eta_s is None
-    assert meter(1.0, total=2).progress(3.0, opens_in=math.inf).eta_s is None
+
+
+def test_the_time_left_stays_while_an_answer_is_waited_for_and_when_nothing_ended_lately():
+    assert meter(1.0, total=2).progress(3.0, opens_in=math.inf).eta_s == 3.0
+    assert meter(1.0, total=2).progress(200.0).eta_s == 200.0
+    assert meter(total=2).progress(200.0).eta_s is None
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import anyio
 
 from fi_async._models import Outcome
 from fi_async.pacing.waiting import Standing, waiting_for
-from fi_async.progress.displays import Display, ProgressLike, display_of
+from fi_async.progress.choice import display_of
+from fi_async.progress.displays import Display, ProgressLike
 from fi_async.progress.meter import Meter, Progress
 
 _log = logging.getLogger(__name__)
