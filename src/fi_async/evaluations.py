@@ -92,7 +92,7 @@ class Evaluations(Pipelines):
     ) -> BatchRunResult | EvalResult:
         """Return the results of one set of inputs, or of a batch, in order.
 
-        `evaluate("is_json", text="{}")`, with the inputs as keywords, returns the one result itself.
+        `evaluate("is_json", text="[1]")`, with the inputs as keywords, returns the one result itself.
 
         Args:
             eval_templates: A template's name, an object with an `eval_name`, or a list of these.

@@ -121,6 +121,7 @@ async def evaluate(
         InvalidCaseError: A case cannot be sent; none was.
         FiAsyncError: The first failure among them; its `report` has the outcomes of all.
     """
+    names_of(ask.templates)  # first: swapped arguments make odd inputs, too
     cases = rows_of(inputs)
     intake = await ask.intake(session)
     works = intake.works(cases)
