@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar
 
+from fi_async._public import public
+
 T = TypeVar("T")
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class LimitStatistics:
     """A limit that was given, and what is left of it.
@@ -26,6 +29,7 @@ class LimitStatistics:
     left: int = 0
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class ConcurrencyStatistics:
     """How many requests may be under way at once, and why so many.
@@ -47,6 +51,7 @@ class ConcurrencyStatistics:
     episodes: int | None = None
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class PollingStatistics:
     """What polls took, and how late they saw that an evaluation had ended.
@@ -65,6 +70,7 @@ class PollingStatistics:
     lateness_bound_p95_s: float | None = None
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class ClientStatistics:
     """What a client knows of the server, and what it waits for. `dataclasses.asdict` makes plain values of it.

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final, Self
 
 from fi_async._errors import EvaluationError
 from fi_async._loop_thread import loop_thread
-from fi_async._models import Case, EvalResult, EvalStatus, Inputs, Outcome
+from fi_async._models import Case, EvalStatus, Inputs, Outcome
+from fi_async._public import public
 from fi_async._settings import OMITTED, Omitted, Timeout
 from fi_async._statistics import ClientStatistics
 from fi_async.engine.streams import Stream
@@ -18,11 +19,13 @@ from fi_async.execution import Execution
 from fi_async.sources.callers import CallersCases
 
 if TYPE_CHECKING:
+    from fi_async._results import EvalResult
     from fi_async.background import BackgroundQueue, Statistics
 
 _TOLD_EVERY: Final = 0.001  # seconds between two times that a run is told how many of its outcomes were taken
 
 
+@public
 class BlockingExecution:
     """The handle of an evaluation on the server, for programs that don't await; see `Execution`."""
 
@@ -100,6 +103,7 @@ class BlockingExecution:
         return self
 
 
+@public
 class BlockingStream(Iterator[Outcome]):
     """The outcomes of a run, as cases end: what `Evaluator.stream` returns.
 

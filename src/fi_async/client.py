@@ -18,11 +18,11 @@ from fi_async._statistics import ClientStatistics
 from fi_async.engine import calls
 from fi_async.engine.run import fetch_once
 from fi_async.engine.session import Session
-from fi_async.engine.shared_budget import SharedBudget
 from fi_async.wire import requests, responses
 from fi_async.wire.transport import AsgiApp, Transport
 
 if TYPE_CHECKING:
+    from fi_async.engine.shared_budget import SharedBudget
     from fi_async.wire.transport import HttpClient
 
 
@@ -69,8 +69,10 @@ class Client:
         }
         app = embedded_backend() if connection.base_url == LOCAL and http_client is None else None
         transport = Transport(connection, http_client=http_client, app=app)
-        budget = None if shared_budget is None else SharedBudget(shared_budget, connection)
-        self._session = Session(connection, transport, self._options.concurrency, budget=budget)
+        budget = None if shared_budget is None else _shared_budget(shared_budget, connection)
+        self._session = Session(
+            connection, transport, self._options.concurrency, budget=budget, limits=self._options.limits
+        )
         self._session.on_event = guarded(on_event)
         self._submitted: dict[str, str] = {}
 
@@ -135,7 +137,7 @@ class Client:
             ConfigurationError: The shared budget cannot be read.
         """
         now = anyio.current_time()
-        return calls.statistics(self._session, now, self._session.waiting_for(now))
+        return calls.statistics(self._session, self._options, now, self._session.waiting_for(now))
 
     async def list_evaluations(self, *, refresh: bool = False) -> list[dict[str, Any]]:
         """Return the server's templates, as it lists them; preflight goes by that list from then on.
@@ -169,3 +171,9 @@ def embedded_backend() -> AsgiApp:
     from fi_async.local import LocalBackend  # noqa: PLC0415  # not needed by who asks the cloud
 
     return LocalBackend()
+
+
+def _shared_budget(file: str | os.PathLike[str], connection: Connection) -> SharedBudget:
+    from fi_async.engine.shared_budget import SharedBudget  # noqa: PLC0415  # sqlite3: only where a budget is shared
+
+    return SharedBudget(file, connection)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack, overload
 
 from fi_async._errors import instead
-from fi_async._models import BatchRunResult, Case, EvalResult, Inputs, TemplateLike
+from fi_async._models import Case, Inputs, TemplateLike
 from fi_async._report import Report
 from fi_async._settings import OMITTED, Omitted, Timeout
 from fi_async.engine import calls
 from fi_async.engine.calls import Ask, Templates
 from fi_async.execution import Execution, poll_all
-from fi_async.pipelines import Pipelines, current_span
+from fi_async.pipelines import PlatformCalls, current_span
 from fi_async.wire.preflight import rows_of
+
+if TYPE_CHECKING:
+    from fi_async._results import BatchRunResult, EvalResult
 
 _REMEMBERED: Final = 10_000  # evaluations whose template `poll` knows by their id
 
@@ -31,7 +34,7 @@ class EvaluateKeywords(TypedDict, total=False):
     span_id: str | None
 
 
-class Evaluations(Pipelines):
+class Evaluations(PlatformCalls):
     """A client that evaluates one set of inputs, or a batch of a few."""
 
     @overload
@@ -128,7 +131,7 @@ class Evaluations(Pipelines):
                 span_id=span_id,
                 **fields,
             )
-            return BatchRunResult(eval_results=[], message=str(answer.get("message", answer)))
+            return _batch(eval_results=[], message=str(answer.get("message", answer)))
         ask = Ask(
             eval_templates,
             self._options.with_given(model_name=model_name, model=model, timeout=timeout),
@@ -146,7 +149,7 @@ class Evaluations(Pipelines):
             self._remember({str(each.eval_id): each.name for each in results})
         if inputs is None and len(results) == 1 and not _is_batch(eval_templates):
             return results[0]
-        return BatchRunResult(eval_results=results)
+        return _batch(eval_results=results)
 
     def _remember(self, templates: Mapping[str, str]) -> None:
         """Keep the templates of accepted evaluations by their id, of the last thousands."""
@@ -319,3 +322,9 @@ def _is_batch(value: object) -> bool:
     if isinstance(value, Mapping):
         return len(rows_of(value)) != 1 or any(isinstance(each, list | tuple) for each in value.values())
     return not isinstance(value, str | Case) and isinstance(value, Sequence)
+
+
+def _batch(**fields: Any) -> BatchRunResult:
+    from fi_async._results import BatchRunResult  # noqa: PLC0415  # pydantic: 60 ms, when there is a result
+
+    return BatchRunResult(**fields)

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
 from fi_async._plan import RunPlan
+from fi_async._public import public
 from fi_async._report import Counts, Report
 from fi_async._settings import OMITTED, RunFile, RunKeywords, positive
 from fi_async._signature import shows_options
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from fi_async.background.sinks import SinkLike
 
 
+@public
 class AsyncEvaluator(Evaluations):
     """A client of the evaluation API: one per key pair, shared by all the tasks of a program.
 

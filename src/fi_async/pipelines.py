@@ -15,7 +15,7 @@ from fi_async.wire import requests, responses
 from fi_async.wire.templates import names_of
 
 
-class Pipelines(Client):
+class PlatformCalls(Client):
     """A client that has the platform evaluate a project's versions, and check configurations."""
 
     async def evaluate_pipeline(

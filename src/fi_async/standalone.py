@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fi_async._models import BatchRunResult, Case, EvalResult, TemplateLike
+from fi_async._models import Case, TemplateLike
+from fi_async._public import public
 from fi_async._settings import OMITTED, Omitted, Timeout
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.sync import Evaluator
 
+if TYPE_CHECKING:
+    from fi_async._results import BatchRunResult, EvalResult
 
+
+@public
 def evaluate(
     template: TemplateLike,
     /,
@@ -48,6 +53,7 @@ def evaluate(
     return batch.eval_results[0]
 
 
+@public
 async def aevaluate(
     template: TemplateLike,
     /,

@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, overload
 
 from fi_async._loop_thread import loop_thread
-from fi_async._models import BatchRunResult, Case, EvalResult, Inputs, TemplateLike
+from fi_async._models import Case, Inputs, TemplateLike
+from fi_async._public import public
 from fi_async._report import Report
 from fi_async._settings import Omitted, Timeout
 from fi_async._statistics import ClientStatistics
@@ -24,6 +25,7 @@ from fi_async.sources.callers import CallersCases, callers_cases
 from fi_async.wire.transport import AsgiApp
 
 if TYPE_CHECKING:
+    from fi_async._results import BatchRunResult, EvalResult
     from fi_async.background import BackgroundQueue
 
 P = ParamSpec("P")
@@ -90,6 +92,7 @@ def _read_here(
     return (cases, args, {**kwargs, "cases": cases}) if "cases" in kwargs else (cases, (cases, *args[1:]), kwargs)
 
 
+@public
 class Evaluator:
     """The client, for programs that don't await: the methods of AsyncEvaluator, each blocking until it is done.
 

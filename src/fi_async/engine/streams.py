@@ -9,6 +9,7 @@ from typing import Self
 import anyio
 
 from fi_async._models import Outcome
+from fi_async._public import public
 from fi_async._report import Counts
 from fi_async._statistics import ClientStatistics
 from fi_async.engine import calls
@@ -17,6 +18,7 @@ from fi_async.engine.session import Session
 from fi_async.progress.displays import ProgressLike
 
 
+@public
 class Stream(AsyncGenerator[Outcome]):
     """The outcomes of a run, as cases end: what `AsyncEvaluator.stream` returns.
 
@@ -35,7 +37,7 @@ class Stream(AsyncGenerator[Outcome]):
     """
 
     def __init__(self, session: Session, ask: Ask, cases: Cases, counts: Counts | None, progress: ProgressLike) -> None:
-        self._session = session
+        self._session, self._options = session, ask.options
         self._handover = Handover(Counts() if counts is None else counts)
         self._arrivals = calls.stream(session, ask, cases, self._handover, progress)
         self._out = 0
@@ -103,4 +105,4 @@ class Stream(AsyncGenerator[Outcome]):
             ConfigurationError: The shared budget cannot be read.
         """
         now = anyio.current_time()
-        return calls.statistics(self._session, now, self._handover.waiting_for(now))
+        return calls.statistics(self._session, self._options, now, self._handover.waiting_for(now))
