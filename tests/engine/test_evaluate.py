@@ -502,7 +502,7 @@ async def test_every_fact_that_a_client_knows_has_a_field():
     async with client(backend(), limits=[Limit(5)], concurrency="auto") as ev:
         await ev.evaluate("is_json", {"text": "[1]"})
         told, session = ev.statistics(), ev._session
-        gate = session.gate.statistics(anyio.current_time())
+        gate = session.gate.statistics(anyio.current_time(), session.terms(ev._options))
         for part, facts in (
             (told, gate),
             (told.concurrency, session.slots().statistics()),

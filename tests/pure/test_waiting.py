@@ -31,6 +31,14 @@ WINDOW = Obstacle("request", 13.2)
             Standing(ready=1, obstacle=Obstacle("evaluation", math.inf, True)),
             "the evaluation that tells whether the evaluation limit is over",
         ),
+        (
+            Standing(ready=1, obstacle=Obstacle("server", 2.5)),
+            "the server, which cannot be reached: 3 s to the next attempt",
+        ),
+        (
+            Standing(ready=1, obstacle=Obstacle("server", math.inf)),
+            "the answer that tells whether the server can be reached",
+        ),
         (Standing(ready=1, slots=16, taken=16), "concurrency 16"),
         (Standing(ready=1, slots=16, taken=16, is_capacity=True), "concurrency 16: server's capacity"),
         (Standing(slots=16, taken=16), None),
