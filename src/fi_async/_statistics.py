@@ -88,7 +88,7 @@ class ClientStatistics:
         limits: The limits that were given, and what is left of each.
         limits_by_clock_of: Whose clock their windows are kept by: the "server"'s, or this "machine"'s, with windows
             taken at their worst, as long as the server tells no time.
-        unreachable_for_s: Seconds for which no connection to the server could be opened; None if one could.
+        unreachable_for_s: Seconds for which no connection to the server could be opened; 0 if one could.
         shared_budget: The file that limits are shared through; None if they are not.
         concurrency: How many requests may be under way at once.
         polling: What polls took.
@@ -103,7 +103,7 @@ class ClientStatistics:
     learned_window_s: float | None = None
     limits: tuple[LimitStatistics, ...] = ()
     limits_by_clock_of: Literal["server", "machine"] = "machine"
-    unreachable_for_s: float | None = None
+    unreachable_for_s: float = 0.0
     shared_budget: str | None = None
     concurrency: ConcurrencyStatistics = ConcurrencyStatistics()
     polling: PollingStatistics = PollingStatistics()
