@@ -17,7 +17,7 @@ from fi_async.wire.requests import Parameters
 from fi_async.wire.responses import Reply
 
 IDS = [f"00000000-0000-4000-8000-{number:012d}" for number in range(100)]
-REFUSED = APIConnectionError("could not connect", sent=False)
+REFUSED = APIConnectionError("the TLS handshake failed", sent=False)
 
 
 def context(
@@ -106,6 +106,12 @@ def throttled(seconds: float | None = 44) -> Reply:
 
 def timed_out() -> APITimeoutError:
     return APITimeoutError("no reply within 120 s")
+
+
+def unreachable() -> APIConnectionError:
+    error = APIConnectionError("could not connect", sent=False)
+    error.unreachable = True
+    return error
 
 
 def reset() -> APIConnectionError:
