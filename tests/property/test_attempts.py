@@ -195,12 +195,11 @@ def test_one_row_is_tried_at_most_max_retries_times_again_but_for_limits(make, s
 @given(
     script=events,
     rows=st.integers(2, 3),
-    max_retries=st.integers(0, 3),
-    on_ambiguous=st.sampled_from(["resubmit", "fail"]),
+    policy=st.tuples(st.integers(0, 3), st.sampled_from(["resubmit", "fail"])),
     plans_anew=st.booleans(),
 )
-def test_each_row_of_several_is_accounted_for(make, script, rows, max_retries, on_ambiguous, plans_anew):
-    run = context(max_retries=max_retries, on_ambiguous=on_ambiguous, case=60.0)
+def test_each_row_of_several_is_accounted_for(make, script, rows, policy, plans_anew):
+    run = context(max_retries=policy[0], on_ambiguous=policy[1], case=60.0)
     drive = Drive(run, script, plans_anew=plans_anew)
     checked(drive, works(rows), make)
 
