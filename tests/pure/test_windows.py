@@ -53,7 +53,7 @@ def test_what_uses_nothing_of_a_limit_is_counted_nowhere():
     assert one.use(2.0, 0, clock) is None
     assert one.use(2.0, 0, ServerClock()) is None
     assert one.left(2.0, clock) == 3
-    assert one.still_open(99.0, 0, clock, 2.0, None)
+    assert one.still_open(99.0, 0, clock, None)
 
 
 def test_what_all_clients_used_counts():
@@ -68,11 +68,11 @@ def test_what_leaves_in_a_later_window_than_it_was_counted_in_needs_room_there()
     clock, one = told(), window()
     since = one.use(2.0, 1, clock)
     one.use(2.0, 2, clock)
-    assert one.still_open(9.0, 1, clock, 2.0, since), "in the same window it was counted"
+    assert one.still_open(9.0, 1, clock, since), "in the same window it was counted"
     one.use(11.0, 2, clock)
-    assert one.still_open(11.0, 1, clock, 2.0, since)
+    assert one.still_open(11.0, 1, clock, since)
     one.use(11.0, 1, clock)
-    assert not one.still_open(11.0, 1, clock, 2.0, since)
+    assert not one.still_open(11.0, 1, clock, since)
 
 
 def test_it_is_counted_once_in_each_window_that_it_may_arrive_in():
@@ -153,4 +153,36 @@ def test_without_a_date_it_opens_always(count, gap):
         assert now < math.inf
         one.use(now, 1, unknown)
         sent.append(now)
-    assert all(later - earlier >= 10.0 + TRANSIT for earlier, later in zip(sent, sent[count:], strict=False))
+    assert all(later - earlier > 10.249 for earlier, later in zip(sent, sent[count:], strict=False))
+
+
+def test_without_a_date_what_leaves_later_than_it_was_counted_counts_once_and_from_then():
+    unknown, one = ServerClock(), window()
+    since = one.use(1.0, 1, unknown)
+    assert one.still_open(3.0, 1, unknown, since)
+    since = one.use(3.0, 1, unknown, since)
+    assert one.left(3.0, unknown) == 2
+    assert one.opens_at(3.0, 3, unknown) == 13.0 + TRANSIT
+    one.use(4.0, 2, unknown)
+    assert one.still_open(13.2, 1, unknown, since), "those that left since have made room for it"
+
+
+def test_without_a_date_what_counts_no_more_needs_room_again():
+    unknown, one = ServerClock(), window()
+    since = one.use(1.0, 1, unknown)
+    one.use(12.0, 3, unknown)
+    assert not one.still_open(12.0, 1, unknown, since)
+    assert one.still_open(22.25, 1, unknown, since)
+
+
+def test_what_was_counted_before_the_first_date_is_not_counted_again_in_the_same_window():
+    unknown, clock, one = ServerClock(), told(), window()
+    since = one.use(1.0, 1, unknown)
+    one.settle(clock)
+    one.use(2.0, 2, clock)
+    assert one.still_open(3.0, 1, clock, since)
+    assert one.use(3.0, 1, clock, since) == 100_000
+    assert one.left(3.0, clock) == 0
+    assert one.still_open(11.0, 1, clock, since)
+    one.use(11.0, 3, clock)
+    assert not one.still_open(11.0, 1, clock, since)
