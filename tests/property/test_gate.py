@@ -114,7 +114,9 @@ class Gates(RuleBasedStateMachine):
         opens = self._opens_at(own, terms, need)
         self.now = max(self.now, opens if opens < math.inf else self.now)
 
-    @rule(own=owns, terms=st.integers(0, 2), need=st.sampled_from(NEEDS), connects=st.booleans(), many=st.integers(1, 5))
+    @rule(
+        own=owns, terms=st.integers(0, 2), need=st.sampled_from(NEEDS), connects=st.booleans(), many=st.integers(1, 5)
+    )
     def send(self, own, terms, need, connects, many):
         for _ in range(many):
             if self._opens_at(own, terms, need) > self.now:

@@ -174,7 +174,9 @@ def test_a_canary_that_nobody_tells_of_is_waited_for_until_its_time_and_then_ano
     assert quota.left(1.5 + OVERDUE, 1, clock)
     assert (quota.is_asking, quota.opens_at()) == (True, 1.5 + 2 * OVERDUE)
     quota.refused(200.0, canary=True, clock=clock)
-    assert quota.opens_at() == pytest.approx(200.0 + FIRST * GROWTH), "the one that was overdue counts as one that asked"
+    assert quota.opens_at() == pytest.approx(200.0 + FIRST * GROWTH), (
+        "the one that was overdue counts as one that asked"
+    )
 
 
 @pytest.mark.parametrize("until", [3.0, 500.0])
