@@ -74,15 +74,19 @@ class Gates(RuleBasedStateMachine):
 
     @initialize(
         is_shared=st.booleans(),
-        dates=st.sampled_from(["never", "sometimes", "always"]),
         begins=st.tuples(st.floats(0, 1e5), st.floats(0, 1e5)),
-        server=st.tuples(st.floats(0, 60), st.floats(-0.9, 0.9)),
+        server=st.tuples(
+            st.floats(0, 60),
+            st.floats(-0.9, 0.9),
+            st.floats(1e-3, 0.2),
+            st.sampled_from(["never", "sometimes", "always"]),
+        ),
         counts=st.none() | st.tuples(st.integers(1, 6), st.integers(1, 6)),
-        transit=st.floats(1e-3, 0.2),
     )
-    def start(self, is_shared, dates, begins, server, counts, transit):
-        self.now, self.dates, self.transit, self.is_shared = 0.0, dates, transit, is_shared
-        self.offset, self.skew = EPOCH + server[0], server[1]
+    def start(self, is_shared, begins, server, counts):
+        self.now, self.is_shared = 0.0, is_shared
+        past, self.skew, self.transit, self.dates = server
+        self.offset = EPOCH + past
         self.limits = [] if counts is None else [Limit(counts[0], per=10), Limit(counts[1], per=20, of="evaluations")]
         self.own = Limit(2, per=5)
         self.directory = tempfile.TemporaryDirectory()
