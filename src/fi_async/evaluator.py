@@ -35,8 +35,9 @@ from fi_async.engine.session import Session
 from fi_async.engine.shared_budget import SharedBudget
 from fi_async.execution import Execution, poll_all
 from fi_async.progress.displays import Asked
-from fi_async.wire import requests, responses
+from fi_async.wire import requests, responses, verdicts
 from fi_async.wire.preflight import rows_of
+from fi_async.wire.responses import Reply
 from fi_async.wire.templates import names_of
 from fi_async.wire.transport import AsgiApp, Transport
 
@@ -302,7 +303,7 @@ class AsyncEvaluator:
         """Return the handle of an accepted evaluation, from its id alone. Asks nothing yet.
 
         Raises:
-            InvalidCaseError: The id is no UUID.
+            InvalidCaseError: The id is no text, or blank.
         """
         return Execution(execution_id, self._session, self._options)
 
@@ -345,7 +346,7 @@ class AsyncEvaluator:
         Raises:
             StalledError: The one id was not done in time. Waiting again costs nothing more.
             EvaluationError: The one id failed on the server.
-            InvalidCaseError: An id is no UUID.
+            InvalidCaseError: An id is no text, or blank.
         """
         if isinstance(eval_ids, str) and not more:
             return await (await self.get_execution(eval_ids).wait(timeout, poll_interval)).result()
@@ -362,8 +363,12 @@ class AsyncEvaluator:
             NotFoundError: The id is unknown, or another organisation's.
             APIError: The server could not be asked.
         """
-        call = requests.get_eval(eval_id)
-        return responses.both_spellings(await fetch_once(self._session, call, self._options, responses.read_body))
+        asked = requests.eval_id_of(eval_id)
+
+        def read(reply: Reply) -> dict[str, Any]:
+            return verdicts.whole_answer(reply, asked)
+
+        return responses.both_spellings(await fetch_once(self._session, requests.get_eval(asked), self._options, read))
 
     # Many
 

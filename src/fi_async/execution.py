@@ -15,9 +15,10 @@ from fi_async.engine.attempts import Work
 from fi_async.engine.run import Run, fetch_once
 from fi_async.engine.session import Session
 from fi_async.engine.submissions import poll
-from fi_async.wire import requests, responses
+from fi_async.wire import requests, verdicts
 from fi_async.wire.requests import Parameters
-from fi_async.wire.responses import Progress, Reply
+from fi_async.wire.responses import Reply
+from fi_async.wire.verdicts import Polled
 
 
 class Execution:
@@ -35,8 +36,7 @@ class Execution:
     """
 
     def __init__(self, id: str, session: Session, options: RunOptions, template: str = "") -> None:  # noqa: A002  # the official name
-        requests.get_eval(id)  # refuses what is no id, before anyone waits for it
-        self.id = id
+        self.id = requests.eval_id_of(id)  # refuses what is no id, before anyone waits for it
         self.template = template
         self.status = EvalStatus.PENDING
         self.error: EvaluationError | None = None
@@ -68,11 +68,11 @@ class Execution:
             APIError: The server could not be asked.
         """
 
-        def read(reply: Reply) -> Progress:
-            return responses.progress(responses.read(reply), reply)
+        def read(reply: Reply) -> Polled:
+            return verdicts.polled(reply, self.id, self.template)
 
-        progress = await fetch_once(self._session, requests.get_eval(self.id), self._options, read)
-        self.status, self._result, self.error = progress.status, progress.result, progress.error
+        found = await fetch_once(self._session, requests.get_eval(self.id), self._options, read)
+        self.status, self._result, self.error = found.status, found.result, found.error
         return self
 
     async def result(self) -> EvalResult:
@@ -122,7 +122,7 @@ async def poll_all(eval_ids: list[str], session: Session, options: RunOptions) -
     began = anyio.current_time()
     context = session.context(options)
     run = Run(session, context, options)
-    for index, eval_id in enumerate(eval_ids):
+    for index, eval_id in enumerate(map(requests.eval_id_of, eval_ids)):
         run.add(poll(Work(index, Case({}, id=eval_id), Parameters(""), eval_id=eval_id), context))
     await run.drive()
     ended = sorted(run.finished, key=lambda outcome: outcome.index)

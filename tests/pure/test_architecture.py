@@ -63,6 +63,7 @@ PURE = {
     "pacing.",
     "wire.requests",
     "wire.responses",
+    "wire.verdicts",
     "wire.preflight",
     "wire.templates",
     "engine.attempts",

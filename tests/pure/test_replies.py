@@ -23,7 +23,7 @@ from fi_async import (
     ServerError,
     ValidationError,
 )
-from fi_async.wire import responses
+from fi_async.wire import responses, verdicts
 from fi_async.wire.responses import Reply
 
 RECORDED: dict[str, dict[str, Any]] = {
@@ -311,6 +311,16 @@ def test_every_recorded_reply_is_in_exactly_one_of_the_tables():
     assert len(RECORDED) == 271
 
 
+def template_of(name: str) -> str:
+    """The template that a recorded reply is about: all its items name the same."""
+    return next(iter(in_body(name, "name")), "")
+
+
+def asked_for(name: str) -> str:
+    """The id that a recorded poll was about."""
+    return next(iter(in_body(name, "eval_id")), "")
+
+
 def in_body(name: str, field: str) -> list[Any]:
     """The values of a field in the order of the body, read without the code under test."""
     return [
@@ -321,7 +331,7 @@ def in_body(name: str, field: str) -> list[Any]:
 @pytest.mark.parametrize(("name", "outputs"), SCORED.items())
 def test_a_sync_reply_has_each_rows_result_in_order(name, outputs):
     it = recorded(name)
-    results = responses.started(responses.read(it), it, len(outputs))
+    results = verdicts.started(it, template_of(name), len(outputs), is_async=False)
     assert [result.output for result in results] == list(outputs)
     assert [type(result.output) for result in results] == [type(output) for output in outputs]
     assert [result.eval_id for result in results] == in_body(name, "eval_id")
@@ -334,7 +344,7 @@ def test_a_sync_reply_has_each_rows_result_in_order(name, outputs):
 @pytest.mark.parametrize(("name", "rows"), ACCEPTED.items())
 def test_an_async_reply_names_an_id_for_each_row_and_no_output(name, rows):
     it = recorded(name)
-    results = responses.started(responses.read(it), it, rows)
+    results = verdicts.started(it, template_of(name), rows, is_async=True)
     assert [result.eval_id for result in results] == in_body(name, "eval_id")
     assert len({result.eval_id for result in results}) == rows
     assert [(result.output, result.output_type, result.score) for result in results] == [
@@ -345,14 +355,14 @@ def test_an_async_reply_names_an_id_for_each_row_and_no_output(name, rows):
 @pytest.mark.parametrize(("name", "status"), UNDER_WAY.items())
 def test_a_poll_tells_an_evaluation_under_way(name, status):
     it = recorded(name)
-    progress = responses.progress(responses.read(it), it)
+    progress = verdicts.polled(it, asked_for(name))
     assert (progress.status, progress.result, progress.error, progress.is_done) == (status, None, None, False)
 
 
 @pytest.mark.parametrize(("name", "expected"), COMPLETED.items())
 def test_a_poll_brings_a_result_in_its_own_type(name, expected):
     it = recorded(name)
-    progress = responses.progress(responses.read(it), it)
+    progress = verdicts.polled(it, asked_for(name))
     assert progress.status is EvalStatus.COMPLETED
     assert progress.is_done
     assert progress.error is None
@@ -376,7 +386,7 @@ def test_the_verdicts_of_sync_calls_that_are_stored_as_failed_are_among_these():
 @pytest.mark.parametrize(("name", "words"), FAILED.items())
 def test_a_poll_brings_an_error_with_the_servers_words(name, words):
     it = recorded(name)
-    progress = responses.progress(responses.read(it), it)
+    progress = verdicts.polled(it, asked_for(name))
     assert (progress.status, progress.result, progress.is_done) == (EvalStatus.FAILED, None, True)
     error = progress.error
     assert type(error) is EvaluationError
@@ -498,14 +508,12 @@ def camel(record: dict[str, Any]) -> dict[str, Any]:
     return {IN_CAMEL.get(name, name): value for name, value in record.items()}
 
 
-def poll(result: Any) -> responses.Progress:
-    it = reply({"status": True, "result": result})
-    return responses.progress(responses.read(it), it)
+def poll(result: Any, eval_id: str = RECORD["eval_id"], template: str = "") -> verdicts.Polled:
+    return verdicts.polled(reply({"status": True, "result": result}), eval_id, template)
 
 
-def start(result: Any, rows: int) -> list[Any]:
-    it = reply({"status": True, "result": result})
-    return responses.started(responses.read(it), it, rows)
+def start(result: Any, rows: int, *, template: str = "", is_async: bool = False) -> list[Any]:
+    return verdicts.started(reply({"status": True, "result": result}), template, rows, is_async=is_async)
 
 
 def test_a_poll_in_the_old_spelling_reads_as_one_in_the_new():
