@@ -44,7 +44,7 @@ async def test_one_evaluation_gives_its_result():
 
 
 async def test_a_missing_key_is_filled_from_its_alias_and_listed():
-    app = Scripted(scored())
+    app = Scripted(scored(name="groundedness"))
     async with client(app) as ev:
         batch = await ev.evaluate("groundedness", {"output": "a", "context": "b"})
         assert batch.eval_results[0].filled == {"input": "output"}
@@ -123,7 +123,7 @@ async def test_is_async_returns_at_once_with_ids():
 
 
 async def test_errors_are_raised_typed_and_tell_what_was_done():
-    replies = [scored(), error(400, "boom"), error(400, "boom"), error(400, "boom")]
+    replies = [scored(name="is_json"), error(400, "boom"), error(400, "boom"), error(400, "boom")]
     async with client(Scripted(*replies), concurrency=1) as ev:
         with pytest.raises(ValidationError, match="boom") as caught:
             await ev.evaluate(["is_json", "one_line"], {"text": "x"})
@@ -219,8 +219,14 @@ async def test_a_failed_execution_raises_its_error_or_hands_it_over():
 async def test_an_id_that_is_none_is_refused():
     app = backend()
     async with client(app) as ev:
-        with pytest.raises(InvalidCaseError, match="must be a UUID"):
-            ev.get_execution("abc123")
+        for none in ("", "  ", 5, None):
+            with pytest.raises(InvalidCaseError, match="eval_id must be a text, as submit\\(\\) returns it"):
+                ev.get_execution(none)
+            with pytest.raises(InvalidCaseError, match="eval_id must be a text"):
+                await ev.poll([uuid(9), none])
+            with pytest.raises(InvalidCaseError, match="eval_id must be a text"):
+                await ev.get_eval_result(none)
+        assert app.statistics()["requests"] == 0
         with pytest.raises(NotFoundError, match="Evaluation not found"):
             await ev.get_execution(uuid(9))
         with pytest.raises(NotFoundError, match="Evaluation not found"):

@@ -27,7 +27,7 @@ _log: Final = logging.getLogger("fi_async")
 _THROTTLED: Final = "rate_limited"  # the reason of an evaluation that a plan's limit stopped
 _LONGEST_QUOTE: Final = 500
 _LONGEST_NUMBER: Final = 400  # characters; longer ones are beyond any float
-_VERDICTS: Final = {"passed": "Passed", "true": "Passed", "failed": "Failed", "false": "Failed"}
+_VERDICTS: Final = {"True": "Passed", "False": "Failed"}  # as old servers say it, polls as text
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def started(reply: Reply, template: str, rows: int, *, is_async: bool) -> list[E
         raise unreadable(reply, f"names {len(items)} evaluations for {rows} rows")
     fields = [snake(_unwrapped(item)) for item in items]
     records = [
-        _Record(reply, f"evaluation {number} of {rows}", each, _text(each.get("eval_id")))
+        _Record(reply, f"evaluation {number} of {rows}", each, _text(each.get("eval_id")) or None)
         for number, each in enumerate(fields, start=1)
     ]
     times = Counter(record.eval_id for record in records)
@@ -215,7 +215,7 @@ def _result(record: _Record, template: str) -> EvalResult:
         reason=record.field("reason", _text),
         runtime=record.field("runtime", _milliseconds),
         output_type=output_type,
-        eval_id=record.field("eval_id", _text) or record.eval_id,
+        eval_id=record.eval_id,
         model=record.field("model", _text),
         error_localizer_enabled=record.field("error_localizer_enabled", _flag),
         error_localizer=fields.get("error_localizer"),
@@ -228,7 +228,7 @@ def _result(record: _Record, template: str) -> EvalResult:
 def _text(value: Any) -> str | None:
     """Return a text, or what else stands in its place as text; None if that says nothing."""
     if isinstance(value, str):
-        return value or None
+        return value
     if value is None or isinstance(value, bool) or (isinstance(value, list | dict) and not value):
         return None
     return json.dumps(value, ensure_ascii=False)
@@ -266,8 +266,11 @@ def _value(record: Mapping[str, Any]) -> Any:
 def _typed(value: Any, output_type: str | None, record: _Record) -> Any:
     """Return an output in its own type: polls give numbers, lists and dicts as text (Python's repr).
 
-    Where the type is not said, its form says it.
+    Where the type cannot be read, its form says it.
     """
+    if output_type is None and isinstance(value, str) and record.fields.get("output_type") is not None:
+        number = _number(value)
+        return _literal(value) if number is None else number
     if output_type in ("score", "numeric") and value is not None:
         literal = _literal(value)
         if isinstance(literal, dict) and _number(literal.get("score")) is not None:
@@ -277,13 +280,7 @@ def _typed(value: Any, output_type: str | None, record: _Record) -> Any:
             raise record.unreadable(f"gives a {output_type} that is no number")
         return number
     if output_type in (None, "", "Pass/Fail"):
-        if isinstance(value, bool | str):
-            verdict = _VERDICTS.get(str(value).strip().lower())
-            if verdict is not None:
-                return verdict
-        if not output_type and isinstance(value, str):
-            number = _number(value)
-            return _literal(value) if number is None else number
+        return _VERDICTS.get(str(value), value) if isinstance(value, bool | str) else value
     return _literal(value) if output_type == "choices" else value
 
 
