@@ -187,7 +187,7 @@ def test_an_unsupported_template_is_an_engine_error():
             {"hypothesis": ["a", "a"], "reference": ["a"]},
             {},
             1.0,
-            "NDCG@2: 1.000 (DCG=1.000, IDCG=1.000)",
+            "NDCG@2: 1.631 (DCG=1.631, IDCG=1.000)",
         ),
         ("numeric_similarity", {"output": "9" * 400, "expected": "1"}, {}, 0.0, "Numeric Similarity: 0.000"),
     ],

@@ -89,6 +89,7 @@ class Evaluations:
                 ended = results.outcome(row)
                 refusal = ended.refusal
                 if refusal:
+                    refusal = refusal if visit.switches.call_log else server_error()
                     break
                 items.append(results.sync_item(row, ended))
         except BrokenRowError:
