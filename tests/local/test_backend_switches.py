@@ -216,8 +216,10 @@ JSON_VALUES = st.recursive(
     max_leaves=6,
 )
 NEAR_TEXTS = st.sampled_from(
-    ["1e999", "-1", "nan", "1e9", "1e9~1e9", "2~0.8", "~", "5/0s", "1/1e-9s", f"{'9' * 5000}/1s", "1/999999999999h"]
-    + ["503=1", "503=nan", "²=1", "slow=1:1e9", "slow=1:inf", "502_after=1", "99999999=1", "gets=off", "fail=1"]
+    [
+        *("1e999", "-1", "nan", "1e9", "1e9~1e9", "2~0.8", "~", "5/0s", "1/1e-9s", "1/999999999999h"),
+        *("503=1", "503=nan", "²=1", "slow=1:1e9", "slow=1:inf", "502_after=1", "99999999=1", "gets=off", "fail=1"),
+    ]
 )
 CHANGES = st.dictionaries(
     st.sampled_from([field.name for field in fields(Switches)]),

@@ -74,7 +74,7 @@ PURE = {
     "engine.backlog",
 }
 LOCAL = "local"
-LOCAL_MAY_IMPORT = {"_catalogue", "_version"}
+LOCAL_MAY_IMPORT = {"_catalogue", "_version", "_threads"}
 MAY_IMPORT_LOCAL = {"evaluator", "cli", "testing"}
 ONLY_IMPORTER = {
     "httpx": {"wire.transport"},
@@ -193,7 +193,7 @@ def test_a_library_has_one_importer(library, importers):
         assert {each.importer for each in IMPORTS if room(each.imported) == library} == importers
 
 
-def test_the_embedded_backend_shares_its_facts_and_its_version_only():
+def test_the_embedded_backend_shares_its_facts_its_version_and_the_way_to_a_thread_only():
     shared = {each.imported for each in INTERNAL if room(each.importer) == LOCAL and room(each.imported) != LOCAL}
     assert shared <= LOCAL_MAY_IMPORT
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 
-from fi_async.local import asgi, control, envelopes, faults, gate
+from fi_async.local import ahead, asgi, control, envelopes, faults, gate
 from fi_async.local.asgi import Receive, Request, Scope, Send
 from fi_async.local.envelopes import Refused
 from fi_async.local.evaluations import Answer, Evaluations, Visit
@@ -82,6 +82,7 @@ class LocalBackend:
             await asgi.write(send, request, control.answer(self, request), self._clock())
             return
         with self._tally.counting(request.method) as number:
+            await ahead.evaluate(ahead.slow_cases(request, self.switches, self._store))
             answer = self._answer(request, number)
             # Sleeping is all that waiting for an evaluation takes: it is stored, whoever hangs up now.
             seconds = answer.due - self._clock() + self.switches.overhead

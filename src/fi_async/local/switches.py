@@ -142,7 +142,9 @@ class Faults:
             total = sum(probability for _, probability in each)
             _require(total <= 1 + 1e-9, f"the probabilities of faults sum to {total:g}, which is more than 1")
         for status in (*self.status, *self.status_after):
-            _require(_is_whole(status) and 400 <= status <= 599, f"a fault's status is 400 to 599, not {_shown(status)}")
+            _require(
+                _is_whole(status) and 400 <= status <= 599, f"a fault's status is 400 to 599, not {_shown(status)}"
+            )
         _require(_is_seconds(self.slow[1]), f"a slow reply is some seconds late, not {_shown(self.slow[1])}")
 
     def of_request(self, method: str) -> Iterator[tuple[str, float]]:
@@ -207,7 +209,9 @@ class Switches:
         for name, (allows, words) in _ALLOWED.items():
             value = getattr(self, name)
             # What is a secret is not repeated.
-            _require(allows(value), f"{name} is {words}" if name == "keys" else f"{name} is {words}, not {_shown(value)}")
+            _require(
+                allows(value), f"{name} is {words}" if name == "keys" else f"{name} is {words}, not {_shown(value)}"
+            )
 
     def replace(self, **changes: object) -> Switches:
         """Return a copy with these fields changed."""
