@@ -29,7 +29,7 @@ TOO_LONG = "Code eval input validation failed: Runtime error: took longer than 0
 def _impatient(monkeypatch):
     """Have a process ready, and little patience with it."""
     bounded._bench._known.clear()
-    scoring.score("regex", {"text": "ab"}, {"pattern": "(b)"})
+    scoring.run_evaluator("regex", {"text": "ab"}, {"pattern": "(b)"})
     bounded._bench._known.clear()
     monkeypatch.setattr(bounded, "LIMIT", 0.3)
 
@@ -73,11 +73,11 @@ async def test_one_that_was_submitted_fails_and_is_not_evaluated_at_each_poll(mo
 
 
 def test_what_a_pattern_says_there_is_what_it_says_here():
-    assert scoring.score("regex", {"text": "xaab"}, {"pattern": "(a+)b"}).output == "Passed"
+    assert scoring.run_evaluator("regex", {"text": "xaab"}, {"pattern": "(a+)b"}).output == "Passed"
     with pytest.raises(re.error) as caught:
         re.compile("(a+")
     with pytest.raises(scoring.EngineError, match=re.escape(str(caught.value))):
-        scoring.score("regex", {"text": "x"}, {"pattern": "(a+"})
+        scoring.run_evaluator("regex", {"text": "x"}, {"pattern": "(a+"})
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ LARGE = {
 def test_whatever_is_large_is_bounded(name, inputs):
     began = time.perf_counter()
     try:
-        scoring.score(name, inputs, {})
+        scoring.run_evaluator(name, inputs, {})
     except scoring.EngineError as error:
         assert "took longer than 0.3 s" in str(error)  # noqa: PT017  # either is right
     assert time.perf_counter() - began < 5.0

@@ -23,17 +23,17 @@ from fi_async.local.validation import BrokenRowError
 _SHORT: Final = 400  # bytes of a body or of stored inputs within which only patterns take long
 _PATTERN: Final = "regex"
 
-Case = tuple[str, dict[str, Any], dict[str, Any]]
+Evaluated = tuple[str, dict[str, Any], dict[str, Any]]
 """A template's name, inputs and params."""
 
 
-def slow_cases(request: Request, switches: Switches, store: Store) -> list[Case]:
+def slow_cases(request: Request, switches: Switches, store: Store) -> list[Evaluated]:
     """Return what this request evaluates and may take long; mostly nothing, which costs next to nothing to tell."""
     found = _posted(request, switches) if request.method == "POST" else _asked_for(request, store)
     return [case for case in found if bounded.may_take_long(*case)]
 
 
-async def evaluate(cases: list[Case]) -> None:
+async def settle(cases: list[Evaluated]) -> None:
     """Evaluate in another thread, up to the first that fails: the verdicts are kept for the answer."""
     if not cases:
         return
@@ -44,26 +44,26 @@ async def evaluate(cases: list[Case]) -> None:
         worker.close()
 
 
-def _evaluate(cases: list[Case]) -> None:
+def _evaluate(cases: list[Evaluated]) -> None:
     with suppress(scoring.BlankInputError, scoring.EngineError):
         for case in cases:
-            scoring.score(*case)
+            scoring.run_evaluator(*case)
 
 
-def _posted(request: Request, switches: Switches) -> Iterator[Case]:
+def _posted(request: Request, switches: Switches) -> Iterator[Evaluated]:
     if len(request.body) <= _SHORT and _PATTERN.encode() not in request.body:
         return
     if not request.path.endswith("/new-eval/"):
         return
     with suppress(Refused, BrokenRowError):
         gate.authenticate(request, switches.keys)
-        job = validation.new_eval(gate.json_body(request))
+        job = validation.valid_request(gate.json_body(request))
         if not job.is_async:
             params = json.loads(job.params)
             yield from ((job.template.name, row, params) for row in validation.rows(job.inputs))
 
 
-def _asked_for(request: Request, store: Store) -> Iterator[Case]:
+def _asked_for(request: Request, store: Store) -> Iterator[Evaluated]:
     query = request.query if request.query_string else {}
     ids = []
     with suppress(ValueError):

@@ -33,7 +33,7 @@ _REMEMBERED: Final = 10_000  # verdicts: those of a large batch
 _PLAIN: Final = re.compile(r"\\.|\[\^?\]?[^\]]*\]", re.DOTALL)
 _REPEAT: Final = re.compile(r"[*+?{]")
 _CHILD: Final = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from fi_async.local import bounded; bounded.serve()"
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from fi_async.local import bounded; bounded.answer_all()"
 )
 
 
@@ -64,7 +64,7 @@ def _may_backtrack(pattern: str, length: int) -> bool:
     return "(" in plain or (length + 1) ** (len(_REPEAT.findall(plain)) + 1) > _LONG_SEARCH
 
 
-def run(metric: Metric, name: str, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> Verdict:
+def verdict_of(metric: Metric, name: str, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> Verdict:
     """Return the verdict of a metric; it is called by its name where it has to run in the other process.
 
     Raises:
@@ -85,7 +85,7 @@ class Bench:
         self._known: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
 
     def verdict(self, job: str) -> Verdict:
-        """Return the verdict of a job, as `run` does; waits for it, in the calling thread."""
+        """Return the verdict of a job, as `verdict_of` does; waits for it, in the calling thread."""
         key = hashlib.blake2b(job.encode(), digest_size=16).digest()
         with self._lock:
             answer = self._known.get(key)
@@ -161,7 +161,7 @@ def _started() -> subprocess.Popen[bytes]:
     return process
 
 
-def serve() -> None:
+def answer_all() -> None:
     """Answer jobs, a line each, until there are no more: what the other process does."""
     out = sys.stdout
     out.write("\n")

@@ -28,7 +28,7 @@ class EngineError(Exception):
 
 
 def supported() -> frozenset[str]:
-    """The names of the templates that `score` knows."""
+    """The names of the templates that `run_evaluator` knows."""
     return frozenset(METRICS)
 
 
@@ -41,7 +41,7 @@ def check_params(name: str, params: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def score(name: str, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> Verdict:
+def run_evaluator(name: str, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> Verdict:
     """The verdict of one evaluation.
 
     Raises:
@@ -53,7 +53,7 @@ def score(name: str, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> Ve
     _require_keys(rows()[name], inputs)
     _refuse_blank(inputs)
     try:
-        return bounded.run(METRICS[name], name, inputs, _with_schema(name, params))
+        return bounded.verdict_of(METRICS[name], name, inputs, _with_schema(name, params))
     except Exception as error:
         raise EngineError(f"Code eval input validation failed: Runtime error: {error}") from error
 

@@ -11,7 +11,6 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -234,6 +233,12 @@ def _quote(reply: Reply, body: Mapping[str, Any] | None) -> str:
     return f"{len(reply.content)} bytes of {kind}{named}"
 
 
+def retry_after(reply: Reply) -> float | None:
+    """Return the seconds that a refusal says to wait; None if it does not say."""
+    body = _json(reply)
+    return _retry_after(reply, body if isinstance(body, dict) else {})
+
+
 def _retry_after(reply: Reply, body: Mapping[str, Any]) -> float | None:
     """Return the seconds to wait: the header's, a date taken relative to the server's own, or the body's."""
     header = reply.headers.get("retry-after")
@@ -251,6 +256,8 @@ def _retry_after(reply: Reply, body: Mapping[str, Any]) -> float | None:
 
 @lru_cache(maxsize=64)  # the replies of one second say the same
 def _epoch(header: str | None) -> float | None:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  # slow to import: with the first reply
+
     try:
         when = parsedate_to_datetime(header or "")
         return None if when.tzinfo is None else when.timestamp()

@@ -14,13 +14,16 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from fi_async._errors import EvaluationError, ProtocolError
-from fi_async._models import EvalResult, EvalStatus
+from fi_async._models import EvalStatus
 from fi_async.wire import responses
 from fi_async.wire.responses import Reply, objects_of, snake, unreadable
+
+if TYPE_CHECKING:
+    from fi_async._results import EvalResult
 
 _log: Final = logging.getLogger("fi_async")
 
@@ -200,6 +203,8 @@ def _result(record: _Record, template: str) -> EvalResult:
     Raises:
         ProtocolError: Its output cannot be read, nobody judged it, or it is another template's.
     """
+    from fi_async._results import EvalResult  # noqa: PLC0415  # pydantic is slow to import: with the first result
+
     fields = record.fields
     name = record.field("name", _only_text) or ""
     if name and template and name != template:
