@@ -107,7 +107,6 @@ SHARED_NAMES: dict[str, set[str]] = {
     "Kind": {"journal.schema", "pacing.planner"},
     "Parquet": {"cli.sinks", "sources.tables"},
     "Plan": {"cli.run", "pacing.planner"},
-    "Progress": {"progress.meter", "wire.responses"},
     "Question": {"engine.intake", "integrations.pytest_marks"},
     "Quota": {"local.switches", "pacing.quota"},
     "Record": {"journal.records", "sources.rows"},
