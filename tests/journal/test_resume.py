@@ -224,7 +224,13 @@ async def test_an_evaluation_that_the_server_has_lost_is_started_anew(evaluator,
     [("fail", ("stalled", 1, 0)), ("resubmit", ("scored", 2, 1)), ("wait", ("scored", 1, 0))],
 )
 async def test_a_stalled_case_fails_is_started_anew_or_waited_for(evaluator, path, policy, expected):
-    app = Scripted(accepted(1), pending(), pending(), accepted(2) if policy == "resubmit" else pending(), completed())
+    app = Scripted(
+        accepted(1),
+        pending(),
+        pending(),
+        accepted(2) if policy == "resubmit" else pending(),
+        completed(number=2 if policy == "resubmit" else 1),
+    )
     async with evaluator(app, strategy="async", poll_interval=10.0, timeout=15.0, on_stalled=policy) as ev:
         (outcome,) = (await ev.gather(texts(1), "contains", run=path)).outcomes
     assert (outcome.status.value, outcome.attempts, outcome.possible_duplicates) == expected
