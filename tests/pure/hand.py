@@ -9,7 +9,7 @@ from typing import Any
 
 from fi_async import APIConnectionError, APITimeoutError, Case, Timeout
 from fi_async._settings import RetryPolicy
-from fi_async.engine.attempts import Action, Context, Arrival, Job, Work
+from fi_async.engine.attempts import Action, Arrival, Context, Job, Work
 from fi_async.pacing.clock import ServerClock
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.polling import Completions
@@ -49,6 +49,11 @@ def reply(body: Any, status: int = 200, **headers: str) -> Reply:
     return Reply(
         status, {"content-type": "application/json", "x-request-id": "r-1", **named}, json.dumps(body).encode()
     )
+
+
+def cut_off() -> Reply:
+    """A good status whose body ends too soon."""
+    return Reply(200, {"content-type": "application/json", "x-request-id": "r-1"}, b'{"status":true,"result":[{"eval')
 
 
 def scored(*outputs: Any, output_type: str = "Pass/Fail") -> Reply:

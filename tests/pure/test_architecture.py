@@ -78,6 +78,7 @@ PURE = {
     "pacing.",
     "wire.requests",
     "wire.responses",
+    "wire.verdicts",
     "wire.preflight",
     "wire.templates",
     "engine.attempts",
@@ -89,7 +90,7 @@ PURE = {
 }
 TYPING = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 LOCAL = "local"
-LOCAL_MAY_IMPORT = {"_catalogue", "_version"}
+LOCAL_MAY_IMPORT = {"_catalogue", "_version", "_threads"}
 MAY_IMPORT_LOCAL = {"client", "cli", "testing"}
 ONLY_IMPORTER = {
     "aiohttp": {"wire.over_aiohttp"},
@@ -109,7 +110,6 @@ SHARED_NAMES: dict[str, set[str]] = {
     "Kind": {"journal.schema", "pacing.planner"},
     "Parquet": {"cli.sinks", "sources.tables"},
     "Plan": {"cli.run", "pacing.planner"},
-    "Progress": {"progress.meter", "wire.responses"},
     "Question": {"engine.intake", "integrations.pytest_marks"},
     "Quota": {"local.switches", "pacing.quota"},
     "Record": {"journal.records", "sources.rows"},
@@ -341,7 +341,7 @@ def test_a_library_has_one_importer(library, importers):
         assert {each.importer for each in IMPORTS if room(each.imported) == library} == importers
 
 
-def test_the_embedded_backend_shares_its_facts_and_its_version_only():
+def test_the_embedded_backend_shares_its_facts_its_version_and_the_way_to_a_thread_only():
     shared = {each.imported for each in INTERNAL if room(each.importer) == LOCAL and room(each.imported) != LOCAL}
     assert shared <= LOCAL_MAY_IMPORT
 

@@ -131,7 +131,7 @@ def check_templates(names: Sequence[str], backend: str) -> dict[str, Template]:
     facts = {name: known.get(name) for name in names}
     for name in facts if backend == LOCAL else ():
         known.find(name)
-        found = local_templates.find(name)
+        found = local_templates.template_named(name)
         if found is None or not found.available:
             raise UsageError(
                 f"the local backend has no evaluator for {name}; fi-async templates --local lists those it has."
