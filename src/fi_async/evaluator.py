@@ -13,22 +13,13 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, overload
 
 import anyio
 
+from fi_async._connection import LOCAL, Connection
 from fi_async._errors import ConfigurationError
 from fi_async._models import Case, Inputs, Outcome, TemplateLike
 from fi_async._plan import RunPlan
 from fi_async._public import public
 from fi_async._report import Counts, Report
-from fi_async._settings import (
-    LOCAL,
-    OMITTED,
-    Connection,
-    Omitted,
-    RunFile,
-    RunKeywords,
-    RunOptions,
-    Timeout,
-    positive,
-)
+from fi_async._settings import OMITTED, Omitted, RunFile, RunKeywords, RunOptions, Timeout, positive
 from fi_async.engine import calls, preview
 from fi_async.engine.calls import Ask, Cases, Templates
 from fi_async.engine.run import fetch_once

@@ -32,7 +32,7 @@ FLOORS = [
         "reports.page",
         "reports.html",
     ],
-    ["_settings", "_report", "_plan"],
+    ["_connection", "_settings", "_report", "_plan"],
     ["wire.", "sources."],
     ["pacing."],
     ["progress."],

@@ -14,7 +14,7 @@ from contextlib import closing
 import pytest
 
 from fi_async import AsyncEvaluator, ConfigurationError, Limit
-from fi_async._settings import Connection, Credentials
+from fi_async._connection import Connection, Credentials
 from fi_async.engine.shared_budget import SharedBudget
 from fi_async.pacing.learned import Use
 

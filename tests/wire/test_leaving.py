@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from fi_async import APIConnectionError, Timeout
-from fi_async._settings import Connection
+from fi_async._connection import Connection
 from fi_async.local import LocalBackend
 from fi_async.wire.requests import Parameters, get_evals, new_eval
 from fi_async.wire.transport import Transport

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from fi_async import sources
+from fi_async._connection import CLOUD_URL, LOCAL
 from fi_async._errors import instead
 from fi_async._models import Template
-from fi_async._settings import CLOUD_URL, LOCAL, OMITTED
+from fi_async._settings import OMITTED
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import RunFlags
 from fi_async.cli.sources import STDIN

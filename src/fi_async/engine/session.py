@@ -11,7 +11,8 @@ from weakref import WeakSet
 
 import anyio
 
-from fi_async._settings import Concurrency, Connection, RunOptions
+from fi_async._connection import Connection
+from fi_async._settings import Concurrency, RunOptions
 from fi_async.engine.attempts import Context
 from fi_async.engine.slots import Slots
 from fi_async.pacing.gate import Gate

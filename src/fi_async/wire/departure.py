@@ -13,7 +13,7 @@ class Departure:
 
     Attributes:
         has_left: True from then on: the server may have acted on the request.
-        broke: What `left` raised, if it did.
+        broke: What `left` raised, or an application in this process: a bug, and no failure of the request.
     """
 
     __slots__ = ("_left", "broke", "has_left")

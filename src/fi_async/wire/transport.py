@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import anyio
 
+from fi_async._connection import LOCAL, Connection
 from fi_async._errors import APITimeoutError, FiAsyncError
-from fi_async._settings import LOCAL, Connection, Timeout
+from fi_async._settings import Timeout
 from fi_async.wire.bodies import ACCEPT_ENCODING, LONGEST_REPLY
 from fi_async.wire.departure import Departure
 from fi_async.wire.failures import failure
@@ -58,14 +59,16 @@ class Transport:
         self, connection: Connection, *, http_client: HttpClient | None = None, app: AsgiApp | None = None
     ) -> None:
         self._root = _IN_PROCESS if connection.base_url == LOCAL else connection.base_url
-        self._get_headers = {
+        theirs = {name.lower() for name in connection.default_headers}
+        ours = {
             "Accept": "application/json",
             "Accept-Encoding": ACCEPT_ENCODING,
             "User-Agent": connection.user_agent,
-            **connection.default_headers,
             "X-Api-Key": connection.credentials.api_key,
             "X-Secret-Key": connection.credentials.secret_key,
         }
+        self._get_headers = {name: value for name, value in ours.items() if name.lower() not in theirs}
+        self._get_headers |= connection.default_headers
         self._post_headers = {**self._get_headers, "Content-Type": "application/json"}
         credentials = connection.credentials
         self._secrets = (credentials.api_key, credentials.secret_key, *connection.default_headers.values())
