@@ -59,6 +59,8 @@ class Connections:
             if is_open:
                 departure.leave()
             response = await connection.handle_async_request(request)
+            found = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
+            departure.check(found)
             body = Body()
             async for part in response.stream:  # type: ignore[union-attr]  # it is an async one here
                 body.add(part)
@@ -70,7 +72,6 @@ class Connections:
                 self._free.append(connection)
             else:
                 _close(connection)
-        found = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
         return Reply(response.status, found, body.content(found))
 
     def _taken(self) -> httpcore.AsyncConnectionInterface | None:

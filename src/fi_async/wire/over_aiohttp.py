@@ -57,13 +57,14 @@ class AiohttpConnections:
         )
         body = Body()
         try:
+            found = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in response.raw_headers}
+            departure.check(found)
             while part := await response.content.readany():
                 body.add(part)
         except BaseException:
             response.close()
             raise
         response.release()
-        found = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in response.raw_headers}
         return Reply(response.status, found, body.content(found))
 
     def _url(self, call: HttpCall) -> URL:

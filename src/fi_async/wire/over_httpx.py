@@ -77,6 +77,7 @@ class HttpxClient:
                 departure.has_left = True  # its transport does not tell: it may have
             raise
         found = dict(response.headers.items())
+        departure.check(found)
         content = response.content if body is None else body.content(found)
         return Reply(response.status_code, found, content)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from importlib.util import find_spec
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import anyio
@@ -15,7 +17,7 @@ from fi_async._connection import LOCAL, Connection
 from fi_async._errors import APITimeoutError, FiAsyncError
 from fi_async._settings import Timeout
 from fi_async.wire.bodies import ACCEPT_ENCODING, LONGEST_REPLY
-from fi_async.wire.departure import Departure
+from fi_async.wire.departure import REQUEST_ID, Departure
 from fi_async.wire.failures import failure
 from fi_async.wire.proxies import Proxy, check_certificates, proxy_to, ssl_context
 from fi_async.wire.requests import HttpCall
@@ -72,6 +74,8 @@ class Transport:
         self._post_headers = {**self._get_headers, "Content-Type": "application/json"}
         credentials = connection.credentials
         self._secrets = (credentials.api_key, credentials.secret_key, *connection.default_headers.values())
+        self._name = os.urandom(8).hex()  # no two clients' requests have the same id
+        self._numbers = count(1)
         self._proxy: Proxy | None = None
         if http_client is None and app is None:
             self._proxy = proxy_to(self._root)
@@ -113,8 +117,11 @@ class Transport:
         pool = self._pool
         if pool is None or self._loop is not asyncio.get_running_loop():
             pool = await self._pool_of_this_loop()
-        departure = Departure(left)
-        headers = self._get_headers if call.body is None else self._post_headers
+        departure = Departure(f"{self._name}-{next(self._numbers)}", left)
+        headers = {
+            **(self._get_headers if call.body is None else self._post_headers),
+            REQUEST_ID: departure.request_id,
+        }
         deadline, by_call = self._until(timeout, deadline)
         try:
             with anyio.move_on_at(deadline):
