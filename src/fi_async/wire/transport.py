@@ -6,7 +6,6 @@ import asyncio
 import math
 import os
 from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
 from importlib.util import find_spec
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -146,6 +145,8 @@ class Transport:
         """Return a pool opened in the running loop; connections of a loop that has ended are of no use."""
         loop = asyncio.get_running_loop()
         if self._pool is None or self._loop is not loop:
+            if self._pool is not None and self._loop is not None and self._loop.is_closed():
+                _end(self._pool)
             self._loop, self._open = loop, _opened(self._new_pool())
             self._pool = await anext(self._open)
         return self._pool
@@ -177,9 +178,17 @@ class Transport:
     def __del__(self) -> None:
         """Close the connections of a transport that nobody closed, from whatever thread it is dropped in."""
         pool, loop = getattr(self, "_pool", None), getattr(self, "_loop", None)
-        if pool is not None and loop is not None:
-            with suppress(RuntimeError):  # the loop has ended, and closed them
-                loop.call_soon_threadsafe(pool.close)
+        if pool is None or loop is None:
+            return
+        try:
+            loop.call_soon_threadsafe(_end, pool)
+        except RuntimeError:  # the loop has ended
+            _end(pool)
+
+
+# Pools that are open. Were they held by their transports alone, and these by a cycle, all would be collected at once,
+# and the libraries complain of what is closed a moment later.
+_pools: Final[set[Pool]] = set()
 
 
 async def _opened(pool: Pool) -> AsyncGenerator[Pool]:
@@ -188,12 +197,19 @@ async def _opened(pool: Pool) -> AsyncGenerator[Pool]:
     A generator, because a loop closes those that it still has when it ends: a client that nobody closed leaves no
     connection behind all the same, and no complaint.
     """
+    _pools.add(pool)
     try:
         yield pool
     finally:
-        pool.close()
+        _end(pool)
         with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSING):
             await pool.aclose()
+
+
+def _end(pool: Pool) -> None:
+    """Close the connections of a pool at once."""
+    _pools.discard(pool)
+    pool.close()
 
 
 def _overdue(departure: Departure, *, by_call: bool) -> APITimeoutError:
