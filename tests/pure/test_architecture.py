@@ -78,7 +78,7 @@ LOCAL_MAY_IMPORT = {"_catalogue", "_version"}
 MAY_IMPORT_LOCAL = {"evaluator", "cli", "testing"}
 ONLY_IMPORTER = {
     "aiohttp": {"wire.over_aiohttp"},
-    "httpcore": {"wire.connections", "wire.over_aiohttp"},
+    "httpcore": {"wire.connections"},
     "httpx": {"wire.over_httpx", "wire.transport"},
     "pydantic": {"_results", "wire.responses"},
     "backoff": {"pacing.backoff"},

@@ -70,7 +70,7 @@ EXTRAS = (
     "uvicorn",
     "httptools",
     "aiohttp",
-    "httpx_aiohttp",
+    "socksio",
     "cyclopts",
     "rich",
     "sqlalchemy",
