@@ -58,12 +58,15 @@ class Timeout:
             counted. None: no bound. "auto": 600 s, and less for an accepted evaluation once it is known how long
             others take: ten times what nine of ten took, and no less than 120 s.
         call: For a whole call, `gather` and `stream` included. None: no bound.
+        patience: For a server that is not there: its connections are refused, or nobody knows its name. All requests
+            wait meanwhile, and no retries are used up. As long as none ever got through, 30 s at most.
     """
 
     connect: float = 10.0
     read: float = 120.0
     case: float | Literal["auto"] | None = "auto"
     call: float | None = None
+    patience: float = 300.0
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -83,13 +86,11 @@ class RetryPolicy:
     Args:
         max_retries: See RunOptions.
         on_ambiguous: See RunOptions.
-        max_retry_after: The longest Retry-After that is obeyed, in seconds.
         on_stalled: See RunOptions.
     """
 
     max_retries: int = 4
     on_ambiguous: OnAmbiguous = "resubmit"
-    max_retry_after: float = 120.0
     on_stalled: OnStalled = "fail"
 
     def __post_init__(self) -> None:
@@ -97,7 +98,6 @@ class RetryPolicy:
             raise ConfigurationError(f"max_retries must be a whole number from 0, not {self.max_retries!r}")
         _one_of("on_ambiguous", self.on_ambiguous, get_args(OnAmbiguous))
         _one_of("on_stalled", self.on_stalled, get_args(OnStalled))
-        positive("", "max_retry_after", self.max_retry_after)
 
     @property
     def may_resubmit(self) -> bool:

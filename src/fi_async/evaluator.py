@@ -129,7 +129,9 @@ class AsyncEvaluator:
         app = embedded_backend() if connection.base_url == LOCAL and http_client is None else None
         transport = Transport(connection, http_client=http_client, app=app)
         budget = None if shared_budget is None else _shared_budget(shared_budget, connection)
-        self._session = Session(connection, transport, self._options.concurrency, budget=budget)
+        self._session = Session(
+            connection, transport, self._options.concurrency, budget=budget, limits=self._options.limits
+        )
 
     @classmethod
     def local(cls, app: AsgiApp | None = None, **options: Any) -> Self:
@@ -546,7 +548,7 @@ class AsyncEvaluator:
         """
         now = anyio.current_time()
         return {
-            **self._session.gate.statistics(now),
+            **self._session.gate.statistics(now, self._session.terms(self._options)),
             "concurrency": self._session.slots().statistics(),
             "polling": self._session.polls.statistics(),
             "waiting_for": self._session.waiting_for(now),

@@ -180,6 +180,11 @@ def _quote(reply: Reply, body: Mapping[str, Any] | None) -> str:
     return f"{len(reply.content)} bytes of {kind}{named}"
 
 
+def retry_after(reply: Reply) -> float | None:
+    """Return the seconds that a refusal says to wait; None if it does not say."""
+    return _retry_after(reply, _json_object(reply) or {})
+
+
 def _retry_after(reply: Reply, body: Mapping[str, Any]) -> float | None:
     """Return the seconds to wait: the header's, a date taken relative to the server's own, or the body's."""
     header = reply.headers.get("retry-after")

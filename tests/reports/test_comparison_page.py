@@ -8,9 +8,9 @@ import zlib
 import pytest
 
 from fi_async import StalledError
-from fi_async.reports import compare_html
 from fi_async.reports.compare import compare
-from fi_async.reports.loading import LoadedRun, outcomes_of
+from fi_async.reports.comparison_page import render_comparison
+from fi_async.reports.run_files import LoadedRun, outcomes_of
 from made import info, scored, unscored
 
 HOSTILE = "</script><script>alert(1)</script><!--"
@@ -20,7 +20,7 @@ def page_of(before, after, **facts):
     one, other = (
         LoadedRun(info(name=name, **facts), tuple(records)) for name, records in (("a", before), ("b", after))
     )
-    return compare_html.page(compare(outcomes_of(one), outcomes_of(other)), one, other)
+    return render_comparison(compare(outcomes_of(one), outcomes_of(other)), one, other)
 
 
 def facts_of(page):
@@ -102,7 +102,7 @@ def test_no_text_becomes_markup():
 
 
 def test_many_changes_stay_within_the_page(monkeypatch):
-    monkeypatch.setattr("fi_async.reports.page._MOST_BYTES", 60_000)
+    monkeypatch.setattr("fi_async.reports.html_page._MOST_BYTES", 60_000)
     before, after = (
         [
             scored(index, score, reason=f"{index * 7919:x} " * 20, inputs={"a": f"{index * 104729:x}" * 20})

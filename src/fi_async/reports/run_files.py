@@ -34,14 +34,14 @@ class ReadableRun(Protocol):
     """A run that can be read. Use it in `with`."""
 
     def __enter__(self) -> Self:
-        """Return it."""
+        """Return the run."""
 
     def __exit__(self, *exception: object) -> None:
-        """Close its file."""
+        """Close the file of the run."""
 
     @property
     def info(self) -> RunInfo:
-        """What it is about."""
+        """What the run is about."""
 
     @property
     def pending(self) -> int:
@@ -70,7 +70,7 @@ class LoadedRun:
         return self.ended
 
 
-def load(path: Path) -> ReadableRun:
+def load_run(path: Path) -> ReadableRun:
     """Return the run in a file: `.jsonl` or `.ndjson` as `fi-async run --out` writes it, else a run's journal.
 
     Lines say less than a journal: not which parameters the templates had, and of errors only the text.

@@ -10,8 +10,9 @@ from importlib.resources import files
 import pytest
 
 from fi_async import Case, Evaluator, Report, StalledError
-from fi_async.reports import html
-from fi_async.reports.page import CHARTS
+from fi_async.journal.records import RunInfo
+from fi_async.reports.html_page import CHARTS
+from fi_async.reports.report_page import render_report
 from made import info, scored, unscored
 
 HOSTILE = "</script><script>alert(1)</script><!--"
@@ -24,7 +25,7 @@ def facts_of(page: str) -> dict:
 
 
 def test_a_page_names_what_it_needs_and_nothing_else():
-    page = html.page(info(), [scored(0, "Passed")])
+    page = render_report(info(), [scored(0, "Passed")])
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
     assert policy is not None
     inline = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
@@ -44,8 +45,8 @@ def test_a_page_names_what_it_needs_and_nothing_else():
 def test_no_text_becomes_markup():
     hostile = unscored(0, StalledError(HOSTILE), template=HOSTILE, id=HOSTILE, inputs={HOSTILE: HOSTILE})
     facts = {"model_name": HOSTILE, "settings": {HOSTILE: HOSTILE}, "source": {"file": HOSTILE}}
-    plain = html.page(info(), [unscored(0, StalledError("late"))])
-    page = html.page(info(HOSTILE, **facts), [hostile])
+    plain = render_report(info(), [unscored(0, StalledError("late"))])
+    page = render_report(info(HOSTILE, **facts), [hostile])
     assert HOSTILE not in page
     assert page.count("<script") == plain.count("<script")
     assert page.count("<!--") == plain.count("<!--")
@@ -53,7 +54,7 @@ def test_no_text_becomes_markup():
 
 
 def test_the_title_is_escaped():
-    page = html.page(html.RunInfo("<b>&", (), None, "local", "", 0.0), [])
+    page = render_report(RunInfo("<b>&", (), None, "local", "", 0.0), [])
     assert "<title>&lt;b&gt;&amp; (fi-async report)</title>" in page
 
 
@@ -68,7 +69,7 @@ def test_the_run_tells_what_is_known_of_it():
         settings={"concurrency": 8, "params": {"k": 2, "of": ["a", "b"], "none": None}, "nothing": None},
         source={"file": "in.csv", "stamp": [1, 2]},
     )
-    assert facts_of(html.page(told, []))["run"] == [
+    assert facts_of(render_report(told, []))["run"] == [
         ["templates", "a, b"],
         ["model", "turing_small"],
         ["backend", "local"],
@@ -83,15 +84,15 @@ def test_the_run_tells_what_is_known_of_it():
 
 
 def test_a_large_run_stays_within_its_size(monkeypatch):
-    monkeypatch.setattr("fi_async.reports.page._MOST_BYTES", 120_000)
+    monkeypatch.setattr("fi_async.reports.html_page._MOST_BYTES", 120_000)
     draw = random.Random(2)
 
     def text() -> str:
         return f"{draw.getrandbits(600):x}"
 
     records = [scored(index, index / 2000, id=text()[:8], reason=text(), inputs={"a": text()}) for index in range(2000)]
-    empty = html.page(info(), [])
-    page = html.page(info(), records)
+    empty = render_report(info(), [])
+    page = render_report(info(), records)
     assert len(page) - len(empty) < 125_000
     kept = facts_of(page)["kept"]
     assert kept["ids"] == [2000, 2000]
@@ -108,11 +109,11 @@ def test_wide_cases_and_long_messages_stay_within_it_too():
     wide = [scored(index, 0.5, inputs={f"key {key}": text(1_500) for key in range(150)}) for index in range(64)]
     long = [unscored(index, StalledError(text(40_000))) for index in range(200)]
     for records in (wide, long):
-        assert len(html.page(info(), records)) < 5_000_000
+        assert len(render_report(info(), records)) < 5_000_000
 
 
 def test_without_scripts_it_says_so_and_promises_nothing():
-    markup = html.page(info(), []).partition('<script type="application/json"')[0]
+    markup = render_report(info(), []).partition('<script type="application/json"')[0]
     assert "This page is drawn by the scripts in it." in markup
     assert "Unpacking" not in markup
 

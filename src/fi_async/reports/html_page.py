@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -14,20 +15,43 @@ from importlib.resources import files
 from string import Template
 from typing import Any, Final, Protocol
 
+from fi_async._models import Outcome
 from fi_async._version import __version__
 from fi_async.journal.records import RunInfo
-from fi_async.reports.rows import LONGEST, Packed
+
+LONGEST: Final = 1_500
+"""Characters of a text that are kept."""
+
+MOST_ROWS: Final = 250_000
+"""Rows that a page shows; a browser would take long to sort more."""
 
 CHARTS: Final = "chart-4.6.1.min.js"
 _SCRIPTS: Final = ("page.js", "charts.js", "listing.js", "start.js")
 _MOST_BYTES: Final = 4_500_000  # of a page; its texts are cut to fit
+_CHUNK: Final = 10_000  # characters
+ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
 _STAMP: Final = "stamp"  # size and time of the rows: a machine compares them
 _UNSET: Final[tuple[Any, ...]] = (None, "", [], {})
 _FOR_REASONS: Final = 0.6  # of the room that is left when the numbers and the ids are in
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class PackedLines:
+    """Lines of JSON, deflated.
+
+    Attributes:
+        content: The bytes, in zlib's format.
+        kept: How many lines they hold.
+        all: How many there were.
+    """
+
+    content: bytes
+    kept: int
+    all: int
+
+
+@dataclass(frozen=True, slots=True)
+class PageLayout:
     """What one sort of page has of its own.
 
     Attributes:
@@ -41,26 +65,26 @@ class Layout:
     scripts: tuple[str, ...]
 
 
-class Listed(Protocol):
-    """The rows of a page's table. Their texts fill so many bytes at most."""
+class PageRows(Protocol):
+    """The rows of a page's table."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return how many rows there are."""
 
-    def columns(self) -> Packed:
-        """Return their numbers."""
+    def columns(self) -> PackedLines:
+        """Return the numbers of the rows."""
 
-    def ids(self, most: int, /) -> Packed:
-        """Return the ids of their cases."""
+    def ids(self, most: int, /) -> PackedLines:
+        """Return the ids of the cases, as far as they fit into so many bytes."""
 
-    def reasons(self, most: int, /) -> Packed:
-        """Return why they ended as they did."""
+    def reasons(self, most: int, /) -> PackedLines:
+        """Return why the rows ended as they did, as far as it fits into so many bytes."""
 
-    def inputs(self, most: int, /) -> Packed:
-        """Return the inputs of their cases."""
+    def inputs(self, most: int, /) -> PackedLines:
+        """Return the inputs of the cases, as far as they fit into so many bytes."""
 
 
-def render(layout: Layout, name: str, facts: Mapping[str, Any], rows: Listed) -> str:
+def render_page(layout: PageLayout, name: str, facts: Mapping[str, Any], rows: PageRows) -> str:
     """Return a page as HTML: one file that loads nothing, below 5 MB whatever its rows hold.
 
     Args:
@@ -107,7 +131,7 @@ def facts_of(info: RunInfo) -> list[tuple[str, str]]:
     return [(name, _plain(value)) for name, value in told.items() if value not in _UNSET]
 
 
-def _packed(rows: Listed, room: int) -> Mapping[str, Packed]:
+def _packed(rows: PageRows, room: int) -> Mapping[str, PackedLines]:
     columns = rows.columns()
     # Four characters of base64 for three bytes.
     left = room * 3 // 4 - len(columns.content)
@@ -155,3 +179,61 @@ def _digest(text: str) -> str:
 def _inert(facts: Mapping[str, Any]) -> str:
     """Return JSON that cannot end the element it stands in: no case's text reaches the page as markup."""
     return json.dumps(facts, ensure_ascii=False).replace("<", "\\u003c")
+
+
+def pack(lines: Iterable[str], most: int | None = None, count: int | None = None) -> PackedLines:
+    """Return the lines from the first on, as far as they fit into `most` bytes; all, if None.
+
+    Args:
+        lines: Lines of JSON.
+        most: Bytes; what closes the last of them takes a few more.
+        count: How many lines there are, for an iterator.
+    """
+    deflate, content, kept = zlib.compressobj(), bytearray(), 0
+    if isinstance(lines, list):
+        count = len(lines)
+    for chunk in _chunks(lines):
+        # A lone half of a surrogate pair, which JSON can name and UTF-8 cannot, becomes a question mark.
+        text = "".join(f"{line}\n" for line in chunk).encode("utf-8", "replace")
+        tried = deflate.copy()
+        added = tried.compress(text) + tried.flush(zlib.Z_SYNC_FLUSH)
+        if most is not None and len(content) + len(added) > most:
+            break
+        deflate, kept = tried, kept + len(chunk)
+        content += added
+    return PackedLines(bytes(content + deflate.flush()), kept, kept if count is None else count)
+
+
+def _chunks(lines: Iterable[str]) -> Iterator[list[str]]:
+    chunk, length = [], 0
+    for line in lines:
+        chunk.append(line)
+        length += len(line)
+        if length >= _CHUNK:
+            yield chunk
+            chunk, length = [], 0
+    yield chunk
+
+
+def clipped(text: str) -> str:
+    """Return a text as the page has it: a long one without its end, and how long that is."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text) - LONGEST:,} characters more)"
+
+
+def texts(inputs: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return inputs as the page has them: text by key."""
+    return {
+        str(key): clipped(value if isinstance(value, str) else ENCODER.encode(value))
+        for key, value in (inputs or {}).items()
+    }
+
+
+def why(outcome: Outcome) -> str:
+    """Return the judge's reason, or why there is no result; a result that has no other words tells itself."""
+    if outcome.error is not None:
+        return str(outcome.error)
+    result = outcome.result
+    if result is None or result.reason:
+        return (result.reason if result else None) or ""
+    is_told = result.output is None or outcome.score is not None or result.choices
+    return "" if is_told else str(result.output)

@@ -8,16 +8,16 @@ from enum import StrEnum
 from typing import Any, Final
 
 from fi_async._models import OutcomeStatus
-from fi_async.reports.compare import Comparison, compare_marks
-from fi_async.reports.conditions import Condition, check_template
-from fi_async.reports.marks import Mark, PairedBy
-from fi_async.reports.samples import Metric, Sample
+from fi_async.reports.compare import Comparison, compare
+from fi_async.reports.conditions import Condition, require_template
+from fi_async.reports.pairing import CaseScore, PairedBy
 from fi_async.reports.statistics import Interval
+from fi_async.reports.template_scores import Average, TemplateScores
 
 _TRIED: Final = (OutcomeStatus.FAILED, OutcomeStatus.STALLED)
 
 
-class Verdict(StrEnum):
+class GateVerdict(StrEnum):
     """What a gate says."""
 
     PASSED = "passed"
@@ -28,7 +28,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was asked for.
+    """One requirement, and whether it is met.
 
     Attributes:
         name: As the user wrote it, such as `groundedness>=0.9`.
@@ -38,14 +38,14 @@ class Check:
     """
 
     name: str
-    verdict: Verdict
+    verdict: GateVerdict
     said: str
     cases: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
-    """All that was asked for, and the verdict.
+class GateResult:
+    """What was checked of a run, and the verdict.
 
     Attributes:
         checks: One for each condition, for the coverage, and for regressions.
@@ -58,14 +58,14 @@ class Gate:
     estimates: Sequence[str] = ()
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> GateVerdict:
         """Below if any check is; else infrastructure if nothing was scored; else inconclusive if any check is."""
         found = {check.verdict for check in self.checks}
-        if Verdict.BELOW in found:
-            return Verdict.BELOW
+        if GateVerdict.BELOW in found:
+            return GateVerdict.BELOW
         if self.unserved:
-            return Verdict.INFRASTRUCTURE
-        return Verdict.INCONCLUSIVE if Verdict.INCONCLUSIVE in found else Verdict.PASSED
+            return GateVerdict.INFRASTRUCTURE
+        return GateVerdict.INCONCLUSIVE if GateVerdict.INCONCLUSIVE in found else GateVerdict.PASSED
 
     def as_dict(self) -> dict[str, Any]:
         """Return it in plain values, ready for JSON."""
@@ -78,8 +78,8 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a gate asks for.
+class Requirements:
+    """What a run must reach.
 
     Attributes:
         conditions: Bounds for metrics.
@@ -104,79 +104,93 @@ class Asked:
         object.__setattr__(self, "lower_is_better", lower)
 
 
-def gate(
-    asked: Asked,
-    samples: Mapping[str, Sample],
+def check_gate(
+    required: Requirements,
+    templates: Mapping[str, TemplateScores],
     *,
-    marks: Sequence[Mark] = (),
-    baseline: Sequence[Mark] | None = None,
+    case_scores: Sequence[CaseScore] = (),
+    baseline: Sequence[CaseScore] | None = None,
     trouble: str = "",
-) -> Gate:
+) -> GateResult:
     """Return the verdict over a run.
 
     Args:
-        asked: What is asked for.
-        samples: The run's cases by template, counted.
-        marks: The run's marks; needed with a baseline only.
-        baseline: The marks of the run that it must not be worse than.
+        required: What the run must reach.
+        templates: The run's scores by template: see `scores_by_template`.
+        case_scores: The run's scores case by case; needed with a baseline only.
+        baseline: The scores of the run that it must not be worse than.
         trouble: What kept cases from being scored, to be named where none was.
 
     Raises:
         ConfigurationError: A condition names a template that the run does not have.
     """
-    for condition in asked.conditions:
-        check_template(f"--min {condition}", condition.template, samples)
-    checks = [judge(each, samples[each.template], asked) for each in asked.conditions]
-    if asked.coverage is not None:
-        checks += [check_coverage(asked.coverage, sample) for sample in samples.values()]
+    for condition in required.conditions:
+        require_template(f"--min {condition}", condition.template, templates)
+    checks = [check_condition(each, templates[each.template], required) for each in required.conditions]
+    if required.coverage is not None:
+        checks += [check_coverage(required.coverage, scores) for scores in templates.values()]
     if baseline is not None:
-        found = compare_marks(
-            baseline, marks, by=asked.by, tolerance=asked.tolerance, lower_is_better=asked.lower_is_better
+        found = compare(
+            baseline,
+            case_scores,
+            by=required.by,
+            tolerance=required.tolerance,
+            lower_is_better=required.lower_is_better,
         )
-        checks.append(_regressions(asked, samples, found))
-    return concluded(checks, samples, trouble)
+        checks.append(_regressions(required, templates, found))
+    return gate_result(checks, templates, trouble)
 
 
-def concluded(checks: Sequence[Check], samples: Mapping[str, Sample], trouble: str = "") -> Gate:
-    """Return the verdict of checks that were made of these samples; `trouble` is as of `gate`."""
-    return Gate(checks, _unserved(samples, trouble), [name for name, sample in samples.items() if sample.estimate])
+def gate_result(checks: Sequence[Check], templates: Mapping[str, TemplateScores], trouble: str = "") -> GateResult:
+    """Return the verdict of checks that were made of these scores.
+
+    Args:
+        checks: What was checked.
+        templates: The run's scores by template.
+        trouble: What kept cases from being scored, to be named where none was.
+    """
+    return GateResult(
+        checks, _unserved(templates, trouble), [name for name, scores in templates.items() if scores.estimate]
+    )
 
 
-def check_coverage(least: float, sample: Sample) -> Check:
-    """Return whether enough cases of a sample have a score; inconclusive if not."""
-    said = f"{sample.scored:,} of {sample.total:,} cases have a score ({sample.coverage:.1%})"
-    if sample.pending:
-        said += f", {sample.pending:,} have not ended"
-    enough = Verdict.PASSED if sample.coverage >= least else Verdict.INCONCLUSIVE
-    return Check(f"{sample.template} coverage>={least:.15g}", enough, said)
+def check_coverage(least: float, scores: TemplateScores) -> Check:
+    """Return whether enough cases of a template have a score; inconclusive if not."""
+    said = f"{scores.scored:,} of {scores.total:,} cases have a score ({scores.coverage:.1%})"
+    if scores.pending:
+        said += f", {scores.pending:,} have not ended"
+    enough = GateVerdict.PASSED if scores.coverage >= least else GateVerdict.INCONCLUSIVE
+    return Check(f"{scores.template} coverage>={least:.15g}", enough, said)
 
 
-def judge(condition: Condition, sample: Sample, asked: Asked, *, ended: bool = True) -> Check:
-    """Return whether a sample meets a condition.
+def check_condition(
+    condition: Condition, scores: TemplateScores, required: Requirements, *, ended: bool = True
+) -> Check:
+    """Return whether the scores of a template meet a condition.
 
     Args:
         condition: The bound.
-        sample: Of its template.
-        asked: With the coverage and the confidence.
+        scores: Those of its template.
+        required: What the run must reach: its coverage and its confidence are used.
         ended: False while more cases are to come: then none is let go.
     """
-    name, metric = sample.metric(condition.metric)
-    let_go = ended and asked.coverage is not None and sample.coverage >= asked.coverage
-    reach = _settled(metric, asked.confidence) if let_go else metric.reach(asked.confidence)
+    name, average = scores.average(condition.metric)
+    let_go = ended and required.coverage is not None and scores.coverage >= required.coverage
+    reach = _interval(average, required.confidence) if let_go else average.reach(required.confidence)
     decided = None if reach is None else condition.decide(reach)
-    verdict = Verdict.INCONCLUSIVE if decided is None else Verdict.PASSED if decided else Verdict.BELOW
+    verdict = GateVerdict.INCONCLUSIVE if decided is None else GateVerdict.PASSED if decided else GateVerdict.BELOW
     label = "pass rate" if name == "pass_rate" else "mean score"
-    if metric.value is None:
+    if average.value is None:
         return Check(str(condition), verdict, f"no case has a {label}")
-    missing = 0 if let_go else metric.missing
-    spread = _spread(condition, reach, missing, asked.confidence)
-    return Check(str(condition), verdict, f"{label} {condition.shown(metric.value)} of {metric.n:,} cases{spread}")
+    missing = 0 if let_go else average.missing
+    spread = _spread(condition, reach, missing, required.confidence)
+    return Check(str(condition), verdict, f"{label} {condition.shown(average.value)} of {average.n:,} cases{spread}")
 
 
-def _settled(metric: Metric, confidence: float | None) -> Interval | None:
-    if metric.value is None:
+def _interval(average: Average, confidence: float | None) -> Interval | None:
+    if average.value is None:
         return None
-    return Interval(metric.value, metric.value) if confidence is None else metric.interval(confidence)
+    return Interval(average.value, average.value) if confidence is None else average.interval(confidence)
 
 
 def _spread(condition: Condition, reach: Interval | None, missing: int, confidence: float | None) -> str:
@@ -189,7 +203,7 @@ def _spread(condition: Condition, reach: Interval | None, missing: int, confiden
     return f"; {condition.shown(reach.low)} to {condition.shown(reach.high)}{sure}{absent}"
 
 
-def _regressions(asked: Asked, samples: Mapping[str, Sample], found: Comparison) -> Check:
+def _regressions(required: Requirements, templates: Mapping[str, TemplateScores], found: Comparison) -> Check:
     lost = [pair.after for each in found.templates for pair in each.lost]
     pairs = sum(each.pairs for each in found.templates)
     # A case that had a score and has none may be worse, unless the coverage lets it go.
@@ -198,13 +212,13 @@ def _regressions(asked: Asked, samples: Mapping[str, Sample], found: Comparison)
         for each in found.templates
         for pair in each.unscored
         if pair.before.score is not None
-        if asked.coverage is None or samples[each.template].coverage < asked.coverage
+        if required.coverage is None or templates[each.template].coverage < required.coverage
     ]
-    most = asked.max_regressions
+    most = required.max_regressions
     if len(lost) > most:
-        verdict = Verdict.BELOW
+        verdict = GateVerdict.BELOW
     else:
-        verdict = Verdict.PASSED if pairs and len(lost) + len(unknown) <= most else Verdict.INCONCLUSIVE
+        verdict = GateVerdict.PASSED if pairs and len(lost) + len(unknown) <= most else GateVerdict.INCONCLUSIVE
     said = f"{len(lost):,} of {pairs:,} cases got worse, paired by {found.paired_by}"
     if unknown:
         said += f"; {len(unknown):,} had a score and have none"
@@ -215,9 +229,9 @@ def _regressions(asked: Asked, samples: Mapping[str, Sample], found: Comparison)
     )
 
 
-def _unserved(samples: Mapping[str, Sample], trouble: str) -> str:
+def _unserved(templates: Mapping[str, TemplateScores], trouble: str) -> str:
     """Return why nothing was scored, where servers or networks are to blame."""
-    tried = sum(sample.statuses[status] for sample in samples.values() for status in _TRIED)
-    if not tried or any(sample.scored for sample in samples.values()):
+    tried = sum(scores.statuses[status] for scores in templates.values() for status in _TRIED)
+    if not tried or any(scores.scored for scores in templates.values()):
         return ""
     return f"none of {tried:,} evaluations has a score{': ' if trouble else ''}{trouble}"

@@ -7,23 +7,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fi_async.reports.conditions import parse
-from fi_async.reports.gate import Asked, Verdict, gate
-from fi_async.reports.samples import samples
-from fi_async.reports.sequential import Evidence, Watch
+from fi_async.reports.conditions import parse_condition
+from fi_async.reports.early_stopping import EarlyStopping, Evidence
+from fi_async.reports.quality_gate import GateVerdict, Requirements, check_gate
+from fi_async.reports.template_scores import scores_by_template
 from runs_of import outcome, outcomes
 
-PASSED, BELOW, INCONCLUSIVE, INFRASTRUCTURE = Verdict
+PASSED, BELOW, INCONCLUSIVE, INFRASTRUCTURE = GateVerdict
 
 
 def watched(values, *conditions, total=None, error_rate=0.0, coverage=None):
     """After how many cases a watch stops, and its verdict; None if it does not."""
-    watch = Watch(
-        Asked([parse(text) for text in conditions], coverage), ["groundedness"], total or len(values), error_rate
+    watch = EarlyStopping(
+        Requirements([parse_condition(text) for text in conditions], coverage),
+        ["groundedness"],
+        total or len(values),
+        error_rate,
     )
     for number, each in enumerate(outcomes(values), 1):
         if watch.add(each):
-            return number, watch.gate().verdict
+            return number, watch.result().verdict
     return None
 
 
@@ -49,7 +52,11 @@ def test_such_a_stop_is_never_wrong(values, twentieths, operator):
     condition = f"groundedness.mean{operator}{twentieths / 20}"
     stopped = watched(values, condition)
     if stopped is not None:
-        expected = gate(Asked([parse(condition)]), samples(outcomes(values))).checks[0].verdict
+        expected = (
+            check_gate(Requirements([parse_condition(condition)]), scores_by_template(outcomes(values)))
+            .checks[0]
+            .verdict
+        )
         if expected is PASSED and set(values[: stopped[0]]) == {"-"}:
             expected = INFRASTRUCTURE  # no score was needed, and none came
         assert stopped[1] is expected
@@ -73,12 +80,12 @@ def test_cases_to_come_are_not_let_go_though_the_coverage_is_reached():
 
 
 def test_all_that_is_asked_for_must_be_certain_to_pass_and_one_to_fail():
-    watch = Watch(Asked([parse("a>=0.5"), parse("b>=0.5")]), ["a", "b"], 2)
+    watch = EarlyStopping(Requirements([parse_condition("a>=0.5"), parse_condition("b>=0.5")]), ["a", "b"], 2)
     assert not watch.add(outcome(0, "P", "a"))
     assert watch.add(outcome(0, "P", "b"))
-    watch = Watch(Asked([parse("a>=0.6"), parse("b>=0.6")]), ["a", "b"], 2)
+    watch = EarlyStopping(Requirements([parse_condition("a>=0.6"), parse_condition("b>=0.6")]), ["a", "b"], 2)
     assert watch.add(outcome(0, "F", "a"))
-    assert [check.verdict for check in watch.gate().checks] == [BELOW, INCONCLUSIVE]
+    assert [check.verdict for check in watch.result().checks] == [BELOW, INCONCLUSIVE]
 
 
 RATE = 0.1
@@ -136,18 +143,18 @@ def test_an_error_rate_saves_most_of_the_cases():
 
 
 def test_an_error_rate_is_said():
-    watch = Watch(Asked([parse("groundedness>=0.9")]), ["groundedness"], 1_000, 0.05)
+    watch = EarlyStopping(Requirements([parse_condition("groundedness>=0.9")]), ["groundedness"], 1_000, 0.05)
     for each in outcomes("F" * 20):
         if watch.add(each):
             break
-    (check,) = watch.gate().checks
+    (check,) = watch.result().checks
     assert check.verdict is BELOW
     assert check.said.startswith("pass rate 0 of ")
     assert check.said.endswith("; certain up to an error rate of 0.05")
 
 
 def test_cases_are_drawn_in_their_order_not_in_that_of_their_ends():
-    watch = Watch(Asked([parse("groundedness>=0.9")]), ["groundedness"], 1_000, 0.05)
+    watch = EarlyStopping(Requirements([parse_condition("groundedness>=0.9")]), ["groundedness"], 1_000, 0.05)
     late, *others = outcomes("F" * 60)
     assert not any(watch.add(each) for each in others)
     assert watch.add(late)

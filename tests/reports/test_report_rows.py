@@ -7,17 +7,18 @@ import zlib
 import pytest
 
 from fi_async import StalledError
-from fi_async.reports import rows
-from fi_async.reports.rows import LONGEST, Packed, Rows, clipped, pack
+from fi_async.reports import report_page
+from fi_async.reports.html_page import LONGEST, PackedLines, clipped, pack
+from fi_async.reports.report_page import ReportRows
 from made import scored, unscored
 
 
-def lines_of(packed: Packed) -> list:
+def lines_of(packed: PackedLines) -> list:
     return [json.loads(line) for line in zlib.decompress(packed.content).decode().splitlines()]
 
 
-def rows_of(*records) -> Rows:
-    made = Rows()
+def rows_of(*records) -> ReportRows:
+    made = ReportRows()
     for record in records:
         made.add(record, None if record.outcome.result else 4)
     made.order()
@@ -100,13 +101,13 @@ def test_no_room_holds_nothing():
 
 
 def test_rows_beyond_the_most_are_dropped_from_the_best(monkeypatch):
-    monkeypatch.setattr(rows, "MOST_ROWS", 2)
+    monkeypatch.setattr(report_page, "MOST_ROWS", 2)
     made = rows_of(*(scored(index, output) for index, output in enumerate((0.9, 0.1, 0.5))))
     assert lines_of(made.columns())[0]["score"] == [0.1, 0.5]
     assert len(made) == 2
 
 
 def test_labels_do_not_grow_with_the_cases(monkeypatch):
-    monkeypatch.setattr(rows, "_MOST_WORDS", 2)
+    monkeypatch.setattr(report_page, "_MOST_WORDS", 2)
     made = rows_of(*(scored(index, [f"label {index}"], output_type="choices") for index in range(5)))
     assert list(made.words) == ["", "label 0", "(further labels)"]

@@ -19,7 +19,7 @@ from fi_async import (
     RateLimitError,
     Report,
 )
-from fi_async._shapes import COLUMNS
+from fi_async.reports.outcome_tables import COLUMNS
 from fi_async.sources.rows import Row
 
 OUTCOMES = [

@@ -1,4 +1,4 @@
-"""What the cases of one template sum up to: a rate and a mean, and what the missing ones could still make of them."""
+"""What the cases of one template come to: a pass rate and a mean score, and what missing cases could make of them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _LOWEST, _HIGHEST = 0.0, 1.0  # what a score is between, unless one was seen bey
 
 
 @dataclass(slots=True)
-class Metric:
-    """One number over the cases of a template, and how sure it is.
+class Average:
+    """The average of the values of cases, and how sure it is: a pass rate or a mean score.
 
     A case without a score is missing: it is no zero, and no pass either. So there is the value over the cases that
     have one, and there are bounds that hold whatever the missing would have been.
@@ -88,28 +88,28 @@ class Metric:
         worst, best = (self._filled(value).interval(confidence) for value in (_LOWEST, _HIGHEST))
         return Interval(worst.low, best.high) if worst and best else None
 
-    def _filled(self, value: float) -> Metric:
+    def _filled(self, value: float) -> Average:
         return replace(self, counts=self.counts + Counter({value: self.missing}), n=self.total)
 
 
 @dataclass(slots=True)
-class Sample:
-    """The cases of one template, counted.
+class TemplateScores:
+    """The scores of one template, counted.
 
     Attributes:
-        template: Its name.
-        statuses: How many ended how.
-        pending: Those that have not ended.
-        pass_rate: Of cases with a verdict.
-        mean: Of cases with a score; a verdict is a score of 1 or 0.
+        template: The name of the template.
+        statuses: How many cases ended in each status.
+        pending: How many cases have not ended.
+        pass_rate: Over the cases with a verdict.
+        mean: Over the cases with a score; a verdict is a score of 1 or 0.
         estimate: True if any result is a lexical estimate of the local backend.
     """
 
     template: str
     statuses: Counter[OutcomeStatus] = field(default_factory=Counter)
     pending: int = 0
-    pass_rate: Metric = field(default_factory=Metric)
-    mean: Metric = field(default_factory=Metric)
+    pass_rate: Average = field(default_factory=Average)
+    mean: Average = field(default_factory=Average)
     estimate: bool = False
 
     def add(self, outcome: Outcome) -> None:
@@ -126,7 +126,7 @@ class Sample:
             self.mean.add(score, verdict=passed is not None)
 
     def expect(self, total: int) -> None:
-        """Tell how many cases there will be: those that have not ended are pending."""
+        """Set how many cases there will be: those that have not ended are pending."""
         self.pending = max(0, total - self.statuses.total())
         self._count_cases()
 
@@ -148,8 +148,8 @@ class Sample:
         """Scored / all, from 0 to 1; 1 of none."""
         return self.scored / self.total if self.total else 1.0
 
-    def metric(self, name: MetricName | None = None) -> tuple[MetricName, Metric]:
-        """Return a metric and its name; unnamed, the pass rate if there are verdicts, else the mean score."""
+    def average(self, name: MetricName | None = None) -> tuple[MetricName, Average]:
+        """Return an average and its name; unnamed, the pass rate if there are verdicts, else the mean score."""
         if name is None:
             name = "pass_rate" if self.pass_rate.n else "mean"
         return name, self.pass_rate if name == "pass_rate" else self.mean
@@ -167,31 +167,33 @@ class Sample:
         }
 
 
-def _plain(metric: Metric, confidence: float) -> dict[str, Any] | None:
-    if not metric.n:
+def _plain(average: Average, confidence: float) -> dict[str, Any] | None:
+    if not average.n:
         return None
-    interval, bounds = metric.interval(confidence), metric.bounds()
+    interval, bounds = average.interval(confidence), average.bounds()
     return {
-        "value": metric.value,
-        "n": metric.n,
+        "value": average.value,
+        "n": average.n,
         "confidence": confidence,
         "interval": [interval.low, interval.high] if interval else None,
         "bounds": [bounds.low, bounds.high] if bounds else None,
     }
 
 
-def samples(outcomes: Iterable[Outcome], templates: Iterable[str] = (), pending: int = 0) -> dict[str, Sample]:
-    """Return the counted cases of each template.
+def scores_by_template(
+    outcomes: Iterable[Outcome], templates: Iterable[str] = (), pending: int = 0
+) -> dict[str, TemplateScores]:
+    """Return the scores of each template, by its name.
 
     Args:
         outcomes: Of one run.
         templates: All names of the run, those without an outcome so far too.
         pending: Outcomes that have not come. Each case has one under each template, which tells whose they are.
     """
-    found = {name: Sample(name) for name in templates}
+    found = {name: TemplateScores(name) for name in templates}
     for outcome in outcomes:
-        found.setdefault(outcome.template, Sample(outcome.template)).add(outcome)
-    ended = sum(sample.total for sample in found.values())
-    for sample in found.values() if pending else ():
-        sample.expect(-(-(ended + pending) // len(found)))
+        found.setdefault(outcome.template, TemplateScores(outcome.template)).add(outcome)
+    ended = sum(scores.total for scores in found.values())
+    for scores in found.values() if pending else ():
+        scores.expect(-(-(ended + pending) // len(found)))
     return found

@@ -9,8 +9,16 @@ from typing import Final
 
 from fi_async._models import Outcome
 from fi_async.reports.conditions import Condition
-from fi_async.reports.gate import Asked, Check, Gate, Verdict, check_coverage, concluded, judge
-from fi_async.reports.samples import Sample
+from fi_async.reports.quality_gate import (
+    Check,
+    GateResult,
+    GateVerdict,
+    Requirements,
+    check_condition,
+    check_coverage,
+    gate_result,
+)
+from fi_async.reports.template_scores import TemplateScores
 
 _BOLDNESS: Final = 0.5  # of what a bet may lose at most
 
@@ -39,7 +47,7 @@ class Evidence:
         self.refuted = False
 
     def add(self, value: float) -> None:
-        """Take the next value into account."""
+        """Count the next value."""
         # What the mean of those not yet drawn is, if that of all is the bound.
         claimed = (self._total * self._bound - self._sum) / (self._total - self._n)
         if 0.0 < claimed < 1.0:
@@ -68,7 +76,7 @@ class _Claim:
         self._fits = 0 < condition.bound < 1
 
     def add(self, value: float | None) -> None:
-        """Take the value of the next case into account."""
+        """Count the value of the next case; None where it has none."""
         self._fits = self._fits and (value is None or 0 <= value <= 1)
         if self._fits:
             self._at_least.add(1.0 if value is None else value)
@@ -82,48 +90,50 @@ class _Claim:
         return self._up if self._at_most.refuted else not self._up
 
 
-class Watch:
-    """Follows a run, and tells when what is asked for is certain to be met, or not to be.
+class EarlyStopping:
+    """Follows a run, and finds when what is asked for is certain to be met, or not to be.
 
     Without an error rate that is when no case to come could change it, whatever their order. With one, cases must be
     in random order; each check gets its share of the rate, which so bounds the probability that any verdict is wrong.
 
     Args:
-        asked: What is asked for.
+        required: What the run must reach.
         templates: All names of the run.
         cases: How many there are; each has an outcome under each template.
         error_rate: Between 0 and 1.
     """
 
-    def __init__(self, asked: Asked, templates: Sequence[str], cases: int, error_rate: float = 0.0) -> None:
-        self._asked, self._cases, self._error_rate = asked, cases, error_rate
-        self.samples = {name: Sample(name) for name in templates}
-        for sample in self.samples.values():
-            sample.expect(cases)
-        coverage = [Condition(name, None, ">=", asked.coverage) for name in templates if asked.coverage is not None]
-        share = error_rate / (len(asked.conditions) + len(coverage) or 1)
-        self._claims = [_Claim(each, cases, share) for each in asked.conditions]
+    def __init__(self, required: Requirements, templates: Sequence[str], cases: int, error_rate: float = 0.0) -> None:
+        self._required, self._cases, self._error_rate = required, cases, error_rate
+        self.scores = {name: TemplateScores(name) for name in templates}
+        for each in self.scores.values():
+            each.expect(cases)
+        coverage = [
+            Condition(name, None, ">=", required.coverage) for name in templates if required.coverage is not None
+        ]
+        share = error_rate / (len(required.conditions) + len(coverage) or 1)
+        self._claims = [_Claim(each, cases, share) for each in required.conditions]
         self._coverage = [_Claim(each, cases, share) for each in coverage]
         self._early: dict[str, dict[int, Outcome]] = {name: {} for name in templates}
         self._next = dict.fromkeys(templates, 0)
 
     def add(self, outcome: Outcome) -> bool:
         """Count an outcome, and return True if the verdict is certain: the rest need not be evaluated."""
-        sample = self.samples[outcome.template]
-        sample.add(outcome)
-        sample.expect(self._cases)
+        scores = self.scores[outcome.template]
+        scores.add(outcome)
+        scores.expect(self._cases)
         if self._error_rate:
             self._draw(outcome)
         checks = self._checks()
         verdicts = {check.verdict for check in checks}
-        return Verdict.BELOW in verdicts or verdicts == {Verdict.PASSED} or self._lacks_coverage()
+        return GateVerdict.BELOW in verdicts or verdicts == {GateVerdict.PASSED} or self._lacks_coverage()
 
-    def gate(self, trouble: str = "") -> Gate:
+    def result(self, trouble: str = "") -> GateResult:
         """Return the verdict as it stands; `trouble` is what kept cases from being scored."""
-        return concluded(self._checks(), self.samples, trouble)
+        return gate_result(self._checks(), self.scores, trouble)
 
     def _draw(self, outcome: Outcome) -> None:
-        """Take outcomes in the order of the cases: in that of their ends, quick ones would be favoured."""
+        """Draw outcomes in the order of the cases: in that of their ends, quick ones would be favoured."""
         name, early = outcome.template, self._early[outcome.template]
         early[outcome.index] = outcome
         while (drawn := early.pop(self._next[name], None)) is not None:
@@ -138,23 +148,26 @@ class Watch:
                     claim.add(float(drawn.result is not None))
 
     def _checks(self) -> list[Check]:
-        found = [judge(each, self.samples[each.template], self._asked, ended=False) for each in self._asked.conditions]
-        least = self._asked.coverage
+        found = [
+            check_condition(each, self.scores[each.template], self._required, ended=False)
+            for each in self._required.conditions
+        ]
+        least = self._required.coverage
         if least is not None:
-            found += [check_coverage(least, sample) for sample in self.samples.values()]
+            found += [check_coverage(least, each) for each in self.scores.values()]
         return [self._settled(*each) for each in zip(found, (*self._claims, *self._coverage), strict=True)]
 
     def _settled(self, check: Check, claim: _Claim) -> Check:
-        if check.verdict is not Verdict.INCONCLUSIVE or claim.met is None:
+        if check.verdict is not GateVerdict.INCONCLUSIVE or claim.met is None:
             return check
-        no = Verdict.INCONCLUSIVE if claim in self._coverage else Verdict.BELOW
+        no = GateVerdict.INCONCLUSIVE if claim in self._coverage else GateVerdict.BELOW
         said = f"{check.said}; certain up to an error rate of {self._error_rate:g}"
-        return replace(check, verdict=Verdict.PASSED if claim.met else no, said=said)
+        return replace(check, verdict=GateVerdict.PASSED if claim.met else no, said=said)
 
     def _lacks_coverage(self) -> bool:
-        """Tell whether the coverage cannot be reached any more, or is not going to be."""
-        least = self._asked.coverage
+        """Return True if the coverage cannot be reached any more, or is not going to be."""
+        least = self._required.coverage
         if least is None:
             return False
-        reachable = ((sample.scored + sample.pending) / sample.total >= least for sample in self.samples.values())
+        reachable = ((each.scored + each.pending) / each.total >= least for each in self.scores.values())
         return not all(reachable) or any(claim.met is False for claim in self._coverage)

@@ -41,7 +41,7 @@ class Timeline:
     pauses: int
 
 
-class Pace:
+class Speed:
     """Keeps when cases ended and how long they took: 16 bytes a case."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What is compared of a case: its mark. Marks of two runs are paired; a file of marks is a baseline."""
+"""The scores of two runs, paired case by case; and the baseline, a file with the scores of one run."""
 
 from __future__ import annotations
 
@@ -8,29 +8,31 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 from fi_async._errors import ConfigurationError
 from fi_async._models import Inputs, Outcome, OutcomeStatus
 
 PairedBy = Literal["id", "inputs"]
-"""What makes two cases of two runs the same: your id, or what was evaluated."""
+"""What makes two cases of two runs the same: the id that the caller gave them, or what was evaluated."""
 
 _VERSION: Final = 1
 _CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class CaseScore:
     """How one case did under one template, without its inputs.
 
     Attributes:
         index: The case's position in its run, from 0.
-        id: Yours, if it has one.
+        template: The name of the template.
+        id: The id that the caller gave the case; None without one.
         digest: Hex digits that are equal for equal inputs, whatever the judge and its parameters.
-        passed: The verdict, of Pass/Fail templates.
+        status: How the case ended.
+        passed: The verdict of a Pass/Fail template; None of other templates.
         score: A number; None where the case has none.
-        reason: The judge's words.
+        reason: The judge's words; None where it gave none.
     """
 
     template: str
@@ -42,6 +44,20 @@ class Mark:
     score: float | None = None
     reason: str | None = None
 
+    @classmethod
+    def of(cls, outcome: Outcome) -> Self:
+        """Return what is compared of an outcome."""
+        return cls(
+            template=outcome.template,
+            index=outcome.index,
+            id=outcome.case.id,
+            digest=digest(outcome.case.inputs),
+            status=outcome.status,
+            passed=outcome.passed,
+            score=outcome.score,
+            reason=outcome.result.reason if outcome.result else None,
+        )
+
     @property
     def name(self) -> str:
         """The id, or the position."""
@@ -50,27 +66,27 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The marks of one case in two runs."""
+    """The scores of one case in two runs."""
 
-    before: Mark
-    after: Mark
+    before: CaseScore
+    after: CaseScore
 
 
 @dataclass(frozen=True, slots=True)
-class Paired:
-    """The marks of two runs, case by case.
+class Pairing:
+    """The scores of two runs, case by case.
 
     Attributes:
         by: What paired them.
         pairs: In the order of the second run.
-        only_before: Marks of cases that the second run does not have.
-        only_after: Marks of cases that the first run does not have.
+        only_before: Scores of cases that the second run does not have.
+        only_after: Scores of cases that the first run does not have.
     """
 
     by: PairedBy
     pairs: Sequence[Pair]
-    only_before: Sequence[Mark]
-    only_after: Sequence[Mark]
+    only_before: Sequence[CaseScore]
+    only_after: Sequence[CaseScore]
 
 
 def digest(inputs: Inputs | None) -> str:
@@ -79,32 +95,18 @@ def digest(inputs: Inputs | None) -> str:
     return sha256(_CANONICAL.encode(counted).encode()).hexdigest()[:32]
 
 
-def mark(outcome: Outcome) -> Mark:
-    """Return the mark of an outcome."""
-    return Mark(
-        template=outcome.template,
-        index=outcome.index,
-        id=outcome.case.id,
-        digest=digest(outcome.case.inputs),
-        status=outcome.status,
-        passed=outcome.passed,
-        score=outcome.score,
-        reason=outcome.result.reason if outcome.result else None,
-    )
-
-
-def pair(before: Sequence[Mark], after: Sequence[Mark], by: PairedBy | None = None) -> Paired:
-    """Return the marks of two runs, paired within each template.
+def pair(before: Sequence[CaseScore], after: Sequence[CaseScore], by: PairedBy | None = None) -> Pairing:
+    """Return the scores of two runs, paired within each template.
 
     Args:
-        before: Of the first run.
-        after: Of the second.
+        before: The scores of the first run.
+        after: Those of the second.
         by: "id" pairs equal ids, so that a case whose answer changed is still the same case; "inputs" pairs equal
             inputs. Omitted: by id, if in both runs every case has one and no two share it. Where several cases of a
             run are equal, they are paired in their order; by id, cases without one have no partner.
     """
-    by = by or ("id" if all(_have_ids(marks) for marks in (before, after)) else "inputs")
-    waiting: dict[tuple[str, str | None], list[Mark]] = defaultdict(list)
+    by = by or ("id" if all(_have_ids(scores) for scores in (before, after)) else "inputs")
+    waiting: dict[tuple[str, str | None], list[CaseScore]] = defaultdict(list)
     for each in reversed(before):
         waiting[_key(each, by)].append(each)
     pairs, only_after = [], []
@@ -115,35 +117,38 @@ def pair(before: Sequence[Mark], after: Sequence[Mark], by: PairedBy | None = No
         else:
             only_after.append(each)
     taken = {id(each.before) for each in pairs}
-    return Paired(by, pairs, [each for each in before if id(each) not in taken], only_after)
+    return Pairing(by, pairs, [each for each in before if id(each) not in taken], only_after)
 
 
-def _key(each: Mark, by: PairedBy) -> tuple[str, str | None]:
+def _key(each: CaseScore, by: PairedBy) -> tuple[str, str | None]:
     return each.template, each.id if by == "id" else each.digest
 
 
-def _have_ids(marks: Iterable[Mark]) -> bool:
-    seen = [(each.template, each.id) for each in marks]
+def _have_ids(scores: Iterable[CaseScore]) -> bool:
+    seen = [(each.template, each.id) for each in scores]
     return all(own is not None for _, own in seen) and len(set(seen)) == len(seen)
 
 
-def write_baseline(path: Path, marks: Iterable[Mark]) -> None:
-    """Write marks to a file, to be kept beside the code: a line each, so that version control shows what changed."""
-    lines = ",\n".join(json.dumps(_plain(each), ensure_ascii=False) for each in marks)
-    text = f'{{"version": {_VERSION}, "marks": [\n{lines}\n]}}\n'
+def write_baseline(path: Path, scores: Iterable[CaseScore]) -> None:
+    """Write the scores of a run to a file, to be kept beside the code.
+
+    Each case has a line of its own, so that version control shows what changed.
+    """
+    lines = ",\n".join(json.dumps(_plain(each), ensure_ascii=False) for each in scores)
+    text = f'{{"version": {_VERSION}, "scores": [\n{lines}\n]}}\n'
     # A lone half of a surrogate pair, which JSON can name and UTF-8 cannot, is written as JSON names it.
     path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
-def _plain(each: Mark) -> dict[str, Any]:
+def _plain(each: CaseScore) -> dict[str, Any]:
     return {name: value for name, value in asdict(each).items() if value is not None and name != "reason"}
 
 
-def read_baseline(path: Path) -> list[Mark]:
-    """Return the marks in a file.
+def read_baseline(path: Path) -> list[CaseScore]:
+    """Return the scores in a baseline.
 
     Raises:
-        ConfigurationError: It is none that `write_baseline` made.
+        ConfigurationError: The file is none that `write_baseline` made, or another version did.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -151,12 +156,12 @@ def read_baseline(path: Path) -> list[Mark]:
             raise ConfigurationError(
                 f"{path}: a baseline of version {content['version']}, and this is version {_VERSION}: write it anew"
             )
-        return [_mark(fields) for fields in content["marks"]]
+        return [_case_score(fields) for fields in content["scores"]]
     except ConfigurationError:
         raise
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(f"{path}: no baseline: make one with fi-async gate --write-baseline") from error
 
 
-def _mark(fields: dict[str, Any]) -> Mark:
-    return Mark(**{"id": None, **fields, "status": OutcomeStatus(fields["status"])})
+def _case_score(fields: dict[str, Any]) -> CaseScore:
+    return CaseScore(**{"id": None, **fields, "status": OutcomeStatus(fields["status"])})

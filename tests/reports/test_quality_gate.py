@@ -5,17 +5,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fi_async import ConfigurationError
-from fi_async.reports.conditions import parse
-from fi_async.reports.gate import Asked, Check, Verdict, gate
-from fi_async.reports.marks import mark
-from fi_async.reports.samples import samples
+from fi_async.reports.conditions import parse_condition
+from fi_async.reports.pairing import CaseScore
+from fi_async.reports.quality_gate import Check, GateVerdict, Requirements, check_gate
+from fi_async.reports.template_scores import scores_by_template
 from runs_of import outcomes
 
-PASSED, BELOW, INCONCLUSIVE, INFRASTRUCTURE = Verdict
+PASSED, BELOW, INCONCLUSIVE, INFRASTRUCTURE = GateVerdict
 
 
 def gated(values, *conditions, pending=0, **asked):
-    return gate(Asked([parse(text) for text in conditions], **asked), samples(outcomes(values), pending=pending))
+    return check_gate(
+        Requirements([parse_condition(text) for text in conditions], **asked),
+        scores_by_template(outcomes(values), pending=pending),
+    )
 
 
 @pytest.mark.parametrize(
@@ -93,17 +96,17 @@ def test_no_score_of_a_missing_case_could_turn_a_verdict(values, bound, operator
 
 
 def test_where_nothing_could_be_scored_the_verdict_is_on_the_infrastructure():
-    asked = Asked([parse("groundedness>=0.5")])
-    found = gate(asked, samples(outcomes("--")), trouble="ServerError: down")
+    asked = Requirements([parse_condition("groundedness>=0.5")])
+    found = check_gate(asked, scores_by_template(outcomes("--")), trouble="ServerError: down")
     assert (found.verdict, found.unserved) == (INFRASTRUCTURE, "none of 2 evaluations has a score: ServerError: down")
-    assert gate(asked, samples(outcomes("-P")), trouble="x").unserved == ""
-    assert gate(asked, samples([], ["groundedness"])).verdict is INCONCLUSIVE
+    assert check_gate(asked, scores_by_template(outcomes("-P")), trouble="x").unserved == ""
+    assert check_gate(asked, scores_by_template([], ["groundedness"])).verdict is INCONCLUSIVE
 
 
 def test_a_bound_that_is_missed_weighs_more_than_what_nobody_can_tell():
-    found = gate(
-        Asked([parse("a>=0.5"), parse("b>=0.5"), parse("c>=0.5")]),
-        samples([*outcomes("P", "a"), *outcomes("F", "b"), *outcomes("-", "c")]),
+    found = check_gate(
+        Requirements([parse_condition("a>=0.5"), parse_condition("b>=0.5"), parse_condition("c>=0.5")]),
+        scores_by_template([*outcomes("P", "a"), *outcomes("F", "b"), *outcomes("-", "c")]),
     )
     assert [check.verdict for check in found.checks] == [PASSED, BELOW, INCONCLUSIVE]
     assert found.verdict is BELOW
@@ -127,10 +130,12 @@ def test_rounding_does_not_hide_on_which_side_of_its_bound_a_value_is(values, co
 
 
 def regressed(before, after, **asked):
-    marks = [[mark(each) for each in outcomes(values)] for values in (before, after)]
+    scores = [[CaseScore.of(each) for each in outcomes(values)] for values in (before, after)]
     (check,) = [
         check
-        for check in gate(Asked(**asked), samples(outcomes(after)), marks=marks[1], baseline=marks[0]).checks
+        for check in check_gate(
+            Requirements(**asked), scores_by_template(outcomes(after)), case_scores=scores[1], baseline=scores[0]
+        ).checks
         if "regressions" in check.name
     ]
     return check
@@ -162,14 +167,16 @@ def test_regressions(runs, asked, verdict, said, cases):
 
 
 def test_a_template_that_only_the_baseline_has_is_gone_from_this_run():
-    marks = [mark(each) for each in (*outcomes("P"), *outcomes("P", "tone"))]
-    found = gate(Asked(coverage=0.5), samples(outcomes("P")), marks=marks[:1], baseline=marks)
+    scores = [CaseScore.of(each) for each in (*outcomes("P"), *outcomes("P", "tone"))]
+    found = check_gate(
+        Requirements(coverage=0.5), scores_by_template(outcomes("P")), case_scores=scores[:1], baseline=scores
+    )
     assert found.checks[-1].said == "0 of 1 cases got worse, paired by inputs; 1 of the baseline are not in this run"
 
 
 def test_with_an_upper_bound_a_higher_score_is_a_regression():
     assert regressed([0.1], [0.2]).verdict is PASSED
-    assert regressed([0.1], [0.2], conditions=[parse("groundedness<=0.5")]).verdict is BELOW
+    assert regressed([0.1], [0.2], conditions=[parse_condition("groundedness<=0.5")]).verdict is BELOW
 
 
 def test_plain_values():

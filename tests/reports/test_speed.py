@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from fi_async.reports.pace import PAUSE_S, Pace, Timeline, percentile
+from fi_async.reports.speed import PAUSE_S, Speed, Timeline, percentile
 from made import scored
 
 
-def pace_of(*records) -> Pace:
-    pace = Pace()
+def pace_of(*records) -> Speed:
+    pace = Speed()
     for record in records:
         pace.add(record)
     return pace

@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from fi_async import ConfigurationError
 from fi_async.reports.compare import compare
-from fi_async.reports.marks import digest, mark, pair, read_baseline, write_baseline
+from fi_async.reports.pairing import CaseScore, digest, pair, read_baseline, write_baseline
 from fi_async.reports.statistics import mcnemar, mean_interval
 from runs_of import outcome, outcomes
 
 
-def names(marks):
-    return [each.name for each in marks]
+def names(scores):
+    return [each.name for each in scores]
 
 
 def compared(before, after, **options):
@@ -86,14 +86,17 @@ def test_an_answer_that_changed_is_still_the_same_case_by_its_id():
 
 @pytest.mark.parametrize("ids", ["ab", "aa", ""])
 def test_inputs_pair_where_ids_do_not_name_every_case(ids):
-    before, after = [mark(each) for each in outcomes("PF", ids=ids)], [mark(each) for each in outcomes("FP")]
+    before, after = (
+        [CaseScore.of(each) for each in outcomes("PF", ids=ids)],
+        [CaseScore.of(each) for each in outcomes("FP")],
+    )
     found = pair(before, after)
     assert found.by == "inputs"
     assert [(each.before.index, each.after.index) for each in found.pairs] == [(0, 0), (1, 1)]
 
 
 def test_equal_cases_are_paired_in_their_order():
-    before, after = ([mark(outcome(index, "P", inputs={"output": "x"})) for index in range(n)] for n in (3, 2))
+    before, after = ([CaseScore.of(outcome(index, "P", inputs={"output": "x"})) for index in range(n)] for n in (3, 2))
     found = pair(before, after)
     assert [(each.before.index, each.after.index) for each in found.pairs] == [(0, 0), (1, 1)]
     assert names(found.only_before) == ["case 2"]
@@ -102,7 +105,7 @@ def test_equal_cases_are_paired_in_their_order():
 @given(st.lists(st.sampled_from("abc")), st.lists(st.sampled_from("abc")))
 def test_every_mark_is_in_one_pair_or_alone(before, after):
     first, second = (
-        [mark(outcome(index, "P", inputs={"output": text})) for index, text in enumerate(texts)]
+        [CaseScore.of(outcome(index, "P", inputs={"output": text})) for index, text in enumerate(texts)]
         for texts in (before, after)
     )
     found = pair(first, second)
@@ -119,11 +122,11 @@ def test_digests_are_of_what_was_evaluated():
 
 
 def test_a_baseline_comes_back_without_its_reasons(tmp_path):
-    marks = [mark(each) for each in (*outcomes("PF-", ids="aé "), outcome(3, 0.5))]
+    scores = [CaseScore.of(each) for each in (*outcomes("PF-", ids="aé "), outcome(3, 0.5))]
     path = tmp_path / "base.json"
-    write_baseline(path, marks)
+    write_baseline(path, scores)
     assert read_baseline(path) == [
-        type(each)(**{name: getattr(each, name) for name in each.__slots__ if name != "reason"}) for each in marks
+        type(each)(**{name: getattr(each, name) for name in each.__slots__ if name != "reason"}) for each in scores
     ]
     assert len(path.read_text(encoding="utf-8").splitlines()) == 6
     write_baseline(path, [])
@@ -135,7 +138,7 @@ def test_a_baseline_comes_back_without_its_reasons(tmp_path):
     [
         ("{", "no baseline: make one with fi-async gate --write-baseline"),
         ("[]", "no baseline: make one with fi-async gate --write-baseline"),
-        ('{"version": 1, "marks": [{"status": "odd"}]}', "no baseline: make one with fi-async gate --write-baseline"),
+        ('{"version": 1, "scores": [{"status": "odd"}]}', "no baseline: make one with fi-async gate --write-baseline"),
         ('{"version": 2}', "a baseline of version 2, and this is version 1: write it anew"),
     ],
 )

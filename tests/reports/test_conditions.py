@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from fi_async import ConfigurationError
-from fi_async.reports.conditions import Condition, check_template, parse
+from fi_async.reports.conditions import Condition, parse_condition, require_template
 from fi_async.reports.statistics import Interval
 
 
@@ -19,8 +19,8 @@ from fi_async.reports.statistics import Interval
     ],
 )
 def test_what_can_be_asked_for(text, expected):
-    assert parse(text) == expected
-    assert parse(str(expected)) == expected
+    assert parse_condition(text) == expected
+    assert parse_condition(str(expected)) == expected
 
 
 SHAPE = "write it as TEMPLATE>=NUMBER, in quotes, such as --min 'groundedness>=0.9'"
@@ -45,7 +45,7 @@ SHAPE = "write it as TEMPLATE>=NUMBER, in quotes, such as --min 'groundedness>=0
 )
 def test_what_cannot(text, said):
     with pytest.raises(ConfigurationError) as raised:
-        parse(text)
+        parse_condition(text)
     assert str(raised.value) == f"--min {text}: {said}"
 
 
@@ -74,6 +74,6 @@ def test_a_condition_is_decided_if_all_in_reach_agrees(reach, expected):
 )
 def test_a_template_that_the_run_does_not_have(templates, hint):
     with pytest.raises(ConfigurationError) as raised:
-        check_template("--min groundednes>=0.9", "groundednes", templates)
+        require_template("--min groundednes>=0.9", "groundednes", templates)
     assert str(raised.value) == f"--min groundednes>=0.9: the run has no template 'groundednes'; {hint}"
-    check_template("--min", "groundednes", ["groundednes"])
+    require_template("--min", "groundednes", ["groundednes"])

@@ -21,12 +21,12 @@ _NUMBER: Final = "text-align:right;vertical-align:top;padding:2px 12px 2px 0;fon
 _KINDS: Final = {"reason": _CELL, **dict.fromkeys(("id", "template", "status"), _NAME)}
 
 
-def report_html(summary: Mapping[str, Any], outcomes: Iterable[Mapping[str, Any]]) -> str:
+def notebook_html(summary: Mapping[str, Any], outcomes: Iterable[Mapping[str, Any]]) -> str:
     """Return a report as HTML.
 
     Args:
-        summary: As `Report.summary()`.
-        outcomes: As `Report.to_dicts()`; no more than the first are read.
+        summary: What `Report.summary()` returns.
+        outcomes: What `Report.to_dicts()` returns; no more than the first ten are read.
     """
     counted = ", ".join(f"{summary[status]:,} {status}" for status in OutcomeStatus if summary[status]) or "no cases"
     head = f"<b>{counted}</b> &middot; coverage {summary['coverage']:.1%} &middot; {summary['wall_s']:,.1f} s"

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from fi_async import AsyncEvaluator, ConfigurationError, FiAsyncError, InvalidCaseError, OutcomeStatus, ServerError
-from fi_async.reports.loading import load, outcomes_of
+from fi_async.reports.run_files import load_run, outcomes_of
 
 LINE = {"index": 0, "template": "tone", "status": "scored", "output": 0.5, "inputs": {"output": "x"}}
 
@@ -22,7 +22,7 @@ def test_lines_are_a_run_in_input_order(tmp_path):
     label = {"output": "Passed", "passed": None}
     lines = [{**LINE, "index": 2, **failed}, {**LINE, "index": 1, **verdict}, {**LINE, **label}, "\n"]
     path = written(tmp_path / "nightly.jsonl", *lines)
-    run = load(path)
+    run = load_run(path)
     assert (run.info.name, run.info.templates, run.pending) == ("nightly", ("tone",), 0)
     assert (run.info.started_at, run.info.ended_at) == (0.0, path.stat().st_mtime)
     first, second, third = outcomes_of(run)
@@ -52,12 +52,12 @@ def test_lines_are_a_run_in_input_order(tmp_path):
     ],
 )
 def test_an_error_is_what_its_text_names(status, text, error, tmp_path):
-    [found] = outcomes_of(load(written(tmp_path / "in.jsonl", {**LINE, "status": status, "error": text})))
+    [found] = outcomes_of(load_run(written(tmp_path / "in.jsonl", {**LINE, "status": status, "error": text})))
     assert (type(found.error), vars(found.error), str(found.error)) == (type(error), vars(error), str(error))
 
 
 def test_no_lines_are_a_run_of_nothing(tmp_path):
-    run = load(written(tmp_path / "in.ndjson"))
+    run = load_run(written(tmp_path / "in.ndjson"))
     assert (run.info.templates, run.info.backend, list(run.records())) == ((), "", [])
 
 
@@ -75,14 +75,14 @@ def test_no_lines_are_a_run_of_nothing(tmp_path):
 def test_lines_of_something_else(line, said, tmp_path):
     path = written(tmp_path / "in.jsonl", LINE, line)
     with pytest.raises(ConfigurationError) as raised:
-        load(path)
+        load_run(path)
     assert str(raised.value).startswith(f"{path}, line 2: no line that fi-async run --out writes: {said}")
 
 
 def test_what_is_no_file(tmp_path):
     for path, what in ((tmp_path, "a directory, not a file"), (tmp_path / "x.jsonl", "no such file")):
         with pytest.raises(ConfigurationError) as raised:
-            load(path)
+            load_run(path)
         assert str(raised.value) == f"{path}: {what}"
 
 
@@ -90,7 +90,7 @@ def test_what_is_no_file(tmp_path):
 def test_a_table_is_no_run(name, tmp_path):
     (tmp_path / name).touch()
     with pytest.raises(ConfigurationError) as raised:
-        load(tmp_path / name)
+        load_run(tmp_path / name)
     said = "no run: give a run's file, or the .jsonl that fi-async run --out writes"
     assert str(raised.value) == f"{tmp_path / name}: {said}"
 
@@ -104,6 +104,6 @@ def test_any_other_file_is_a_journal(name, tmp_path):
             await ev.gather([{"text": "[1]"}, {"text": "[1"}], "is_json", run=path)
 
     asyncio.run(run())
-    with load(path) as run:
+    with load_run(path) as run:
         assert [outcome.passed for outcome in outcomes_of(run)] == [True, False]
         assert (run.info.name, run.info.templates, run.pending) == ("nightly", ("is_json",), 0)

@@ -10,7 +10,7 @@ from typing import Any
 from fi_async.local.store import Made
 
 
-class Tally:
+class ServerCounts:
     """Counts requests, refusals and faults since the server was made; evaluations are the store's to count."""
 
     def __init__(self) -> None:

@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from fi_async import InvalidCaseError, StalledError
-from fi_async.reports.figures import Bar, CauseFigures, Figures, Tally, cause_of
+from fi_async.reports.figures import CauseFigures, ChartBar, Figures, FiguresBuilder, cause_of
 from fi_async.reports.statistics import Interval, wilson
 from made import scored, unscored
 
 
 def figures_of(*records, names=(), pending=0) -> Figures:
-    tally = Tally()
+    tally = FiguresBuilder()
     for record in records:
         tally.add(record)
     return tally.figures(names, pending)
@@ -23,7 +23,7 @@ def test_verdicts_are_a_rate_with_its_interval_and_its_bounds():
     assert found.value == 6 / 7
     assert found.interval == wilson(6, 7)
     assert found.bounds == Interval(6 / 8, 7 / 8)
-    assert found.bars == [Bar("Passed", 6), Bar("Failed", 1)]
+    assert found.bars == [ChartBar("Passed", 6), ChartBar("Failed", 1)]
 
 
 def test_scores_are_a_mean_and_twenty_ranges():
@@ -31,10 +31,10 @@ def test_scores_are_a_mean_and_twenty_ranges():
     assert (found.kind, found.value) == ("mean", 0.3)
     assert len(found.bars) == 20
     assert [bar for bar in found.bars if bar.count] == [
-        Bar("0 to 0.05", 1),
-        Bar("0.05 to 0.1", 1),
-        Bar("0.15 to 0.2", 1),
-        Bar("0.95 to 1", 1),
+        ChartBar("0 to 0.05", 1),
+        ChartBar("0.05 to 0.1", 1),
+        ChartBar("0.15 to 0.2", 1),
+        ChartBar("0.95 to 1", 1),
     ]
     assert found.bounds == Interval(0.3, 0.3)
 
@@ -42,12 +42,12 @@ def test_scores_are_a_mean_and_twenty_ranges():
 def test_scores_beyond_one_have_no_bounds():
     [found] = figures_of(scored(0, -10), scored(1, 10)).templates
     assert found.bounds is None
-    assert (found.bars[0], found.bars[-1]) == (Bar("-10 to -9", 1), Bar("9 to 10", 1))
+    assert (found.bars[0], found.bars[-1]) == (ChartBar("-10 to -9", 1), ChartBar("9 to 10", 1))
 
 
 def test_equal_scores_beyond_one_are_one_bar():
     [found] = figures_of(scored(0, 7), scored(1, 7)).templates
-    assert found.bars == [Bar("7", 2)]
+    assert found.bars == [ChartBar("7", 2)]
 
 
 @pytest.mark.parametrize("output", [1e308, float("inf"), float("nan")])
@@ -59,7 +59,7 @@ def test_a_score_that_measures_nothing_is_left_out(output):
 def test_a_number_among_verdicts_is_no_verdict():
     [found] = figures_of(scored(0, "Passed"), scored(1, 7.0), scored(2, "Failed")).templates
     assert (found.kind, found.scored, found.value, found.interval) == ("rate", 3, 0.5, wilson(1, 2))
-    assert found.bars == [Bar("Passed", 1), Bar("Failed", 1)]
+    assert found.bars == [ChartBar("Passed", 1), ChartBar("Failed", 1)]
 
 
 def test_labels_are_counted():
@@ -67,7 +67,7 @@ def test_labels_are_counted():
         scored(0, ["joy", "love"], output_type="choices"), scored(1, ["joy"], output_type="choices")
     ).templates
     assert (found.kind, found.value, found.interval, found.bounds) == ("labels", None, None, None)
-    assert found.bars == [Bar("joy", 2), Bar("love", 1)]
+    assert found.bars == [ChartBar("joy", 2), ChartBar("love", 1)]
 
 
 def test_what_has_no_number_and_no_label_is_not_summed_up():
@@ -105,7 +105,7 @@ def test_everything_is_counted():
 
 def test_a_cause_is_the_same_whatever_the_case():
     blank = [InvalidCaseError(f"case {index}: the input 'text' is blank") for index in (3, 12)]
-    tally = Tally()
+    tally = FiguresBuilder()
     numbers = [
         tally.add(record)
         for record in (
