@@ -21,21 +21,28 @@ from fi_async import AsyncEvaluator, Evaluator
 CASES = [{"text": "needle"}] * 40
 ASKED = {"eval_config": {"keyword": "needle"}, "concurrency": 4}
 
-async def read(ev, wait):
-    async for outcome in ev.stream(CASES, "contains", **ASKED):
-        await asyncio.sleep(wait)
+async def reading():
+    # a task that has read one outcome, and will not read another
+    begun = asyncio.Event()
+
+    async def read():
+        async for outcome in AsyncEvaluator().stream(CASES, "contains", **ASKED):
+            begun.set()
+            await asyncio.sleep(60)
+
+    task = asyncio.create_task(read())
+    await begun.wait()
+    return task
 
 async def cancelled():
     for _ in range(5):
-        task = asyncio.create_task(read(AsyncEvaluator(), 60))
-        await asyncio.sleep(0.1)
+        task = await reading()
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
 
 async def left_running():
-    asyncio.create_task(read(AsyncEvaluator(), 60))
-    await asyncio.sleep(0.1)
+    await reading()
 
 async def dropped():
     await AsyncEvaluator().gather(CASES, "contains", progress=False, **ASKED)

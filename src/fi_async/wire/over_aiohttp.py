@@ -105,8 +105,8 @@ class _Connector(aiohttp.TCPConnector):
             connection.close()
         try:
             departure.leave()
-        except Exception:
-            connection.close()
+        except BaseException:
+            connection.release()  # nothing was sent
             raise
         return connection
 

@@ -106,7 +106,8 @@ class Transport:
             timeout: Its `connect` and `read` bound this request.
             deadline: When to give up at the latest, on `anyio.current_time()`.
             left: Called once, when the connection stands and before the first byte of the request is written. Never
-                called where the transport of a client of the caller's own does not tell.
+                called where the transport of a client of the caller's own does not tell. What it raises is raised;
+                the request is not sent then, and the connection is kept for the next, unless it leads through a proxy.
 
         Raises:
             APITimeoutError: No complete reply in time.
