@@ -76,7 +76,7 @@ def _transport(evaluator: Any, expected: str) -> dict[str, Any]:
     kind = type(used).__name__
     if kind != {"httpx": "Connections", "aiohttp": "AiohttpConnections"}[expected]:
         raise RuntimeError(f"asked for {expected}, and {kind} was used")
-    return {"transport": kind, "connections": len(used._free) if expected == "httpx" else None}
+    return {"transport": kind, "connections": len(used._free) + len(used._busy) if expected == "httpx" else None}
 
 
 def after_queueing(url: str, count: int, template: str, strategy: str) -> dict[str, Any]:
