@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import anyio
 
+from fi_async._connection import LOCAL, Connection
 from fi_async._errors import ConfigurationError
 from fi_async._events import Listener, guarded, log_as_asked
-from fi_async._settings import LOCAL, Connection, RunKeywords, RunOptions
+from fi_async._settings import RunKeywords, RunOptions
 from fi_async._signature import shows_options
 from fi_async._statistics import ClientStatistics
 from fi_async.engine import calls

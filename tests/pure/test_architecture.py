@@ -43,7 +43,7 @@ FLOORS = [
         "reports.statistics",
         "reports.template_scores",
     ],
-    ["_settings", "_report", "_plan"],
+    ["_connection", "_settings", "_report", "_plan"],
     ["_signature", "wire.", "sources."],
     ["pacing."],
     ["progress."],
@@ -94,7 +94,7 @@ LOCAL_MAY_IMPORT = {"_catalogue", "_version", "_threads"}
 MAY_IMPORT_LOCAL = {"client", "cli", "testing"}
 ONLY_IMPORTER = {
     "aiohttp": {"wire.over_aiohttp"},
-    "httpcore": {"wire.connections", "wire.over_aiohttp"},
+    "httpcore": {"wire.connections"},
     "httpx": {"wire.over_httpx", "wire.transport"},
     "pydantic": {"_results", "wire.responses"},
     "backoff": {"pacing.backoff"},

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from fi_async import sources
+from fi_async._connection import CLOUD_URL, LOCAL
 from fi_async._errors import ConfigurationError, instead
 from fi_async._models import Template
-from fi_async._settings import CLOUD_URL, LOCAL, OMITTED, Limit
+from fi_async._settings import OMITTED, Limit
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import RunFlags
 from fi_async.cli.sources import STDIN

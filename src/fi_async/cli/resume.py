@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, get_args
 
+from fi_async._connection import LOCAL
 from fi_async._models import OutcomeStatus
-from fi_async._settings import LOCAL, Retried
+from fi_async._settings import Retried
 from fi_async.cli import asked, errors
 from fi_async.cli.errors import UsageError
 from fi_async.cli.kept import Stored, check_run
