@@ -524,7 +524,9 @@ async def test_a_poll_of_several_keeps_the_template_of_each():
 
 async def test_a_template_made_after_the_first_listing_is_found():
     listed = [{"name": "mine", "config": {"required_keys": ["text"], "output": "Pass/Fail"}}]
-    app = Scripted((200, {"status": True, "result": []}), (200, {"status": True, "result": listed}), scored())
+    app = Scripted(
+        (200, {"status": True, "result": []}), (200, {"status": True, "result": listed}), scored(name="mine")
+    )
     async with client(app) as ev:
         assert await ev.list_evaluations() == []
         assert await ev.list_evaluations() == []
