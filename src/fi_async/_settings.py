@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from fi_async._errors import ConfigurationError, MissingCredentialsError, instead
 from fi_async._models import OnAmbiguous, OnStalled
+from fi_async._public import public
 from fi_async._version import __version__
 
 CLOUD_URL: Final = "https://api.futureagi.com"
@@ -52,6 +53,7 @@ def positive(owner: str, name: str, value: float | None, *, optional: bool = Fal
 _LONGEST_CASE: Final = 600.0
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Timeout:
     """How long to wait, in seconds.
@@ -124,6 +126,7 @@ def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
 _LENGTHS: Final = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0}
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Limit:
     """What the server, or your plan, allows in a fixed window of its clock.
@@ -160,6 +163,7 @@ class Limit:
         return _LENGTHS[self.per] if isinstance(self.per, str) else float(self.per)
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class RunFile:
     """A file that keeps a run, so that the same call made again goes on where the last one stopped.
@@ -217,6 +221,7 @@ class RunKeywords(TypedDict, total=False):
     rows: int | Literal["auto"]
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """What shapes a run. Each is a keyword of `gather` and `stream`, with its default at construction.

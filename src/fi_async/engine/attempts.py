@@ -1,6 +1,6 @@
 """What a case goes through, as generators: they yield what to do and are told what happened.
 
-No await and no clock: whoever drives a job performs its actions and sends back an Event with the time. So
+No await and no clock: whoever drives a job performs its actions and sends back an Arrival with the time. So
 every way that a case can go is tested by hand, and the engine that drives thousands at once is short.
 """
 
@@ -67,7 +67,7 @@ Action = Send | Rest | Requeue
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class Arrival:
     """What happened: the time, and after a Send its reply or its error.
 
     Attributes:
@@ -84,7 +84,7 @@ class Event:
     crowded: bool = False
 
 
-Steps = Generator[Action, Event, T]
+Steps = Generator[Action, Arrival, T]
 
 
 @dataclass(slots=True)
@@ -118,7 +118,7 @@ class Work:
         """The keys that it is asked with, in order: only works of equal ones can share a request."""
         return () if self.row is None else tuple(self.row.inputs)
 
-    def note(self, event: Event, case_timeout: float | None) -> None:
+    def note(self, event: Arrival, case_timeout: float | None) -> None:
         """Take note of a call that ended; the first one begins the case's time."""
         if self.began_at is None:
             self.began_at = event.sent_at
@@ -245,7 +245,7 @@ def ask(
         try:
             if event.error is not None:
                 raise event.error
-            assert event.reply is not None  # noqa: S101  # an Event after a Send has one of the two
+            assert event.reply is not None  # noqa: S101  # an Arrival after a Send has one of the two
             answer = read(event.reply)
         except FiAsyncError as error:
             problem = error
@@ -342,7 +342,7 @@ def _begin_anew(call: HttpCall, works: Sequence[Work]) -> None:
             work.deadline = None
 
 
-def _note(call: HttpCall, event: Event, context: Context, works: Sequence[Work]) -> None:
+def _note(call: HttpCall, event: Arrival, context: Context, works: Sequence[Work]) -> None:
     context.counts.requests += 1
     context.counts.polls += call.repeatable and bool(works)
     for work in works:

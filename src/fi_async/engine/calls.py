@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from fi_async._errors import FiAsyncError
-from fi_async._models import Case, EvalResult, Inputs, Outcome, Template, TemplateLike
+from fi_async._models import Case, Inputs, Outcome, Template, TemplateLike
 from fi_async._report import Counts, Report
 from fi_async._settings import RunFile, RunOptions
 from fi_async.engine.attempts import Job, Work
@@ -29,6 +29,7 @@ from fi_async.wire.preflight import rows_of
 from fi_async.wire.templates import names_of
 
 if TYPE_CHECKING:
+    from fi_async._results import EvalResult
     from fi_async.journal.ledger import JournalLedger
 
 Templates = TemplateLike | Sequence[TemplateLike]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 
 from fi_async._errors import APIConnectionError, APITimeoutError
-from fi_async.engine.attempts import Context, Event, Job, Ledger
+from fi_async.engine.attempts import Arrival, Context, Job, Ledger
 from fi_async.engine.ready_queue import Ready
 from fi_async.pacing.retry import NO_CAPACITY
 from fi_async.pacing.ticket import Ticket
@@ -30,7 +30,7 @@ class Dispatch:
         self._transport = transport
         self._context = context
 
-    async def perform(self, ready: Ready, ticket: Ticket) -> Event | None:
+    async def perform(self, ready: Ready, ticket: Ticket) -> Arrival | None:
         """Return what happened to a request.
 
         None if it did not leave after all, as the gate closed meanwhile; or, if its job stays among `sent`, if it was
@@ -66,7 +66,7 @@ class Dispatch:
             _settle(ticket, now, reply, problem)
             if ticket.canary is not None:
                 job.works[0].canary = ticket.canary
-        return Event(now, began, began - ready.since, reply, problem, self._was_crowded(ticket, now, reply))
+        return Arrival(now, began, began - ready.since, reply, problem, self._was_crowded(ticket, now, reply))
 
     def _scope(self, ready: Ready, now: float) -> anyio.CancelScope:
         """Return what ends a request: its deadline, or the engine. Those of a kept run may come to their end first."""

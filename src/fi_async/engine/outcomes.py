@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fi_async._errors import (
     APITimeoutError,
@@ -12,8 +12,11 @@ from fi_async._errors import (
     PermissionDeniedError,
     StalledError,
 )
-from fi_async._models import EvalResult, Outcome, OutcomeStatus
+from fi_async._models import Outcome, OutcomeStatus
 from fi_async.engine.attempts import Context, Work
+
+if TYPE_CHECKING:
+    from fi_async._results import EvalResult
 
 DENIED: Final = (AuthenticationError, PermissionDeniedError)
 """Refusals of the key pair. No work ends in one: they end the whole run, as every other request would meet them too."""

@@ -17,7 +17,7 @@ import anyio
 from fi_async._errors import APITimeoutError, ConfigurationError, JournalError
 from fi_async._models import Outcome
 from fi_async._settings import RunOptions
-from fi_async.engine.attempts import Action, Context, Event, Job, Requeue, Rest, Send, Work
+from fi_async.engine.attempts import Action, Arrival, Context, Job, Requeue, Rest, Send, Work
 from fi_async.engine.backlog import Backlog
 from fi_async.engine.dispatch import Dispatch, all_kept
 from fi_async.engine.outcomes import cut_off
@@ -177,7 +177,7 @@ class Run:
             self._changed.clear()
             now = anyio.current_time()
             for job in self._queue.due(now):
-                self._advance(job, Event(now))
+                self._advance(job, Arrival(now))
             try:
                 while (leaving := self._next_leaving(now)) is not None:
                     self._under_way.add(leaving[0].job)
@@ -264,7 +264,7 @@ class Run:
         self._backlog.put_back(job.works)
         return True
 
-    def _advance(self, job: Job, event: Event | None) -> None:
+    def _advance(self, job: Job, event: Arrival | None) -> None:
         """Tell a job what happened, and take what it wants to do next."""
         try:
             while isinstance(action := job.steps.send(event), Requeue):  # type: ignore[arg-type]  # None begins it

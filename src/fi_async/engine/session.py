@@ -6,14 +6,13 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
 
 import anyio
 
 from fi_async._settings import Concurrency, Connection, Limit, RunOptions
 from fi_async.engine.attempts import Context
-from fi_async.engine.shared_budget import SharedBudget
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.latencies import Latencies
 from fi_async.pacing.lateness import Tally
@@ -23,6 +22,9 @@ from fi_async.pacing.ticket import Terms
 from fi_async.pacing.waiting import Standing, waiting_for
 from fi_async.wire.templates import Templates
 from fi_async.wire.transport import Transport
+
+if TYPE_CHECKING:
+    from fi_async.engine.shared_budget import SharedBudget
 
 
 class Waiter(Protocol):

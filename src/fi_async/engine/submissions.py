@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fi_async._errors import APIError, FiAsyncError, ProtocolError, ServerError, ValidationError
-from fi_async._models import EvalResult, Outcome
+from fi_async._models import Outcome
 from fi_async.engine import outcomes
 from fi_async.engine.attempts import (
     Context,
@@ -29,6 +29,9 @@ from fi_async.pacing.retry import GiveUp
 from fi_async.wire import requests, responses
 from fi_async.wire.requests import HttpCall
 from fi_async.wire.responses import Reply
+
+if TYPE_CHECKING:
+    from fi_async._results import EvalResult
 
 T = TypeVar("T")
 
