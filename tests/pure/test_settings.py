@@ -62,7 +62,7 @@ def test_any_positive_number_is_a_timeout(value):
 
 
 def test_the_retry_policy_has_defaults():
-    assert RetryPolicy() == RetryPolicy(max_retries=4, on_ambiguous="resubmit", max_retry_after=120.0)
+    assert RetryPolicy() == RetryPolicy(max_retries=4, on_ambiguous="resubmit", on_stalled="fail")
 
 
 @pytest.mark.parametrize("value", [-1, 1.0, True, "3", None], ids=repr)
@@ -82,9 +82,9 @@ def test_on_ambiguous_is_one_of_two_words(kind, value):
 
 
 @pytest.mark.parametrize("value", [*NOT_SECONDS, None], ids=repr)
-def test_max_retry_after_is_a_number_of_seconds(value):
-    with pytest.raises(ConfigurationError, match="max_retry_after must be a number of seconds above 0"):
-        RetryPolicy(max_retry_after=value)
+def test_patience_is_a_number_of_seconds(value):
+    with pytest.raises(ConfigurationError, match=r"patience must be a number of seconds above 0"):
+        Timeout(patience=value)
 
 
 # -- RunOptions --------------------------------------------------------------------------------------------------------
