@@ -53,7 +53,7 @@ def test_any_positive_number_is_a_timeout(value):
 
 
 def test_the_retry_policy_has_defaults():
-    assert RetryPolicy() == RetryPolicy(max_retries=4, on_ambiguous="resubmit")
+    assert RetryPolicy() == RetryPolicy(max_retries=4, on_ambiguous="resubmit", on_stalled="fail")
 
 
 @pytest.mark.parametrize("value", [-1, 1.0, True, "3", None], ids=repr)
@@ -70,6 +70,12 @@ def test_on_ambiguous_is_one_of_two_words(kind, value):
     with pytest.raises(ConfigurationError) as caught:
         kind(on_ambiguous=value)
     assert caught.value.message == f"on_ambiguous must be one of 'resubmit', 'fail', not {value!r}"
+
+
+@pytest.mark.parametrize("value", [*NOT_SECONDS, None], ids=repr)
+def test_patience_is_a_number_of_seconds(value):
+    with pytest.raises(ConfigurationError, match=r"patience must be a number of seconds above 0"):
+        Timeout(patience=value)
 
 
 # -- RunOptions --------------------------------------------------------------------------------------------------------
