@@ -17,7 +17,7 @@ PACKAGE = "fi_async"
 # The floors, from the ground up. Modules of one line may not import each other; a module may import those of
 # the lines above it. A name that ends in a dot stands for a whole package, whose insides are checked for cycles.
 FLOORS = [
-    ["_catalogue", "_version", "_errors", "_threads"],
+    ["_catalogue", "_version", "_errors", "_threads", "_values"],
     ["_models"],
     ["_extras", "_html"],
     ["_shapes"],

@@ -70,7 +70,7 @@ def test_an_outcome_as_a_dict():
         "RateLimitError: too many",
     ]
     assert [each["inputs"] for each in REPORT.to_dicts()[1:]] == [
-        {"answer": "b", "day": dt.date(2026, 1, 2)},
+        {"answer": "b", "day": "2026-01-02"},
         {},
         None,
     ]

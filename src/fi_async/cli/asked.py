@@ -50,7 +50,6 @@ def evaluator(backend: str, flags: RunFlags) -> AsyncEvaluator:
         "on_stalled": flags.on_stalled,
         "model_name": flags.model,
         "strategy": flags.strategy,
-        "extra_keys": "ignore",
         "shared_budget": flags.shared_budget,
     }
     return AsyncEvaluator.local(**options) if backend == LOCAL else AsyncEvaluator(fi_base_url=base_url(), **options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence, Sized
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final
 
@@ -94,11 +94,7 @@ class Intake:
 
     def admit(self, index: int, item: Inputs | Case) -> list[Work | Outcome]:
         """Return a case's work under each template, or the outcome that says why it cannot be sent."""
-        try:
-            case = preflight.case_of(item, index)
-            rows = self._prepare(case)
-        except InvalidCaseError as error:
-            case, rows = Case({}), [error] * len(self.questions)
+        case, rows = self._prepared(index, item)
         place = case.place if isinstance(case, Row) else f"case {index}"
         admitted: list[Work | Outcome] = []
         for question, row in zip(self.questions, rows, strict=True):
@@ -111,6 +107,20 @@ class Intake:
                 admitted.append(work)
         return admitted
 
+    def _prepared(self, index: int, item: Inputs | Case) -> tuple[Case, Sequence[preflight.Row | InvalidCaseError]]:
+        """Return an item as a case that can be kept and shown, whatever it is, and what is sent for it, or why not."""
+        try:
+            case = preflight.case_of(item, index)
+            rows = self._prepare(case)
+            if isinstance(case.inputs, Mapping):
+                return case, rows
+        except InvalidCaseError as error:
+            rows = [error] * len(self.questions)
+        except Exception as error:  # noqa: BLE001  # of a class of the user's: it ends this case, and not the run
+            unread = InvalidCaseError(f"its inputs cannot be read ({type(error).__name__})", index=index)
+            rows = [unread] * len(self.questions)
+        return _salvaged(item), rows
+
     def _prepare(self, case: Case) -> Sequence[preflight.Row | InvalidCaseError]:
         if isinstance(case, Row) and case.problem is not None:
             return [InvalidCaseError(case.problem)] * len(self.questions)
@@ -118,8 +128,19 @@ class Intake:
             case,
             [each.template for each in self.questions],
             fill_missing=self.options.fill_missing,
-            extra_keys=self.options.extra_keys,
+            extra_keys="ignore" if isinstance(case, Row) and case.is_of_table else self.options.extra_keys,
         )
+
+
+def _salvaged(item: object) -> Case:
+    """Return what can be read of an item that is no case."""
+    if not isinstance(item, Case):
+        return Case({})
+    try:
+        inputs = dict(item.inputs) if isinstance(item.inputs, Mapping) else {}
+    except Exception:  # noqa: BLE001  # as above
+        inputs = {}
+    return replace(item, inputs=inputs, id=item.id if isinstance(item.id, str) else None)
 
 
 def grouped(works: Sequence[Work], *, held: bool) -> list[list[Work]]:

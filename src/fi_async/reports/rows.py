@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fi_async._models import Outcome, OutcomeStatus
+from fi_async._values import shown_inputs
 from fi_async.journal.records import Record
 
 LONGEST: Final = 1_500
@@ -23,7 +24,7 @@ MOST_ROWS: Final = 250_000
 STATUSES: Final = tuple(OutcomeStatus)
 _MOST_WORDS: Final = 2_000
 _CHUNK: Final = 10_000  # characters
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +172,8 @@ def clipped(text: str) -> str:
 
 def texts(inputs: Mapping[str, Any] | None) -> dict[str, str]:
     """Return inputs as the page has them: text by key."""
-    return {
-        str(key): clipped(value if isinstance(value, str) else _ENCODER.encode(value))
-        for key, value in (inputs or {}).items()
-    }
+    told = shown_inputs(inputs) if isinstance(inputs, Mapping) else {}
+    return {key: clipped(value if isinstance(value, str) else _ENCODER.encode(value)) for key, value in told.items()}
 
 
 def _said(outcome: Outcome) -> str:

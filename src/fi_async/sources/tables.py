@@ -6,7 +6,6 @@ input.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,12 @@ from typing import Any, Final, Protocol
 from fi_async._errors import ConfigurationError
 from fi_async._extras import need
 from fi_async._models import Case, Inputs
+from fi_async._values import NotPlainError, plain
 from fi_async.sources.rows import Record, Row, Table, distinct
 
 _ROWS_AT_ONCE: Final = 256
 _FRAME_LIBRARIES: Final = frozenset({"cudf", "modin", "narwhals", "pandas", "polars", "pyarrow"})
 _FRAMES: Final = frozenset({"DataFrame", "LazyFrame", "Table"})
-_NOTHING: Final = frozenset({"NAType", "NaTType"})  # pandas' own; it may not even be installed
 
 
 class HasColumns(Protocol):
@@ -40,15 +39,16 @@ class HasColumnNames(Protocol):
 
 
 def present(cells: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the cells that are not missing, as plain values: arrays as lists."""
-    plain = ((column, value.tolist() if hasattr(value, "tolist") else value) for column, value in cells)
-    return {column: value for column, value in plain if _is_there(value)}
+    """Return the cells that are not missing, as plain values; one that has no such form as it is."""
+    found = ((column, _cell(value)) for column, value in cells)
+    return {column: value for column, value in found if value is not None}
 
 
-def _is_there(value: Any) -> bool:
-    if value is None or type(value).__name__ in _NOTHING:
-        return False
-    return not (isinstance(value, float) and math.isnan(value))
+def _cell(value: Any) -> Any:
+    try:
+        return plain(value)
+    except NotPlainError:
+        return value  # preflight refuses it, if a template takes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,8 @@ class Items:
             if isinstance(case, Row) and case.fault is not None:
                 yield Record(case.place, None, case.fault, case.detail)
             elif isinstance(case.inputs, Mapping):
-                yield Record(f"case {position}", case.inputs, id=case.id)
+                is_of_table = isinstance(case, Row) and case.is_of_table
+                yield Record(f"case {position}", case.inputs, id=case.id, is_of_table=is_of_table)
             else:
                 fault = f"not a dict of inputs by key, nor a Case of one, but {type(case.inputs).__name__}"
                 yield Record(f"case {position}", None, fault, id=case.id)

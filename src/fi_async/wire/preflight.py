@@ -14,6 +14,7 @@ from typing import Final
 from fi_async._errors import InvalidCaseError
 from fi_async._models import Case, Inputs, Template
 from fi_async._settings import ExtraKeys
+from fi_async._values import NotPlainError, as_text
 
 ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "output": ("response", "answer", "generated", "input"),
@@ -84,9 +85,15 @@ def case_of(item: Inputs | Case, index: int | None = None) -> Case:
     """Return one item of a run as a Case.
 
     Raises:
-        InvalidCaseError: It is neither a Case nor a dict.
+        InvalidCaseError: It is neither a Case nor a dict, or its id is no text and cannot become any.
     """
     if isinstance(item, Case):
+        if item.id is not None and not isinstance(item.id, str):
+            raise InvalidCaseError(
+                f"the id is a {_kind(item.id)} with no JSON form: give text, a number or a UUID",
+                field="id",
+                index=index,
+            )
         return item
     if isinstance(item, Mapping):
         return Case(item)
@@ -205,13 +212,14 @@ def _text(key: str, value: object) -> str:
         if value is None:
             raise InvalidCaseError(f"the input {key!r} is None: give it text, or leave the key out", field=key)
         try:
-            value = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        except (TypeError, ValueError, RecursionError) as error:
+            text = as_text(value)
+        except NotPlainError as error:
+            raise InvalidCaseError(f"the input {key!r} {error}: convert it to text first", field=key) from None
+        if text is None:
             raise InvalidCaseError(
-                f"the input {key!r} is a {type(value).__name__} with no JSON form ({type(error).__name__}):"
-                " convert it to text first",
-                field=key,
-            ) from None
+                f"the input {key!r} is missing (NaN, NaT or NA): give it text, or leave the key out", field=key
+            )
+        value = text
     if "\0" in value:
         raise InvalidCaseError(
             f"the input {key!r} holds a NUL character, which the server cannot store: remove it", field=key
