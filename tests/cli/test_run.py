@@ -179,7 +179,10 @@ def test_csv_rows_that_cannot_be_read(cli, lines):
         (b"", "the first line must be the names of the columns: the file is empty"),
         (b"t\xe9xt\n1\n", "the first line must be the names of the columns: not valid UTF-8: save the file as UTF-8"),
         (b"text,text\n1,2\n", "in.csv: two columns are named 'text': rename one"),
-        (b"answer\nParis\n", "in.csv has no column for 'text', which contains needs: --map text=COLUMN. It has answer"),
+        (
+            b"answer\nParis\n",
+            "in.csv has no column for 'text', which contains needs: --map text=COLUMN. It has 'answer'",
+        ),
         (b"text\n", "in.csv holds no rows"),
     ],
 )
@@ -236,7 +239,7 @@ def test_stdin_is_jsonl(cli, stdin, lines):
 def test_stdin_that_breaks_ends_the_run(cli, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Pipe()))
     ended = cli("run - --eval is_json --backend local")
-    assert (ended.code, ended.err) == (3, "fi-async: Input/output error\n")
+    assert (ended.code, ended.err) == (3, "fi-async: stdin: Input/output error\n")
 
 
 def test_no_rows_is_wrong_usage_and_leaves_the_output_alone(cli, jsonl):

@@ -15,6 +15,7 @@ from fi_async._errors import ConfigurationError
 from fi_async._extras import need
 from fi_async._models import Case, Inputs
 from fi_async._values import NotPlainError, plain
+from fi_async.sources.files import explained
 from fi_async.sources.rows import Record, Row, Table, distinct
 
 _ROWS_AT_ONCE: Final = 256
@@ -88,7 +89,8 @@ class Parquet:
     def _opened(self) -> Any:
         parquet = need("pyarrow.parquet", "fi-async[parquet]", "reading Parquet")
         try:
-            file = parquet.ParquetFile(self.path)
+            with explained(self.name):
+                file = parquet.ParquetFile(self.path)
         except _arrow().ArrowException as error:
             raise ConfigurationError(f"{self.name}: not a Parquet file ({error})") from error
         distinct(self.name, file.schema_arrow.names)
