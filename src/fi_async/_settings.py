@@ -393,3 +393,11 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def not_picklable(client: object) -> str:
+    """Return why a client cannot be pickled, and what to do instead."""
+    return (
+        f"{type(client).__name__} cannot be pickled or copied: it holds connections and your keys. Make one in each"
+        " process, say in the pool's initializer; with shared_budget= they keep to the limits together"
+    )

@@ -9,7 +9,7 @@ from copy import copy
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypedDict, Unpack, overload
 
 import anyio
 
@@ -26,6 +26,7 @@ from fi_async._settings import (
     RunKeywords,
     RunOptions,
     Timeout,
+    not_picklable,
     positive,
 )
 from fi_async.engine import calls, preview
@@ -156,6 +157,9 @@ class AsyncEvaluator:
     def __repr__(self) -> str:
         connection = self._session.connection
         return f"<{type(self).__name__} {connection.base_url} concurrency={self._options.concurrency}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(not_picklable(self))
 
     async def __aenter__(self) -> Self:
         return self

@@ -12,13 +12,13 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import partial, wraps
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, Self, TypeVar, Unpack
 
 import anyio
 from anyio.from_thread import BlockingPortal
 
 from fi_async._models import Case, EvalResult, EvalStatus, Inputs, Outcome
-from fi_async._settings import OMITTED, Omitted, RunKeywords, Timeout
+from fi_async._settings import OMITTED, Omitted, RunKeywords, Timeout, not_picklable
 from fi_async.engine.calls import Cases, Templates
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.execution import Execution
@@ -189,6 +189,9 @@ class Evaluator:
 
     def __repr__(self) -> str:
         return repr(self._async).replace("Async", "", 1)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(not_picklable(self))
 
     def __enter__(self) -> Self:
         return self

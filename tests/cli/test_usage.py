@@ -151,7 +151,7 @@ def test_what_a_terminal_would_obey_is_escaped(cli, jsonl):
     ended = cli("run in.csv --eval is_json --backend local")
     assert ended.err.endswith("--map text=COLUMN. It has 'te\\x1b[31mxt'\n")
     ended = cli("run", jsonl({"te\x1b[31mxt": "1"}), "--eval is_json --backend local")
-    assert "The case has: te\\x1b[31mxt" in " ".join(ended.out.split())
+    assert "The case has: 'te\\x1b[31mxt'" in " ".join(ended.out.split())
 
 
 def test_an_interrupt_is_one_line(cli, monkeypatch):

@@ -58,7 +58,7 @@ def test_a_missing_key_is_named_with_what_may_fill_it_and_what_the_case_has():
     assert error.field == "expected"
     assert error.message == (
         "similarity needs the key 'expected' (or one of expected_output, expected_response, ground_truth)."
-        " The case has: output, other"
+        " The case has: 'output', 'other'"
     )
 
 

@@ -44,6 +44,7 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
 """Where a missing required key may be taken from, first match first: what users of the official SDK rely on."""
 
 
+_LISTED: Final = 20  # keys that a message has room for
 _OPENS_JSON: Final = frozenset('[{"n')  # n: null
 
 
@@ -184,7 +185,7 @@ def _row(inputs: Inputs, template: Template, sources: Mapping[str, str], extra: 
         if given:
             instead = f" (with fill_missing=True it is taken from {given[0]!r})"
         raise InvalidCaseError(
-            f"{template.name} needs the key {missing[0]!r}{instead}. The case has: {_listed(inputs) or 'no keys'}",
+            f"{template.name} needs the key {missing[0]!r}{instead}. The case has: {_quoted(inputs) or 'no keys'}",
             field=missing[0],
         )
     row = {key: _text(source, inputs[source]) for key, source in sources.items()}
@@ -268,3 +269,9 @@ def _kind(value: object) -> str:
 
 def _listed(keys: Iterable[object]) -> str:
     return ", ".join(str(key) for key in keys)
+
+
+def _quoted(keys: Iterable[object]) -> str:
+    """Return a case's keys as messages list them: quoted, so that blanks are seen; of many, the first."""
+    quoted = [repr(str(key)) for key in keys]
+    return ", ".join([*quoted[:_LISTED], *([f"and {len(quoted) - _LISTED} more"] if len(quoted) > _LISTED else [])])
