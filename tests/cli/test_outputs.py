@@ -143,7 +143,8 @@ def test_parquet_and_directories_are_inputs(cli, lines):
     wrong = cli("run in.parquet", RUN)
     assert (wrong.code, wrong.err) == (
         2,
-        "fi-async: in.parquet has no column for 'text', which contains needs: --map text=COLUMN. It has 'id', 'answer'\n",
+        "fi-async: in.parquet has no column for 'text', which contains needs: --map text=COLUMN."
+        " It has 'id', 'answer'\n",
     )
     Path("in").mkdir()
     Path("in/a.json").write_text('[{"text": "Paris"}, {"text": "Rome"}]')
