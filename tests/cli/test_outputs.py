@@ -141,11 +141,10 @@ def test_parquet_and_directories_are_inputs(cli, lines):
     assert [line["id"] for line in lines()] == ["a", "b"]
     assert lines()[1]["error"].startswith("in.parquet, row 1: contains needs the key 'text'")
     wrong = cli("run in.parquet", RUN)
-    assert (wrong.code, wrong.err) == (
-        2,
-        "fi-async: in.parquet has no column for 'text', which contains needs: --map text=COLUMN."
-        " It has 'id', 'answer'\n",
+    said = (
+        "fi-async: in.parquet has no column for 'text', which contains needs: --map text=COLUMN. It has 'id', 'answer'"
     )
+    assert (wrong.code, wrong.err) == (2, f"{said} It has 'id', 'answer'\n")
     Path("in").mkdir()
     Path("in/a.json").write_text('[{"text": "Paris"}, {"text": "Rome"}]')
     assert cli("run in/ --out out.jsonl", RUN).code == 0

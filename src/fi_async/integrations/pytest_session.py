@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from itertools import islice
 from typing import Any, Final, NoReturn
 
 import pytest
 from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks  # pytest tells it in no other way
 
-from fi_async._errors import ConfigurationError, FiAsyncError
-from fi_async._models import EvalResult, Outcome, OutcomeStatus, TemplateLike
+from fi_async._errors import ConfigurationError, FiAsyncError, MissingCredentialsError
+from fi_async._models import Case, EvalResult, Inputs, Outcome, OutcomeStatus, TemplateLike
 from fi_async._settings import OMITTED, Omitted
+from fi_async._values import as_text, shown_inputs
 from fi_async.integrations import pytest_marks
 from fi_async.integrations.pytest_claims import Claims, Waits
 from fi_async.integrations.pytest_lines import Lines, Settings
 from fi_async.integrations.pytest_marks import NAME, Asked, Question, read_mark
+
+_LONGEST: Final = 300  # characters of an input that a failure shows
+_MOST_KEYS: Final = 12
 
 
 @dataclass(slots=True)
@@ -155,7 +160,7 @@ class Evaluations:
         if known.wrong is not None:
             pytest.fail(str(known.wrong), pytrace=False)
         self.offer([item])
-        taken = [self._take(item, asked.question, waits()) for asked, waits in known.outcomes or ()]
+        taken = [self._take(item, asked, waits()) for asked, waits in known.outcomes or ()]
         known.shortfalls = [shortfall for _, shortfall in taken if shortfall]
 
     def ask(self, item: pytest.Item, question: Question, inputs: dict[str, Any]) -> EvalResult:
@@ -163,9 +168,8 @@ class Evaluations:
         __tracebackhide__ = True
         known = standing(item)
         try:
-            result, shortfall = self._take(
-                item, question, self._lines.offer(Asked(question, lambda: inputs), item.nodeid)
-            )
+            asked = Asked(question, lambda: inputs)
+            result, shortfall = self._take(item, asked, self._lines.offer(asked, item.nodeid))
         except BaseException as error:
             known.trouble = error
             raise
@@ -173,7 +177,7 @@ class Evaluations:
             pytest.fail(shortfall)
         return result
 
-    def _take(self, item: pytest.Item, question: Question, waiting: Future[Outcome]) -> tuple[EvalResult | None, str]:
+    def _take(self, item: pytest.Item, asked: Asked, waiting: Future[Outcome]) -> tuple[EvalResult | None, str]:
         """Wait for an outcome, count it, and return its result and how that falls short; None if it cannot be sent."""
         __tracebackhide__ = True
         totals, known = self.totals, standing(item)
@@ -193,7 +197,9 @@ class Evaluations:
             totals.estimates += result.estimate
             known.results.append(result)
             item.user_properties += _properties(result)
-        shortfall = str(outcome.error) if result is None else question.shortfall(result)
+        shortfall = str(outcome.error) if result is None else asked.question.shortfall(result)
+        if shortfall:
+            shortfall = "\n".join([shortfall, *_told(_inputs(outcome, asked))])
         totals.passed += not shortfall
         totals.below += bool(shortfall)
         return result, shortfall
@@ -201,6 +207,8 @@ class Evaluations:
     def _explain(self, error: FiAsyncError | None, item: pytest.Item) -> NoReturn:
         """Fail with why there is no evaluation: in full for the first test, by its name for those after it."""
         said = f"not evaluated: {type(error).__name__}: {'' if error is None else error.message}"
+        if isinstance(error, MissingCredentialsError):
+            said += ". Here: pytest --fi-backend local"
         first = self._first_with.setdefault(said, item.nodeid)
         if first != item.nodeid:
             said = f"not evaluated, for the same reason as {first}"
@@ -211,6 +219,27 @@ class Evaluations:
         self._lines.close(is_wanted=self._claims is not None and not is_stopped)
         if self._claims is not None:
             self._claims.close()
+
+
+def _inputs(outcome: Outcome, asked: Asked) -> Inputs:
+    """Return what was evaluated; of what another worker did, what the mark says, unless a function makes it."""
+    if outcome.case.inputs or asked.read is None or asked.is_computed:
+        return outcome.case.inputs
+    given = asked.read()
+    return given.inputs if isinstance(given, Case) else given
+
+
+def _told(inputs: Inputs) -> list[str]:
+    """Return inputs in lines of a failure, in their first characters; as a reader tells them from the lines around."""
+    told = shown_inputs(inputs) if isinstance(inputs, Mapping) else {}
+    lines = [f"    {key}: {_clipped(as_text(value) or 'None')}" for key, value in islice(told.items(), _MOST_KEYS)]
+    more = [f"    and {len(told) - _MOST_KEYS} more"] if len(told) > _MOST_KEYS else []
+    return ["  inputs:", *lines, *more] if lines else []
+
+
+def _clipped(text: str) -> str:
+    more = f" and {len(text) - _LONGEST:,} characters more" if len(text) > _LONGEST else ""
+    return f"{text[:_LONGEST]!r}{more}"
 
 
 def _properties(result: EvalResult) -> Iterator[tuple[str, object]]:
