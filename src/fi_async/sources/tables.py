@@ -178,12 +178,8 @@ class Items:
             case = item if isinstance(item, Case) else Case(item)
             if isinstance(case, Row) and case.fault is not None:
                 yield Record(case.place, None, case.fault, case.detail)
-            elif isinstance(case.inputs, Mapping):
-                is_of_table = isinstance(case, Row) and case.is_of_table
-                yield Record(f"case {position}", case.inputs, id=case.id, is_of_table=is_of_table)
             else:
-                fault = f"not a dict of inputs by key, nor a Case of one, but {type(case.inputs).__name__}"
-                yield Record(f"case {position}", None, fault, id=case.id)
+                yield _record(f"case {position}", case)
 
     def columns(self) -> list[str] | None:
         """Return None: there are none before all is read."""
@@ -191,6 +187,17 @@ class Items:
     def count(self) -> int | None:
         """Return the number of members, where it is known."""
         return len(self.items) if isinstance(self.items, Sized) else None
+
+
+def _record(place: str, case: Case) -> Record:
+    if not isinstance(case.inputs, Mapping):
+        fault = f"not a dict of inputs by key, nor a Case of one, but {type(case.inputs).__name__}"
+        return Record(place, None, fault, id=case.id)
+    try:
+        inputs = case.inputs if type(case.inputs) is dict else dict(case.inputs)
+    except Exception as error:  # noqa: BLE001  # of a class of the user's: it ends this case, and not the run
+        return Record(place, None, f"its inputs cannot be read ({type(error).__name__})", id=case.id)
+    return Record(place, inputs, id=case.id, is_of_table=isinstance(case, Row) and case.is_of_table)
 
 
 def in_memory(source: object) -> Table | None:
