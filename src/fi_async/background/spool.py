@@ -100,7 +100,10 @@ class Spool:
             rows = self._connection.execute(asked, (after, self.last, limit)).fetchall()
         except sqlite3.Error as error:
             raise OSError(f"spool {self.path}: cannot be read ({error})") from error
-        return [_decoded(offer_id, body) for offer_id, body in rows]
+        try:
+            return [_decoded(offer_id, body) for offer_id, body in rows]
+        except (TypeError, ValueError, RecursionError) as error:
+            raise OSError(f"spool {self.path}: damaged ({type(error).__name__}): move it away") from error
 
     def write(self, added: Sequence[Offer], acknowledged: Sequence[str]) -> None:
         """Add cases, and forget those whose outcomes are where they belong; all or nothing.

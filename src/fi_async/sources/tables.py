@@ -15,7 +15,6 @@ from fi_async._errors import ConfigurationError
 from fi_async._extras import need
 from fi_async._models import Case, Inputs
 from fi_async._values import NotPlainError, plain
-from fi_async.sources.files import explained
 from fi_async.sources.rows import Record, Row, Table, distinct
 
 _ROWS_AT_ONCE: Final = 256
@@ -89,9 +88,10 @@ class Parquet:
     def _opened(self) -> Any:
         parquet = need("pyarrow.parquet", "fi-async[parquet]", "reading Parquet")
         try:
-            with explained(self.name):
-                file = parquet.ParquetFile(self.path)
-        except _arrow().ArrowException as error:
+            file = parquet.ParquetFile(self.path)
+        except (_arrow().ArrowException, OSError) as error:
+            if getattr(error, "errno", None) is not None:
+                raise  # the system's, and names the file; Arrow has no number of its own
             raise ConfigurationError(f"{self.name}: not a Parquet file ({error})") from error
         distinct(self.name, file.schema_arrow.names)
         return file
