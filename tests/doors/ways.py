@@ -22,7 +22,6 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from fi_async import Case, Report, cases_from
-from fi_async._shapes import inert
 from fi_async._values import as_text, shown
 from fi_async.background import JsonlSink, Offer
 from fi_async.background.spool import Spool
@@ -30,6 +29,7 @@ from fi_async.cli import sinks, sources
 from fi_async.cli.options import RunFlags
 from fi_async.journal.stored import StoredCases
 from fi_async.journal.view import open_view
+from fi_async.reports.outcome_tables import inert
 from fi_async.sources.rows import Source
 
 # In. Each returns the cases of a value, and the value as it stands there; a value that the way has no form for, as what

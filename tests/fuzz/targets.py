@@ -21,7 +21,7 @@ from fi_async.cli import settings
 from fi_async.cli.errors import UsageError
 from fi_async.journal.salvage import Salvage
 from fi_async.journal.view import open_view
-from fi_async.reports import conditions, loading
+from fi_async.reports import conditions, run_files
 from fi_async.sources.files import Jsonl
 from fi_async.sources.rows import Source
 from fi_async.wire import responses
@@ -70,8 +70,8 @@ def stream(content: bytes, directory: Path) -> None:
 
 def condition(content: bytes, directory: Path) -> None:
     with suppress(ConfigurationError):
-        found = conditions.parse(content.decode(errors="surrogateescape"))
-        assert conditions.parse(str(found)) == found or not str(found).isascii()
+        found = conditions.parse_condition(content.decode(errors="surrogateescape"))
+        assert conditions.parse_condition(str(found)) == found or not str(found).isascii()
 
 
 def _settings(name: str) -> Callable[[bytes, Path], None]:
@@ -115,7 +115,7 @@ _READERS: Mapping[str, Callable[[Reply], object]] = {
 def lines_of_a_run(content: bytes, directory: Path) -> None:
     path = directory / "run.jsonl"
     path.write_bytes(content)
-    with suppress(ConfigurationError), loading.load(path) as run:
+    with suppress(ConfigurationError), run_files.load_run(path) as run:
         list(run.records())
 
 

@@ -14,9 +14,9 @@ from typing import Any, Final, Self
 
 from fi_async._extras import need
 from fi_async._models import Outcome
-from fi_async._shapes import COLUMNS, flat, inert
 from fi_async.cli.errors import ImpossibleError, UsageError
 from fi_async.journal.schema import is_run
+from fi_async.reports.outcome_tables import COLUMNS, flat, inert
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, default=str)
 _ROWS_OF_A_GROUP: Final = 1000

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from fi_async._errors import ConfigurationError
 from fi_async._models import Case, Inputs
+from fi_async._public import public
 from fi_async.sources.files import Csv, JsonFiles, Jsonl, explained, json_files
 from fi_async.sources.rows import Shape, Source, Table
 from fi_async.sources.tables import Items, Parquet, in_memory
@@ -17,6 +18,7 @@ from fi_async.sources.tables import Items, Parquet, in_memory
 _LISTED: Final = 20  # names that a message has room for
 
 
+@public
 def cases_from(
     source: Any,
     *,
