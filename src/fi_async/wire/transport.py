@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 AsgiApp = Callable[..., Any]
 
 _CLOSING: Final = 2.0  # seconds that closing connections may take
+_LONG_KEY: Final = 16  # characters: what is shorter may stand in a reply by chance
+_MASK: Final = b"********"
 _IN_PROCESS: Final = "http://local.invalid"  # a host no resolver knows: an ASGI transport never looks it up
 
 
@@ -68,6 +71,7 @@ class Transport:
         }
         self._post_headers = {**self._get_headers, "Content-Type": "application/json"}
         credentials = connection.credentials
+        self._keys = [each.encode() for each in (credentials.api_key, credentials.secret_key) if len(each) >= _LONG_KEY]
         self._secrets = (credentials.api_key, credentials.secret_key, *connection.default_headers.values())
         self._proxy: Proxy | None = None
         if http_client is None and app is None:
@@ -115,7 +119,7 @@ class Transport:
         deadline, by_call = self._until(timeout, deadline)
         try:
             with anyio.move_on_at(deadline):
-                return await pool.send(call, headers, timeout, departure)
+                return _without(self._keys, await pool.send(call, headers, timeout, departure))
             problem: Exception = _overdue(departure, by_call=by_call)
         except FiAsyncError as error:
             problem = error
@@ -170,6 +174,20 @@ class Transport:
         if pool is not None and loop is not None:
             with suppress(RuntimeError):  # the loop has ended, and closed them
                 loop.call_soon_threadsafe(pool.close)
+
+
+def _without(keys: Sequence[bytes], reply: Reply) -> Reply:
+    """Return a reply without our keys, where a server says them back: its words get into errors, logs and files."""
+    content, headers = reply.content, reply.headers
+    for key in keys:
+        if key in content:
+            content = content.replace(key, _MASK)
+        if any(key.decode() in value for value in headers.values()):
+            masked = _MASK.decode()
+            headers = {name.lower(): value.replace(key.decode(), masked) for name, value in headers.items()}
+    if content is reply.content and headers is reply.headers:
+        return reply
+    return replace(reply, content=content, headers=headers)
 
 
 async def _opened(pool: Pool) -> AsyncGenerator[Pool]:
