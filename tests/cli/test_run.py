@@ -19,7 +19,7 @@ from fi_async import AsyncEvaluator
 from fi_async.cli.summary import Totals
 from fi_async.local import Faults, Quota
 from fi_async.progress.displays import Lines
-from fi_async.sources.files import Jsonl
+from fi_async.sources.files import JsonTable
 
 HIT = "--param keyword=Paris"
 KEYS = [
@@ -209,7 +209,7 @@ def test_a_column_of_a_csv_can_be_mapped(cli):
 
 def test_rows_are_counted_before_the_run_only_for_a_file_that_keeps_it(cli, jsonl, monkeypatch):
     counted = []
-    monkeypatch.setattr(Jsonl, "count", lambda self: counted.append(self.name))
+    monkeypatch.setattr(JsonTable, "count", lambda self: counted.append(self.name))
     cli("run", jsonl({"text": "1"}), "--eval is_json --backend local --dry-run")
     assert counted == []
 

@@ -22,7 +22,7 @@ from fi_async.cli.errors import UsageError
 from fi_async.journal.salvage import Salvage
 from fi_async.journal.view import open_view
 from fi_async.reports import conditions, run_files
-from fi_async.sources.files import Jsonl
+from fi_async.sources.files import JsonTable
 from fi_async.sources.rows import Source
 from fi_async.wire import responses
 from fi_async.wire.responses import Reply
@@ -65,7 +65,7 @@ def _reader(name: str) -> Callable[[bytes, Path], None]:
 
 def stream(content: bytes, directory: Path) -> None:
     with suppress(ConfigurationError):
-        assert all(isinstance(case, Case) for case in Source(Jsonl("stdin", lambda: io.BytesIO(content))))
+        assert all(isinstance(case, Case) for case in Source(JsonTable("stdin", lambda: io.BytesIO(content))))
 
 
 def condition(content: bytes, directory: Path) -> None:

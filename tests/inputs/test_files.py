@@ -12,7 +12,7 @@ import pytest
 
 from embedded import NEEDLE, backend, client
 from fi_async import Case, ConfigurationError, cases_from
-from fi_async.sources.files import Jsonl
+from fi_async.sources.files import JsonTable
 from fi_async.sources.rows import Source
 
 OBJECTS = [{"id": 1, "text": "a\nb"}, {"id": 2, "text": "ü"}]
@@ -93,7 +93,7 @@ class Trickle(io.BytesIO):
 
 def test_the_first_line_of_a_stream_is_not_held_back_for_the_second():
     stream = Trickle([b'{"text": "a"}\n', b'{"text": "b"}\n'])
-    rows = Source(Jsonl("stdin", lambda: stream)).rows()
+    rows = Source(JsonTable("stdin", lambda: stream)).rows()
     assert next(rows).inputs == {"text": "a"}
     stream.may_read = 1
     assert next(rows).inputs == {"text": "b"}
@@ -183,7 +183,7 @@ class Broken(io.BytesIO):
 
 def test_what_the_system_says_names_the_file():
     with pytest.raises(OSError, match="Input/output error") as caught:
-        list(Source(Jsonl("in.jsonl", Broken, Path("in.jsonl"))))
+        list(Source(JsonTable("in.jsonl", Broken, Path("in.jsonl"))))
     assert caught.value.filename == "in.jsonl"
 
 

@@ -100,17 +100,10 @@ NOT_OUR_WORDS = {"base", "common", "data", "handler", "helper", "manager", "misc
 
 # Still to be mended: a public name, and the modules in which it means different things.
 SHARED_NAMES: dict[str, set[str]] = {
-    "Asked": {"integrations.pytest_marks", "progress.displays"},
-    "Csv": {"cli.sinks", "sources.files"},
-    "Jsonl": {"cli.sinks", "sources.files"},
     "Kind": {"journal.schema", "pacing.planner"},
-    "Parquet": {"cli.sinks", "sources.tables"},
     "Plan": {"cli.run", "pacing.planner"},
     "Progress": {"progress.meter", "wire.responses"},
-    "Question": {"engine.intake", "integrations.pytest_marks"},
     "Quota": {"local.switches", "pacing.quota"},
-    "Record": {"journal.records", "sources.rows"},
-    "Row": {"journal.writer", "sources.rows", "wire.preflight"},
     "Sink": {"background.sinks", "cli.sinks"},
     "Standing": {"cli.standing", "pacing.waiting"},
     "Tally": {"cli.summary", "pacing.lateness"},

@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from fi_async.engine.slots import Slots
 
 from fi_async import Case, Limit
 from fi_async._settings import RunOptions
 from fi_async.engine.attempts import Context, Work
 from fi_async.engine.backlog import Backlog
-from fi_async.engine.slots import Slots
 from fi_async.pacing.accepted import MOST
-from fi_async.wire.preflight import Row
+from fi_async.wire.preflight import PreparedInputs
 from fi_async.wire.requests import Parameters
 from pure.hand import context
 
 
 def of(index: int, template: str = "tone", *keys: str) -> Work:
-    row = Row(dict.fromkeys(keys or ("output",), "text"), {})
+    row = PreparedInputs(dict.fromkeys(keys or ("output",), "text"), {})
     return Work(index, Case(row.inputs), Parameters(template), row)
 
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 import pytest
 
 from fi_async import Case, InvalidCaseError, Template
-from fi_async.wire.preflight import ALIASES, Row, case_of, prepare, rows_of
+from fi_async.wire.preflight import ALIASES, PreparedInputs, case_of, prepare, rows_of
 
 GROUNDEDNESS = Template("groundedness", ("output", "input", "context"))
 CONTAINS = Template("contains", ("text",))
@@ -20,9 +20,9 @@ OWN = Template("own_partial", ("a", "b"), partial=True, system=False)
 FREE = Template("deterministic_evals", ())
 
 
-def row(inputs: object, template: Template = CONTAINS, **rules: object) -> Row:
+def row(inputs: object, template: Template = CONTAINS, **rules: object) -> PreparedInputs:
     (prepared,) = prepare(Case(inputs), [template], **rules)
-    assert isinstance(prepared, Row), prepared
+    assert isinstance(prepared, PreparedInputs), prepared
     return prepared
 
 
@@ -71,7 +71,7 @@ def test_a_missing_key_without_aliases_is_named_alone():
     ("key", "source"), [(key, source) for key, sources in ALIASES.items() for source in sources], ids=str
 )
 def test_each_alias_fills_its_key_and_is_listed(key, source):
-    assert row({source: "x"}, Template("t", (key,))) == Row({key: "x"}, {key: source})
+    assert row({source: "x"}, Template("t", (key,))) == PreparedInputs({key: "x"}, {key: source})
 
 
 @pytest.mark.parametrize(("key", "sources"), ALIASES.items(), ids=str)
@@ -80,7 +80,7 @@ def test_the_key_itself_comes_first_and_then_the_aliases_in_their_order(key, sou
     everything = {name: f"from {name}" for name in reversed((key, *sources))}
     for name in (key, *sources):
         filled = {} if name == key else {key: name}
-        assert row(everything, template, extra_keys="ignore") == Row({key: f"from {name}"}, filled)
+        assert row(everything, template, extra_keys="ignore") == PreparedInputs({key: f"from {name}"}, filled)
         del everything[name]
 
 
@@ -95,7 +95,7 @@ def test_the_aliases_are_those_that_users_of_the_official_sdk_rely_on():
 
 
 def test_one_input_may_fill_two_keys():
-    assert row({"output": "o", "context": "c"}, GROUNDEDNESS) == Row(
+    assert row({"output": "o", "context": "c"}, GROUNDEDNESS) == PreparedInputs(
         {"output": "o", "input": "o", "context": "c"}, {"input": "output"}
     )
 
@@ -131,19 +131,23 @@ def test_an_alias_beside_the_key_itself_is_extra():
 
 
 def test_extra_keys_may_be_left_out():
-    assert row({"text": "x", "more": object()}, extra_keys="ignore") == Row({"text": "x"}, {})
+    assert row({"text": "x", "more": object()}, extra_keys="ignore") == PreparedInputs({"text": "x"}, {})
 
 
 def test_a_key_that_some_template_takes_is_not_extra_for_the_others():
     rows = prepare(Case({"output": "o", "text": "t", "expected": "e"}), [TONE, CONTAINS, SIMILARITY])
-    assert rows == [Row({"output": "o"}, {}), Row({"text": "t"}, {}), Row({"output": "o", "expected": "e"}, {})]
+    assert rows == [
+        PreparedInputs({"output": "o"}, {}),
+        PreparedInputs({"text": "t"}, {}),
+        PreparedInputs({"output": "o", "expected": "e"}, {}),
+    ]
 
 
 def test_a_key_that_only_fills_for_one_template_is_taken_too():
     rows = prepare(Case({"output": "o", "ground_truth": "e"}), [TONE, SIMILARITY])
     assert rows == [
-        Row({"output": "o"}, {}),
-        Row({"output": "o", "expected": "e"}, {"expected": "ground_truth"}),
+        PreparedInputs({"output": "o"}, {}),
+        PreparedInputs({"output": "o", "expected": "e"}, {"expected": "ground_truth"}),
     ]
 
 
@@ -156,15 +160,15 @@ def test_a_key_that_no_template_takes_is_refused_for_all():
 
 def test_each_template_has_its_own_row_or_refusal():
     row_of_tone, error = prepare(Case({"output": "o"}), [TONE, SIMILARITY])
-    assert row_of_tone == Row({"output": "o"}, {})
+    assert row_of_tone == PreparedInputs({"output": "o"}, {})
     assert error.field == "expected"
 
 
 def test_a_template_without_keys_of_its_own_takes_every_key():
-    assert row({"b": "2", "a": [1]}, FREE) == Row({"b": "2", "a": "[1]"}, {})
+    assert row({"b": "2", "a": [1]}, FREE) == PreparedInputs({"b": "2", "a": "[1]"}, {})
     assert prepare(Case({"output": "o", "more": "m"}), [TONE, FREE]) == [
-        Row({"output": "o"}, {}),
-        Row({"output": "o", "more": "m"}, {}),
+        PreparedInputs({"output": "o"}, {}),
+        PreparedInputs({"output": "o", "more": "m"}, {}),
     ]
 
 
@@ -172,7 +176,7 @@ def test_a_template_without_keys_of_its_own_takes_every_key():
 
 
 def test_a_partial_template_does_with_some_of_its_keys():
-    assert row({"b": "x"}, OWN) == Row({"b": "x"}, {})
+    assert row({"b": "x"}, OWN) == PreparedInputs({"b": "x"}, {})
 
 
 def test_a_partial_template_needs_one_of_its_keys():
@@ -187,11 +191,11 @@ def test_a_partial_template_refuses_extra_keys_too():
 
 def test_nothing_is_filled_for_a_partial_template():
     partial = Template("t", ("output", "input"), partial=True)
-    assert row({"output": "o"}, partial) == Row({"output": "o"}, {})
+    assert row({"output": "o"}, partial) == PreparedInputs({"output": "o"}, {})
 
 
 def test_a_partial_template_allows_blanks_beside_text():
-    assert row({"a": " ", "b": "x"}, OWN) == Row({"a": " ", "b": "x"}, {})
+    assert row({"a": " ", "b": "x"}, OWN) == PreparedInputs({"a": " ", "b": "x"}, {})
     assert refused({"a": " ", "b": "[]"}, OWN).field == "a"
     assert refused({"b": ""}, OWN).field == "b"
 
@@ -269,7 +273,7 @@ def test_text_that_only_looks_blank_is_sent_as_it_is(text):
 def test_nesting_of_any_depth_is_judged_without_a_crash(depth, core):
     text = "[" * depth + core + "]" * depth
     (prepared,) = prepare(Case({"text": text}), [CONTAINS])
-    assert isinstance(prepared, Row) or "is blank" in prepared.message
+    assert isinstance(prepared, PreparedInputs) or "is blank" in prepared.message
 
 
 def test_a_blank_input_is_named_by_the_key_of_the_case_that_filled():

@@ -14,7 +14,7 @@ import anyio
 from fi_async._errors import InvalidCaseError
 from fi_async._models import Case, Inputs, Outcome, OutcomeStatus
 from fi_async.background.keeper import Keeper
-from fi_async.background.line import Line
+from fi_async.background.line import OfferLine
 from fi_async.background.offers import Offer, Statistics, offer_ids
 from fi_async.background.sinks import Outlet, SinkLike
 from fi_async.wire.preflight import case_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 OnFull = Literal["drop", "wait"]
-Stream = Callable[[AsyncIterator[Offer]], AsyncGenerator[Outcome]]
+StreamOffers = Callable[[AsyncIterator[Offer]], AsyncGenerator[Outcome]]
 
 _AHEAD: Final = 512  # outcomes that may wait for a slow sink, before the engine waits for it too
 _LAST_WORDS: Final = 2.0  # seconds that a sink may take to close
@@ -51,11 +51,11 @@ class BackgroundQueue:
 
     def __init__(
         self,
-        stream: Stream,
+        stream: StreamOffers,
         templates: int,
         sink: SinkLike,
         *,
-        line: Line,
+        line: OfferLine,
         keeper: Keeper | None,
         on_full: OnFull,
         clock: Callable[[], float],

@@ -17,7 +17,7 @@ from fi_async.engine.attempts import Context, Job, Work
 from fi_async.engine.outcomes import cut_off, outcome
 from fi_async.engine.submissions import accept, score
 from fi_async.pacing.planner import Kind
-from fi_async.sources.rows import Row, Source
+from fi_async.sources.rows import Source, TableCase
 from fi_async.sources.tables import in_memory
 from fi_async.wire import preflight
 from fi_async.wire.requests import ROWS_OF_SEVERAL_LISTS, Parameters, max_rows
@@ -95,7 +95,7 @@ class Intake:
     def admit(self, index: int, item: Inputs | Case) -> list[Work | Outcome]:
         """Return a case's work under each template, or the outcome that says why it cannot be sent."""
         case, rows = self._prepared(index, item)
-        place = case.place if isinstance(case, Row) else f"case {index}"
+        place = case.place if isinstance(case, TableCase) else f"case {index}"
         admitted: list[Work | Outcome] = []
         for question, row in zip(self.questions, rows, strict=True):
             work = Work(index, case, question.parameters)
@@ -107,7 +107,9 @@ class Intake:
                 admitted.append(work)
         return admitted
 
-    def _prepared(self, index: int, item: Inputs | Case) -> tuple[Case, Sequence[preflight.Row | InvalidCaseError]]:
+    def _prepared(
+        self, index: int, item: Inputs | Case
+    ) -> tuple[Case, Sequence[preflight.PreparedInputs | InvalidCaseError]]:
         """Return an item as a case that can be kept and shown, whatever it is, and what is sent for it, or why not."""
         try:
             case = preflight.case_of(item, index)
@@ -121,14 +123,14 @@ class Intake:
             rows = [unread] * len(self.questions)
         return _salvaged(item), rows
 
-    def _prepare(self, case: Case) -> Sequence[preflight.Row | InvalidCaseError]:
-        if isinstance(case, Row) and case.problem is not None:
+    def _prepare(self, case: Case) -> Sequence[preflight.PreparedInputs | InvalidCaseError]:
+        if isinstance(case, TableCase) and case.problem is not None:
             return [InvalidCaseError(case.problem)] * len(self.questions)
         return preflight.prepare(
             case,
             [each.template for each in self.questions],
             fill_missing=self.options.fill_missing,
-            extra_keys="ignore" if isinstance(case, Row) and case.is_of_table else self.options.extra_keys,
+            extra_keys="ignore" if isinstance(case, TableCase) and case.is_of_table else self.options.extra_keys,
         )
 
 

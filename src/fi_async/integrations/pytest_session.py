@@ -20,7 +20,7 @@ from fi_async._values import as_text, shown_inputs
 from fi_async.integrations import pytest_marks
 from fi_async.integrations.pytest_claims import Claims, Waits
 from fi_async.integrations.pytest_lines import QuestionLines, Settings
-from fi_async.integrations.pytest_marks import NAME, Asked, Question, read_mark
+from fi_async.integrations.pytest_marks import NAME, Expectation, MarkedEvaluation, read_mark
 
 _LONGEST: Final = 300  # characters of an input that a failure shows
 _MOST_KEYS: Final = 12
@@ -82,9 +82,9 @@ class TestState:
         trouble: What kept an evaluation, asked for by a call, from being made.
     """
 
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[MarkedEvaluation] = field(default_factory=list)
     wrong: ConfigurationError | None = None
-    outcomes: list[tuple[Asked, Waits]] | None = None
+    outcomes: list[tuple[MarkedEvaluation, Waits]] | None = None
     results: list[EvalResult] = field(default_factory=list)
     shortfalls: list[str] = field(default_factory=list)
     trouble: BaseException | None = None
@@ -164,12 +164,12 @@ class SessionEvaluations:
         taken = [self._take(item, asked, waits()) for asked, waits in known.outcomes or ()]
         known.shortfalls = [shortfall for _, shortfall in taken if shortfall]
 
-    def ask(self, item: pytest.Item, question: Question, inputs: dict[str, Any]) -> EvalResult:
+    def ask(self, item: pytest.Item, question: Expectation, inputs: dict[str, Any]) -> EvalResult:
         """Return the result of a call, waiting for it; fail the test if it will not do."""
         __tracebackhide__ = True
         known = standing(item)
         try:
-            asked = Asked(question, lambda: inputs)
+            asked = MarkedEvaluation(question, lambda: inputs)
             result, shortfall = self._take(item, asked, self._lines.offer(asked, item.nodeid))
         except BaseException as error:
             known.trouble = error
@@ -178,7 +178,9 @@ class SessionEvaluations:
             pytest.fail(shortfall)
         return result
 
-    def _take(self, item: pytest.Item, asked: Asked, waiting: Future[Outcome]) -> tuple[EvalResult | None, str]:
+    def _take(
+        self, item: pytest.Item, asked: MarkedEvaluation, waiting: Future[Outcome]
+    ) -> tuple[EvalResult | None, str]:
         """Wait for an outcome, count it, and return its result and how that falls short; None if it cannot be sent."""
         __tracebackhide__ = True
         totals, known = self.totals, standing(item)
@@ -222,7 +224,7 @@ class SessionEvaluations:
             self._claims.close()
 
 
-def _inputs(outcome: Outcome, asked: Asked) -> Inputs:
+def _inputs(outcome: Outcome, asked: MarkedEvaluation) -> Inputs:
     """Return what was evaluated; of what another worker did, what the mark says, unless a function makes it."""
     if outcome.case.inputs or asked.read is None or asked.is_computed:
         return outcome.case.inputs
@@ -321,7 +323,7 @@ class FiEval:
         asked = replace(self._question(template), **{name: each for name, each in given.items() if each is not OMITTED})
         return self._evaluations.ask(self._item, asked, inputs)
 
-    def _question(self, template: TemplateLike | None) -> Question:
+    def _question(self, template: TemplateLike | None) -> Expectation:
         named = None if template is None else pytest_marks.question(template)
         marked = [each.question for each in standing(self._item).asked if each.read is None]
         found = [each for each in marked if named is None or each.template == named.template]

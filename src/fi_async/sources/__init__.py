@@ -11,9 +11,9 @@ from typing import Any, Final
 from fi_async._errors import ConfigurationError
 from fi_async._models import Case, Inputs
 from fi_async._public import public
-from fi_async.sources.files import Csv, JsonFiles, Jsonl, explained, json_files
+from fi_async.sources.files import CsvTable, JsonFiles, JsonTable, explained, json_files
 from fi_async.sources.rows import Shape, Source, Table
-from fi_async.sources.tables import Items, Parquet, in_memory
+from fi_async.sources.tables import Items, ParquetTable, in_memory
 
 _LISTED: Final = 20  # names that a message has room for
 
@@ -98,11 +98,11 @@ def file(name: str) -> Table:
         return JsonFiles(name, path)
     match path.suffix.lower():
         case ".jsonl" | ".ndjson" | ".json":
-            return Jsonl(name, lambda: path.open("rb"), path)
+            return JsonTable(name, lambda: path.open("rb"), path)
         case ".csv":
-            return Csv(name, path)
+            return CsvTable(name, path)
         case ".parquet":
-            return Parquet(name, path)
+            return ParquetTable(name, path)
         case _:
             raise ConfigurationError(
                 f"{name}: give a .csv or .parquet file, a .jsonl file with one JSON object a line, a .json file with an"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from fi_async._errors import ConfigurationError
-from fi_async.sources.rows import Record, distinct, is_stored
+from fi_async.sources.rows import TableRow, distinct, is_stored
 
 _LOOKED_AT: Final = 50  # rows of a table without a header that tell its columns
 _LONGEST_CELL: Final = 2**31 - 1
@@ -25,7 +25,7 @@ _NOT_UTF8: Final = "not valid UTF-8: save the file as UTF-8"
 
 
 @dataclass(frozen=True, slots=True)
-class Jsonl:
+class JsonTable:
     """One JSON object a line, or an array of them, or objects over several lines.
 
     Without a path it is a stream, which can be read once.
@@ -36,7 +36,7 @@ class Jsonl:
     path: Path | None = None
     has_header: bool = False
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[TableRow]:
         """Yield every line that is not blank, or every member of an array.
 
         Raises:
@@ -69,11 +69,11 @@ class Jsonl:
             return len(head) == 1 or not is_json
         return len(head) > 1 and not _is_json(head[1][1])
 
-    def _of_line(self, numbered: tuple[int, bytes]) -> Record:
+    def _of_line(self, numbered: tuple[int, bytes]) -> TableRow:
         line, raw = numbered
         return _json_record(f"{self.name}, line {line}", raw, is_first=line == 1)
 
-    def _of_document(self, lines: list[tuple[int, bytes]]) -> Iterator[Record]:
+    def _of_document(self, lines: list[tuple[int, bytes]]) -> Iterator[TableRow]:
         """Yield the objects of an array, or of several lines each; line by line where it is neither."""
         text = b"".join(raw for _, raw in lines)
         try:
@@ -118,7 +118,7 @@ class JsonFiles:
     path: Path
     has_header: bool = False
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[TableRow]:
         """Yield every object; a file that cannot be read says why."""
         with explained(self.name):
             files = json_files(self.path)
@@ -127,7 +127,7 @@ class JsonFiles:
             try:
                 raw = file.read_bytes()
             except OSError as error:
-                yield Record(place, None, "cannot be read", error.strerror or type(error).__name__)
+                yield TableRow(place, None, "cannot be read", error.strerror or type(error).__name__)
             else:
                 yield from _json_records(place, raw)
 
@@ -141,14 +141,14 @@ class JsonFiles:
 
 
 @dataclass(frozen=True, slots=True)
-class Csv:
+class CsvTable:
     """Comma-separated, with a header. A column without a name is nobody's, and left out."""
 
     name: str
     path: Path
     has_header: bool = True
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[TableRow]:
         """Yield every row that is not empty.
 
         Raises:
@@ -213,7 +213,7 @@ def json_files(directory: Path) -> list[Path]:
     return sorted(path for path in directory.glob("*.json") if path.is_file())
 
 
-def _first_columns(records: Iterator[Record]) -> list[str] | None:
+def _first_columns(records: Iterator[TableRow]) -> list[str] | None:
     rows = [record.values for record in islice(records, _LOOKED_AT) if record.values is not None]
     return list(dict.fromkeys(column for row in rows for column in row)) if rows else None
 
@@ -221,14 +221,14 @@ def _first_columns(records: Iterator[Record]) -> list[str] | None:
 # JSON
 
 
-def _json_record(place: str, raw: bytes, *, is_first: bool) -> Record:
+def _json_record(place: str, raw: bytes, *, is_first: bool) -> TableRow:
     value = _parsed(place, raw.rstrip(), "utf-8-sig" if is_first else "utf-8")
-    return value if isinstance(value, Record) else _object(place, value)
+    return value if isinstance(value, TableRow) else _object(place, value)
 
 
-def _json_records(place: str, raw: bytes) -> Iterator[Record]:
+def _json_records(place: str, raw: bytes) -> Iterator[TableRow]:
     value = _parsed(place, raw, "utf-8-sig")
-    if isinstance(value, Record):
+    if isinstance(value, TableRow):
         yield value
     elif isinstance(value, list):
         for position, each in enumerate(value):
@@ -258,22 +258,22 @@ def _values_in(text: str) -> list[Any]:
 
 
 def _parsed(place: str, raw: bytes, encoding: str) -> Any:
-    """Return the value, or a Record that says why there is none."""
+    """Return the value, or a TableRow that says why there is none."""
     try:
         return _DECODER.decode(raw.decode(encoding))
     except UnicodeDecodeError as error:
-        return Record(place, None, _NOT_UTF8, f"byte {error.start + 1}")
+        return TableRow(place, None, _NOT_UTF8, f"byte {error.start + 1}")
     except json.JSONDecodeError as error:
         line = f"line {error.lineno}, " if error.lineno > 1 else ""
-        return Record(place, None, "not valid JSON", f"{error.msg}, {line}column {error.colno}")
+        return TableRow(place, None, "not valid JSON", f"{error.msg}, {line}column {error.colno}")
     except (ValueError, RecursionError):
-        return Record(place, None, "not valid JSON", _TOO_MUCH)
+        return TableRow(place, None, "not valid JSON", _TOO_MUCH)
 
 
-def _object(place: str, value: Any) -> Record:
+def _object(place: str, value: Any) -> TableRow:
     if isinstance(value, dict):
-        return Record(place, value)
-    return Record(place, None, f"not a JSON object but a {_JSON_NAMES[type(value)]}")
+        return TableRow(place, value)
+    return TableRow(place, None, f"not a JSON object but a {_JSON_NAMES[type(value)]}")
 
 
 _JSON_NAMES: Final = {list: "list", str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
@@ -343,15 +343,15 @@ def _header(name: str, rows: Iterator[CsvRow]) -> list[str]:
     return columns
 
 
-def _csv_record(place: str, columns: list[str], cells: list[str] | None, problem: str) -> Record:
+def _csv_record(place: str, columns: list[str], cells: list[str] | None, problem: str) -> TableRow:
     if cells is None:
-        return Record(place, None, "not valid CSV", problem)
+        return TableRow(place, None, "not valid CSV", problem)
     if not _is_text(cells):
-        return Record(place, None, _NOT_UTF8)
+        return TableRow(place, None, _NOT_UTF8)
     if any(cell.strip() for cell in cells[len(columns) :]):  # blank ones come of a comma at the end
         counted = f"{len(cells)} instead of {len(columns)}"
-        return Record(place, None, "more cells than the header has columns", counted)
-    return Record(place, {column: cell for column, cell in zip(columns, cells, strict=False) if column})
+        return TableRow(place, None, "more cells than the header has columns", counted)
+    return TableRow(place, {column: cell for column, cell in zip(columns, cells, strict=False) if column})
 
 
 def _is_text(cells: list[str]) -> bool:

@@ -15,7 +15,7 @@ from fi_async._models import Case, Inputs
 _ID: Final = "id"  # taken for the id where there is such a column; any other has to be there
 
 
-class Record(NamedTuple):
+class TableRow(NamedTuple):
     """A row as its table has it.
 
     Attributes:
@@ -50,7 +50,7 @@ class Table(Protocol):
     def has_header(self) -> bool:
         """True if every row has the same columns, known before the first is read."""
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[TableRow]:
         """Yield every row; one that cannot be read says why."""
 
     def columns(self) -> list[str] | None:
@@ -61,15 +61,15 @@ class Table(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Row(Case):
+class TableCase(Case):
     """A case that knows where it stands in its table. One that cannot be read goes through a run too, as invalid.
 
     Attributes:
         given: The row as the table has it; None if it cannot be read.
-        place: As of Record.
-        fault: As of Record.
-        detail: As of Record.
-        is_of_table: As of Record. Columns that no template takes are then left out, whatever `extra_keys` says.
+        place: As of TableRow.
+        fault: As of TableRow.
+        detail: As of TableRow.
+        is_of_table: As of TableRow. Columns that no template takes are then left out, whatever `extra_keys` says.
     """
 
     given: Inputs | None = None
@@ -112,19 +112,19 @@ class Shape:
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise ConfigurationError(f"{name} must be a whole number from 1, not {value!r}")
 
-    def rows(self, records: Iterator[Record]) -> Generator[Row]:
+    def rows(self, records: Iterator[TableRow]) -> Generator[TableCase]:
         """Yield the cases of a table's rows. A sample is read to its end before the first comes."""
-        taken: Iterable[Record] = islice(records, self.limit)
+        taken: Iterable[TableRow] = islice(records, self.limit)
         if self.sample is not None:
             taken = reservoir(taken, self.sample, self.seed)
         for record in taken:
             yield self.row(record)
 
-    def row(self, record: Record) -> Row:
+    def row(self, record: TableRow) -> TableCase:
         """Return the case that a row makes."""
         place, values, fault, detail, own_id, is_of_table = record
         if values is None:
-            return Row({}, own_id, None, place, fault, detail)
+            return TableCase({}, own_id, None, place, fault, detail)
         consumed = {self.id_column, *self.mapping.values()}.difference(self.mapping)
         inputs = {
             column: value for column, value in values.items() if column not in consumed and column not in self.mapping
@@ -133,7 +133,7 @@ class Shape:
         inputs |= self.constants
         if self.id_column is not None and (found := values.get(self.id_column)) is not None:
             own_id = None if found == "" else found  # an empty cell of a CSV names nothing
-        return Row(inputs, own_id, values, place, is_of_table=is_of_table)
+        return TableCase(inputs, own_id, values, place, is_of_table=is_of_table)
 
     def wanted(self) -> dict[str | None, str]:
         """Return the columns that have to be there, by the key each is for; that of the id by None."""
@@ -169,10 +169,10 @@ class Source:
         """As of `is_stored`."""
         return is_stored(self.path)
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[TableCase]:
         return self.rows()
 
-    def rows(self) -> Generator[Row]:
+    def rows(self) -> Generator[TableCase]:
         """Yield the cases, one at a time."""
         return self.shape.rows(self.table.records())
 

@@ -15,7 +15,7 @@ from fi_async._errors import ConfigurationError
 from fi_async._extras import need
 from fi_async._models import Case, Inputs
 from fi_async._values import NotPlainError, plain
-from fi_async.sources.rows import Record, Row, Table, distinct
+from fi_async.sources.rows import Table, TableCase, TableRow, distinct
 
 _ROWS_AT_ONCE: Final = 256
 _FRAME_LIBRARIES: Final = frozenset({"cudf", "modin", "narwhals", "pandas", "polars", "pyarrow"})
@@ -52,14 +52,14 @@ def _cell(value: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Parquet:
+class ParquetTable:
     """A Parquet file, a part of a row group at a time."""
 
     name: str
     path: Path
     has_header: bool = True
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[TableRow]:
         """Yield every row, counted from 0.
 
         Raises:
@@ -70,7 +70,7 @@ class Parquet:
             try:
                 for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
                     for row in batch.to_pylist():
-                        yield Record(f"{self.name}, row {position}", present(row.items()))
+                        yield TableRow(f"{self.name}, row {position}", present(row.items()))
                         position += 1
             except (_arrow().ArrowException, OSError) as error:
                 raise ConfigurationError(f"{self.name}: damaged from row {position} on ({error})") from error
@@ -110,12 +110,12 @@ class Frame:
     path: None = None
     has_header: bool = True
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[TableRow]:
         """Yield every row, counted from 0, not by the frame's index."""
         narwhal = self._eager()
         columns = [str(column) for column in narwhal.columns]
         for position, cells in enumerate(narwhal.iter_rows(buffer_size=_ROWS_AT_ONCE)):
-            yield Record(f"row {position}", present(zip(columns, cells, strict=True)))
+            yield TableRow(f"row {position}", present(zip(columns, cells, strict=True)))
 
     def columns(self) -> list[str] | None:
         """Return the columns."""
@@ -148,10 +148,10 @@ class Dataset:
     path: None = None
     has_header: bool = True
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[TableRow]:
         """Yield every row, counted from 0."""
         for position, row in enumerate(self.dataset):
-            yield Record(f"row {position}", present(row.items()))
+            yield TableRow(f"row {position}", present(row.items()))
 
     def columns(self) -> list[str] | None:
         """Return the columns; None if an iterable one does not know them."""
@@ -172,12 +172,12 @@ class Items:
     path: None = None
     has_header: bool = False
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[TableRow]:
         """Yield every member, counted from 0."""
         for position, item in enumerate(self.items):
             case = item if isinstance(item, Case) else Case(item)
-            if isinstance(case, Row) and case.fault is not None:
-                yield Record(case.place, None, case.fault, case.detail)
+            if isinstance(case, TableCase) and case.fault is not None:
+                yield TableRow(case.place, None, case.fault, case.detail)
             else:
                 yield _record(f"case {position}", case)
 
@@ -189,15 +189,15 @@ class Items:
         return len(self.items) if isinstance(self.items, Sized) else None
 
 
-def _record(place: str, case: Case) -> Record:
+def _record(place: str, case: Case) -> TableRow:
     if not isinstance(case.inputs, Mapping):
         fault = f"not a dict of inputs by key, nor a Case of one, but {type(case.inputs).__name__}"
-        return Record(place, None, fault, id=case.id)
+        return TableRow(place, None, fault, id=case.id)
     try:
         inputs = case.inputs if type(case.inputs) is dict else dict(case.inputs)
     except Exception as error:  # noqa: BLE001  # of a class of the user's: it ends this case, and not the run
-        return Record(place, None, f"its inputs cannot be read ({type(error).__name__})", id=case.id)
-    return Record(place, inputs, id=case.id, is_of_table=isinstance(case, Row) and case.is_of_table)
+        return TableRow(place, None, f"its inputs cannot be read ({type(error).__name__})", id=case.id)
+    return TableRow(place, inputs, id=case.id, is_of_table=isinstance(case, TableCase) and case.is_of_table)
 
 
 def in_memory(source: object) -> Table | None:

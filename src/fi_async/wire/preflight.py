@@ -49,7 +49,7 @@ _OPENS_JSON: Final = frozenset('[{"n')  # n: null
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PreparedInputs:
     """The inputs of one evaluation as they are sent, in the template's order of keys.
 
     Attributes:
@@ -135,7 +135,7 @@ def prepare(
     *,
     fill_missing: bool = True,
     extra_keys: ExtraKeys = "forbid",
-) -> list[Row | InvalidCaseError]:
+) -> list[PreparedInputs | InvalidCaseError]:
     """Return what to send for a case under each template, or why it cannot be sent.
 
     A key that some of the templates take is not extra for the others: it is left out of their rows.
@@ -148,7 +148,7 @@ def prepare(
     if extra_keys == "forbid" and all(template.required_keys for template in templates):
         taken = {source for each in sources for source in each.values()}
         extra = next((key for key in case.inputs if key not in taken), None)
-    rows: list[Row | InvalidCaseError] = []
+    rows: list[PreparedInputs | InvalidCaseError] = []
     for template, source in zip(templates, sources, strict=True):
         try:
             rows.append(_row(case.inputs, template, source, extra))
@@ -170,7 +170,7 @@ def _sources(inputs: Inputs, template: Template, fill_missing: bool) -> dict[str
     return sources
 
 
-def _row(inputs: Inputs, template: Template, sources: Mapping[str, str], extra: str | None) -> Row:
+def _row(inputs: Inputs, template: Template, sources: Mapping[str, str], extra: str | None) -> PreparedInputs:
     if extra is not None:
         raise InvalidCaseError(
             f"{template.name} does not take the key {extra!r}, and the server refuses keys it does not know."
@@ -190,7 +190,7 @@ def _row(inputs: Inputs, template: Template, sources: Mapping[str, str], extra: 
         )
     row = {key: _text(source, inputs[source]) for key, source in sources.items()}
     _refuse_blank(row, sources, template)
-    return Row(row, {key: source for key, source in sources.items() if key != source})
+    return PreparedInputs(row, {key: source for key, source in sources.items() if key != source})
 
 
 def _refuse_blank(row: Mapping[str, str], sources: Mapping[str, str], template: Template) -> None:
