@@ -147,6 +147,15 @@ def test_a_quote_that_never_closes_counts_what_it_swallows(tmp_path):
     assert source.count() == 6
 
 
+def test_a_row_of_very_many_lines_is_remarked_on(tmp_path, caplog):
+    rows = "".join(f"{n},a\n" for n in range(3, 250))
+    (tmp_path / "in.csv").write_text(f'n,text\n1,a\n2,"a\n{rows}250,"\n251,b\n')
+    assert len(list(cases_from(tmp_path / "in.csv"))) == 3
+    assert [record.message for record in caplog.records] == [
+        f"{tmp_path}/in.csv, lines 3 to 251 are one row: is a quote missing?"
+    ]
+
+
 def test_a_wanted_column_with_a_blank_is_seen_to_be_another(tmp_path):
     (tmp_path / "in.csv").write_text("text ,te\u00a0xt,other\na,b,c\n", encoding="utf-8")
     with pytest.raises(ConfigurationError) as caught:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import json
+import logging
 import math
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
@@ -16,7 +17,10 @@ from typing import Any, BinaryIO, Final
 from fi_async._errors import ConfigurationError
 from fi_async.sources.rows import TableRow, distinct, is_stored
 
+_log = logging.getLogger("fi_async.sources")
+
 _LOOKED_AT: Final = 50  # rows of a table without a header that tell its columns
+_MANY_LINES: Final = 200  # of a row of CSV: few texts are so long, and many rows are lost if a quote is missing
 _LONGEST_CELL: Final = 2**31 - 1
 _BLANK: Final = b" \t\r\n\f\v"
 _NO_LINE: Final = (b"", codecs.BOM_UTF8)
@@ -158,7 +162,14 @@ class CsvTable:
         with explained(self.name), closing(_csv_rows(self.name, self.path)) as rows:
             columns = _header(self.name, rows)
             for line, cells, problem in rows:
+                self._remark(line, cells)
                 yield _csv_record(f"{self.name}, line {line}", columns, cells, problem)
+
+    def _remark(self, line: int, cells: list[str] | None) -> None:
+        """Log a row of very many lines: two stray quotes far apart make one of all that is between them."""
+        breaks = sum(cell.count("\n") for cell in cells or ())
+        if breaks >= _MANY_LINES:
+            _log.warning("%s, lines %d to %d are one row: is a quote missing?", self.name, line, line + breaks)
 
     def columns(self) -> list[str] | None:
         """Return the header.
