@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from copy import copy
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -184,7 +183,8 @@ class AsyncEvaluator:
         Raises:
             ConfigurationError: A value is out of its range.
         """
-        other = copy(self)
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
         other._options = self._options.with_given(**options)
         if "concurrency" in options:
             other._session = self._session.with_concurrency(options["concurrency"])

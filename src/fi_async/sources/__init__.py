@@ -11,7 +11,8 @@ from typing import Any, Final
 from fi_async._errors import ConfigurationError
 from fi_async._models import Case, Inputs
 from fi_async._public import public
-from fi_async.sources.files import CsvTable, JsonFiles, JsonTable, explained, json_files
+from fi_async.sources.csv_files import CsvTable
+from fi_async.sources.files import JsonFiles, JsonTable, explained, json_files
 from fi_async.sources.rows import Shape, Source, Table
 from fi_async.sources.tables import Items, ParquetTable, in_memory
 

@@ -1,31 +1,25 @@
-"""Rows of JSONL and CSV files, and of directories of JSON files, one at a time, each with its line number."""
+"""Rows of JSON, a line or an array of them or a directory of files, one at a time; and what files have in common."""
 
 from __future__ import annotations
 
 import codecs
-import csv
 import json
-import logging
 import math
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from fi_async._errors import ConfigurationError
-from fi_async.sources.rows import TableRow, distinct, is_stored
-
-_log = logging.getLogger("fi_async.sources")
+from fi_async.sources.rows import TableRow, is_stored
 
 _LOOKED_AT: Final = 50  # rows of a table without a header that tell its columns
-_MANY_LINES: Final = 200  # of a row of CSV: few texts are so long, and many rows are lost if a quote is missing
-_LONGEST_CELL: Final = 2**31 - 1
 _BLANK: Final = b" \t\r\n\f\v"
 _NO_LINE: Final = (b"", codecs.BOM_UTF8)
 _TOO_MUCH: Final = "NaN, Infinity, or too large a number or nesting"
-_NOT_UTF8: Final = "not valid UTF-8: save the file as UTF-8"
+NOT_UTF8: Final = "not valid UTF-8: save the file as UTF-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +77,7 @@ class JsonTable:
         try:
             values = _values_in(text.decode("utf-8-sig"))
         except UnicodeDecodeError:
-            raise ConfigurationError(f"{self.name}: {_NOT_UTF8}") from None
+            raise ConfigurationError(f"{self.name}: {NOT_UTF8}") from None
         except (ValueError, RecursionError) as error:
             if not text.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
                 yield from map(self._of_line, lines)
@@ -142,52 +136,6 @@ class JsonFiles:
     def count(self) -> int | None:
         """Return the number of objects, by a pass over the files."""
         return sum(1 for _ in self.records())
-
-
-@dataclass(frozen=True, slots=True)
-class CsvTable:
-    """Comma-separated, with a header. A column without a name is nobody's, and left out."""
-
-    name: str
-    path: Path
-    has_header: bool = True
-
-    def records(self) -> Iterator[TableRow]:
-        """Yield every row that is not empty.
-
-        Raises:
-            ConfigurationError: Its header cannot be used.
-            OSError: It cannot be read.
-        """
-        with explained(self.name), closing(_csv_rows(self.name, self.path)) as rows:
-            columns = _header(self.name, rows)
-            for line, cells, problem in rows:
-                self._remark(line, cells)
-                yield _csv_record(f"{self.name}, line {line}", columns, cells, problem)
-
-    def _remark(self, line: int, cells: list[str] | None) -> None:
-        """Log a row of very many lines: two stray quotes far apart make one of all that is between them."""
-        breaks = sum(cell.count("\n") for cell in cells or ())
-        if breaks >= _MANY_LINES:
-            _log.warning("%s, lines %d to %d are one row: is a quote missing?", self.name, line, line + breaks)
-
-    def columns(self) -> list[str] | None:
-        """Return the header.
-
-        Raises:
-            ConfigurationError: There is none that can be used.
-        """
-        if not is_stored(self.path):
-            return None
-        with explained(self.name), closing(_csv_rows(self.name, self.path)) as rows:
-            return [column for column in _header(self.name, rows) if column]
-
-    def count(self) -> int | None:
-        """Return the number of rows that are not empty, by a pass over the file."""
-        if not is_stored(self.path):
-            return None
-        with explained(self.name):
-            return max(0, sum(1 for _ in _csv_rows(self.name, self.path)) - 1)
 
 
 @contextmanager
@@ -273,7 +221,7 @@ def _parsed(place: str, raw: bytes, encoding: str) -> Any:
     try:
         return _DECODER.decode(raw.decode(encoding))
     except UnicodeDecodeError as error:
-        return TableRow(place, None, _NOT_UTF8, f"byte {error.start + 1}")
+        return TableRow(place, None, NOT_UTF8, f"byte {error.start + 1}")
     except json.JSONDecodeError as error:
         line = f"line {error.lineno}, " if error.lineno > 1 else ""
         return TableRow(place, None, "not valid JSON", f"{error.msg}, {line}column {error.colno}")
@@ -302,68 +250,3 @@ def _finite(text: str) -> float:
 
 
 _DECODER: Final = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)
-
-
-# CSV
-
-
-CsvRow = tuple[int, list[str] | None, str]
-
-
-def _csv_rows(name: str, path: Path) -> Generator[CsvRow]:
-    """Yield of every row that is not empty: the line it begins on, and its cells, or None and what is wrong.
-
-    A quote that is never closed swallows what comes after it: each line of that is a row, and told.
-    """
-    csv.field_size_limit(_LONGEST_CELL)
-    with path.open("rb") as raw:
-        refuse_utf16(name, raw.read(2))
-    # What is no UTF-8 survives as lone surrogates, so that the row it is in can be named.
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
-        reader = csv.reader(text, strict=True)
-        line = 1
-        while True:
-            try:
-                cells = next(reader, None)
-            except csv.Error as error:
-                if "unexpected end" in str(error):
-                    yield from _swallowed(line, reader.line_num)
-                else:
-                    yield line, None, str(error)
-            else:
-                if cells is None:
-                    return
-                if cells:
-                    yield line, cells, ""
-            line = reader.line_num + 1
-
-
-def _swallowed(first: int, last: int) -> Iterator[CsvRow]:
-    yield first, None, "a quote that is opened is never closed"
-    for line in range(first + 1, last + 1):
-        yield line, None, f"swallowed by the quote that is opened in line {first} and never closed"
-
-
-def _header(name: str, rows: Iterator[CsvRow]) -> list[str]:
-    """Return the names of the columns; empty where one has none."""
-    _, columns, problem = next(rows, (1, None, "the file is empty"))
-    if not columns or not _is_text(columns):
-        raise ConfigurationError(f"{name}: the first line must be the names of the columns: {problem or _NOT_UTF8}")
-    columns = [column if column.strip() else "" for column in columns]
-    distinct(name, filter(None, columns))
-    return columns
-
-
-def _csv_record(place: str, columns: list[str], cells: list[str] | None, problem: str) -> TableRow:
-    if cells is None:
-        return TableRow(place, None, "not valid CSV", problem)
-    if not _is_text(cells):
-        return TableRow(place, None, _NOT_UTF8)
-    if any(cell.strip() for cell in cells[len(columns) :]):  # blank ones come of a comma at the end
-        counted = f"{len(cells)} instead of {len(columns)}"
-        return TableRow(place, None, "more cells than the header has columns", counted)
-    return TableRow(place, {column: cell for column, cell in zip(columns, cells, strict=False) if column})
-
-
-def _is_text(cells: list[str]) -> bool:
-    return all(cell.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in cell) for cell in cells)
