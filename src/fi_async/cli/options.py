@@ -62,6 +62,10 @@ class RunFlags:
         on_stalled: What to do with what the server accepted and does not finish in the case's time.
         max_retries: Repeats of a request that failed; waiting for a rate limit is not counted.
         strategy: Hold each request until it is scored (sync), submit and poll (async), or what is quicker (auto).
+        rows: Cases that one request carries; auto sends several where that costs nothing.
+        poll_interval: Seconds between two requests for one evaluation. Omitted: as the run learns to.
+        limits: What the server or your plan allows: 300/min, 40/10s; of evaluations, 1000/hour:evaluations.
+        extra_keys: What to do with a column that no template takes: leave it out, or refuse the row.
         param: The template's parameters; values are JSON, or else text. Of several templates: TEMPLATE.KEY=VALUE.
         mapping: Take the template's key from a column of another name.
         constants: Give every case this key; values are JSON, or else text.
@@ -95,6 +99,12 @@ class RunFlags:
     on_stalled: Literal["resubmit", "fail", "wait"] = _AS_SET.on_stalled
     max_retries: Annotated[int, Parameter(metavar="N", validator=_FROM_ZERO)] = _AS_SET.max_retries
     strategy: Literal["auto", "sync", "async"] = _AS_SET.strategy
+    rows: Annotated[int | Literal["auto"], Parameter(metavar="auto|N", validator=_from_one, show_choices=False)] = (
+        _AS_SET.rows
+    )
+    poll_interval: Annotated[float | None, Parameter(metavar="SECONDS", validator=_POSITIVE)] = None
+    limits: Annotated[list[str] | None, Several, Parameter(metavar="COUNT/TIME...")] = None
+    extra_keys: Literal["ignore", "forbid"] = "ignore"
     param: Annotated[list[str] | None, Several, Parameter(metavar="KEY=VALUE...")] = None
     mapping: Annotated[list[str] | None, Several, Parameter(name="--map", metavar="KEY=COLUMN...")] = None
     constants: Annotated[list[str] | None, Several, Parameter(name="--set", metavar="KEY=VALUE...")] = None

@@ -28,7 +28,10 @@ def source_of(
     table: Any = JsonTable("stdin", _stdin) if file == STDIN else sources.file(file)
     if name is not None:
         table = replace(table, name=name)
-    return Source(table, Shape(mapping, constants, flags.id_column, flags.limit, flags.sample, flags.seed))
+    shape = Shape(
+        mapping, constants, flags.id_column, flags.limit, flags.sample, flags.seed, extra_columns=flags.extra_keys
+    )
+    return Source(table, shape)
 
 
 def _stdin() -> BinaryIO:

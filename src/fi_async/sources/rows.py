@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from fi_async._errors import ConfigurationError
 from fi_async._models import Case, Inputs
@@ -95,6 +95,7 @@ class Shape:
         limit: Read so many rows, and no more.
         sample: Take so many of these, drawn at random, in the order of the table.
         seed: Of that draw: the same seed draws the same rows.
+        extra_columns: What a column that no template takes does to its row: as of `extra_keys`.
 
     Raises:
         ConfigurationError: A number is out of its range.
@@ -106,6 +107,7 @@ class Shape:
     limit: int | None = None
     sample: int | None = None
     seed: int = 0
+    extra_columns: Literal["ignore", "forbid"] = "ignore"
 
     def __post_init__(self) -> None:
         for name, value in (("limit", self.limit), ("sample", self.sample)):
@@ -133,7 +135,7 @@ class Shape:
         inputs |= self.constants
         if self.id_column is not None and (found := values.get(self.id_column)) is not None:
             own_id = None if found == "" else found  # an empty cell of a CSV names nothing
-        return TableCase(inputs, own_id, values, place, is_of_table=is_of_table)
+        return TableCase(inputs, own_id, values, place, is_of_table=is_of_table and self.extra_columns == "ignore")
 
     def wanted(self) -> dict[str | None, str]:
         """Return the columns that have to be there, by the key each is for; that of the id by None."""
