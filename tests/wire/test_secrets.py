@@ -69,13 +69,14 @@ def log(tmp_path) -> Iterator[None]:
     """Have all that is logged, by whatever library, written to a file."""
     handler = logging.FileHandler(tmp_path / "everything.log")
     root = logging.getLogger()
-    before, root.level = root.level, logging.DEBUG
+    before = root.level
+    root.setLevel(logging.DEBUG)
     root.addHandler(handler)
     try:
         yield
     finally:
         root.removeHandler(handler)
-        root.level = before
+        root.setLevel(before)
         handler.close()
 
 
