@@ -311,3 +311,11 @@ def same_judge(model: str | None, model_name: str | Omitted | None) -> str | Non
             f"model={model!r} and model_name={model_name!r} are two words for the judge: give one of them"
         )
     return model
+
+
+def not_picklable(client: object) -> str:
+    """Return why a client cannot be pickled, and what to do instead."""
+    return (
+        f"{type(client).__name__} cannot be pickled or copied: it holds connections and your keys. Make one in each"
+        " process, say in the pool's initializer; with shared_budget= they keep to the limits together"
+    )

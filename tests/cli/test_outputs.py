@@ -62,7 +62,28 @@ def test_a_csv_runs_no_formula_in_a_spreadsheet(cli, jsonl):
     assert last["id"] == ""
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize(
+    "start",
+    [
+        "=",
+        "+",
+        "-",
+        "@",
+        "\t",
+        "\r",
+        "\n",
+        " =",
+        "\u00a0@",
+        "\ufeff+",
+        "\n\t-",
+        "\uff1d",
+        "\uff0b",
+        "\uff0d",
+        "\uff20",
+        "\ufe66",
+        "\u3000\uff1d",
+    ],
+)
 def test_every_beginning_of_a_formula_is_made_inert(start, cli, jsonl):
     assert cli("run", jsonl({"id": f"{start}1+1", "text": "Paris"}), RUN, "--out out.csv").code == 0
     assert read_csv()[0]["id"] == f"'{start}1+1"
@@ -120,10 +141,10 @@ def test_parquet_and_directories_are_inputs(cli, lines):
     assert [line["id"] for line in lines()] == ["a", "b"]
     assert lines()[1]["error"].startswith("in.parquet, row 1: contains needs the key 'text'")
     wrong = cli("run in.parquet", RUN)
-    assert (wrong.code, wrong.err) == (
-        2,
-        "fi-async: in.parquet has no column for 'text', which contains needs: --map text=COLUMN. It has id, answer\n",
+    said = (
+        "fi-async: in.parquet has no column for 'text', which contains needs: --map text=COLUMN. It has 'id', 'answer'"
     )
+    assert (wrong.code, wrong.err) == (2, f"{said}\n")
     Path("in").mkdir()
     Path("in/a.json").write_text('[{"text": "Paris"}, {"text": "Rome"}]')
     assert cli("run in/ --out out.jsonl", RUN).code == 0

@@ -20,7 +20,7 @@ from fi_async.cli.asked import limits
 from fi_async.cli.summary import Totals
 from fi_async.local import Faults, Quota
 from fi_async.progress.displays import Lines
-from fi_async.sources.files import Jsonl
+from fi_async.sources.files import JsonTable
 
 HIT = "--param keyword=Paris"
 KEYS = [
@@ -180,7 +180,10 @@ def test_csv_rows_that_cannot_be_read(cli, lines):
         (b"", "the first line must be the names of the columns: the file is empty"),
         (b"t\xe9xt\n1\n", "the first line must be the names of the columns: not valid UTF-8: save the file as UTF-8"),
         (b"text,text\n1,2\n", "in.csv: two columns are named 'text': rename one"),
-        (b"answer\nParis\n", "in.csv has no column for 'text', which contains needs: --map text=COLUMN. It has answer"),
+        (
+            b"answer\nParis\n",
+            "in.csv has no column for 'text', which contains needs: --map text=COLUMN. It has 'answer'",
+        ),
         (b"text\n", "in.csv holds no rows"),
     ],
 )
@@ -207,7 +210,7 @@ def test_a_column_of_a_csv_can_be_mapped(cli):
 
 def test_rows_are_counted_before_the_run_only_for_a_file_that_keeps_it(cli, jsonl, monkeypatch):
     counted = []
-    monkeypatch.setattr(Jsonl, "count", lambda self: counted.append(self.name))
+    monkeypatch.setattr(JsonTable, "count", lambda self: counted.append(self.name))
     cli("run", jsonl({"text": "1"}), "--eval is_json --backend local --dry-run")
     assert counted == []
 
@@ -237,7 +240,7 @@ def test_stdin_is_jsonl(cli, stdin, lines):
 def test_stdin_that_breaks_ends_the_run(cli, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Pipe()))
     ended = cli("run - --eval is_json --backend local")
-    assert (ended.code, ended.err) == (3, "fi-async: Input/output error\n")
+    assert (ended.code, ended.err) == (3, "fi-async: stdin: Input/output error\n")
 
 
 def test_no_rows_is_wrong_usage_and_leaves_the_output_alone(cli, jsonl):

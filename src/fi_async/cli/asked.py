@@ -208,7 +208,7 @@ def check_columns(source: Source, known: Mapping[str, Template]) -> None:
             if keys.isdisjoint((key, *ALIASES.get(key, ()))):
                 raise UsageError(
                     f"{source.name} has no column for {key!r}, which {template.name} needs: --map {key}=COLUMN."
-                    f" It has {', '.join(columns)}"
+                    f" It has {sources.listed(columns)}"
                 )
 
 

@@ -12,7 +12,7 @@ from fi_async.reports.conditions import parse_condition, require_share, require_
 from fi_async.reports.early_stopping import EarlyStopping
 from fi_async.reports.quality_gate import GateResult, Requirements, check_gate
 from fi_async.reports.template_scores import TemplateScores
-from fi_async.sources.rows import Row, Source
+from fi_async.sources.rows import Source, TableCase
 
 
 def _asked(flags: RunFlags, templates: Sequence[str], known: Mapping[str, Template]) -> Requirements | None:
@@ -84,7 +84,7 @@ def judge_of(flags: RunFlags, templates: Sequence[str], known: Mapping[str, Temp
     return Judge(asked, templates, EarlyStopping(asked, templates, rows, flags.error_rate or 0.0))
 
 
-def in_random_order(rows: Iterable[Row]) -> tuple[list[Row], list[int]]:
+def in_random_order(rows: Iterable[TableCase]) -> tuple[list[TableCase], list[int]]:
     """Return rows in an order that is random and the same each time, and the place that each had."""
     found = list(rows)
     order = Random(0).sample(range(len(found)), len(found))  # noqa: S311  # nothing is secret here

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fi_async._errors import APIConnectionError
 from fi_async._models import Outcome
 from fi_async.reports import figures
-from fi_async.sources.rows import Row
+from fi_async.sources.rows import TableCase
 
 
 def place_of(outcome: Outcome) -> str:
@@ -13,9 +13,9 @@ def place_of(outcome: Outcome) -> str:
     return row_of(outcome).place
 
 
-def row_of(outcome: Outcome) -> Row:
+def row_of(outcome: Outcome) -> TableCase:
     """Return the row that an outcome is about."""
-    assert isinstance(outcome.case, Row)  # noqa: S101  # the run reads nothing but rows
+    assert isinstance(outcome.case, TableCase)  # noqa: S101  # the run reads nothing but rows
     return outcome.case
 
 

@@ -16,10 +16,9 @@ from fi_async._extras import need
 from fi_async._models import Outcome
 from fi_async.cli.errors import ImpossibleError, UsageError
 from fi_async.journal.schema import is_run
-from fi_async.reports.outcome_tables import COLUMNS, flat
+from fi_async.reports.outcome_tables import COLUMNS, flat, inert
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, default=str)
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _ROWS_OF_A_GROUP: Final = 1000
 _RUN: Final = "that is the file of a run, which keeps more than its outcomes"
 _SQL_TYPES: Final = {int: "INTEGER", float: "REAL", bool: "INTEGER", str: "TEXT"}
@@ -150,8 +149,7 @@ class Jsonl(Writer):
 class Csv(Jsonl):
     """One row a line, each written at once, after a header.
 
-    Text that a spreadsheet would run as a formula (it begins with = + - @, a tab or a carriage return) gets an
-    apostrophe before it: answers are written by strangers. Numbers stay numbers.
+    Text that a spreadsheet would run as a formula gets an apostrophe before it: answers are written by strangers.
     """
 
     def _begin(self) -> None:
@@ -159,11 +157,7 @@ class Csv(Jsonl):
         self._rows.writerow(COLUMNS)
 
     def _line(self, outcome: dict[str, Any]) -> None:
-        self._rows.writerow([_inert(cell) for cell in flat(outcome).values()])
-
-
-def _inert(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+        self._rows.writerow([inert(cell) for cell in flat(outcome).values()])
 
 
 class Parquet(Writer):

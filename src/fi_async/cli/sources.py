@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final
 from fi_async import sources
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import RunFlags
-from fi_async.sources.files import Jsonl
+from fi_async.sources.files import JsonTable
 from fi_async.sources.rows import Shape, Source
 
 STDIN: Final = "<stdin>"
@@ -25,10 +25,13 @@ def source_of(
     Raises:
         ConfigurationError: There is no such file, or its extension is not known.
     """
-    table: Any = Jsonl("stdin", _stdin) if file == STDIN else sources.file(file)
+    table: Any = JsonTable("stdin", _stdin) if file == STDIN else sources.file(file)
     if name is not None:
         table = replace(table, name=name)
-    return Source(table, Shape(mapping, constants, flags.id_column, flags.limit, flags.sample, flags.seed))
+    shape = Shape(
+        mapping, constants, flags.id_column, flags.limit, flags.sample, flags.seed, extra_columns=flags.extra_keys
+    )
+    return Source(table, shape)
 
 
 def _stdin() -> BinaryIO:

@@ -10,6 +10,7 @@ import anyio
 
 from fi_async._errors import AmbiguousError, InvalidCaseError
 from fi_async._models import Outcome, OutcomeStatus
+from fi_async._values import shown_inputs
 from fi_async.engine.attempts import Context, Job, Work, note_duplicates
 from fi_async.engine.intake import Intake
 from fi_async.engine.outcomes import outcome
@@ -67,7 +68,7 @@ class JournalLedger:
         else:  # a case that cannot be sent: the same again only at the same place, for the same reason
             inputs = {"index": each.index, "error": str(each.error) if isinstance(each, Outcome) else ""}
         case_id = None if each.case.id is None else _storable(each.case.id)
-        return Row(self._keys[name].of(inputs), name, each.index, case_id, to_text(dict(each.case.inputs)))
+        return Row(self._keys[name].of(inputs), name, each.index, case_id, to_text(shown_inputs(each.case.inputs)))
 
     async def _item(self, each: Work | Outcome, row: Row, case: Numbered) -> Item:
         n, past = case.n, self._journal.past

@@ -13,7 +13,7 @@ from typing import Final
 from fi_async.journal import replay, schema
 from fi_async.journal.replay import Past
 from fi_async.journal.schema import Kind
-from fi_async.sources.rows import Record
+from fi_async.sources.rows import TableRow
 
 _CASE: Final = f"""
     SELECT id, inputs, (
@@ -44,7 +44,7 @@ class StoredCases:
         with closing(schema.open_reader(self.path)) as connection, schema.explained(self.path):
             return len({position for position, _ in _places(replay.read(connection))})
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[TableRow]:
         """Yield every case.
 
         Raises:
@@ -62,7 +62,7 @@ class StoredCases:
                 is_unread = inputs == "{}" and len(said) == 1
                 case_id = past.also.get((numbers[0], position), case_id)
                 values, problem = (None, fault) if is_unread else (json.loads(inputs), None)
-                yield Record(place, values, problem, id=case_id)
+                yield TableRow(place, values, problem, id=case_id)
 
 
 def _places(past: Past) -> Iterable[tuple[int, int]]:

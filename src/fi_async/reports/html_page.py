@@ -16,6 +16,7 @@ from string import Template
 from typing import Any, Final, Protocol
 
 from fi_async._models import Outcome
+from fi_async._values import shown_inputs
 from fi_async._version import __version__
 from fi_async.journal.records import RunInfo
 
@@ -222,10 +223,8 @@ def clipped(text: str) -> str:
 
 def texts(inputs: Mapping[str, Any] | None) -> dict[str, str]:
     """Return inputs as the page has them: text by key."""
-    return {
-        str(key): clipped(value if isinstance(value, str) else ENCODER.encode(value))
-        for key, value in (inputs or {}).items()
-    }
+    told = shown_inputs(inputs) if isinstance(inputs, Mapping) else {}
+    return {key: clipped(value if isinstance(value, str) else ENCODER.encode(value)) for key, value in told.items()}
 
 
 def why(outcome: Outcome) -> str:

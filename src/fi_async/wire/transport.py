@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 AsgiApp = Callable[..., Any]
 
 _CLOSING: Final = 2.0  # seconds that closing connections may take
+_LONG_KEY: Final = 16  # characters: what is shorter may stand in a reply by chance
+_MASK: Final = b"********"
 _IN_PROCESS: Final = "http://local.invalid"  # a host no resolver knows: an ASGI transport never looks it up
 
 
@@ -72,6 +75,7 @@ class Transport:
         self._get_headers |= connection.default_headers
         self._post_headers = {**self._get_headers, "Content-Type": "application/json"}
         credentials = connection.credentials
+        self._keys = [each.encode() for each in (credentials.api_key, credentials.secret_key) if len(each) >= _LONG_KEY]
         self._secrets = (credentials.api_key, credentials.secret_key, *connection.default_headers.values())
         self._name = os.urandom(8).hex()  # no two clients' requests have the same id
         self._numbers = count(1)
@@ -125,7 +129,7 @@ class Transport:
         deadline, by_call = self._until(timeout, deadline)
         try:
             with anyio.move_on_at(deadline):
-                return await pool.send(call, headers, timeout, departure)
+                return _without(self._keys, await pool.send(call, headers, timeout, departure))
             problem: Exception = _overdue(departure, by_call=by_call)
         except FiAsyncError as error:
             problem = error
@@ -190,6 +194,20 @@ class Transport:
 # Pools that are open. Were they held by their transports alone, and these by a cycle, all would be collected at once,
 # and the libraries complain of what is closed a moment later.
 _pools: Final[set[Pool]] = set()
+
+
+def _without(keys: Sequence[bytes], reply: Reply) -> Reply:
+    """Return a reply without our keys, where a server says them back: its words get into errors, logs and files."""
+    content, headers = reply.content, reply.headers
+    for key in keys:
+        if key in content:
+            content = content.replace(key, _MASK)
+        if any(key.decode() in value for value in headers.values()):
+            masked = _MASK.decode()
+            headers = {name.lower(): value.replace(key.decode(), masked) for name, value in headers.items()}
+    if content is reply.content and headers is reply.headers:
+        return reply
+    return replace(reply, content=content, headers=headers)
 
 
 async def _opened(pool: Pool) -> AsyncGenerator[Pool]:
