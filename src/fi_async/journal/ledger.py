@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 
-from fi_async._errors import AmbiguousError, InvalidCaseError
+from fi_async._errors import AmbiguousError
 from fi_async._models import Outcome, OutcomeStatus
 from fi_async.engine.attempts import Context, Job, Work, note_duplicates
 from fi_async.engine.intake import Intake
@@ -97,7 +97,7 @@ class JournalLedger:
         if not story.is_open:
             return work
         self._context.counts.ambiguous += 1
-        if self._context.policy.may_resubmit:
+        if self._context.policy.may_resubmit or story.resend:
             note_duplicates(self._context, [work])
             return work
         error = AmbiguousError(
@@ -111,15 +111,13 @@ class JournalLedger:
         if isinstance(each, Outcome):
             return each
         past = self._journal.past
-        if self._refuse_duplicates:
-            error = InvalidCaseError(
-                f"case {each.index}: it equals case {past.positions[n]}: leave one out, or evaluate both once",
-                index=each.index,
-            )
-            return outcome(each, self._context, OutcomeStatus.INVALID, error=error)
         self._also_seen.add((n, each.index))
-        if past.also.get((n, each.index), ...) != row.id:
-            self._journal.write(n, Kind.ALSO, to_text([each.index, row.id]))
+        kind, known = (Kind.REFUSED, past.refused) if self._refuse_duplicates else (Kind.ALSO, past.also)
+        if known.get((n, each.index), ...) != row.id:
+            self._journal.write(n, kind, to_text([each.index, row.id]))
+        if self._refuse_duplicates:
+            error = encoding.refusal(each.index, past.positions[n])
+            return outcome(each, self._context, OutcomeStatus.INVALID, error=error)
         if not past.has_ended(n):
             self._following.setdefault(n, []).append(each)
             return None
@@ -194,8 +192,9 @@ class JournalLedger:
             if not self._seen[n] and not past.is_removed(n):
                 self._journal.write(n, Kind.REMOVED)
                 self._context.counts.removed += 1
-        for n, position in past.also.keys() - self._also_seen:
+        for n, position in (past.also.keys() | past.refused.keys()) - self._also_seen:
             self._journal.write(n, Kind.GONE, to_text([position]))
+        self._journal.write(0, Kind.READ, str(self._journal.pass_number))
 
 
 def _storable(text: str) -> str:

@@ -19,15 +19,23 @@ from fi_async.journal.writer import Journal
 
 
 @asynccontextmanager
-async def open_ledger(run: RunFile, session: Session, intake: Intake) -> AsyncIterator[JournalLedger]:
+async def open_ledger(
+    run: RunFile, session: Session, intake: Intake, evaluations: int | None = None
+) -> AsyncIterator[JournalLedger]:
     """Yield the ledger of a run that is kept in a file, with the intake's context told of it.
+
+    Args:
+        run: The file, and what is to be done with it.
+        session: The client's.
+        intake: What is asked of each case.
+        evaluations: How many outcomes the run will have; None if that is known only when all cases are read.
 
     Raises:
         JournalError: The file cannot be used.
         ConfigurationError: It keeps a run of another server, or no run has the name that `reuse` asks for.
     """
     path = Path(run.path)
-    info = _info(path, run, session, intake)
+    info = _info(path, run, session, intake, evaluations)
     async with Reused(run.reuse, path) as reused, Journal(path, info, session.wall_clock) as journal:
         await journal.reopen(run.retry)
         ledger = JournalLedger(
@@ -37,7 +45,7 @@ async def open_ledger(run: RunFile, session: Session, intake: Intake) -> AsyncIt
         yield ledger
 
 
-def _info(path: Path, run: RunFile, session: Session, intake: Intake) -> RunInfo:
+def _info(path: Path, run: RunFile, session: Session, intake: Intake, evaluations: int | None) -> RunInfo:
     return RunInfo(
         name=path.stem,
         templates=tuple(each.template.name for each in intake.questions),
@@ -48,6 +56,8 @@ def _info(path: Path, run: RunFile, session: Session, intake: Intake) -> RunInfo
         version=__version__,
         settings=_settings(intake.options),
         source=run.source,
+        questions=tuple(asdict(each.parameters) for each in intake.questions),
+        evaluations=evaluations,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from fi_async.journal.schema import Kind
 
 _AT_ONCE: Final = 10_000  # rows fetched at a time
+_OF_REOPENED: Final = {"attempts", "ambiguous", "possible_duplicates", "eval_id", "is_open", "resend"}
 _ENDED: Final = f"SELECT DISTINCT n FROM events WHERE kind = {Kind.ENDED}"
 # Of what happened to a case itself, only what came after its last outcome says how it stands.
 _SINCE: Final = f"""
@@ -34,6 +35,7 @@ class Story:
         eval_id: Of the evaluation that the server accepted.
         accepted_at: When, in seconds since the epoch.
         is_open: True if the last attempt is one whose answer nobody has.
+        resend: True if a retry asked for it to be sent again, although it may have been evaluated.
     """
 
     attempts: int = 0
@@ -42,6 +44,23 @@ class Story:
     eval_id: str | None = None
     accepted_at: float = 0.0
     is_open: bool = False
+    resend: bool = False
+
+    @classmethod
+    def reopened(cls, body: str | None, at: float) -> Story:
+        """Return what is known of a case that ended, and is to be tried again: its attempts count on.
+
+        Raises:
+            ValueError: The body is none of a REOPENED event.
+        """
+        if body is None:
+            return cls()
+        if not body.startswith("{"):  # version 1
+            return cls(attempts=1, eval_id=body, accepted_at=at)
+        facts = json.loads(body)
+        if not facts.keys() <= _OF_REOPENED:
+            raise ValueError("a retry of what is no case")
+        return cls(accepted_at=at, **facts)
 
     def take(self, kind: Kind, at: float, body: str | None) -> None:
         """Go on by one event."""
@@ -49,7 +68,7 @@ class Story:
             self.possible_duplicates += self.is_open
             self.attempts += 1
             self.ambiguous += 1  # until it is known better
-            self.is_open, self.eval_id = True, None
+            self.is_open, self.eval_id, self.resend = True, None, False
         elif kind is Kind.LOST:
             self.ambiguous += not self.is_open
             self.is_open, self.eval_id = True, None
@@ -67,10 +86,14 @@ class Past:
     Attributes:
         positions: Where each case stands in the input, by its number.
         also: Further positions of equal cases, and the ids of these: by number and position.
+        refused: The same of equal cases that were refused for that.
+        read_in: The last pass in which all cases were read; 0 if there was none.
     """
 
     positions: array[int] = field(default_factory=lambda: array("q", [-1]))
     also: dict[tuple[int, int], str | None] = field(default_factory=dict)
+    refused: dict[tuple[int, int], str | None] = field(default_factory=dict)
+    read_in: int = 0
     _ended: bytearray = field(default_factory=lambda: bytearray(1))
     _removed: set[int] = field(default_factory=set)
     _stories: dict[int, Story] = field(default_factory=dict)
@@ -83,19 +106,19 @@ class Past:
     @property
     def held(self) -> int:
         """How many cases the run has: those of the last pass, with equal ones each for itself."""
-        return self.count - len(self._removed) + len(self.also)
+        return self.count - len(self._removed) + len(self.also) + len(self.refused)
 
     @property
     def done(self) -> int:
         """How many of these have ended."""
         alone = self._ended.count(1) - sum(map(self.has_ended, self._removed))
-        return alone + sum(self.has_ended(n) for n, _ in self.also)
+        return alone + sum(self.has_ended(n) for n, _ in self.also) + len(self.refused)
 
     @property
     def is_in_order(self) -> bool:
         """True if the cases stand in the input as they are numbered, and no two of them are equal."""
         places = self.positions
-        return not self.also and all(places[n] <= places[n + 1] for n in range(1, self.count))
+        return not self.also and not self.refused and all(places[n] <= places[n + 1] for n in range(1, self.count))
 
     def further_places(self) -> dict[int, list[tuple[int, str | None]]]:
         """Return the further positions of equal cases, and the ids of these, by number."""
@@ -135,6 +158,9 @@ class Past:
         Raises:
             ValueError: There is no such case, so that this is no run's history.
         """
+        if kind is Kind.READ:
+            self.read_in = int(body or 0)
+            return
         if not 0 < n < len(self.positions):
             raise ValueError(f"an event of case {n} of {self.count}")
         if kind is Kind.ENDED:
@@ -142,11 +168,10 @@ class Past:
             self._stories.pop(n, None)
         elif kind is Kind.REOPENED:
             self._ended[n] = 0
-            if body is not None:
-                self._stories[n] = Story(attempts=1, eval_id=body, accepted_at=at)
+            self._stories[n] = Story.reopened(body, at)
         elif kind is Kind.REMOVED:
             self._removed.add(n)
-        elif kind in (Kind.PLACED, Kind.ALSO, Kind.GONE):
+        elif kind in (Kind.PLACED, Kind.ALSO, Kind.GONE, Kind.REFUSED):
             self._place(n, kind, *json.loads(body or "[-1]"))
         else:
             self._stories.setdefault(n, Story()).take(kind, at, body)
@@ -157,8 +182,11 @@ class Past:
             self.positions[n] = position
         elif kind is Kind.ALSO:
             self.also[n, position] = case_id
+        elif kind is Kind.REFUSED:
+            self.refused[n, position] = case_id
         else:
             self.also.pop((n, position), None)
+            self.refused.pop((n, position), None)
 
 
 def read(connection: sqlite3.Connection) -> Past:

@@ -24,7 +24,7 @@ from fi_async._errors import FiAsyncError, JournalError
 
 _ROWS_A_STATEMENT: Final = (64, 16, 4, 1)
 APPLICATION: Final = 0x66696173  # "fias"
-VERSION: Final = 1
+VERSION: Final = 2
 _PAGE_SIZE: Final = slice(16, 18)  # where SQLite's header has it; 1 stands for 65,536
 _PAGES: Final = slice(28, 32)
 _APPLICATION_ID: Final = slice(68, 72)
@@ -40,11 +40,14 @@ class Kind(IntEnum):
         VOID: That request certainly led to no evaluation.
         LOST: That request may have been evaluated, and its answer is lost.
         ENDED: The body is the outcome.
-        REOPENED: A retry was asked for: what it ended in does not count. The body is the eval_id to ask for, if any.
+        REOPENED: A retry was asked for: what it ended in does not count. The body is what was known of it: fields of
+            `replay.Story`. In files of version 1 it is the eval_id to ask for, if any.
         PLACED: It stands at another position; the body is [position, id].
         ALSO: An equal case stands at another position; the body is [position, id].
         REMOVED: It was not among the cases of the last pass.
         GONE: No equal case stands at the position any more that the body names.
+        REFUSED: An equal case stands at another position, and is invalid for that; the body is [position, id].
+        READ: All cases were read; of no case, but of the pass that the body names.
     """
 
     INTENT = 1
@@ -57,6 +60,8 @@ class Kind(IntEnum):
     ALSO = 8
     REMOVED = 9
     GONE = 10
+    REFUSED = 11
+    READ = 12
 
 
 _SCHEMA: Final = f"""
@@ -81,7 +86,7 @@ PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {VERSION};
 """
 
-MIGRATIONS: Final[Sequence[str]] = ()
+MIGRATIONS: Final[Sequence[str]] = ("",)  # version 2 has more kinds of events
 """What makes a file of version N + 1 of one of version N, from version 1 on."""
 
 

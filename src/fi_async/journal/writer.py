@@ -17,8 +17,9 @@ from typing import Any, Final, NamedTuple, Self
 import anyio
 
 from fi_async._errors import AmbiguousError, ConfigurationError, JournalError
+from fi_async._models import OutcomeStatus
 from fi_async._threads import Worker
-from fi_async.journal import keys, replay, schema
+from fi_async.journal import keys, lock, replay, schema
 from fi_async.journal.encoding import to_text
 from fi_async.journal.records import RunInfo
 from fi_async.journal.replay import Past
@@ -33,8 +34,10 @@ _OUTCOMES: Final = f"""
     FROM json_each(?) AS asked JOIN events ON events.n = asked.value AND events.kind = {Kind.ENDED}
     ORDER BY events.seq
 """
+_COUNTED: Final = ("attempts", "ambiguous", "possible_duplicates")
 _WITHOUT_SCORE: Final = f"""
-    SELECT n, json_extract(body, '$.status'), json_extract(body, '$.error.type'), json_extract(body, '$.eval_id')
+    SELECT n, json_extract(body, '$.status'), json_extract(body, '$.error.type'), json_extract(body, '$.eval_id'),
+        json_extract(body, '$.attempts'), json_extract(body, '$.ambiguous'), json_extract(body, '$.possible_duplicates')
     FROM events
     WHERE kind = {Kind.ENDED} AND json_extract(body, '$.status') IN ('failed', 'stalled')
         AND seq = (SELECT max(seq) FROM events AS later WHERE later.n = events.n AND later.kind = {Kind.ENDED})
@@ -72,6 +75,7 @@ class Journal:
 
     Attributes:
         past: How the cases stand.
+        pass_number: Which pass this is: the first is 1.
 
     Raises:
         JournalError: It cannot be opened, or another process writes it.
@@ -79,6 +83,7 @@ class Journal:
     """
 
     past: Past
+    pass_number: int
 
     def __init__(self, path: Path, info: RunInfo, clock: Clock = time.time) -> None:
         self.path = path
@@ -120,7 +125,7 @@ class Journal:
                 self._worker.close()
 
     def _open(self) -> None:
-        self._held.enter_context(closing(_locked(self.path)))
+        self._held.enter_context(closing(lock.locked(self.path)))
         self._connection = self._held.enter_context(closing(schema.open_writer(self.path)))
         with schema.explained(self.path):
             self.past = replay.read(self._connection)
@@ -137,7 +142,8 @@ class Journal:
                 f" on {url}: use another file"
             )
         info = to_text(asdict(self._info))
-        self._connection.execute("INSERT INTO passes (at, info) VALUES (?, ?)", (self._info.started_at, info))
+        begun = self._connection.execute("INSERT INTO passes (at, info) VALUES (?, ?)", (self._info.started_at, info))
+        self.pass_number = begun.lastrowid or 0
 
     @property
     def is_behind(self) -> bool:
@@ -189,19 +195,26 @@ class Journal:
             JournalError: The file cannot be read.
         """
         ended = await self._worker.call(self._without_score)
-        reopened = [(n, eval_id) for n, how, eval_id in ended if how in retried]
-        for n, eval_id in reopened:
-            self.write(n, Kind.REOPENED, eval_id)
+        reopened = [(n, known) for n, how, known in ended if how in retried]
+        for n, known in reopened:
+            self.write(n, Kind.REOPENED, known)
         return len(reopened)
 
-    def _without_score(self) -> list[tuple[int, str, str | None]]:
+    def _without_score(self) -> list[tuple[int, str, str]]:
+        """Return the cases that ended without a score: the number, how, and what is known of each."""
         with schema.explained(self.path):
             rows = self._connection.execute(_WITHOUT_SCORE).fetchall()
-        return [
-            (n, "ambiguous" if kind == AmbiguousError.__name__ else status, eval_id if status == "stalled" else None)
-            for n, status, kind, eval_id in rows
-            if self.past.has_ended(n)
-        ]
+        found = []
+        for n, status, kind, eval_id, *counts in rows:
+            if self.past.has_ended(n):
+                is_open = kind == AmbiguousError.__name__
+                known = {name: count for name, count in zip(_COUNTED, counts, strict=True) if count}
+                if status == OutcomeStatus.STALLED:
+                    known["eval_id"] = eval_id
+                elif is_open:  # to be sent again is what a retry of it asks for
+                    known |= {"is_open": True, "resend": True}
+                found.append((n, "ambiguous" if is_open else status, to_text(known)))
+        return found
 
     def seconds_since(self, at: float) -> float:
         """Return how long ago something was written, by the wall clock."""
@@ -278,37 +291,3 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-
-
-def is_being_written(path: Path) -> bool:
-    """Tell whether a process has a run's file open for writing."""
-    try:
-        with closing(sqlite3.connect(f"{_lock_of(path).absolute().as_uri()}?mode=rw", uri=True, timeout=0.0)) as lock:
-            lock.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError as error:
-        return getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
-    return False
-
-
-def _lock_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}-lock")
-
-
-def _locked(path: Path) -> sqlite3.Connection:
-    """Return a lock on a run's file, held until it is closed, or the process ends in whatever way.
-
-    SQLite's own, on a file beside it: readers of the run must not be kept out.
-    """
-    with schema.explained(path):
-        # Whoever asks whether the run is being written has the lock for a moment.
-        connection = sqlite3.connect(_lock_of(path), isolation_level=None, check_same_thread=False, timeout=0.2)
-    try:
-        connection.execute("BEGIN EXCLUSIVE")
-    except sqlite3.Error as error:
-        connection.close()
-        if getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
-            raise JournalError(
-                f"{path}: another process is writing this run: wait for it to end, or use another file"
-            ) from error
-        raise schema.explain(path, error) from error
-    return connection

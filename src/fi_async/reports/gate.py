@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from fi_async._models import OutcomeStatus
+from fi_async._models import Outcome, OutcomeStatus
 from fi_async.reports.compare import Comparison, compare_marks
 from fi_async.reports.conditions import Condition, check_template
 from fi_async.reports.marks import Mark, PairedBy
 from fi_async.reports.samples import Metric, Sample
 from fi_async.reports.statistics import Interval
+from fi_async.sources.files import UNCLOSED_QUOTE
 
+_ESTIMATED: Final = (
+    "its results are lexical estimates of the local backend, not the platform's judge: --backend local takes them"
+)
+_UNNAMED: Final = (
+    "nobody named the backend, and without keys it was the local one: set FI_API_KEY and FI_SECRET_KEY, or give"
+    " --backend local to mean it"
+)
 _TRIED: Final = (OutcomeStatus.FAILED, OutcomeStatus.STALLED)
 
 
@@ -51,16 +59,23 @@ class Gate:
         checks: One for each condition, for the coverage, and for regressions.
         unserved: Why nothing could be scored at all; empty where something was.
         estimates: Templates with lexical estimates of the local backend among their results.
+        doubts: Why no verdict can be given, whatever the checks found, and what to do; empty where one can.
     """
 
     checks: Sequence[Check]
     unserved: str = ""
     estimates: Sequence[str] = ()
+    doubts: Sequence[str] = ()
 
     @property
     def verdict(self) -> Verdict:
-        """Below if any check is; else infrastructure if nothing was scored; else inconclusive if any check is."""
+        """Below if any check is; else infrastructure if nothing was scored; else inconclusive if any check is.
+
+        With doubts it is inconclusive, unless nothing was scored.
+        """
         found = {check.verdict for check in self.checks}
+        if self.doubts:
+            return Verdict.INFRASTRUCTURE if self.unserved else Verdict.INCONCLUSIVE
         if Verdict.BELOW in found:
             return Verdict.BELOW
         if self.unserved:
@@ -74,6 +89,7 @@ class Gate:
             "checks": [{**asdict(check), "verdict": check.verdict.value} for check in self.checks],
             "unserved": self.unserved,
             "estimates": list(self.estimates),
+            "doubts": list(self.doubts),
         }
 
 
@@ -111,6 +127,7 @@ def gate(
     marks: Sequence[Mark] = (),
     baseline: Sequence[Mark] | None = None,
     trouble: str = "",
+    doubts: Sequence[str] = (),
 ) -> Gate:
     """Return the verdict over a run.
 
@@ -120,6 +137,7 @@ def gate(
         marks: The run's marks; needed with a baseline only.
         baseline: The marks of the run that it must not be worse than.
         trouble: What kept cases from being scored, to be named where none was.
+        doubts: Why no verdict can be given.
 
     Raises:
         ConfigurationError: A condition names a template that the run does not have.
@@ -134,12 +152,37 @@ def gate(
             baseline, marks, by=asked.by, tolerance=asked.tolerance, lower_is_better=asked.lower_is_better
         )
         checks.append(_regressions(asked, samples, found))
-    return concluded(checks, samples, trouble)
+    return concluded(checks, samples, trouble, doubts)
 
 
-def concluded(checks: Sequence[Check], samples: Mapping[str, Sample], trouble: str = "") -> Gate:
-    """Return the verdict of checks that were made of these samples; `trouble` is as of `gate`."""
-    return Gate(checks, _unserved(samples, trouble), [name for name, sample in samples.items() if sample.estimate])
+def concluded(
+    checks: Sequence[Check], samples: Mapping[str, Sample], trouble: str = "", doubts: Sequence[str] = ()
+) -> Gate:
+    """Return the verdict of checks that were made of these samples; `trouble` and `doubts` are as of `gate`."""
+    estimates = [name for name, sample in samples.items() if sample.estimate]
+    return Gate(checks, _unserved(samples, trouble), estimates, doubts)
+
+
+def doubts_of(
+    outcomes: Iterable[Outcome], *, is_all: bool = True, is_named: bool = True, takes_estimates: bool = True
+) -> list[str]:
+    """Return why no verdict can be given on a run, each with what to do about it; nothing if one can.
+
+    Args:
+        outcomes: Of the run; those that were invalid suffice, if no estimate can be among the others.
+        is_all: False if it was stopped before all its cases were read.
+        is_named: False if nobody named the backend, and for want of a key pair it was the local one.
+        takes_estimates: False if nobody said that lexical estimates are good enough.
+    """
+    found = {} if is_all else {"it was stopped before all its cases were read: go on with it": None}
+    for outcome in outcomes:
+        if outcome.status is OutcomeStatus.INVALID:
+            message = outcome.error.message if outcome.error else ""
+            if UNCLOSED_QUOTE in message:
+                found[f"{message}: the rows behind it are not counted"] = None
+        elif is_named and not takes_estimates and outcome.result is not None and outcome.result.estimate:
+            found[_ESTIMATED] = None
+    return [*found, *([] if is_named else [_UNNAMED])]
 
 
 def check_coverage(least: float, sample: Sample) -> Check:

@@ -118,9 +118,9 @@ class Watch:
         verdicts = {check.verdict for check in checks}
         return Verdict.BELOW in verdicts or verdicts == {Verdict.PASSED} or self._lacks_coverage()
 
-    def gate(self, trouble: str = "") -> Gate:
-        """Return the verdict as it stands; `trouble` is what kept cases from being scored."""
-        return concluded(self._checks(), self.samples, trouble)
+    def gate(self, trouble: str = "", doubts: Sequence[str] = ()) -> Gate:
+        """Return the verdict as it stands; `trouble` and `doubts` are as of `reports.gate.gate`."""
+        return concluded(self._checks(), self.samples, trouble, doubts)
 
     def _draw(self, outcome: Outcome) -> None:
         """Take outcomes in the order of the cases: in that of their ends, quick ones would be favoured."""

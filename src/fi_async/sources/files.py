@@ -17,7 +17,12 @@ from fi_async.sources.rows import Record, distinct, is_stored
 
 _LOOKED_AT: Final = 50  # rows of a table without a header that tell its columns
 _LONGEST_CELL: Final = 2**31 - 1
+_MANY_LINES: Final = 100  # in one cell
 _NOT_UTF8: Final = "not valid UTF-8: save the file as UTF-8"
+
+
+UNCLOSED_QUOTE: Final = "and never closed"
+"""What the fault of a CSV row says whose quote swallowed the rest of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +177,7 @@ CsvRow = tuple[int, list[str] | None, str]
 
 
 def _csv_rows(path: Path) -> Generator[CsvRow]:
-    """Yield of every row that is not empty: the line it begins on, and its cells, or None and what is wrong."""
+    """Yield of every row that is not empty: the line it begins on, and its cells, or None; and what is wrong or odd."""
     csv.field_size_limit(_LONGEST_CELL)
     # What is no UTF-8 survives as lone surrogates, so that the row it is in can be named.
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
@@ -182,13 +187,30 @@ def _csv_rows(path: Path) -> Generator[CsvRow]:
             try:
                 cells = next(reader, None)
             except csv.Error as error:
-                yield line, None, str(error).replace("unexpected end of data", "a quote that is opened is never closed")
+                is_unclosed = "unexpected end of data" in str(error)
+                yield line, None, _unclosed(path, line) if is_unclosed else str(error)
             else:
                 if cells is None:
                     return
                 if cells:
-                    yield line, cells, ""
+                    longest = reader.line_num - line >= _MANY_LINES and max(len(each.splitlines()) for each in cells)
+                    is_odd = longest and longest >= _MANY_LINES
+                    yield line, cells, f"a cell of {longest:,} lines: is a quote before it left out?" if is_odd else ""
             line = reader.line_num + 1
+
+
+def _unclosed(path: Path, first: int) -> str:
+    """Return where the quote opens that the file ends in, in the row that begins on this line."""
+    is_open, opened, before = False, first, ""
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+        for number, line in enumerate(islice(text, first - 1, None), first):
+            for letter in line:
+                if letter == '"' and (is_open or before in ("", ",", '"')):
+                    opened = opened if is_open or before == '"' else number  # "" within quotes opens none
+                    is_open = not is_open
+                before = letter
+            before = before if is_open else ""
+    return f"a quote is opened in line {opened} {UNCLOSED_QUOTE}"
 
 
 def _header(name: str, rows: Iterator[CsvRow]) -> list[str]:
@@ -206,7 +228,7 @@ def _csv_record(place: str, columns: list[str], cells: list[str] | None, problem
     if len(cells) > len(columns):
         counted = f"{len(cells)} instead of {len(columns)}"
         return Record(place, None, "more cells than the header has columns", counted)
-    return Record(place, dict(zip(columns, cells, strict=False)))
+    return Record(place, dict(zip(columns, cells, strict=False)), remark=problem)
 
 
 def _is_text(cells: list[str]) -> bool:

@@ -24,6 +24,7 @@ class Record(NamedTuple):
         fault: Why it cannot be read; None if it can.
         detail: Where in the row, if known.
         id: The case's own, if it had one without any column.
+        remark: What is odd about it, although it can be read.
     """
 
     place: str
@@ -31,6 +32,7 @@ class Record(NamedTuple):
     fault: str | None = None
     detail: str = ""
     id: str | None = None
+    remark: str = ""
 
 
 class Table(Protocol):
@@ -67,12 +69,14 @@ class Row(Case):
         place: As of Record.
         fault: As of Record.
         detail: As of Record.
+        remark: As of Record.
     """
 
     given: Inputs | None = None
     place: str = ""
     fault: str | None = None
     detail: str = ""
+    remark: str = ""
 
     @property
     def problem(self) -> str | None:
@@ -118,7 +122,7 @@ class Shape:
 
     def row(self, record: Record) -> Row:
         """Return the case that a row makes."""
-        place, values, fault, detail, own_id = record
+        place, values, fault, detail, own_id, remark = record
         if values is None:
             return Row({}, own_id, None, place, fault, detail)
         consumed = {self.id_column, *self.mapping.values()}.difference(self.mapping)
@@ -129,7 +133,7 @@ class Shape:
         inputs |= self.constants
         if self.id_column is not None and (found := values.get(self.id_column)) is not None:
             own_id = str(found) or None  # an empty cell of a CSV names nothing
-        return Row(inputs, own_id, values, place)
+        return Row(inputs, own_id, values, place, remark=remark)
 
     def wanted(self) -> dict[str | None, str]:
         """Return the columns that have to be there, by the key each is for; that of the id by None."""
