@@ -173,6 +173,7 @@ class RunFile:
         reuse: Paths of other runs, as a shell's pattern such as `runs/*.db`: their results are taken for equal work.
         drain: Seconds that requests under way may take to their end when the run is stopped.
         source: Where a command line took the cases from; kept with the run.
+        held_only: True if the cases given are those that the file holds: those that it is known to lack stay pending.
 
     Raises:
         ConfigurationError: A value is out of its range.
@@ -188,6 +189,7 @@ class RunFile:
     reuse: str | None = None
     drain: float = 5.0
     source: Mapping[str, Any] = field(default_factory=dict)
+    held_only: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.path, str | os.PathLike) or not os.fspath(self.path):

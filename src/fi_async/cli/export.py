@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from fi_async._errors import JournalError
 from fi_async.cli import errors
 from fi_async.cli.kept import check_run
-from fi_async.cli.sinks import Sink
+from fi_async.cli.sinks import Sink, run_facts
 from fi_async.journal.records import Record
 from fi_async.journal.salvage import Salvage
 from fi_async.journal.view import open_view
+from fi_async.reports.loading import BACKEND_NAMED
 
 
 def export_run(run: Path, out: Path) -> int:
@@ -25,11 +27,12 @@ def export_run(run: Path, out: Path) -> int:
     check_run(run)
     try:
         with open_view(run) as view:
-            written = _write(view.records(), run, out)
-            pending = view.past.held - view.past.done
+            count = view.count()
+            named = view.info.source.get(BACKEND_NAMED, True)
+            written = _write(view.records(), run, out, run_facts(count.evaluations, is_named=named))
     except JournalError:
         return _salvage(run, out)
-    left = f"; {pending:,} have not ended" if pending else ""
+    left = f"; {count.pending:,} have not ended" if count.pending else ""
     print(f"{written:,} outcomes are in {out}{left}")
     return errors.DONE
 
@@ -45,9 +48,9 @@ def _salvage(run: Path, out: Path) -> int:
     return errors.IMPOSSIBLE
 
 
-def _write(records: Iterable[Record], run: Path, out: Path) -> int:
+def _write(records: Iterable[Record], run: Path, out: Path, facts: Mapping[str, Any] | None = None) -> int:
     written = 0
-    with Sink(out, run=run) as sink:
+    with Sink(out, run=run, facts=facts) as sink:
         for record in records:
             sink.write(record.outcome)
             written += 1

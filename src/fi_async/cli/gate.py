@@ -19,8 +19,8 @@ from fi_async.cli.options import GateFlags, refuse
 from fi_async.cli.sinks import check_output
 from fi_async.reports.conditions import Condition, check_share, check_template, parse
 from fi_async.reports.figures import cause_of
-from fi_async.reports.gate import Asked, Gate, Verdict, gate
-from fi_async.reports.loading import load, outcomes_of
+from fi_async.reports.gate import Asked, Gate, Verdict, doubts_of, gate
+from fi_async.reports.loading import BACKEND_NAMED, LINES, load, outcomes_of
 from fi_async.reports.marks import Mark, mark, read_baseline, write_baseline
 from fi_async.reports.samples import Sample, samples
 
@@ -45,12 +45,19 @@ def gate_run(path: Path, flags: GateFlags) -> int:
     asked = _asked(flags)
     _check_outputs(path, flags)
     with load(path) as run:
-        outcomes, info, pending = list(outcomes_of(run)), run.info, run.pending
+        outcomes, info, count = list(outcomes_of(run)), run.info, run.count()
+    is_named = info.source.get(BACKEND_NAMED)
+    doubts = doubts_of(
+        outcomes,
+        is_all=count.is_all,
+        is_named=is_named is not False or flags.backend is not None,
+        takes_estimates=bool(is_named) or path.suffix.lower() not in LINES or flags.backend is not None,
+    )
     marks = [mark(each) for each in outcomes]
-    counted = samples(outcomes, info.templates, pending)
+    counted = samples(outcomes, info.templates, count.pending)
     _check_bounds(asked.conditions, counted)
     baseline = None if flags.baseline is None else _baseline(flags.baseline)
-    found = gate(asked, counted, marks=marks, baseline=baseline, trouble=trouble_of(outcomes))
+    found = gate(asked, counted, marks=marks, baseline=baseline, trouble=trouble_of(outcomes), doubts=doubts)
     _report(found, str(path), flags)
     if flags.write_baseline and found.verdict is Verdict.PASSED:
         write_baseline(flags.write_baseline, marks)
@@ -136,6 +143,8 @@ def show(found: Gate) -> None:
     if found.estimates:
         names = terminal.printable(", ".join(found.estimates))
         console.print(Text(f"{names}: lexical estimates, not the platform's judge", style="yellow"))
+    for doubt in found.doubts:
+        console.print(Text(f"no verdict: {terminal.printable(doubt)}", style="yellow"))
     if found.unserved:
         console.print(Text(terminal.printable(found.unserved), style="red"))
     console.print(Text.assemble("gate: ", (found.verdict.value, _STYLES.get(found.verdict, "yellow"))))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 
-from fi_async._models import Outcome, Template
+from fi_async._models import Outcome, OutcomeStatus, Template
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import RunFlags
 from fi_async.reports.conditions import check_share, check_template, parse
-from fi_async.reports.gate import Asked, Gate, gate
+from fi_async.reports.gate import Asked, Gate, doubts_of, gate
 from fi_async.reports.samples import Sample
 from fi_async.reports.sequential import Watch
 from fi_async.sources.rows import Row, Source
@@ -47,20 +47,29 @@ class Judge:
         self._asked, self._watch = asked, watch
         self._samples = watch.samples if watch else {name: Sample(name) for name in templates}
         self.stopped = False
+        self._doubts: dict[str, None] = {}
 
     def add(self, outcome: Outcome) -> bool:
         """Count an outcome, and return True if no more are needed."""
+        if outcome.status is OutcomeStatus.INVALID:
+            self._doubts.update(dict.fromkeys(doubts_of([outcome])))
         if self._watch is None:
             self._samples[outcome.template].add(outcome)
             return False
         self.stopped = self._watch.add(outcome)
         return self.stopped
 
-    def verdict(self, trouble: str) -> Gate:
-        """Return the verdict over what was counted."""
+    def verdict(self, trouble: str, *, is_named: bool = True) -> Gate:
+        """Return the verdict over what was counted.
+
+        Args:
+            trouble: What kept cases from being scored.
+            is_named: False if nobody named the backend.
+        """
+        doubts = [*self._doubts, *doubts_of((), is_named=is_named)]
         if self._watch is not None and self.stopped:
-            return self._watch.gate(trouble)
-        return gate(self._asked, self._samples, trouble=trouble)
+            return self._watch.gate(trouble, doubts)
+        return gate(self._asked, self._samples, trouble=trouble, doubts=doubts)
 
 
 def judge_of(flags: RunFlags, templates: Sequence[str], known: Mapping[str, Template], source: Source) -> Judge | None:

@@ -31,19 +31,19 @@ class Stored:
         file: The absolute path of the input; None for stdin.
         name: As it was given: messages call it so, whoever goes on with the run, and wherever.
         stamp: Its size and when it was changed, by which another content is told.
-        evaluations: How many outcomes the run will have; None if that is not known.
+        backend_named: False if nobody named the backend, and for want of a key pair it was the local one.
         flags: Of the command that began it; without those of one command alone.
     """
 
     file: str | None = None
     name: str | None = None
     stamp: Sequence[int] | None = None
-    evaluations: int | None = None
+    backend_named: bool = True
     flags: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, source: Mapping[str, Any]) -> Stored:
-        """Return what a run's file has; without flags if no command line began it."""
+        """Return what a run's file has; without flags if a program began it."""
         return cls(**{each.name: source[each.name] for each in fields(cls) if each.name in source})
 
     @property
@@ -81,29 +81,29 @@ def check_run(run: Path) -> None:
         raise UsageError(f"{run}: no run's file: give that of fi-async run --run PATH")
 
 
-def stored(file: str, flags: RunFlags, backend: str, source: Source) -> Stored:
+def stored(file: str, flags: RunFlags, backend: str, source: Source, *, is_named: bool) -> Stored:
     """Return what the file of a run is to keep of a command line. Only its paths are changed: to absolute ones."""
-    rows = source.count()
-    # Rows that are refused because they equal another are in no file: what it holds says nothing of the end.
-    is_known = rows is not None and flags.duplicates == "once"
     kept = {each.name: getattr(flags, each.name) for each in fields(flags) if each.name not in _OF_ONE_COMMAND}
     kept |= {name: os.path.abspath(kept[name]) for name in _PATHS if kept[name] is not None}  # noqa: PTH100  # a pattern
     return Stored(
         file=None if file == STDIN else os.path.abspath(file),  # noqa: PTH100  # resolve() would follow links
         name=None if file == STDIN else source.name,
         stamp=_stamp(file) if source.is_stored else None,
-        evaluations=rows * len(set(flags.evals)) if is_known and rows is not None else None,
+        backend_named=is_named,
         flags={**kept, "backend": backend},
     )
 
 
-def run_file_of(flags: RunFlags, keeps: Callable[[], Stored], retry: Sequence[Retried] = ()) -> RunFile | None:
+def run_file_of(
+    flags: RunFlags, keeps: Callable[[], Stored], retry: Sequence[Retried] = (), *, held_only: bool = False
+) -> RunFile | None:
     """Return the file that keeps a run; None if none was asked for.
 
     Args:
         flags: Of the command.
-        keeps: Returns what the file keeps of it: only a run that is kept has its rows counted before it begins.
+        keeps: Returns what the file keeps of it.
         retry: As of RunFile.
+        held_only: As of RunFile.
 
     Raises:
         UsageError: A flag needs one, or goes with none.
@@ -120,6 +120,7 @@ def run_file_of(flags: RunFlags, keeps: Callable[[], Stored], retry: Sequence[Re
         reuse=flags.reuse,
         drain=flags.drain,
         source=keeps().as_dict(),
+        held_only=held_only,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter, validators
 
@@ -20,8 +20,8 @@ _FROM_ZERO = validators.Number(gte=0)
 _AS_SET = RunOptions()
 
 
-def _from_one(type_: object, value: int | str) -> None:
-    if value != "auto":
+def _from_one(type_: object, value: int | str | None) -> None:
+    if value is not None and value != "auto":
         _FROM_ONE(type_, value)
 
 
@@ -123,13 +123,28 @@ class ResumeFlags:
 
     Attributes:
         out: Write every outcome of the run to this file, as run does.
+        concurrency: Requests under way at once; auto finds how many the server can do with. Omitted: as it was.
+        timeout: Seconds that one case may take. Omitted: as it was.
+        max_retries: Repeats of a request that failed. Omitted: as it was.
+        on_ambiguous: Whether to send again what was sent and got no reply. Omitted: as it was.
         no_progress: Show no progress.
         json: Print the summary as one JSON object.
     """
 
     out: Annotated[Path | None, Parameter(metavar="PATH")] = None
+    concurrency: Annotated[
+        int | Literal["auto"] | None, Parameter(metavar="auto|N", validator=_from_one, show_choices=False)
+    ] = None
+    timeout: Annotated[float | None, Parameter(metavar="SECONDS", validator=_POSITIVE)] = None
+    max_retries: Annotated[int | None, Parameter(metavar="N", validator=_FROM_ZERO)] = None
+    on_ambiguous: Literal["resubmit", "fail"] | None = None
     no_progress: Annotated[bool, Flag] = False
     json: Annotated[bool, Flag] = False
+
+    def pace(self) -> dict[str, Any]:
+        """Return what is told anew of how the run goes, by name."""
+        told = {name: getattr(self, name) for name in ("concurrency", "timeout", "max_retries", "on_ambiguous")}
+        return {name: value for name, value in told.items() if value is not None}
 
 
 @Parameter(name="*")
@@ -201,6 +216,7 @@ class GateFlags:
         max_regressions: So many cases may be worse than in the baseline. Omitted: none.
         tolerance: Scores that are lower by no more than this are not worse.
         by: What makes a case that of the baseline. Omitted: id if every case has one of its own, else inputs.
+        backend: Take what the local backend made of a run for which nobody had named it, estimates included.
         write_baseline: If it passes, keep what each case scored in this file.
         junit: Write JUnit XML: a failure for what is below, an error for what nobody can tell.
         json: Print JSON.
@@ -213,6 +229,7 @@ class GateFlags:
     max_regressions: Annotated[int | None, Parameter(metavar="N", validator=_FROM_ZERO)] = None
     tolerance: Tolerance = 0.0
     by: Literal["id", "inputs"] | None = None
+    backend: Literal["local"] | None = None
     write_baseline: Annotated[Path | None, Parameter(metavar="PATH")] = None
     junit: Annotated[Path | None, Parameter(metavar="PATH")] = None
     json: Annotated[bool, Flag] = False

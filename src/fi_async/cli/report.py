@@ -20,6 +20,6 @@ def write_report(run: Path, out: Path | None) -> int:
     with load(run) as view:
         page = out or run.with_suffix(".html")
         check_output("--out", page, run)
-        html.write(page, view.info, view.records(), view.pending)
+        html.write(page, view.info, view.records(), view.count())
     print(page)
     return errors.DONE

@@ -8,14 +8,15 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
 from fi_async._errors import JournalError
+from fi_async._models import Case, Outcome
 from fi_async._plan import RunPlan
-from fi_async._settings import Retried, RunFile
+from fi_async._settings import Concurrency, Retried, RunFile
 from fi_async.cli import asked, errors, stopping, terminal
 from fi_async.cli.ci import write_step_summary
 from fi_async.cli.errors import ImpossibleError, StoppedError, UsageError
@@ -24,7 +25,7 @@ from fi_async.cli.gate import show as show_gate
 from fi_async.cli.judged import Judge, in_random_order, judge_of
 from fi_async.cli.kept import Stored, command, run_file_of, stored
 from fi_async.cli.options import RunFlags
-from fi_async.cli.sinks import Sink
+from fi_async.cli.sinks import Sink, run_facts
 from fi_async.cli.sources import source_of
 from fi_async.cli.stdin import in_thread
 from fi_async.cli.summary import Totals, show
@@ -32,7 +33,8 @@ from fi_async.engine.calls import Cases
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.journal.view import RunView, open_view
 from fi_async.reports.gate import Gate
-from fi_async.sources.rows import Source
+from fi_async.reports.loading import LINES
+from fi_async.sources.rows import Row, Source
 from fi_async.wire.templates import names_of
 
 _MOST_UNREACHABLE: Final = 16
@@ -52,6 +54,8 @@ class Plan:
         judge: Says whether the run is good enough; None if nobody asked.
         shuffled: Take the rows in random order, so that the judge may infer from the first to the rest.
         kept: The file that keeps the run, if one does.
+        fields: Further fields of each request, by the keywords of the client's `stream`.
+        is_named: False if nobody named the backend.
     """
 
     evaluator: AsyncEvaluator
@@ -63,6 +67,8 @@ class Plan:
     judge: Judge | None
     shuffled: bool
     kept: RunFile | None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    is_named: bool = True
 
     def total(self) -> int | None:
         """Return how many outcomes there will be; None if that is known only when all rows are read."""
@@ -90,26 +96,98 @@ def carry_out(plan: Plan, flags: RunFlags) -> int:
     began = monotonic()
     trouble: BaseException | None = None
     try:
-        with Sink(flags.out, plan.source.path, flags.run) as sink:
-            if asked.is_fallback(flags.backend):
+        with Sink(flags.out, plan.source.path, flags.run, _facts(plan, flags)) as sink:
+            if not plan.is_named:
                 print(_FALLBACK, file=sys.stderr)
-            stopping.run(_evaluate(plan, totals, sink), None if plan.kept is None else _stopping(plan.kept))
+            taken = Taken(totals, sink, is_kept=plan.kept is not None)
+            try:
+                stopping.run(_evaluate(plan, taken), None if plan.kept is None else _stopping(plan.kept))
+            except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # what its file has comes first
+                trouble = error
+            _complete(plan, taken, trouble)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the summary comes first
-        trouble = error
-    verdict = plan.judge.verdict(_trouble(totals)) if plan.judge and trouble is None else None
+        trouble = trouble or error
+    verdict = plan.judge.verdict(_trouble(totals), is_named=plan.is_named) if plan.judge and trouble is None else None
     if totals.scored or (totals.done and not isinstance(trouble, Exception)):
-        _print_summary(totals, monotonic() - began, verdict, as_json=flags.json)
+        _print_summary(totals, monotonic() - began, verdict, flags)
     if isinstance(trouble, StoppedError):
-        print(_interrupted(totals, plan, flags), file=sys.stderr)
+        print(_interrupted(totals, flags), file=sys.stderr)
         return trouble.code
     if trouble is not None:
         raise trouble
     if plan.judge is None or verdict is None:
-        return errors.INCOMPLETE if totals.failed else errors.DONE
-    if plan.judge.stopped and totals.done != plan.total():
-        print(f"stopped after {totals.done:,} of {plan.total():,} evaluations: the verdict is certain", file=sys.stderr)
+        return errors.INCOMPLETE if totals.scored < totals.evaluations else errors.DONE
+    if plan.judge.stopped and totals.pending:
+        print(
+            f"stopped after {totals.done:,} of {totals.evaluations:,} evaluations: the verdict is certain",
+            file=sys.stderr,
+        )
     write_step_summary(verdict, plan.source.name)
     return exit_code(verdict)
+
+
+def _facts(plan: Plan, flags: RunFlags) -> Mapping[str, Any] | None:
+    """Return what each line of --out says of its run; only who reads lines again is told."""
+    if flags.out is None or flags.out.suffix.lower() not in LINES:
+        return None
+    return run_facts(plan.total(), is_named=plan.is_named)
+
+
+class Taken:
+    """Counts and writes the outcomes of a run, each as it comes.
+
+    Args:
+        totals: Where they are counted.
+        sink: Where they are written.
+        is_kept: True if a file keeps the run, and may have outcomes that did not come: a bit for each that came is
+            kept, to tell.
+    """
+
+    def __init__(self, totals: Totals, sink: Sink, *, is_kept: bool) -> None:
+        self.totals = totals
+        self._sink = sink
+        self._came: dict[str, bytearray] | None = {name: bytearray() for name in totals.templates} if is_kept else None
+
+    def take(self, outcome: Outcome) -> None:
+        """Count an outcome, and write it."""
+        if self._came is not None:
+            came, (place, bit) = self._came[outcome.template], divmod(outcome.index, 8)
+            came.extend(bytes(max(0, place + 1 - len(came))))
+            came[place] |= 1 << bit
+        self._sink.write(outcome)
+        self.totals.add(outcome)
+
+    def has(self, outcome: Outcome) -> bool:
+        """Tell whether it came; of a run that is kept."""
+        place, bit = divmod(outcome.index, 8)
+        came = (self._came or {}).get(outcome.template, b"")
+        return place < len(came) and bool(came[place] & 1 << bit)
+
+
+def _complete(plan: Plan, taken: Taken, trouble: BaseException | None) -> None:
+    """Take what the file of a run has beyond what came before it was stopped, and count what has not ended."""
+    totals = taken.totals
+    if trouble is not None or (plan.judge is not None and plan.judge.stopped):
+        totals.expected = plan.total()
+    if plan.kept is None or isinstance(trouble, JournalError) or (view := _view(Path(plan.kept.path))) is None:
+        return
+    with view:
+        totals.whole = view.count()
+        if totals.done >= totals.whole.done:
+            return
+        rows = enumerate(plan.source.rows() if plan.source.is_stored else ())
+        at, row = -1, Row({})
+        for record in view.records():
+            outcome = record.outcome
+            while at < outcome.index:  # both are in input order
+                at, row = next(rows, (outcome.index, _as_row(outcome.case, plan.source.name, outcome.index)))
+            if not taken.has(outcome):
+                origin = "replayed" if record.ended_at < view.info.passes[-1] else outcome.origin
+                taken.take(replace(outcome, case=row, origin=origin))
+
+
+def _as_row(case: Case, source: str, index: int) -> Row:
+    return Row(case.inputs, case.id, case.inputs, f"{source}, case {index}")
 
 
 def plan_of(
@@ -120,6 +198,7 @@ def plan_of(
     held: Source | None = None,
     keeps: Stored | None = None,
     retry: Sequence[Retried] = (),
+    is_named: bool | None = None,
 ) -> Plan:
     """Return what a command line asks for, checked.
 
@@ -130,10 +209,13 @@ def plan_of(
         held: The rows themselves, where they come from the file of the run.
         keeps: What that file keeps of the command line; as this one says, if None.
         retry: As of RunFile.
+        is_named: False if nobody named the backend; None where that is to be seen.
 
     Raises:
         UsageError, ConfigurationError, NotFoundError: It cannot be meant so.
     """
+    if is_named is None:
+        is_named = not asked.is_fallback(flags.backend)
     names = names_of(flags.evals)
     backend = asked.backend(flags.backend)
     known = asked.check_templates(names, backend)
@@ -146,12 +228,23 @@ def plan_of(
         templates=names,
         config=config,
         source=source,
-        patience=_MOST_UNREACHABLE if flags.concurrency == "auto" else min(flags.concurrency, _MOST_UNREACHABLE),
+        patience=patience(flags.concurrency),
         shows_progress=not flags.no_progress,
         judge=judge_of(flags, names, known, source),
         shuffled=flags.error_rate is not None,
-        kept=run_file_of(flags, lambda: keeps or stored(file, flags, backend, source), retry),
+        kept=run_file_of(
+            flags,
+            lambda: keeps or stored(file, flags, backend, source, is_named=is_named),
+            retry,
+            held_only=held is not None,
+        ),
+        is_named=is_named,
     )
+
+
+def patience(concurrency: Concurrency) -> int:
+    """Return how many cases may be unable to reach the server before a run ends, if none could."""
+    return _MOST_UNREACHABLE if concurrency == "auto" else min(concurrency, _MOST_UNREACHABLE)
 
 
 async def _dry_run(plan: Plan) -> RunPlan:
@@ -167,9 +260,10 @@ def _print_plan(plan: RunPlan, source: str, *, as_json: bool) -> int:
     return errors.INCOMPLETE if plan.invalid else errors.DONE
 
 
-async def _evaluate(plan: Plan, totals: Totals, sink: Sink) -> None:
+async def _evaluate(plan: Plan, taken: Taken) -> None:
     """Count, write and show outcomes as they come, until there are no more."""
     cases, places = _cases(plan)
+    totals = taken.totals
     async with plan.evaluator as ev:
         outcomes = ev.stream(
             cases,
@@ -178,13 +272,13 @@ async def _evaluate(plan: Plan, totals: Totals, sink: Sink) -> None:
             counts=totals.counts,
             progress=plan.shows_progress,
             run=plan.kept,
+            **plan.fields,
         )
         async with aclosing(outcomes):
             async for outcome in outcomes:
                 certain = plan.judge is not None and plan.judge.add(outcome)
                 placed = outcome if places is None else replace(outcome, index=places[outcome.index])
-                sink.write(placed)
-                totals.add(placed)
+                taken.take(placed)
                 if certain or (totals.only_unreachable and totals.unreachable >= plan.patience):
                     break
     if totals.only_unreachable:
@@ -209,12 +303,13 @@ def _trouble(totals: Totals) -> str:
     return next((f"{kind}: {message}" for (kind, message), _ in totals.causes.most_common(1)), "")
 
 
-def _print_summary(totals: Totals, wall_s: float, verdict: Gate | None, *, as_json: bool) -> None:
-    if as_json:
+def _print_summary(totals: Totals, wall_s: float, verdict: Gate | None, flags: RunFlags) -> None:
+    if flags.json:
         judged = {} if verdict is None else {"gate": verdict.as_dict()}
         print(json.dumps({**totals.as_dict(wall_s), **judged}, indent=2))
         return
-    show(totals, wall_s, terminal.stdout())
+    console = terminal.stdout()
+    show(totals, wall_s, console)
     if verdict is not None:
         show_gate(verdict)
 
@@ -223,18 +318,18 @@ def _stopping(kept: RunFile) -> str:
     return f"stopping: up to {kept.drain:g} s for the requests under way; Ctrl-C again ends at once"
 
 
-def _interrupted(totals: Totals, plan: Plan, flags: RunFlags) -> str:
-    total = plan.total()
+def _interrupted(totals: Totals, flags: RunFlags) -> str:
     what = "cases" if len(totals.templates) == 1 else "evaluations"
-    of_all = "" if total is None else f" of {total:,}"
-    done, cut_off = totals.done, "Requests cut off may have been evaluated."
+    is_known = totals.is_all and (totals.whole is not None or totals.expected is not None)
+    of_all = f" of {totals.evaluations:,}" if is_known else ""
     kept = f"; they are in {flags.out}" if flags.out and totals.done else ""
-    if flags.run is not None and (view := _view(flags.run)) is not None:
-        with view:
-            done, cut_off = view.past.done, f"{view.ambiguous:,} more may have been evaluated."
+    cut_off = "Requests cut off may have been evaluated."
+    if flags.run is not None and totals.whole is not None:
+        ambiguous = totals.whole.ambiguous
         go_on = command("resume", flags.run, *(("--out", flags.out) if flags.out else ()))
-        kept, cut_off = f"; they are in {flags.run}", f"{cut_off if view.ambiguous else ''} To go on: {go_on}".strip()
-    return f"interrupted: {done:,}{of_all} {what} done{kept}. {cut_off}"
+        told = f"{ambiguous:,} more may have been evaluated. " if ambiguous else ""
+        kept, cut_off = f"; they are in {flags.run}", f"{told}To go on: {go_on}"
+    return f"interrupted: {totals.done:,}{of_all} {what} done{kept}. {cut_off}"
 
 
 def _view(run: Path) -> RunView | None:

@@ -6,7 +6,7 @@ import csv
 import json
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ from fi_async._models import Outcome
 from fi_async._shapes import COLUMNS, flat
 from fi_async.cli.errors import ImpossibleError, UsageError
 from fi_async.journal.schema import is_run
+from fi_async.reports.loading import BACKEND_NAMED
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, default=str)
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -52,6 +53,7 @@ class Sink:
         path: The file; None for none.
         source: The file the rows come from, if it is one.
         run: The file that keeps the run, if one does.
+        facts: What each line of JSONL says of its run, as `run_facts` returns it.
 
     Raises:
         UsageError: The path is that of the input or of a run, a directory, or in a directory that does not exist; or
@@ -60,8 +62,15 @@ class Sink:
         ImpossibleError: It cannot be opened, as `write` and leaving raise where it cannot be written.
     """
 
-    def __init__(self, path: Path | None, source: Path | None = None, run: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        source: Path | None = None,
+        run: Path | None = None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
         self._path = path
+        self._facts = {} if facts is None else {"run": dict(facts)}
         self._writer: Writer | None = None
         if path is None:
             return
@@ -86,7 +95,7 @@ class Sink:
         """Write one outcome."""
         if self._writer is not None:
             with self._explained():
-                self._writer.write(outcome.to_dict())
+                self._writer.write({**outcome.to_dict(), **self._facts})
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -101,6 +110,16 @@ class Sink:
                 with suppress(Exception):  # of a file that is half written, there is nothing to add
                     writer.close()
             raise ImpossibleError(f"--out {self._path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def run_facts(evaluations: int | None, *, is_named: bool) -> dict[str, Any]:
+    """Return what each line says of its run, so that whoever reads them can tell whether all are there.
+
+    Args:
+        evaluations: How many outcomes the run will have; None if nobody knows.
+        is_named: False if nobody named the backend.
+    """
+    return {"evaluations": evaluations, BACKEND_NAMED: is_named}
 
 
 class Writer(ABC):

@@ -18,7 +18,7 @@ from rich.text import Text
 from fi_async._errors import JournalError
 from fi_async.cli import errors, terminal
 from fi_async.cli.errors import UsageError
-from fi_async.cli.kept import Stored, check_run
+from fi_async.cli.kept import check_run
 from fi_async.journal.schema import is_run
 from fi_async.journal.view import open_view
 from fi_async.journal.lock import is_being_written
@@ -40,10 +40,12 @@ class Standing:
         evaluations: How many there are, or will be where that is known.
         done: Those of them that have ended.
         pending: Those that have not.
+        is_all: False if there may be more: the run was stopped before all its cases were read.
         statuses: How many ended in each status.
         accepted: Those of the pending that the server has accepted.
         ambiguous: Those of the pending that may have been evaluated: sent, and no answer is known.
-        rate: Evaluations a second that ended within the last minute.
+        possible_duplicates: Requests sent again although the one before may have been evaluated.
+        rate: Evaluations a second that ended within the last minute, since the run was begun or gone on with.
         eta_s: Seconds until all are done, at this rate; None if that is not known.
         templates: Their names.
     """
@@ -54,9 +56,11 @@ class Standing:
     evaluations: int = 0
     done: int = 0
     pending: int = 0
+    is_all: bool = True
     statuses: dict[str, int] = field(default_factory=dict)
     accepted: int = 0
     ambiguous: int = 0
+    possible_duplicates: int = 0
     rate: float = 0.0
     eta_s: float | None = None
     templates: tuple[str, ...] = ()
@@ -75,22 +79,23 @@ def standing_of(run: Path, now: float) -> Standing:
     """
     is_running = is_being_written(run)
     with open_view(run) as view:
-        past, info = view.past, view.info
-        total = max(Stored.of(info.source).evaluations or 0, past.held)
-        left = total - past.done
-        rate = view.ended_since(now - _WINDOW) / min(_WINDOW, max(1.0, now - info.started_at))
+        info, count = view.info, view.count()
+        since = min(_WINDOW, max(1.0, now - info.passes[-1]))
+        rate = view.ended_since(now - since) / since
         return Standing(
             run=str(run),
-            state="running" if is_running else "stopped" if left or not total else "complete",
+            state="running" if is_running else "complete" if count.is_complete and count.done else "stopped",
             started_at=datetime.fromtimestamp(info.started_at, UTC).isoformat(timespec="seconds"),
-            evaluations=total,
-            done=past.done,
-            pending=left,
-            statuses=dict(view.statuses()),
-            accepted=view.accepted,
-            ambiguous=view.ambiguous,
+            evaluations=count.evaluations,
+            done=count.done,
+            pending=count.pending,
+            is_all=count.is_all,
+            statuses=dict(count.statuses),
+            accepted=count.accepted,
+            ambiguous=count.ambiguous,
+            possible_duplicates=count.possible_duplicates,
             rate=rate,
-            eta_s=left / rate if rate and is_running else None,
+            eta_s=count.pending / rate if rate and is_running else None,
             templates=info.templates,
         )
 
@@ -178,9 +183,10 @@ def _status(of: Standing) -> Table:
         ("templates", ", ".join(of.templates)),
         ("done", f"{of.done:,}{share}"),
         *((f"  {status}", f"{count:,}") for status, count in of.statuses.items()),
-        ("pending", f"{of.pending:,}"),
+        ("pending", f"{of.pending:,}{'' if of.is_all else ', and those that were not read'}"),
         ("  accepted", f"{of.accepted:,}"),
         ("  possibly evaluated", f"{of.ambiguous:,}"),
+        ("possible duplicates", f"{of.possible_duplicates:,}"),
         ("rate", f"{of.rate:,.1f}/s"),
         ("eta", "-" if of.eta_s is None else clock(of.eta_s)),
     ]

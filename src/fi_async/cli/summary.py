@@ -15,13 +15,16 @@ from rich.text import Text
 from fi_async._models import Origin, Outcome, OutcomeStatus
 from fi_async._report import Counts
 from fi_async.cli import terminal
-from fi_async.cli.results import cause_of, never_left, place_of
+from fi_async.cli.results import cause_of, never_left, place_of, row_of
+from fi_async.journal.records import RunCount
 from fi_async.reports.figures import MOST_CAUSES, OTHER, Cause
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _SHOWN_CAUSES: Final = 5
+SHOWN_CASES: Final = 5
+"""Cases without a score that a summary names."""
 
 
 @dataclass(slots=True)
@@ -62,6 +65,12 @@ class Totals:
 
     Args:
         templates: The names of the run's templates.
+
+    Attributes:
+        expected: How many outcomes there were to be, of a run that was stopped; None if nobody knows.
+        whole: What the run's file counts, once the run has ended; None if no file keeps it.
+        remarks: What is odd about rows that could be read.
+        unscored: The first outcomes without a score.
     """
 
     def __init__(self, templates: Sequence[str]) -> None:
@@ -71,6 +80,10 @@ class Totals:
         self.causes: Counter[Cause] = Counter()
         self.first: dict[Cause, str] = {}
         self.counts = Counts()
+        self.expected: int | None = None
+        self.whole: RunCount | None = None
+        self.remarks: Counter[str] = Counter()
+        self.unscored: list[Outcome] = []
         self.cases = self.unreachable = self.reached = 0
         self.unreachable_because = ""
         self._open: dict[int, int] = {}
@@ -80,6 +93,8 @@ class Totals:
         self.statuses[outcome.status] += 1
         self.origins[outcome.origin] += 1
         self._count_case(outcome.index)
+        if remark := row_of(outcome).remark:
+            self.remarks[f"{place_of(outcome)}: {remark}"] += 1
         is_unreachable = never_left(outcome)
         if outcome.origin == "evaluated":
             self.unreachable += is_unreachable
@@ -87,6 +102,8 @@ class Totals:
         if outcome.status is OutcomeStatus.SCORED:
             self.templates[outcome.template].add(outcome)
             return
+        if len(self.unscored) < SHOWN_CASES:
+            self.unscored.append(outcome)
         cause = cause_of(outcome)
         if is_unreachable:
             self.unreachable_because = cause[1]
@@ -119,9 +136,34 @@ class Totals:
         return self.done - self.scored
 
     @property
+    def evaluations(self) -> int:
+        """All there are: those that have not ended too, as far as it is known."""
+        return max(self.done, self.expected or 0, self.whole.evaluations if self.whole else 0)
+
+    @property
+    def pending(self) -> int:
+        """Those that have not ended."""
+        return self.evaluations - self.done
+
+    @property
+    def is_all(self) -> bool:
+        """False if there may be more: the run was stopped before all its cases were read."""
+        return self.whole is None or self.whole.is_all
+
+    @property
+    def all_cases(self) -> int:
+        """Sets of inputs, those too that have no outcome yet."""
+        return max(self.cases, -(-self.evaluations // len(self.templates)))
+
+    @property
+    def possible_duplicates(self) -> int:
+        """Requests sent again although the one before may have been evaluated: over all passes of a kept run."""
+        return self.counts.possible_duplicates if self.whole is None else self.whole.possible_duplicates
+
+    @property
     def coverage(self) -> float:
         """Scored / all, from 0 to 1; 1 of none."""
-        return self.scored / self.done if self.done else 1.0
+        return self.scored / self.evaluations if self.evaluations else 1.0
 
     @property
     def only_unreachable(self) -> bool:
@@ -131,13 +173,16 @@ class Totals:
     def as_dict(self, wall_s: float) -> dict[str, Any]:
         """Return the run in numbers, under the names that `Report.summary()` gives them."""
         return {
-            "cases": self.cases,
-            "evaluations": self.done,
+            "cases": self.all_cases,
+            "evaluations": self.evaluations,
+            "pending": self.pending,
+            "is_all": self.is_all,
             **{status.value: self.statuses[status] for status in OutcomeStatus},
             **{origin: self.origins[origin] for origin in get_args(Origin)[1:]},
             "coverage": self.coverage,
             "wall_s": wall_s,
             **asdict(self.counts),
+            "possible_duplicates": self.possible_duplicates,
             "templates": {
                 name: {"mean_score": of.mean_score, "pass_rate": of.pass_rate, "n": of.n, "estimate": of.estimate}
                 for name, of in self.templates.items()
@@ -183,18 +228,21 @@ def _counts(totals: Totals, wall_s: float) -> Table:
         ("retries", f"{totals.counts.retries:,}"),
         ("throttled", f"{totals.counts.throttled:,}"),
         ("ambiguous", f"{totals.counts.ambiguous:,}"),
-        ("possible duplicates", f"{totals.counts.possible_duplicates:,}"),
+        ("possible duplicates", f"{totals.possible_duplicates:,}"),
         *((name, f"{count:,}") for name, count in _not_sent(totals).items() if count),
     ]
     table = Table(box=None, show_header=False, pad_edge=True)
     for _ in range(2):
         table.add_column(style="dim")
         table.add_column(justify="right")
-    for status, (label, value) in zip_longest(OutcomeStatus, effort):
-        count = totals.statuses[status]
-        bad = count > 0 and status is not OutcomeStatus.SCORED
-        ended = (status.value, Text(f"{count:,}", style="red" if bad else "")) if status else ("", "")
-        table.add_row(*ended, f"  {label}", value)
+    ended = [(status.value, totals.statuses[status]) for status in OutcomeStatus]
+    if totals.pending or not totals.is_all:
+        ended.append(("pending", totals.pending))
+    for found, (label, value) in zip_longest(ended, effort):
+        name, count = found or ("", 0)
+        bad = count > 0 and name != OutcomeStatus.SCORED
+        number = Text(f"{count:,}", style="red" if bad else "") if name else ""
+        table.add_row(name, number, f"  {label}", value)
     return table
 
 

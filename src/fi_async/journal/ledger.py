@@ -194,7 +194,8 @@ class JournalLedger:
                 self._context.counts.removed += 1
         for n, position in (past.also.keys() | past.refused.keys()) - self._also_seen:
             self._journal.write(n, Kind.GONE, to_text([position]))
-        self._journal.write(0, Kind.READ, str(self._journal.pass_number))
+        if self._journal.reads_all:
+            self._journal.write(0, Kind.READ, str(self._journal.pass_number))
 
 
 def _storable(text: str) -> str:

@@ -36,7 +36,10 @@ async def open_ledger(
     """
     path = Path(run.path)
     info = _info(path, run, session, intake, evaluations)
-    async with Reused(run.reuse, path) as reused, Journal(path, info, session.wall_clock) as journal:
+    async with (
+        Reused(run.reuse, path) as reused,
+        Journal(path, info, session.wall_clock, held_only=run.held_only) as journal,
+    ):
         await journal.reopen(run.retry)
         ledger = JournalLedger(
             journal, intake, drain=run.drain, refuse_duplicates=run.duplicates == "refuse", reused=reused

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
@@ -72,10 +72,12 @@ class Journal:
         path: The file; made if it is not there.
         info: The run's facts.
         clock: Seconds since the epoch.
+        held_only: See RunFile.
 
     Attributes:
         past: How the cases stand.
         pass_number: Which pass this is: the first is 1.
+        reads_all: True if all cases of the run have been read once those of this pass have.
 
     Raises:
         JournalError: It cannot be opened, or another process writes it.
@@ -84,11 +86,13 @@ class Journal:
 
     past: Past
     pass_number: int
+    reads_all: bool
 
-    def __init__(self, path: Path, info: RunInfo, clock: Clock = time.time) -> None:
+    def __init__(self, path: Path, info: RunInfo, clock: Clock = time.time, *, held_only: bool = False) -> None:
         self.path = path
         self._info = info
         self._clock = clock
+        self._held_only = held_only
         self._worker = Worker("fi_async-journal")
         self._held = ExitStack()  # the connection, and the lock, which is given up last
         self._events: list[tuple[Any, ...]] = []
@@ -141,6 +145,10 @@ class Journal:
                 f"{self.path}: this run was made on {', '.join(sorted(known))}, and what was accepted there is unknown"
                 f" on {url}: use another file"
             )
+        passes = self._connection.execute("SELECT info FROM passes ORDER BY pass").fetchall()
+        self.reads_all = not self._held_only or self.past.read_in == len(passes)
+        if self._held_only and passes:
+            self._info = replace(self._info, evaluations=json.loads(passes[-1][0]).get("evaluations"))
         info = to_text(asdict(self._info))
         begun = self._connection.execute("INSERT INTO passes (at, info) VALUES (?, ?)", (self._info.started_at, info))
         self.pass_number = begun.lastrowid or 0
