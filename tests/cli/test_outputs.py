@@ -45,7 +45,7 @@ def flat(line):
 def test_tables_hold_what_the_lines_hold(name, read, cli, jsonl, lines):
     file = jsonl(*ROWS)
     assert cli("run", file, RUN, "--out", name).code == cli("run", file, RUN, "--out out.jsonl").code == 1
-    own = {"eval_id", "latency_s"}
+    own = {"eval_id", "latency_s", "run"}
     found = [{key: value for key, value in row.items() if key not in own} for row in read(name)]
     assert found == [{key: value for key, value in flat(line).items() if key not in own} for line in lines()]
     assert all(row["eval_id"] and row["latency_s"] >= 0 for row in read(name) if row["status"] == "scored")

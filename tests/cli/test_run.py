@@ -38,6 +38,7 @@ KEYS = [
     "attempts",
     "latency_s",
     "inputs",
+    "run",
 ]
 GROUNDED = {"output": "The tower is in Paris.", "context": "The tower stands in Paris.", "text": "Paris"}
 
@@ -65,6 +66,7 @@ def test_every_row_becomes_a_line(cli, jsonl, lines):
         "attempts": 1,
         "latency_s": None,
         "inputs": rows[0],
+        "run": {"evaluations": 2, "backend_named": True},
     }
     assert first["eval_id"]
     assert first["reason"]
@@ -170,7 +172,7 @@ def test_csv_rows_that_cannot_be_read(cli, lines):
     assert [line["status"] for line in found] == ["scored", "invalid", "invalid", "scored", "invalid"]
     assert found[1]["error"] == "in.csv, line 3: not valid UTF-8: save the file as UTF-8"
     assert found[2]["error"] == "in.csv, line 4: not valid CSV (',' expected after '\"')"
-    assert found[4]["error"] == "in.csv, line 6: not valid CSV (a quote that is opened is never closed)"
+    assert found[4]["error"] == "in.csv, line 6: not valid CSV (a quote is opened in line 6 and never closed)"
 
 
 @pytest.mark.parametrize(
@@ -418,8 +420,18 @@ def test_an_interrupt_keeps_what_was_done(source, cli, jsonl, stdin, interrupt_a
     ended = cli("run", source, "--eval is_json --concurrency 2 --backend local --out out.jsonl --json")
     assert ended.code == 130
     done = len(Path("out.jsonl").read_text().splitlines())
-    assert done == ended.summary["scored"] == ended.summary["cases"] >= 5
-    of_all = " of 100" if source != "-" else ""
+    is_known = source != "-"
+    told = {name: ended.summary[name] for name in ("scored", "cases", "evaluations", "pending", "is_all", "coverage")}
+    assert told == {
+        "scored": done,
+        "cases": 100 if is_known else done,
+        "evaluations": 100 if is_known else done,
+        "pending": 100 - done if is_known else 0,
+        "is_all": is_known,
+        "coverage": done / 100 if is_known else 1.0,
+    }
+    assert 5 <= done < 100
+    of_all = " of 100" if is_known else ""
     assert ended.err.startswith(f"interrupted: {done}{of_all} cases done; they are in out.jsonl.")
 
 

@@ -178,4 +178,5 @@ def test_plain_values():
         "checks": [{"name": "groundedness>=0.5", "verdict": "passed", "said": "pass rate 1 of 1 cases", "cases": ()}],
         "unserved": "",
         "estimates": [],
+        "doubts": [],
     }

@@ -169,10 +169,12 @@ def _complete(plan: Plan, taken: Taken, trouble: BaseException | None) -> None:
     totals = taken.totals
     if trouble is not None or (plan.judge is not None and plan.judge.stopped):
         totals.expected = plan.total()
+        totals.is_all = totals.expected is not None
     if plan.kept is None or isinstance(trouble, JournalError) or (view := _view(Path(plan.kept.path))) is None:
         return
     with view:
         totals.whole = view.count()
+        totals.is_all = totals.whole.is_all
         if totals.done >= totals.whole.done:
             return
         rows = enumerate(plan.source.rows() if plan.source.is_stored else ())
@@ -320,8 +322,7 @@ def _stopping(kept: RunFile) -> str:
 
 def _interrupted(totals: Totals, flags: RunFlags) -> str:
     what = "cases" if len(totals.templates) == 1 else "evaluations"
-    is_known = totals.is_all and (totals.whole is not None or totals.expected is not None)
-    of_all = f" of {totals.evaluations:,}" if is_known else ""
+    of_all = f" of {totals.evaluations:,}" if totals.is_all else ""
     kept = f"; they are in {flags.out}" if flags.out and totals.done else ""
     cut_off = "Requests cut off may have been evaluated."
     if flags.run is not None and totals.whole is not None:

@@ -68,6 +68,7 @@ class Totals:
 
     Attributes:
         expected: How many outcomes there were to be, of a run that was stopped; None if nobody knows.
+        is_all: False if there may be more: the run was stopped before all its cases were read.
         whole: What the run's file counts, once the run has ended; None if no file keeps it.
         remarks: What is odd about rows that could be read.
         unscored: The first outcomes without a score.
@@ -81,6 +82,7 @@ class Totals:
         self.first: dict[Cause, str] = {}
         self.counts = Counts()
         self.expected: int | None = None
+        self.is_all = True
         self.whole: RunCount | None = None
         self.remarks: Counter[str] = Counter()
         self.unscored: list[Outcome] = []
@@ -144,11 +146,6 @@ class Totals:
     def pending(self) -> int:
         """Those that have not ended."""
         return self.evaluations - self.done
-
-    @property
-    def is_all(self) -> bool:
-        """False if there may be more: the run was stopped before all its cases were read."""
-        return self.whole is None or self.whole.is_all
 
     @property
     def all_cases(self) -> int:
