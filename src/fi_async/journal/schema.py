@@ -28,6 +28,11 @@ VERSION: Final = 2
 _PAGE_SIZE: Final = slice(16, 18)  # where SQLite's header has it; 1 stands for 65,536
 _PAGES: Final = slice(28, 32)
 _APPLICATION_ID: Final = slice(68, 72)
+_STEPS_AT_ONCE: Final = 10_000
+_STEPS_AT_LEAST: Final = 20_000_000
+_STEPS_A_BYTE: Final = 20
+_LONGEST_TEXT: Final = 1_000_000_000  # bytes; what SQLite comes with
+_SHORTEST_LIMIT: Final = 1_000_000  # bytes of one text; statements are texts too
 _MAGIC: Final = b"SQLite format 3\0"
 
 
@@ -147,6 +152,7 @@ def open_reader(path: Path, prepare: Callable[[sqlite3.Connection], None] | None
         with explained(path):
             if prepare is not None:
                 prepare(connection)
+                unbound(connection)  # how often it will be asked does not depend on its size
             connection.execute("PRAGMA query_only = 1")
     except BaseException:
         connection.close()
@@ -168,6 +174,7 @@ def _opened(path: Path, *pragmas: str) -> sqlite3.Connection:
         # Not mode=ro: that leaves the files behind which SQLite makes beside a database while it is open.
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, check_same_thread=False)
         try:
+            bound(connection, path)
             for pragma in pragmas:
                 connection.execute(pragma)
             _check_version(connection, path)
@@ -175,6 +182,29 @@ def _opened(path: Path, *pragmas: str) -> sqlite3.Connection:
             connection.close()
             raise
     return connection
+
+
+def bound(connection: sqlite3.Connection, path: Path) -> None:
+    """Let reading a damaged file end: its pages may be in a circle, and a text may claim to be of any length.
+
+    What a whole file takes is less than a step of SQLite's machine a byte.
+    """
+    size = path.stat().st_size + _size_of_log(path)
+    left = (_STEPS_AT_LEAST + _STEPS_A_BYTE * size) // _STEPS_AT_ONCE
+    counted = iter(range(left))
+    connection.set_progress_handler(lambda: next(counted, None) is None, _STEPS_AT_ONCE)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, max(size, _SHORTEST_LIMIT))
+
+
+def unbound(connection: sqlite3.Connection) -> None:
+    """Let a connection work for as long as it takes: what it read was whole."""
+    connection.set_progress_handler(None, 0)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_TEXT)
+
+
+def _size_of_log(path: Path) -> int:
+    log = path.with_name(f"{path.name}-wal")
+    return log.stat().st_size if log.exists() else 0
 
 
 def is_run(path: Path) -> bool:
@@ -198,6 +228,9 @@ def is_blank(path: Path) -> bool:
         return False
 
 
+_EXPORT: Final = ": fi-async export reads what is whole; a new run needs a new name"
+
+
 def explain(path: Path, error: Exception) -> JournalError:
     """Return what went wrong with a run's file, and what to do, in the user's words."""
     said = str(error)
@@ -206,9 +239,9 @@ def explain(path: Path, error: Exception) -> JournalError:
         said = f"it cannot be written ({said}): make room on its disk, then run the same again to go on"
     elif code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")) or isinstance(error, OSError):
         said = f"it cannot be written ({said}): a run needs a directory of its own that you may write to"
-    elif code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+    elif code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_INTERRUPT", "SQLITE_TOOBIG")):
         said = (
-            f"it is damaged, or no run's file ({said}): fi-async export reads what is whole; a new run needs a new name"
+            f"it is damaged, or no run's file ({said}){_EXPORT}"
         )
     elif code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         said = "another process has it locked: wait for it, or use another file"
@@ -224,8 +257,8 @@ def explained(path: Path) -> Iterator[None]:
         raise
     except (sqlite3.Error, OSError) as error:
         raise explain(path, error) from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise JournalError(f"{path}: it is damaged: {error}") from error
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError) as error:
+        raise JournalError(f"{path}: it is damaged ({type(error).__name__}: {error}){_EXPORT}") from error
 
 
 def _check_size(path: Path) -> None:

@@ -132,9 +132,11 @@ class Journal:
         self._held.enter_context(closing(lock.locked(self.path)))
         self._connection = self._held.enter_context(closing(schema.open_writer(self.path)))
         with schema.explained(self.path):
+            schema.bound(self._connection, self.path)
             self.past = replay.read(self._connection)
             self._count = self.past.count
             keys.set_up(self._connection)
+            schema.unbound(self._connection)
             self._begin_pass()
 
     def _begin_pass(self) -> None:
