@@ -194,6 +194,11 @@ class RunFile:
     def __post_init__(self) -> None:
         if not isinstance(self.path, str | os.PathLike) or not os.fspath(self.path):
             raise ConfigurationError(f"run must be the path of a file, not {self.path!r}")
+        object.__setattr__(self, "path", os.path.expanduser(self.path))  # noqa: PTH111  # a name nobody has stays
+        if os.path.isdir(self.path):  # noqa: PTH112  # no Path is needed for it
+            raise ConfigurationError(f"run={os.fspath(self.path)!r} is a directory: name a file in it")
+        if self.reuse is not None:
+            object.__setattr__(self, "reuse", os.path.expanduser(self.reuse))  # noqa: PTH111  # a pattern
         if isinstance(self.retry, str):
             raise ConfigurationError(f"retry must be a list, such as [{self.retry!r}]")
         for each in self.retry:

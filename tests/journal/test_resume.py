@@ -310,7 +310,12 @@ async def test_the_statuses_are_told_while_the_run_goes_on(evaluator, path):
         tasks.start_soon(lambda: ev.gather(texts(40), "contains", eval_config=NEEDLE, run=path))
         await anyio.sleep(5)
         with open_view(path) as view:
-            assert (view.count().pending, view.count().accepted, view.count().ambiguous, view.count().statuses) == (40, 40, 0, {})
+            assert (view.count().pending, view.count().accepted, view.count().ambiguous, view.count().statuses) == (
+                40,
+                40,
+                0,
+                {},
+            )
             assert view.info.ended_at is None
         await anyio.sleep(20)
         with open_view(path) as view:

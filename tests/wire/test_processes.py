@@ -143,7 +143,9 @@ def test_an_interrupt_lets_the_requests_of_a_kept_run_end_and_a_second_does_not(
     assert process.returncode != 0
     assert err.strip().endswith("KeyboardInterrupt")
     with open_view(tmp_path / "run.db") as view:
-        assert (view.count().ambiguous == 0, bool(view.count().statuses)) == ((True, True) if times == 1 else (False, False))
+        assert (view.count().ambiguous == 0, bool(view.count().statuses)) == (
+            (True, True) if times == 1 else (False, False)
+        )
 
 
 def under_way(path: Path) -> bool:

@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from fi_async._version import __version__
 from fi_async.cli import settings, terminal
 from fi_async.cli.errors import EXIT_CODES, GATE_EXIT_CODES
-from fi_async.cli.options import CompareFlags, Flag, GateFlags, ResumeFlags, RunFlags, ServeFlags
+from fi_async.cli.options import CompareFlags, Flag, GateFlags, ResumeFlags, RunFlags, ServeFlags, at_home
 from fi_async.cli.sources import STDIN
 
 _RUN = f"""\
@@ -51,8 +51,9 @@ Examples:
   fi-async report nightly.db -o nightly.html"""
 
 _RESUME = f"""\
-RUN is the file of fi-async run --run. The rows are taken from where they came from; if that was stdin, or is gone, \
-from RUN itself. Credentials are in no file: FI_API_KEY, FI_SECRET_KEY and FI_BASE_URL must say what they said.
+RUN is the file of fi-async run --run, or of a program's gather(run=...) or stream(run=...). The rows are taken from \
+where they came from; if that was stdin, a program, or is gone, from RUN itself. Credentials are in no file: \
+FI_API_KEY, FI_SECRET_KEY and FI_BASE_URL must say what they said.
 
 Examples:
   fi-async resume nightly.db
@@ -61,8 +62,11 @@ Examples:
 {EXIT_CODES}"""
 
 _RETRY = f"""\
+Alone it tries again what failed and what stalled, and leaves what may have been evaluated: that costs twice.
+
 Examples:
-  fi-async retry nightly.db --failed --stalled
+  fi-async retry nightly.db
+  fi-async retry nightly.db --failed --concurrency 4
   fi-async retry nightly.db --ambiguous --out scores.jsonl
 
 {EXIT_CODES}"""
@@ -207,7 +211,7 @@ def resume(run: Path, /, *, flags: ResumeFlags = _RESUMED) -> int:
     """
     from fi_async.cli.resume import resume_run  # noqa: PLC0415  # as above
 
-    return resume_run(run, flags)
+    return resume_run(at_home(run), flags)
 
 
 def retry(
@@ -223,14 +227,14 @@ def retry(
 
     Args:
         run: Its file.
-        failed: Evaluate again what failed.
+        failed: Evaluate again what failed. Without any of these flags: what failed, and what stalled.
         stalled: Ask again for what the server accepted and had not finished in time.
         ambiguous: Send again what may have been evaluated, and was not sent again for that.
         flags: See ResumeFlags.
     """
     from fi_async.cli.resume import retry_run  # noqa: PLC0415  # as above
 
-    return retry_run(run, flags, failed=failed, stalled=stalled, ambiguous=ambiguous)
+    return retry_run(at_home(run), flags, failed=failed, stalled=stalled, ambiguous=ambiguous)
 
 
 def runs(folder: Path = Path(), /, *, json: Annotated[bool, Flag] = False) -> int:
@@ -242,7 +246,7 @@ def runs(folder: Path = Path(), /, *, json: Annotated[bool, Flag] = False) -> in
     """
     from fi_async.cli.standing import list_runs  # noqa: PLC0415  # as above
 
-    return list_runs(folder, as_json=json)
+    return list_runs(at_home(folder), as_json=json)
 
 
 def status(run: Path, /, *, watch: Annotated[bool, Flag] = False, json: Annotated[bool, Flag] = False) -> int:
@@ -255,7 +259,7 @@ def status(run: Path, /, *, watch: Annotated[bool, Flag] = False, json: Annotate
     """
     from fi_async.cli.standing import show_status  # noqa: PLC0415  # as above
 
-    return show_status(run, as_json=json, watch=watch)
+    return show_status(at_home(run), as_json=json, watch=watch)
 
 
 def export(run: Path, /, *, out: Annotated[Path, Parameter(name=("--out", "-o"), metavar="PATH")]) -> int:
@@ -267,7 +271,7 @@ def export(run: Path, /, *, out: Annotated[Path, Parameter(name=("--out", "-o"),
     """
     from fi_async.cli.export import export_run  # noqa: PLC0415  # as above
 
-    return export_run(run, out)
+    return export_run(at_home(run), at_home(out))
 
 
 def compare(before: Path, after: Path, /, *, flags: CompareFlags = _COMPARED) -> int:
@@ -280,7 +284,7 @@ def compare(before: Path, after: Path, /, *, flags: CompareFlags = _COMPARED) ->
     """
     from fi_async.cli.compare import compare_runs  # noqa: PLC0415  # as above
 
-    return compare_runs(before, after, flags)
+    return compare_runs(at_home(before), at_home(after), flags)
 
 
 def gate(run: Path, /, *, flags: GateFlags = _GATED) -> int:
@@ -292,7 +296,7 @@ def gate(run: Path, /, *, flags: GateFlags = _GATED) -> int:
     """
     from fi_async.cli.gate import gate_run  # noqa: PLC0415  # as above
 
-    return gate_run(run, flags)
+    return gate_run(at_home(run), flags)
 
 
 def serve(*, flags: ServeFlags = _SERVED) -> int:
@@ -320,7 +324,7 @@ def report(
     """
     from fi_async.cli.report import write_report  # noqa: PLC0415  # as above
 
-    return write_report(run, out)
+    return write_report(at_home(run), None if out is None else at_home(out))
 
 
 def templates(

@@ -84,9 +84,9 @@ def check_run(run: Path) -> None:
 def stored(file: str, flags: RunFlags, backend: str, source: Source, *, is_named: bool) -> Stored:
     """Return what the file of a run is to keep of a command line. Only its paths are changed: to absolute ones."""
     kept = {each.name: getattr(flags, each.name) for each in fields(flags) if each.name not in _OF_ONE_COMMAND}
-    kept |= {name: os.path.abspath(kept[name]) for name in _PATHS if kept[name] is not None}  # noqa: PTH100  # a pattern
+    kept |= {name: os.path.abspath(os.path.expanduser(kept[name])) for name in _PATHS if kept[name] is not None}  # noqa: PTH100, PTH111  # a pattern
     return Stored(
-        file=None if file == STDIN else os.path.abspath(file),  # noqa: PTH100  # resolve() would follow links
+        file=None if file == STDIN else os.path.abspath(os.path.expanduser(file)),  # noqa: PTH100, PTH111  # resolve() would follow links
         name=None if file == STDIN else source.name,
         stamp=_stamp(file) if source.is_stored else None,
         backend_named=is_named,
@@ -130,6 +130,6 @@ def command(name: str, *words: str | Path) -> str:
 
 
 def _stamp(file: str) -> list[int]:
-    path = Path(file)
+    path = Path(os.path.expanduser(file))  # noqa: PTH111  # a name nobody has stays
     found = [each.stat() for each in (path, *json_files(path)) if each.exists()]
     return [sum(each.st_size for each in found), max(each.st_mtime_ns for each in found)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -38,6 +39,17 @@ def refuse(flags: RunFlags | GateFlags, names: Collection[str], because: str) ->
     for each in fields(flags):
         if each.name in names and getattr(flags, each.name) != each.default:
             raise UsageError(f"--{each.name.replace('_', '-')} {because}")
+
+
+def at_home(path: Path) -> Path:
+    """Return a path with the home directory for a ~ at its start: a shell leaves those alone that follow a sign."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  # a name nobody has stays
+
+
+def _at_home(flags: Any) -> None:
+    for each in fields(flags):
+        if isinstance(value := getattr(flags, each.name), Path):
+            object.__setattr__(flags, each.name, at_home(value))
 
 
 Several = Parameter(consume_multiple=(1, 1_000_000), negative="")
@@ -115,6 +127,9 @@ class RunFlags:
     json: Annotated[bool, Flag] = False
     dry_run: Annotated[bool, Flag] = False
 
+    def __post_init__(self) -> None:
+        _at_home(self)
+
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,6 +155,9 @@ class ResumeFlags:
     on_ambiguous: Literal["resubmit", "fail"] | None = None
     no_progress: Annotated[bool, Flag] = False
     json: Annotated[bool, Flag] = False
+
+    def __post_init__(self) -> None:
+        _at_home(self)
 
     def pace(self) -> dict[str, Any]:
         """Return what is told anew of how the run goes, by name."""
@@ -180,6 +198,9 @@ class ServeFlags:
     store: Annotated[Path | None, Parameter(metavar="PATH")] = None
     key: Annotated[list[str] | None, Several, Parameter(metavar="KEY:SECRET...")] = None
 
+    def __post_init__(self) -> None:
+        _at_home(self)
+
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -201,6 +222,9 @@ class CompareFlags:
     confidence: Annotated[float, Parameter(metavar="SHARE", validator=_WITHIN, show_default=_short)] = 0.95
     html: Annotated[Path | None, Parameter(metavar="PATH")] = None
     json: Annotated[bool, Flag] = False
+
+    def __post_init__(self) -> None:
+        _at_home(self)
 
 
 @Parameter(name="*")
@@ -233,3 +257,6 @@ class GateFlags:
     write_baseline: Annotated[Path | None, Parameter(metavar="PATH")] = None
     junit: Annotated[Path | None, Parameter(metavar="PATH")] = None
     json: Annotated[bool, Flag] = False
+
+    def __post_init__(self) -> None:
+        _at_home(self)

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from fi_async._models import OutcomeStatus
 from fi_async._settings import LOCAL, Limit, Retried, RunFile, RunOptions, Timeout
 from fi_async.cli import asked, errors
 from fi_async.cli.errors import UsageError
 from fi_async.cli.kept import Stored, check_run
 from fi_async.cli.options import ResumeFlags, RunFlags
-from fi_async.cli.run import Plan, carry_out, patience, plan_of
+from fi_async.cli.run import CAN_RETRY, Plan, carry_out, patience, plan_of
 from fi_async.cli.sources import STDIN
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.journal.records import RunCount, RunInfo
@@ -23,7 +22,6 @@ from fi_async.sources.rows import Shape, Source
 
 _SAFE: Final[Sequence[Retried]] = ("failed", "stalled")
 _FIELDS: Final = ("custom_eval_name", "error_localizer")
-_CAN_RETRY: Final = {OutcomeStatus.FAILED, OutcomeStatus.STALLED}
 
 
 def resume_run(run: Path, flags: ResumeFlags, retry: Sequence[Retried] = ()) -> int:
@@ -46,13 +44,15 @@ def resume_run(run: Path, flags: ResumeFlags, retry: Sequence[Retried] = ()) -> 
         _check_server(view)
         again = _flags(run, info, stored, flags)
         is_asked = flags.out is not None or flags.json or again.min or again.coverage is not None
-        if not is_asked and _has_ended(count, stored) and not (retry and _CAN_RETRY & count.statuses.keys()):
+        if not is_asked and _has_ended(count, stored) and not (retry and CAN_RETRY & count.statuses.keys()):
             return _nothing_to_do(run, count)
         held = view.past.held
     if stored.is_there:
         file = str(stored.file)
         return carry_out(plan_of(file, again, name=stored.name, retry=retry, is_named=stored.backend_named), again)
-    print(f"{run}: {_why(stored)}: going on with the {held:,} cases that it holds{_others(count, held)}", file=sys.stderr)
+    print(
+        f"{run}: {_why(stored)}: going on with the {held:,} cases that it holds{_others(count, held)}", file=sys.stderr
+    )
     rows = Source(StoredCases(run), Shape(id_column=None))
     if stored.flags is None:
         return carry_out(_plan_of_program(run, info, rows, retry, flags), again)

@@ -13,8 +13,10 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
+from rich.text import Text
+
 from fi_async._errors import JournalError
-from fi_async._models import Case, Outcome
+from fi_async._models import Case, Outcome, OutcomeStatus
 from fi_async._plan import RunPlan
 from fi_async._settings import Concurrency, Retried, RunFile
 from fi_async.cli import asked, errors, stopping, terminal
@@ -28,7 +30,7 @@ from fi_async.cli.options import RunFlags
 from fi_async.cli.sinks import Sink, run_facts
 from fi_async.cli.sources import source_of
 from fi_async.cli.stdin import in_thread
-from fi_async.cli.summary import Totals, show
+from fi_async.cli.summary import Totals, show, show_next
 from fi_async.engine.calls import Cases
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.journal.view import RunView, open_view
@@ -38,6 +40,9 @@ from fi_async.sources.rows import Row, Source
 from fi_async.wire.templates import names_of
 
 _MOST_UNREACHABLE: Final = 16
+CAN_RETRY: Final = {OutcomeStatus.FAILED, OutcomeStatus.STALLED}
+"""Statuses of cases that `fi-async retry` tries again."""
+
 _FALLBACK: Final = (
     "No FI_API_KEY and FI_SECRET_KEY: using the embedded local backend (its judge-like scores are lexical"
     " estimates). --backend cloud to use your account."
@@ -312,8 +317,21 @@ def _print_summary(totals: Totals, wall_s: float, verdict: Gate | None, flags: R
         return
     console = terminal.stdout()
     show(totals, wall_s, console)
+    for remark in totals.remarks:
+        console.print(Text(terminal.printable(remark), style="yellow"), soft_wrap=True)
+    show_next(totals, _next_steps(totals, flags), console)
     if verdict is not None:
         show_gate(verdict)
+
+
+def _next_steps(totals: Totals, flags: RunFlags) -> dict[str, str]:
+    """Return the commands that come next, by what each is for."""
+    steps = {}
+    if flags.run is not None and any(totals.statuses[status] for status in CAN_RETRY):
+        steps["try again"] = command("retry", flags.run)
+    readable = flags.run or (flags.out if flags.out is not None and flags.out.suffix.lower() in LINES else None)
+    steps["report"] = "add --run PATH, then fi-async report PATH" if readable is None else command("report", readable)
+    return steps
 
 
 def _stopping(kept: RunFile) -> str:

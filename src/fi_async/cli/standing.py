@@ -19,9 +19,9 @@ from fi_async._errors import JournalError
 from fi_async.cli import errors, terminal
 from fi_async.cli.errors import UsageError
 from fi_async.cli.kept import check_run
+from fi_async.journal.lock import is_being_written
 from fi_async.journal.schema import is_run
 from fi_async.journal.view import open_view
-from fi_async.journal.lock import is_being_written
 from fi_async.progress.displays import clock
 
 _WINDOW: Final = 60.0  # seconds that the rate is taken over

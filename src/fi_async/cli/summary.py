@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final, get_args
@@ -18,11 +19,13 @@ from fi_async.cli import terminal
 from fi_async.cli.results import cause_of, never_left, place_of, row_of
 from fi_async.journal.records import RunCount
 from fi_async.reports.figures import MOST_CAUSES, OTHER, Cause
+from fi_async.reports.rows import telling
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _SHOWN_CAUSES: Final = 5
+_LONGEST: Final = 50  # characters of a case
 SHOWN_CASES: Final = 5
 """Cases without a score that a summary names."""
 
@@ -71,7 +74,8 @@ class Totals:
         is_all: False if there may be more: the run was stopped before all its cases were read.
         whole: What the run's file counts, once the run has ended; None if no file keeps it.
         remarks: What is odd about rows that could be read.
-        unscored: The first outcomes without a score.
+        unscored: The names of the first cases without a score.
+        lowest: The cases with the lowest scores below 1, a few: the score, the position, the name and a few words.
     """
 
     def __init__(self, templates: Sequence[str]) -> None:
@@ -85,7 +89,8 @@ class Totals:
         self.is_all = True
         self.whole: RunCount | None = None
         self.remarks: Counter[str] = Counter()
-        self.unscored: list[Outcome] = []
+        self.unscored: list[str] = []
+        self.lowest: list[tuple[float, int, str, str]] = []
         self.cases = self.unreachable = self.reached = 0
         self.unreachable_because = ""
         self._open: dict[int, int] = {}
@@ -103,9 +108,10 @@ class Totals:
             self.reached += not is_unreachable and outcome.status is not OutcomeStatus.INVALID
         if outcome.status is OutcomeStatus.SCORED:
             self.templates[outcome.template].add(outcome)
+            self._note_lowest(outcome)
             return
         if len(self.unscored) < SHOWN_CASES:
-            self.unscored.append(outcome)
+            self.unscored.append(_name(outcome))
         cause = cause_of(outcome)
         if is_unreachable:
             self.unreachable_because = cause[1]
@@ -113,6 +119,12 @@ class Totals:
             cause = OTHER
         self.causes[cause] += 1
         self.first.setdefault(cause, place_of(outcome))
+
+    def _note_lowest(self, outcome: Outcome) -> None:
+        score, few = outcome.score, self.lowest
+        if score is not None and score < 1 and (len(few) < SHOWN_CASES or score < few[-1][0]):
+            insort(few, (score, outcome.index, _name(outcome), _words(outcome)))
+            del few[SHOWN_CASES:]
 
     def _count_case(self, index: int) -> None:
         left = self._open.pop(index, None)
@@ -199,6 +211,35 @@ def show(totals: Totals, wall_s: float, console: Console) -> None:
     for part in parts:
         console.print(part)
         console.print()
+
+
+def show_next(totals: Totals, commands: Mapping[str, str], console: Console) -> None:
+    """Print the first cases without a score, the lowest with a few words of each, and the commands that come next.
+
+    Args:
+        totals: Of the run.
+        commands: What each is for, and the command.
+        console: Where to.
+    """
+    if totals.unscored:
+        more = totals.done - totals.scored - len(totals.unscored)
+        names = ", ".join(totals.unscored) + (f" and {more:,} more" if more > 0 else "")
+        console.print(Text.assemble(("no score: ", "red"), names))
+    for score, _, name, words in totals.lowest:
+        console.print(Text.assemble(("lowest: ", "dim"), f"{score:.3g} {name}", (f"  {words}", "dim")))
+    for what, command in commands.items():
+        console.print(Text.assemble((f"{what}: ", "dim"), command), soft_wrap=True)
+
+
+def _name(outcome: Outcome) -> str:
+    return terminal.printable(outcome.case.id or place_of(outcome))
+
+
+def _words(outcome: Outcome) -> str:
+    """Return the first words of what a case is about: of its answer, if it has one."""
+    inputs = outcome.case.inputs
+    said = next((str(inputs[key]) for key in telling(inputs)[::-1]), "")
+    return terminal.printable(f"{said[:_LONGEST]}…" if len(said) > _LONGEST else said)
 
 
 def _templates(totals: Totals) -> Table:

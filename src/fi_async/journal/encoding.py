@@ -68,9 +68,7 @@ def decode(text: str, index: int, case: Case, template: str, origin: str = "repl
 
 def refusal(index: int, first: int) -> InvalidCaseError:
     """Return why the case at this position is refused, the first of its equals standing at another."""
-    return InvalidCaseError(
-        f"case {index}: it equals case {first}: leave one out, or evaluate both once", index=index
-    )
+    return InvalidCaseError(f"case {index}: it equals case {first}: leave one out, or evaluate both once", index=index)
 
 
 def _plain(error: BaseException) -> dict[str, Any]:

@@ -92,7 +92,7 @@ class Salvage:
             try:
                 for row in self._connection.execute(query, (number,)):
                     if not number < row[0] <= self._most:
-                        raise sqlite3.DatabaseError("rows are out of order")  # noqa: TRY301  # as SQLite says of others
+                        raise sqlite3.DatabaseError("rows are out of order")  # as SQLite says of others
                     if all(map(isinstance, row, kinds)):
                         yield row
                     else:

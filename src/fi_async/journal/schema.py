@@ -240,9 +240,7 @@ def explain(path: Path, error: Exception) -> JournalError:
     elif code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")) or isinstance(error, OSError):
         said = f"it cannot be written ({said}): a run needs a directory of its own that you may write to"
     elif code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_INTERRUPT", "SQLITE_TOOBIG")):
-        said = (
-            f"it is damaged, or no run's file ({said}){_EXPORT}"
-        )
+        said = f"it is damaged, or no run's file ({said}){_EXPORT}"
     elif code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         said = "another process has it locked: wait for it, or use another file"
     return JournalError(f"{path}: {said}")

@@ -39,7 +39,8 @@ def page(found: Comparison, before: ReadableRun, after: ReadableRun) -> str:
         "estimate": rows.estimate,
         "templates": [{"name": each.template, **each.numbers()} for each in found.templates],
         "runs": [
-            {"name": run.info.name, "pending": run.count().pending, "facts": facts_of(run.info)} for run in (before, after)
+            {"name": run.info.name, "pending": run.count().pending, "facts": facts_of(run.info)}
+            for run in (before, after)
         ],
         "rows": {"templates": rows.templates, "kinds": KINDS, "all": rows.all},
     }

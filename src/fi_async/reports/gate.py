@@ -213,7 +213,14 @@ def judge(condition: Condition, sample: Sample, asked: Asked, *, ended: bool = T
         return Check(str(condition), verdict, f"no case has a {label}")
     missing = 0 if let_go else metric.missing
     spread = _spread(condition, reach, missing, asked.confidence)
-    return Check(str(condition), verdict, f"{label} {condition.shown(metric.value)} of {metric.n:,} cases{spread}")
+    said = f"{label} {condition.shown(metric.value)} of {metric.n:,} cases{spread}"
+    return Check(str(condition), verdict, said, () if verdict is Verdict.PASSED else _worst(condition, sample))
+
+
+def _worst(condition: Condition, sample: Sample) -> tuple[str, ...]:
+    """Return the cases that do not meet a condition by themselves, the worst first: their names and scores."""
+    sign, few = (-1, sample.highest) if condition.lower_is_better else (1, sample.lowest)
+    return tuple(f"{name} ({sign * score:.4g})" for score, _, name in few if not condition.holds(sign * score))
 
 
 def _settled(metric: Metric, confidence: float | None) -> Interval | None:

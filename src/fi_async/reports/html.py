@@ -42,6 +42,11 @@ def page(info: RunInfo, records: Iterable[Record], count: RunCount | None = None
     facts = {
         "run": facts_of(info),
         "figures": asdict(tally.figures(info.templates, count, info.passes)),
-        "rows": {"templates": list(rows.templates), "words": list(rows.words), "statuses": list(STATUSES)},
+        "rows": {
+            "templates": list(rows.templates),
+            "words": list(rows.words),
+            "statuses": list(STATUSES),
+            "keys": rows.keys(),
+        },
     }
     return render(_REPORT, info.name, facts, rows)

@@ -6,9 +6,12 @@ Rows without a score come first, then the lowest scores: what is cut off at the 
 from __future__ import annotations
 
 import json
+import re
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from fi_async._models import Outcome, OutcomeStatus
@@ -21,6 +24,14 @@ MOST_ROWS: Final = 250_000
 """Rows that a page shows; a browser would take long to sort more."""
 
 STATUSES: Final = tuple(OutcomeStatus)
+TELLING: Final = (
+    ("question", "query", "input", "instruction", "prompt"),
+    ("answer", "output", "response", "text"),
+)
+"""Names of inputs that tell most of a case, the first of each that it has: what was asked, and what was said."""
+
+# What the local backend says before each of its reasons; pages and tables say it once.
+_BOILERPLATE: Final = re.compile(r"^Lexical estimate \([^)]*\): ")
 _MOST_WORDS: Final = 2_000
 _CHUNK: Final = 10_000  # characters
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
@@ -70,6 +81,7 @@ class Rows:
         self._rows: list[_Row] = []
         self._ids: dict[int, str] = {}
         self._inputs: dict[int, str] = {}
+        self._keys: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -81,6 +93,7 @@ class Rows:
             self._ids[outcome.index] = clipped(case.id)
         if outcome.index not in self._inputs:
             self._inputs[outcome.index] = _ENCODER.encode(texts(case.inputs))
+            self._keys.update(telling(case.inputs))
         score = outcome.score
         self._rows.append(
             _Row(
@@ -95,6 +108,11 @@ class Rows:
                 text=clipped(why(outcome)),
             )
         )
+
+    def keys(self) -> list[str]:
+        """Return the inputs that tell most of the cases: two at most, what was asked and what was said."""
+        places = {key: place for place, keys in enumerate(TELLING) for key in keys}
+        return sorted((key for key, _ in self._keys.most_common(2)), key=lambda key: places.get(key, 0))
 
     def _word(self, word: str) -> int:
         if word not in self.words and len(self.words) >= _MOST_WORDS:
@@ -177,6 +195,12 @@ def texts(inputs: Mapping[str, Any] | None) -> dict[str, str]:
     }
 
 
+def telling(inputs: Mapping[str, Any] | None) -> list[str]:
+    """Return the keys of those inputs that tell most of a case: one or two; of keys that nobody knows, the first."""
+    found = [next((key for key in keys if key in (inputs or {})), None) for keys in TELLING]
+    return [key for key in found if key is not None] or [str(key) for key in islice(inputs or {}, 1)]
+
+
 def _said(outcome: Outcome) -> str:
     if outcome.result is None:
         return ""
@@ -191,6 +215,6 @@ def why(outcome: Outcome) -> str:
         return str(outcome.error)
     result = outcome.result
     if result is None or result.reason:
-        return (result.reason if result else None) or ""
+        return _BOILERPLATE.sub("", (result.reason if result else None) or "")
     is_told = result.output is None or outcome.score is not None or result.choices
     return "" if is_told else str(result.output)

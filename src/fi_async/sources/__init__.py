@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from os import PathLike, fspath
+from os.path import expanduser
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def file(name: str) -> Table:
     Raises:
         ConfigurationError: There is no such file, or its extension is not known.
     """
-    path = Path(name)
+    path = Path(expanduser(name))  # noqa: PTH111  # a name nobody has stays
     if not name or not path.exists():  # Path("") is the directory we are in
         raise ConfigurationError(f"{name or repr(name)}: no such file")
     if path.is_dir():

@@ -117,7 +117,7 @@ function choose(form, values) {
 function csv() {
   const quoted = (value) => `"${String(value ?? "").replaceAll('"', '""')}"`;
   const cell = (column, row) => (column.number ? column.key(row) : column.cell(row).replace(/^[=+\-@\t\r]/, "'$&"));
-  const lines = [listing.columns.map((column) => column.name), ...view.rows.map((row) => listing.columns.map((column) => cell(column, row)))];
+  const lines = [listing.columns.map((column) => column.heading ?? column.name), ...view.rows.map((row) => listing.columns.map((column) => cell(column, row)))];
   return lines.map((cells) => `${cells.map(quoted).join(",")}\r\n`).join("");
 }
 
