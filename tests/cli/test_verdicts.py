@@ -83,7 +83,8 @@ def test_a_quote_that_never_closes_leaves_the_verdict_open(run, cli):
     asked = "--eval contains --param keyword=text --backend local --no-progress"
     ended = cli("run in.csv", asked, "--min contains>=0.5 --coverage 0.99 --out out.jsonl", run)
     assert ended.code == 5
-    said = "in.csv, line 951: not valid CSV (a quote is opened in line 951 and never closed): the rows behind it are not counted"
+    fault = "not valid CSV (a quote is opened in line 951 and never closed)"
+    said = f"in.csv, line 951: {fault}: the rows behind it are not counted"
     assert f"no verdict: {said} gate: inconclusive" in one_line(ended.out)
     for name in ("out.jsonl", "r.db") if run else ("out.jsonl",):
         assert json.loads(cli("gate", name, "--coverage 0.99 --json").out)["doubts"] == [said]
@@ -117,7 +118,8 @@ def test_a_console_without_the_letters_decides_nothing(encoding, jsonl, monkeypa
     streams = {name: io.TextIOWrapper(io.BytesIO(), encoding=encoding) for name in ("stdout", "stderr")}
     for name, stream in streams.items():
         monkeypatch.setattr(sys, name, stream)
-    words = "--eval contains --param keyword=巴 --min contains>=0.5 --coverage 1 --backend local --no-progress".split()
+    words = "--eval contains --param keyword=巴 --min contains>=0.5 --coverage 1 --backend local --no-progress"
+    words = words.split()
     assert main(["run", rows, *words, "--run", "é巴.db", "--out", "out.jsonl"]) == 0
     assert main(["gate", "é巴.db", "--min", "contains>=0.6"]) == 4
     assert main(["status", "é巴.db"]) == 0
@@ -135,7 +137,14 @@ def test_a_file_name_that_is_no_utf_8(cli, jsonl):
     run, page = name.replace("jsonl", "db"), name.replace("jsonl", "html")
     words = ["--eval", "contains", "--param", "keyword=7", "--backend", "local", "--min", "contains>=0.5"]
     assert cli("run", name, *words, "--run", run, "--out", f"out-{name}").code == 0
-    for command in ("status", "export -o x.csv", "gate --min contains>=0.5 --junit gate.xml", "report", "resume", "runs ."):
+    for command in (
+        "status",
+        "export -o x.csv",
+        "gate --min contains>=0.5 --junit gate.xml",
+        "report",
+        "resume",
+        "runs .",
+    ):
         word, *rest = command.split()
         assert cli(word, *([] if word == "runs" else [run]), *rest).code == 0, command
     assert Path(page).exists()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from fi_async._version import __version__
 from fi_async.cli import settings, terminal
 from fi_async.cli.errors import EXIT_CODES, GATE_EXIT_CODES
-from fi_async.cli.options import CompareFlags, Flag, GateFlags, ResumeFlags, RunFlags, ServeFlags, at_home
+from fi_async.cli.options import CompareFlags, FileName, Flag, GateFlags, ResumeFlags, RunFlags, ServeFlags, at_home
 from fi_async.cli.sources import STDIN
 
 _RUN = f"""\
@@ -158,6 +158,11 @@ def execute(words: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def completion(shell: Literal["bash", "zsh", "fish"]) -> str:
+    """Return the script by which a shell completes command lines."""
+    return _app().generate_completion(shell=shell)
+
+
 def _app() -> App:
     app = App(
         name="fi-async",
@@ -190,7 +195,7 @@ def _app() -> App:
     return app
 
 
-def run(file: str, /, *, flags: RunFlags) -> int:
+def run(file: FileName, /, *, flags: RunFlags) -> int:
     """Evaluate every row of FILE, and print a summary.
 
     Args:

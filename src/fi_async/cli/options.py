@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from dataclasses import dataclass, fields
+from glob import escape, glob
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import Parameter, validators
+from cyclopts import Group, Parameter, validators
 
+from fi_async import _catalogue
 from fi_async._settings import RunOptions
 from fi_async.cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from cyclopts.completion import CompletionContext
 
 _POSITIVE = validators.Number(gt=0)
 _FROM_ONE = validators.Number(gte=1)
@@ -52,6 +57,26 @@ def _at_home(flags: Any) -> None:
             object.__setattr__(flags, each.name, at_home(value))
 
 
+_INPUT, _EVALUATION, _PACE, _KEEPING, _VERDICT, _OUTPUT = (
+    Parameter(group=Group(name, sort_key=place))
+    for place, name in enumerate(("Input", "Evaluation", "Pace", "Keeping", "Verdict", "Output"))
+)
+
+
+def _templates(_context: object) -> list[str]:
+    """Return the names that a shell completes after --eval: those of the system templates."""
+    return list(_catalogue.rows())
+
+
+def _files(context: CompletionContext) -> list[str]:
+    """Return the files and directories that a shell completes for FILE."""
+    begun = context.incomplete
+    found = sorted(glob(f"{escape(os.path.expanduser(begun))}*"))  # noqa: PTH111, PTH207  # as far as it is typed
+    home = os.path.expanduser("~") if begun.startswith("~/") else ""  # noqa: PTH111  # as above
+    return [f"~{each.removeprefix(home)}" if home else each for each in found]
+
+
+FileName = Annotated[str, Parameter(completer=_files)]
 Several = Parameter(consume_multiple=(1, 1_000_000), negative="")
 Flag = Parameter(negative="", show_default=False)
 Minima = Annotated[list[str] | None, Several, Parameter(metavar="CONDITION...")]
@@ -95,37 +120,37 @@ class RunFlags:
         dry_run: Evaluate nothing: print what the run would take, and which rows cannot be sent.
     """
 
-    evals: Annotated[list[str], Several, Parameter(name="--eval", metavar="NAME...")]
-    model: Annotated[str | None, Parameter(metavar="NAME")] = None
+    evals: Annotated[list[str], _EVALUATION, Several, Parameter(name="--eval", metavar="NAME...", completer=_templates)]
+    model: Annotated[str | None, _EVALUATION, Parameter(metavar="NAME")] = None
     concurrency: Annotated[
-        int | Literal["auto"], Parameter(metavar="auto|N", validator=_from_one, show_choices=False)
+        int | Literal["auto"], _PACE, Parameter(metavar="auto|N", validator=_from_one, show_choices=False)
     ] = _AS_SET.concurrency
-    out: Annotated[Path | None, Parameter(metavar="PATH")] = None
-    backend: Literal["cloud", "local"] | None = None
-    timeout: Annotated[float | None, Parameter(metavar="SECONDS", validator=_POSITIVE)] = None
-    on_ambiguous: Literal["resubmit", "fail"] = _AS_SET.on_ambiguous
-    on_stalled: Literal["resubmit", "fail", "wait"] = _AS_SET.on_stalled
-    max_retries: Annotated[int, Parameter(metavar="N", validator=_FROM_ZERO)] = _AS_SET.max_retries
-    strategy: Literal["auto", "sync", "async"] = _AS_SET.strategy
-    param: Annotated[list[str] | None, Several, Parameter(metavar="KEY=VALUE...")] = None
-    mapping: Annotated[list[str] | None, Several, Parameter(name="--map", metavar="KEY=COLUMN...")] = None
-    constants: Annotated[list[str] | None, Several, Parameter(name="--set", metavar="KEY=VALUE...")] = None
-    id_column: Annotated[str, Parameter(name="--id", metavar="COLUMN")] = "id"
-    limit: Annotated[int | None, Parameter(metavar="N", validator=_FROM_ONE)] = None
-    sample: Annotated[int | None, Parameter(metavar="N", validator=_FROM_ONE)] = None
-    seed: Annotated[int, Parameter(metavar="N")] = 0
-    shared_budget: Annotated[Path | None, Parameter(metavar="PATH")] = None
-    min: Minima = None
-    coverage: Annotated[float | None, Parameter(metavar="SHARE", validator=_SHARE)] = None
-    fail_fast: Annotated[bool, Flag] = False
-    error_rate: Annotated[float | None, Parameter(metavar="RATE", validator=_WITHIN)] = None
-    run: Annotated[Path | None, Parameter(metavar="PATH")] = None
-    reuse: Annotated[str | None, Parameter(metavar="PATTERN")] = None
-    duplicates: Literal["once", "refuse"] = "once"
-    drain: Annotated[float, Parameter(metavar="SECONDS", validator=_POSITIVE, show_default=_short)] = 5.0
-    no_progress: Annotated[bool, Flag] = False
-    json: Annotated[bool, Flag] = False
-    dry_run: Annotated[bool, Flag] = False
+    out: Annotated[Path | None, _OUTPUT, Parameter(metavar="PATH")] = None
+    backend: Annotated[Literal["cloud", "local"] | None, _EVALUATION] = None
+    timeout: Annotated[float | None, _PACE, Parameter(metavar="SECONDS", validator=_POSITIVE)] = None
+    on_ambiguous: Annotated[Literal["resubmit", "fail"], _PACE] = _AS_SET.on_ambiguous
+    on_stalled: Annotated[Literal["resubmit", "fail", "wait"], _PACE] = _AS_SET.on_stalled
+    max_retries: Annotated[int, _PACE, Parameter(metavar="N", validator=_FROM_ZERO)] = _AS_SET.max_retries
+    strategy: Annotated[Literal["auto", "sync", "async"], _PACE] = _AS_SET.strategy
+    param: Annotated[list[str] | None, _EVALUATION, Several, Parameter(metavar="KEY=VALUE...")] = None
+    mapping: Annotated[list[str] | None, _INPUT, Several, Parameter(name="--map", metavar="KEY=COLUMN...")] = None
+    constants: Annotated[list[str] | None, _INPUT, Several, Parameter(name="--set", metavar="KEY=VALUE...")] = None
+    id_column: Annotated[str, _INPUT, Parameter(name="--id", metavar="COLUMN")] = "id"
+    limit: Annotated[int | None, _INPUT, Parameter(metavar="N", validator=_FROM_ONE)] = None
+    sample: Annotated[int | None, _INPUT, Parameter(metavar="N", validator=_FROM_ONE)] = None
+    seed: Annotated[int, _INPUT, Parameter(metavar="N")] = 0
+    shared_budget: Annotated[Path | None, _PACE, Parameter(metavar="PATH")] = None
+    min: Annotated[Minima, _VERDICT] = None
+    coverage: Annotated[float | None, _VERDICT, Parameter(metavar="SHARE", validator=_SHARE)] = None
+    fail_fast: Annotated[bool, _VERDICT, Flag] = False
+    error_rate: Annotated[float | None, _VERDICT, Parameter(metavar="RATE", validator=_WITHIN)] = None
+    run: Annotated[Path | None, _KEEPING, Parameter(metavar="PATH")] = None
+    reuse: Annotated[str | None, _KEEPING, Parameter(metavar="PATTERN")] = None
+    duplicates: Annotated[Literal["once", "refuse"], _KEEPING] = "once"
+    drain: Annotated[float, _KEEPING, Parameter(metavar="SECONDS", validator=_POSITIVE, show_default=_short)] = 5.0
+    no_progress: Annotated[bool, _OUTPUT, Flag] = False
+    json: Annotated[bool, _OUTPUT, Flag] = False
+    dry_run: Annotated[bool, _OUTPUT, Flag] = False
 
     def __post_init__(self) -> None:
         _at_home(self)

@@ -11,13 +11,18 @@ from typing import Any, Final, NoReturn
 import pytest
 from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks  # pytest tells it in no other way
 
-from fi_async._errors import ConfigurationError, FiAsyncError
+from fi_async._errors import ConfigurationError, FiAsyncError, MissingCredentialsError
 from fi_async._models import EvalResult, Outcome, OutcomeStatus, TemplateLike
 from fi_async._settings import OMITTED, Omitted
 from fi_async.integrations import pytest_marks
 from fi_async.integrations.pytest_claims import Claims, Waits
 from fi_async.integrations.pytest_lines import Lines, Settings
 from fi_async.integrations.pytest_marks import NAME, Asked, Question, read_mark
+
+_NO_KEYS: Final = (
+    "FI_API_KEY and FI_SECRET_KEY missing: set them to use your account, or run pytest with --fi-backend local to mean"
+    " the embedded backend"
+)
 
 
 @dataclass(slots=True)
@@ -201,6 +206,8 @@ class Evaluations:
     def _explain(self, error: FiAsyncError | None, item: pytest.Item) -> NoReturn:
         """Fail with why there is no evaluation: in full for the first test, by its name for those after it."""
         said = f"not evaluated: {type(error).__name__}: {'' if error is None else error.message}"
+        if isinstance(error, MissingCredentialsError):
+            said = f"not evaluated: MissingCredentialsError: {_NO_KEYS}"
         first = self._first_with.setdefault(said, item.nodeid)
         if first != item.nodeid:
             said = f"not evaluated, for the same reason as {first}"

@@ -193,7 +193,9 @@ def _csv_rows(path: Path) -> Generator[CsvRow]:
                 if cells is None:
                     return
                 if cells:
-                    longest = reader.line_num - line >= _MANY_LINES - 1 and max(len(each.splitlines()) for each in cells)
+                    longest = reader.line_num - line >= _MANY_LINES - 1 and max(
+                        len(each.splitlines()) for each in cells
+                    )
                     is_odd = longest and longest >= _MANY_LINES
                     yield line, cells, f"a cell of {longest:,} lines: is a quote before it left out?" if is_odd else ""
             line = reader.line_num + 1
