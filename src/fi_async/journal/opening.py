@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from fi_async._settings import RunFile, RunOptions
+from fi_async._settings import CLOUD_URL, LOCAL, RunFile, RunOptions
 from fi_async._version import __version__
 from fi_async.engine.intake import Intake
 from fi_async.engine.session import Session
@@ -53,7 +53,7 @@ def _info(path: Path, run: RunFile, session: Session, intake: Intake, evaluation
         name=path.stem,
         templates=tuple(each.template.name for each in intake.questions),
         model_name=intake.options.model_name,
-        backend=session.connection.backend,
+        backend=_backend(session.connection.base_url),
         base_url=session.connection.base_url,
         started_at=session.wall_clock(),
         version=__version__,
@@ -62,6 +62,11 @@ def _info(path: Path, run: RunFile, session: Session, intake: Intake, evaluation
         questions=tuple(asdict(each.parameters) for each in intake.questions),
         evaluations=evaluations,
     )
+
+
+def _backend(base_url: str) -> str:
+    """Return who evaluates, in the words of RunInfo."""
+    return {LOCAL: LOCAL, CLOUD_URL: "cloud"}.get(base_url, "server")
 
 
 def _settings(options: RunOptions) -> Mapping[str, Any]:

@@ -32,7 +32,7 @@ class RunInfo:
         name: The file's name without its ending.
         templates: Their names, in the order asked.
         model_name: The judge, if one was named.
-        backend: "cloud" or "local".
+        backend: "cloud", "local", or "server": one of your own, at `base_url`.
         base_url: The server.
         started_at: When the run first began, in seconds since the epoch; 0 where that is not known.
         ended_at: When it was last found complete; None while it is not.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from fi_async._models import Case, Outcome, OutcomeStatus
+from fi_async._settings import LOCAL
 from fi_async.journal import encoding, replay, schema
 from fi_async.journal.records import Record, RunCount, RunInfo
 from fi_async.journal.replay import Past
@@ -147,7 +148,7 @@ class RunView:
             for (n, position), case_id in self.past.refused.items():
                 key, template, inputs = self._connection.execute(_CASE, (n,)).fetchone()
                 error = encoding.refusal(position, self.past.positions[n])
-                case, backend = Case(json.loads(inputs), case_id), self.info.backend
+                case, backend = Case(json.loads(inputs), case_id), LOCAL if self.info.base_url == LOCAL else "cloud"
                 invalid = OutcomeStatus.INVALID
                 yield Record(key, Outcome(position, case, template, invalid, error=error, backend=backend), 0.0)
 
