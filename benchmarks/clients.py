@@ -32,6 +32,7 @@ async def _gather(
     *,
     warm_up: bool = True,
     window: float = 0.0,
+    into: float = 0.0,
     limits: list[list[Any]] | None = None,
     outcomes: bool = False,
     **options: Any,
@@ -43,7 +44,7 @@ async def _gather(
     async with AsyncEvaluator(fi_base_url=url, **KEYS, **options) as evaluator:
         if warm_up:
             await evaluator.gather(cases(template, options["concurrency"]), **asked(template))
-        wait_for_window(window)
+        wait_for_window(window, into)
         meter = Meter()
         report = await evaluator.gather(list(cases(template, count)), **asked(template))
         measured: dict[str, Any] = meter.read(count)
@@ -78,13 +79,32 @@ def _transport(evaluator: Any, expected: str) -> dict[str, Any]:
     return {"transport": kind, "connections": len(used._all) if expected == "httpx" else None}
 
 
+def after_queueing(url: str, count: int, template: str, strategy: str) -> dict[str, Any]:
+    """Evaluate all cases twice by one client: accepted at once, so that they queue up, then by this strategy.
+
+    What is measured is the second time.
+    """
+    return asyncio.run(_after_queueing(url, count, template, strategy))
+
+
+async def _after_queueing(url: str, count: int, template: str, strategy: str) -> dict[str, Any]:
+    from fi_async import AsyncEvaluator  # noqa: PLC0415  # as in _gather
+
+    async with AsyncEvaluator(fi_base_url=url, **KEYS) as evaluator:
+        if strategy != "sync":
+            await evaluator.gather(cases(template, count), **asked(template), strategy="async")
+        meter = Meter()
+        report = await evaluator.gather(cases(template, count), **asked(template), strategy=strategy)
+        return meter.read(count) | {"scored": len(report.results), "requests": report.counts.requests}
+
+
 def stream(url: str, count: int, first: int, concurrency: int) -> dict[str, Any]:
     """Take outcomes from `AsyncEvaluator.stream` over a generator, and keep none."""
     return asyncio.run(_stream(url, count, first, concurrency))
 
 
 async def _stream(url: str, count: int, first: int, concurrency: int) -> dict[str, Any]:
-    from fi_async import AsyncEvaluator  # noqa: PLC0415  # as above
+    from fi_async import AsyncEvaluator  # noqa: PLC0415  # as in _gather
 
     growth, meter = Growth(first), Meter()
     async with AsyncEvaluator(fi_base_url=url, concurrency=concurrency, **KEYS) as evaluator:
@@ -99,7 +119,7 @@ def kept(url: str, count: int, concurrency: int, *, run: bool) -> dict[str, Any]
 
 
 async def _kept(url: str, count: int, concurrency: int, *, run: bool) -> dict[str, Any]:
-    from fi_async import AsyncEvaluator  # noqa: PLC0415  # as above
+    from fi_async import AsyncEvaluator  # noqa: PLC0415  # as in _gather
 
     options = {"strategy": "sync", "concurrency": concurrency, "rows": 1, **KEYS}
     with tempfile.TemporaryDirectory() as scratch:
@@ -118,9 +138,9 @@ def written(url: str, count: int, at_once: int) -> dict[str, Any]:  # noqa: ARG0
 
 
 async def _written(count: int, at_once: int) -> dict[str, Any]:
-    from fi_async.journal.records import RunInfo  # noqa: PLC0415  # as above
-    from fi_async.journal.schema import Kind  # noqa: PLC0415  # as above
-    from fi_async.journal.writer import Journal, Row  # noqa: PLC0415  # as above
+    from fi_async.journal.records import RunInfo  # noqa: PLC0415  # as in _gather
+    from fi_async.journal.schema import Kind  # noqa: PLC0415  # as in _gather
+    from fi_async.journal.writer import Journal, Row  # noqa: PLC0415  # as in _gather
 
     body = json.dumps({"status": "scored", "result": {"name": "contains", "output": "Passed", "reason": "x" * 100}})
     with tempfile.TemporaryDirectory() as scratch:
@@ -140,7 +160,7 @@ async def _written(count: int, at_once: int) -> dict[str, Any]:
 
 def parallel(url: str, count: int, workers: int) -> dict[str, Any]:
     """Run the cookbook's block with its import line changed."""
-    from fi_async import Evaluator  # noqa: PLC0415  # as above
+    from fi_async import Evaluator  # noqa: PLC0415  # as in _gather
 
     meter = Meter()
     results = evaluate_in_parallel(Evaluator(fi_base_url=url, **KEYS), count, workers)
@@ -148,5 +168,12 @@ def parallel(url: str, count: int, workers: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    tasks = {"gather": gather, "halves": halves, "kept": kept, "parallel": parallel, "stream": stream}
+    tasks = {
+        "after_queueing": after_queueing,
+        "gather": gather,
+        "halves": halves,
+        "kept": kept,
+        "parallel": parallel,
+        "stream": stream,
+    }
     main({**tasks, "written": written})

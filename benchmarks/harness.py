@@ -26,13 +26,13 @@ def main(tasks: Mapping[str, Callable[..., dict[str, Any]]]) -> None:
     print(json.dumps(measured))
 
 
-def wait_for_window(seconds: float) -> None:
-    """Return when a window of so many seconds begins, as the server counts them; at once for 0.
+def wait_for_window(seconds: float, into: float = 0.0) -> None:
+    """Return so many seconds into a window, as the server counts windows of this length; at once for 0.
 
     So every run of a row meets the same windows, and none is luckier than the bound allows for.
     """
     if seconds:
-        time.sleep(seconds - time.time() % seconds)
+        time.sleep((into - time.time()) % seconds)
 
 
 class Meter:

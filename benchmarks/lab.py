@@ -51,7 +51,8 @@ class Client:
                 measured = self._run(python, running)
             finally:
                 ended.set()
-            measured |= {"server": running.statistics()} | seen.result()
+            watched = seen.result()  # first: a server that was stopped is there again
+            measured |= {"server": running.statistics()} | watched
             return measured | self.inspect(running, measured)
 
     def _run(self, python: str, running: server.Server) -> Measured:
@@ -91,11 +92,13 @@ class Lab:
     Attributes:
         quick: Once, and less of it.
         official: A Python with the official SDK; None leaves its rows out.
+        other: The `src` directory of another checkout, which the time of the import is held against.
         raw: Everything measured, by row and client, in the order it was measured.
     """
 
     quick: bool
     official: str | None
+    other: str | None = None
     raw: dict[str, Sequence[Measured]] = field(default_factory=dict)
 
     def scaled(self, full: int, quick: int) -> int:

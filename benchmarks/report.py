@@ -17,7 +17,7 @@ sys.path.append(str(Path(__file__).parent.parent / "tests"))
 from chromium import MISSING, chromium, is_there
 from fi_async import Case, EvalResult, Outcome, OutcomeStatus, StalledError
 from fi_async.journal.records import Record, RunInfo
-from fi_async.reports import html
+from fi_async.reports.report_page import write_report
 
 _DRAW = random.Random(7)
 WORDS = ["".join(_DRAW.choices("abcdefghiklmnoprstuvw", k=_DRAW.randint(2, 9))) for _ in range(3000)]
@@ -26,7 +26,7 @@ const done = arguments[arguments.length - 1], begun = performance.now();
 const form = document.querySelector(".filters");
 form.search.value = "%s";
 update(form);
-document.querySelector("[data-column=latency] button").click();
+document.querySelector("[data-column=latency_ms] button").click();
 requestAnimationFrame(() => setTimeout(() => done([performance.now() - begun, view.rows.length])));
 """
 WAIT = """
@@ -78,7 +78,7 @@ def main() -> None:
     with TemporaryDirectory() as place:
         page = Path(place, "report.html")
         begun = time.perf_counter()
-        html.write(page, info, made)
+        write_report(page, info, made)
         print(f"{count:,} cases: {time.perf_counter() - begun:.1f} s to make, {page.stat().st_size / 1e6:.2f} MB")
         if is_there():
             measure(page)

@@ -1,6 +1,6 @@
 """Measures fi_async against its bounds and the official SDK, on this machine, and writes results.md beside it.
 
-    python benchmarks/run.py                    about 19 minutes; medians of 3 runs
+    python benchmarks/run.py                    about 22 minutes; medians of 3 runs
     python benchmarks/run.py --quick            about 3 minutes; 1 run, and less of some
     python benchmarks/run.py --only cpu         some rows; nothing is written but what --json names
     python benchmarks/run.py --join A.json B.json    results.md of what several such runs measured
@@ -46,7 +46,7 @@ def main() -> int:
         return 0
     began = time.monotonic()
     official = None if options.without_official else environment.official_python(options.official_python)
-    lab = Lab(options.quick, official)
+    lab = Lab(options.quick, official, options.import_against)
     lines = _all_measured(lab, options.only or list(ROWS))
     table = aligned(lines)
     about = environment.described(official)
@@ -85,8 +85,18 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="PATH", help="write everything measured here too")
     parser.add_argument("--join", nargs="+", type=Path, metavar="PATH", help="write results.md of what --json kept")
     parser.add_argument("--official-python", metavar="PATH", help=f"a Python with {environment.OFFICIAL}")
+    parser.add_argument(
+        "--import-against",
+        type=_absolute,
+        metavar="PATH",
+        help="the src directory of another checkout, to hold the import against",
+    )
     parser.add_argument("--without-official", action="store_true", help="leave the official SDK out")
     return parser.parse_args()
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).resolve())
 
 
 def _all_measured(lab: Lab, names: Sequence[str]) -> list[Line]:

@@ -6,7 +6,20 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rows import capacity, cpu, evaluations, faults, imports, journal, memory, offers, polling, requests, waiting
+from rows import (
+    capacity,
+    cpu,
+    evaluations,
+    faults,
+    imports,
+    journal,
+    memory,
+    offers,
+    outage,
+    polling,
+    requests,
+    waiting,
+)
 
 if TYPE_CHECKING:
     from lab import Lab
@@ -20,9 +33,11 @@ ROWS: dict[str, Callable[[Lab], list[Line]]] = {
     "import": imports.imports,
     "memory": memory.memory,
     "faults": faults.faults,
+    "outage": outage.outage,
     "offers": offers.offers,
     "journal": journal.journal,
     "pace_requests": requests.requests,
+    "pace_begun": requests.begun_late,
     "pace_shared": requests.shared,
     "pace_evaluations": evaluations.unknown,
     "pace_plan": evaluations.plan,
@@ -32,8 +47,9 @@ ROWS: dict[str, Callable[[Lab], list[Line]]] = {
     "pace_capacity_32": partial(capacity.found, 32),
     "pace_capacity_128": partial(capacity.found, 128),
     "pace_drop": capacity.falls,
+    "pace_saturated": capacity.saturated,
 }
 """By the names that `--only` takes."""
 
-AT_ONCE = ("pace_evaluations", "pace_capacity_8", "pace_capacity_32")
+AT_ONCE = ("outage", "pace_evaluations", "pace_capacity_8", "pace_capacity_32", "pace_saturated")
 """Those that wait for minutes and hardly load the machine: they share it."""

@@ -22,6 +22,8 @@ _SWEEP = (1, 2, 4)  # x the capacity; below it some of it is idle
 _MOST = 1.15  # x the best of the sweep
 _FEW = 32  # at once: all runs together load no core by half
 _BEFORE, _AFTER = 64, 8
+_QUEUED = 0.04  # seconds of an evaluation at a server that does one at once
+_MOST_AFTER_QUEUEING = 1.3  # x the time with requests held from the start
 _RECOVERED = 1.1  # x the bound that the lower capacity makes
 
 
@@ -47,6 +49,28 @@ def found(capacity: int, lab: Lab) -> list[Line]:
     lines = Pace(f"capacity {capacity}", results, count)
     what = f"wall of {count} cases, median {median:g} s, sigma 0.5, against the best of {', '.join(fixed)} at once"
     return [lines.wall("auto", what, lambda _: best, most=_MOST), lines.lost("auto"), lines.requests("auto")]
+
+
+def saturated(lab: Lab) -> list[Line]:
+    """A server that does one at once, and a client that has seen its queue: held to what holding requests takes."""
+    count = lab.scaled(500, 100)
+    order = {"count": count, "template": pace.TEMPLATE}
+    switches = {"latency": _QUEUED, "capacity": 1}
+    clients = {
+        strategy: Client("clients.py", "after_queueing", {**order, "strategy": strategy}, switches)
+        for strategy in ("auto", "sync")
+    }
+    lines = Pace("saturated", lab.at_once("pace_saturated", clients), count)
+    auto, sync = (lines.results.median(strategy, "wall_s") for strategy in ("auto", "sync"))
+    requests = lines.results.median("auto", lambda run: run["requests"] / count)
+    least = lines.results.median("sync", lambda run: run["requests"] / count)
+    what = f'wall of {count} cases, strategy="auto", after as many that queued up; bound: strategy="sync"'
+    holds = auto is not None and sync is not None and auto <= _MOST_AFTER_QUEUEING * sync
+    return [
+        Line(lines.row, what, auto, "s", sync, None, f"≤ {_MOST_AFTER_QUEUEING} x bound", holds),
+        lines.lost("auto"),
+        Line(lines.row, "… requests an evaluation", requests, "requests", least),
+    ]
 
 
 def falls(lab: Lab) -> list[Line]:

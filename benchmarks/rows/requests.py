@@ -7,6 +7,7 @@ requests of the last one take with as many under way as the run ever had.
 from __future__ import annotations
 
 import itertools
+import math
 import sys
 import tempfile
 import time
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _LATENCY = 0.2
 _MOST_REFUSED = 64
+_BEGUN = (0.0, 0.1, 0.5, 0.9)  # of a window
+_ROWS = 3  # of a request, at most
 _BEFORE_THE_END = 0.1  # seconds: what is counted later is the next window's
 
 
@@ -35,7 +38,7 @@ def requests(lab: Lab) -> list[Line]:
     count, quota, seconds = _sizes(lab)
     switches = {"latency": _LATENCY, "requests": f"{quota}/{seconds}s"}
     order = {"count": count, "template": pace.TEMPLATE, "warm_up": False, "window": seconds}
-    meanwhile = partial(_refusals_by_window, seconds)
+    meanwhile = partial(_by_window, seconds)
     ours = {
         "unknown": Client("clients.py", "gather", order, switches, meanwhile=meanwhile),
         "given": Client("clients.py", "gather", {**order, "limits": [[quota, seconds]]}, switches, meanwhile=meanwhile),
@@ -61,6 +64,42 @@ def requests(lab: Lab) -> list[Line]:
         given.lost("given"),
         given.refused("given"),
         given.requests("given"),
+    ]
+
+
+def begun_late(lab: Lab) -> list[Line]:
+    """The limit unknown, with all options as they are, begun at several times into a window.
+
+    The first window teaches what one request a case costs; in the others, each request carries three rows.
+    """
+    count, quota, seconds = _sizes(lab)
+    switches = {"latency": _LATENCY, "requests": f"{quota}/{seconds}s"}
+    order = {"count": count, "template": pace.TEMPLATE, "warm_up": False, "window": seconds}
+    meanwhile = partial(_by_window, seconds)
+    clients = {
+        f"{into:g}": Client("clients.py", "gather", {**order, "into": into}, switches, meanwhile=meanwhile)
+        for into in (share * seconds for share in _BEGUN)
+    }
+    results = lab.at_once("pace_begun", clients, most=2)
+    fewest = 1 + math.ceil((count - quota) / (_ROWS * quota))
+    return [
+        line
+        for into in clients
+        for line in _begun(Pace(f"begun {into} s into a window", results, count), into, fewest, seconds)
+    ]
+
+
+def _begun(lines: Pace, into: str, fewest: int, seconds: int) -> list[Line]:
+    bound = (fewest - 1) * seconds - float(into) + _ROWS * _LATENCY
+    wall = lines.results.median(into, "wall_s")
+    used = max(lines.results.every(into, lambda run: sum(each > 0 for each in run["accepted_by_window"])))
+    refused = max(lines.results.every(into, lambda run: run["server"]["refused_requests"]))
+    return [
+        Line(lines.row, f"wall of {lines.count} cases, latency {_LATENCY:g} s, limit unknown", wall, "s", bound),
+        lines.lost(into),
+        Line(lines.row, "… windows used", used, "", fewest, None, f"≤ {fewest}", used <= fewest),
+        Line(lines.row, "… requests refused", refused, "", None, None, f"≤ {_MOST_REFUSED}", refused <= _MOST_REFUSED),
+        lines.requests(into),
     ]
 
 
@@ -118,9 +157,17 @@ def _most_refused(results: Results) -> Line:
     return Line("limit unknown", what, most, "", None, official, f"≤ {_MOST_REFUSED}", holds)
 
 
-def _refusals_by_window(seconds: int, server: Server, ended: threading.Event) -> Measured:
-    counts = [0]
+def _by_window(seconds: int, server: Server, ended: threading.Event) -> Measured:
+    """Count what the server accepted and refused in each of its windows."""
+    counts = [(0, 0)]
     while not ended.wait(seconds - (time.time() + _BEFORE_THE_END) % seconds):
-        counts.append(server.statistics()["refused_requests"])
-    counts.append(server.statistics()["refused_requests"])
-    return {"refused_by_window": [after - before for before, after in itertools.pairwise(counts)]}
+        counts.append(_counted(server))
+    counts.append(_counted(server))
+    steps = [(after[0] - before[0], after[1] - before[1]) for before, after in itertools.pairwise(counts)]
+    return {"accepted_by_window": [step[0] for step in steps], "refused_by_window": [step[1] for step in steps]}
+
+
+def _counted(server: Server) -> tuple[int, int]:
+    """Return how many requests the server accepted and refused so far."""
+    counted = server.statistics()
+    return counted["requests"] - counted["refused_requests"], counted["refused_requests"]

@@ -16,9 +16,10 @@ from nbconvert import HTMLExporter
 from fi_async import AsyncEvaluator, Case, Evaluator
 from fi_async.journal.records import Record, RunInfo
 from fi_async.local import Faults, LocalBackend, Lognormal, Switches
-from fi_async.reports import compare_html, html
 from fi_async.reports.compare import compare
-from fi_async.reports.loading import load, outcomes_of
+from fi_async.reports.comparison_page import write_comparison
+from fi_async.reports.report_page import write_report
+from fi_async.reports.run_files import load_run, outcomes_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TEMPLATES = ("groundedness", "context_adherence", "completeness")
@@ -46,7 +47,7 @@ def reported(place: Path) -> Path:
     records = asyncio.run(_evaluated())
     settings = {"concurrency": 8, "max_retries": 4, "strategy": "sync", "timeout_s": 600}
     info = RunInfo("support-answers", TEMPLATES, None, "local", "", begun, time.time(), "0.1.0", settings)
-    html.write(page, info, records)
+    write_report(page, info, records)
     return page
 
 
@@ -62,8 +63,8 @@ def compared(place: Path) -> Path:
             ]
             ev.gather(cases, TEMPLATES, run=place / f"{name}.db")
     page = place / "changes.html"
-    with load(place / "verbose.db") as before, load(place / "brief.db") as after:
-        compare_html.write(page, compare(outcomes_of(before), outcomes_of(after)), before, after)
+    with load_run(place / "verbose.db") as before, load_run(place / "brief.db") as after:
+        write_comparison(page, compare(outcomes_of(before), outcomes_of(after)), before, after)
     return page
 
 

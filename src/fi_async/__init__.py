@@ -1,7 +1,8 @@
 """LLM evaluations at scale against the Future AGI API: asyncio-native, paced, every case accounted for."""
 
+from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fi_async._version import __version__
 
@@ -28,17 +29,10 @@ if TYPE_CHECKING:
         StalledError,
         ValidationError,
     )
-    from fi_async._models import (
-        BatchRunResult,
-        Case,
-        EvalResult,
-        EvalStatus,
-        Outcome,
-        OutcomeStatus,
-        Template,
-    )
+    from fi_async._models import Case, EvalStatus, Outcome, OutcomeStatus, Template
     from fi_async._plan import RunPlan, TemplatePlan
     from fi_async._report import Counts, Report
+    from fi_async._results import BatchRunResult, EvalResult
     from fi_async._settings import Limit, RunFile, RunOptions, Timeout
     from fi_async.evaluator import AsyncEvaluator
     from fi_async.execution import Execution
@@ -94,30 +88,37 @@ __all__ = [
     "evaluate",
 ]
 
-_ROOMS = (
-    "_errors",
-    "_settings",
-    "_models",
-    "_plan",
-    "_report",
-    "sources",
-    "progress.meter",
-    "execution",
-    "evaluator",
-    "sync",
-    "standalone",
-)
+_HOMES: Final[Mapping[str, str]] = {
+    name: module
+    for module, names in {
+        "_errors": """
+            APIConnectionError APIError APIStatusError APITimeoutError AmbiguousError AuthenticationError
+            ConfigurationError EvaluationError FiAsyncError IncompleteRunError InvalidCaseError JournalError
+            MissingCredentialsError NotFoundError PermissionDeniedError ProtocolError RateLimitError ServerError
+            StalledError ValidationError
+        """,
+        "_models": "Case EvalStatus Outcome OutcomeStatus Template",
+        "_plan": "RunPlan TemplatePlan",
+        "_report": "Counts Report",
+        "_results": "BatchRunResult EvalResult",
+        "_settings": "Limit RunFile RunOptions Timeout",
+        "evaluator": "AsyncEvaluator",
+        "execution": "Execution",
+        "progress.meter": "Progress",
+        "sources": "cases_from",
+        "standalone": "aevaluate evaluate",
+        "sync": "BlockingExecution Evaluator",
+    }.items()
+    for name in names.split()
+}
 
 
 def __getattr__(name: str) -> Any:
     """Load a public name when it is first used: importing the package must not cost what it does not need."""
-    if name in __all__:
-        for room in _ROOMS:
-            value = getattr(import_module(f"{__name__}.{room}"), name, None)
-            if value is not None:
-                globals()[name] = value
-                return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    member = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return member
 
 
 def __dir__() -> list[str]:

@@ -31,7 +31,10 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
+from fi_async._public import public
 
+
+@public
 class FiAsyncError(Exception):
     """The root: catch it to catch everything this package raises on purpose.
 
@@ -52,6 +55,10 @@ class FiAsyncError(Exception):
     eval_id: str | None = None
     attempts: int | None = None
     server_message: str | None = None
+
+    def __init_subclass__(cls) -> None:
+        if cls.__module__ == __name__:
+            public(cls)
 
     def __init__(self, message: str, **facts: Any) -> None:
         super().__init__(message)
@@ -106,9 +113,12 @@ class APIConnectionError(APIError):
 
     Attributes:
         sent: False if the request certainly never left; True if the server may have acted on it.
+        unreachable: True if it never left because nobody is there: the connection was refused, or the address does
+            not resolve.
     """
 
     sent: bool = True
+    unreachable: bool = False
 
 
 class APITimeoutError(APIConnectionError, TimeoutError):

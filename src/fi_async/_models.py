@@ -1,15 +1,17 @@
-"""What users hand in and get back: Case, Template, EvalResult, BatchRunResult, Outcome."""
+"""What users hand in and get back: Case, Template, Outcome."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, Protocol, runtime_checkable
-
-from pydantic import BaseModel, ConfigDict, Field, computed_field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from fi_async._errors import FiAsyncError
+from fi_async._public import public
+
+if TYPE_CHECKING:
+    from fi_async._results import EvalResult
 
 Inputs = Mapping[str, Any]
 """One set of inputs by key: strings, or anything that serialises to JSON text."""
@@ -24,10 +26,6 @@ Origin = Literal["evaluated", "replayed", "reused", "duplicate"]
 """Where an outcome comes from: this call, this run before it was resumed, another run, an equal case of this run."""
 
 
-_VERDICT_TYPES = frozenset({None, "", "Pass/Fail"})  # old servers leave the type out
-_GREATEST = 1e100  # what is beyond has no square; NaN measures nothing
-
-
 @runtime_checkable
 class NamedTemplate(Protocol):
     """Any object or class with an `eval_name`, as the template classes of the official SDK have."""
@@ -39,6 +37,7 @@ TemplateLike = str | NamedTemplate | type[NamedTemplate]
 """A template by its name, or any object with an `eval_name`."""
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Case:
     """One set of inputs to evaluate, with an id of your own that comes back on its outcomes.
@@ -56,6 +55,7 @@ class Case:
     id: str | None = None
 
 
+@public
 class EvalStatus(StrEnum):
     """Where an evaluation stands on the server."""
 
@@ -65,6 +65,7 @@ class EvalStatus(StrEnum):
     FAILED = "failed"
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Template:
     """The facts of one evaluation template.
@@ -92,87 +93,7 @@ class Template:
     system: bool = True
 
 
-class EvalResult(BaseModel):
-    """What one evaluation said.
-
-    Attributes:
-        name: The template.
-        output: "Passed" or "Failed", a number, a list of labels, or {"score", "choice"}; None while pending.
-        reason: Why, in the judge's words.
-        runtime: Milliseconds on the server.
-        output_type: What kind of output the template gives.
-        eval_id: The evaluation's id on the server.
-        model: The judge, if the server names it.
-        error_localizer_enabled: True if `error_localizer` was asked for; None if the server does not say.
-        error_localizer: Which part of the input is at fault, as the server has it; None if it was not asked for.
-        filled: Required keys that were filled from another input of yours, as {key: taken from}.
-        backend: "cloud" or "local": who evaluated.
-        estimate: True for a lexical estimate of the local backend, which is not the platform's judge.
-        request_id: The server's id of the request that brought the result.
-    """
-
-    model_config = ConfigDict(frozen=True, protected_namespaces=())
-
-    name: str = ""
-    output: Any = None
-    reason: str | None = None
-    runtime: float | None = None
-    output_type: str | None = None
-    eval_id: str | None = None
-    model: str | None = None
-    error_localizer_enabled: bool | None = None
-    error_localizer: Any = None
-    filled: Mapping[str, str] = Field(default_factory=dict)
-    backend: str = "cloud"
-    estimate: bool = False
-    request_id: str | None = None
-
-    @computed_field  # type: ignore[prop-decorator]  # pydantic's documented form; mypy has no word for it
-    @property
-    def score(self) -> float | None:
-        """The verdict as a number: 1.0 or 0.0 for Pass/Fail; None where the output has no number (up to 1e100)."""
-        if self.passed is not None:
-            return float(self.passed)
-        value = self.output.get("score") if isinstance(self.output, dict) else self.output
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return None
-        return float(value) if abs(value) <= _GREATEST else None
-
-    @computed_field  # type: ignore[prop-decorator]  # as above
-    @property
-    def passed(self) -> bool | None:
-        """True or False for Pass/Fail templates; None for all others: a score has no threshold here."""
-        if self.output_type not in _VERDICT_TYPES or not isinstance(self.output, str):
-            return None
-        return {"Passed": True, "Failed": False}.get(self.output)
-
-    @computed_field  # type: ignore[prop-decorator]  # as above
-    @property
-    def choices(self) -> list[str] | None:
-        """The labels chosen; None for templates that choose none."""
-        if isinstance(self.output, list):
-            return [str(label) for label in self.output]
-        if isinstance(self.output, dict) and "choice" in self.output:
-            return [str(self.output["choice"])]
-        if isinstance(self.output, str) and self.output_type == "choices":
-            return [self.output]
-        return None
-
-
-class BatchRunResult(BaseModel):
-    """The results of one `evaluate` call, in input order.
-
-    Attributes:
-        eval_results: One for each row and template.
-        message: The server's answer, where a platform's configuration was checked and nothing evaluated.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    eval_results: list[EvalResult]
-    message: str | None = None
-
-
+@public
 class OutcomeStatus(StrEnum):
     """How a case ended."""
 
@@ -183,6 +104,7 @@ class OutcomeStatus(StrEnum):
     INVALID = "invalid"
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How one case ended under one template: with a result, or with the error that says why not.

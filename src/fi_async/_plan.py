@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
+from fi_async._public import public
+
 PIPELINE: Final = "Where aggregates are all you need, evaluate_pipeline() is one request for any number of cases."
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class TemplatePlan:
     """What a run would take under one template.
@@ -44,6 +47,7 @@ class TemplatePlan:
     polls_are: Literal["learned", "assumed"] = "assumed"
 
 
+@public
 @dataclass(frozen=True, slots=True, repr=False)
 class RunPlan:
     """What a run would take, as far as is known. `print` it for a table.

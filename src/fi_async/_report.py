@@ -8,14 +8,19 @@ from dataclasses import asdict, dataclass, field
 from os.path import expanduser
 from pathlib import Path
 from statistics import fmean
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from fi_async._errors import IncompleteRunError
-from fi_async._html import report_html
-from fi_async._models import EvalResult, Origin, Outcome, OutcomeStatus
-from fi_async._shapes import to_pandas, to_polars
+from fi_async._models import Origin, Outcome, OutcomeStatus
+from fi_async._public import public
+from fi_async.reports.notebook_summary import notebook_html
+from fi_async.reports.outcome_tables import to_pandas, to_polars
+
+if TYPE_CHECKING:
+    from fi_async._results import EvalResult
 
 
+@public
 @dataclass(slots=True)
 class Counts:
     """What a run asked of the server.
@@ -39,6 +44,7 @@ class Counts:
     removed: int = 0
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Report:
     """The outcomes of a run in input order, one for each case and template, whatever happened.
@@ -143,7 +149,7 @@ class Report:
             OSError: The file cannot be written.
         """
         from fi_async.journal.records import Record, RunInfo  # noqa: PLC0415  # as above
-        from fi_async.reports import html  # noqa: PLC0415  # few reports become pages
+        from fi_async.reports.report_page import write_report  # noqa: PLC0415  # few reports become pages
 
         path = Path(expanduser(path))  # noqa: PTH111  # a name nobody has stays
         info = RunInfo(
@@ -155,7 +161,7 @@ class Report:
             started_at=0.0,
             settings={"wall_s": round(self.wall_s, 3), **asdict(self.counts)},
         )
-        html.write(path, info, (Record("", outcome, 0.0) for outcome in self.outcomes))
+        write_report(path, info, (Record("", outcome, 0.0) for outcome in self.outcomes))
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the outcomes as plain values, in order; see `Outcome.to_dict`."""
@@ -180,7 +186,7 @@ class Report:
         return to_polars(self.to_dicts())
 
     def _repr_html_(self) -> str:
-        return report_html(self.summary(), (outcome.to_dict() for outcome in self.outcomes))
+        return notebook_html(self.summary(), (outcome.to_dict() for outcome in self.outcomes))
 
     def __repr__(self) -> str:
         summary = self.summary()

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from fi_async._errors import ConfigurationError, MissingCredentialsError, instead
 from fi_async._models import OnAmbiguous, OnStalled
+from fi_async._public import public
 from fi_async._version import __version__
 
 CLOUD_URL: Final = "https://api.futureagi.com"
@@ -52,6 +53,7 @@ def positive(owner: str, name: str, value: float | None, *, optional: bool = Fal
 _LONGEST_CASE: Final = 600.0
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Timeout:
     """How long to wait, in seconds.
@@ -63,12 +65,15 @@ class Timeout:
             counted. None: no bound. "auto": 600 s, and less for an accepted evaluation once it is known how long
             others take: ten times what nine of ten took, and no less than 120 s.
         call: For a whole call, `gather` and `stream` included. None: no bound.
+        patience: For a server that is not there: its connections are refused, or nobody knows its name. All requests
+            wait meanwhile, and no retries are used up. As long as none ever got through, 30 s at most.
     """
 
     connect: float = 10.0
     read: float = 120.0
     case: float | Literal["auto"] | None = "auto"
     call: float | None = None
+    patience: float = 300.0
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -88,13 +93,11 @@ class RetryPolicy:
     Args:
         max_retries: See RunOptions.
         on_ambiguous: See RunOptions.
-        max_retry_after: The longest Retry-After that is obeyed, in seconds.
         on_stalled: See RunOptions.
     """
 
     max_retries: int = 4
     on_ambiguous: OnAmbiguous = "resubmit"
-    max_retry_after: float = 120.0
     on_stalled: OnStalled = "fail"
 
     def __post_init__(self) -> None:
@@ -102,7 +105,6 @@ class RetryPolicy:
             raise ConfigurationError(f"max_retries must be a whole number from 0, not {self.max_retries!r}")
         _one_of("on_ambiguous", self.on_ambiguous, get_args(OnAmbiguous))
         _one_of("on_stalled", self.on_stalled, get_args(OnStalled))
-        positive("", "max_retry_after", self.max_retry_after)
 
     @property
     def may_resubmit(self) -> bool:
@@ -124,6 +126,7 @@ def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
 _LENGTHS: Final = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0}
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Limit:
     """What the server, or your plan, allows in a fixed window of its clock.
@@ -160,6 +163,7 @@ class Limit:
         return _LENGTHS[self.per] if isinstance(self.per, str) else float(self.per)
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class RunFile:
     """A file that keeps a run, so that the same call made again goes on where the last one stopped.
@@ -224,6 +228,7 @@ class RunKeywords(TypedDict, total=False):
     rows: int | Literal["auto"]
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """What shapes a run. Each is a keyword of `gather` and `stream`, with its default at construction.

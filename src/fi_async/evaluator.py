@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, overload
 import anyio
 
 from fi_async._errors import ConfigurationError
-from fi_async._models import BatchRunResult, Case, EvalResult, Inputs, Outcome, TemplateLike
+from fi_async._models import Case, Inputs, Outcome, TemplateLike
 from fi_async._plan import RunPlan
+from fi_async._public import public
 from fi_async._report import Counts, Report
 from fi_async._settings import (
     LOCAL,
@@ -32,7 +33,6 @@ from fi_async.engine import calls, preview
 from fi_async.engine.calls import Ask, Cases, Templates
 from fi_async.engine.run import fetch_once
 from fi_async.engine.session import Session
-from fi_async.engine.shared_budget import SharedBudget
 from fi_async.execution import Execution, poll_all
 from fi_async.progress.displays import Asked
 from fi_async.wire import requests, responses
@@ -41,8 +41,10 @@ from fi_async.wire.templates import names_of
 from fi_async.wire.transport import AsgiApp, Transport
 
 if TYPE_CHECKING:
+    from fi_async._results import BatchRunResult, EvalResult
     from fi_async.background.queue import BackgroundQueue, OnFull
     from fi_async.background.sinks import SinkLike
+    from fi_async.engine.shared_budget import SharedBudget
     from fi_async.wire.transport import HttpClient
 
 
@@ -58,6 +60,7 @@ class EvaluateKeywords(TypedDict, total=False):
     span_id: str | None
 
 
+@public
 class AsyncEvaluator:
     """A client of the evaluation API: one per key pair, shared by all the tasks of a program.
 
@@ -134,8 +137,10 @@ class AsyncEvaluator:
         }
         app = embedded_backend() if connection.base_url == LOCAL and http_client is None else None
         transport = Transport(connection, http_client=http_client, app=app)
-        budget = None if shared_budget is None else SharedBudget(shared_budget, connection)
-        self._session = Session(connection, transport, self._options.concurrency, budget=budget)
+        budget = None if shared_budget is None else _shared_budget(shared_budget, connection)
+        self._session = Session(
+            connection, transport, self._options.concurrency, budget=budget, limits=self._options.limits
+        )
 
     @classmethod
     def local(cls, app: AsgiApp | None = None, **options: Any) -> Self:
@@ -232,7 +237,7 @@ class AsyncEvaluator:
                 span_id=span_id,
                 **platform_fields,
             )
-            return BatchRunResult(eval_results=[], message=str(answer.get("message", answer)))
+            return _batch(eval_results=[], message=str(answer.get("message", answer)))
         if platform_fields:
             raise TypeError(f"evaluate() got an unexpected keyword argument {next(iter(platform_fields))!r}")
         ask = Ask(
@@ -246,7 +251,7 @@ class AsyncEvaluator:
                 "error_localizer": error_localizer,
             },
         )
-        return BatchRunResult(eval_results=await calls.evaluate(self._session, ask, inputs, is_async=is_async))
+        return _batch(eval_results=await calls.evaluate(self._session, ask, inputs, is_async=is_async))
 
     def _for_one_call(self, model_name: str | Omitted | None, timeout: float | Timeout | Omitted | None) -> RunOptions:
         options = self._options.with_given(model_name=model_name, timeout=timeout)
@@ -552,7 +557,7 @@ class AsyncEvaluator:
         """
         now = anyio.current_time()
         return {
-            **self._session.gate.statistics(now),
+            **self._session.gate.statistics(now, self._session.terms(self._options)),
             "concurrency": self._session.slots().statistics(),
             "polling": self._session.polls.statistics(),
             "waiting_for": self._session.waiting_for(now),
@@ -656,6 +661,18 @@ def embedded_backend() -> AsgiApp:
     from fi_async.local import LocalBackend  # noqa: PLC0415  # not needed by who asks the cloud
 
     return LocalBackend()
+
+
+def _shared_budget(file: str | os.PathLike[str], connection: Connection) -> SharedBudget:
+    from fi_async.engine.shared_budget import SharedBudget  # noqa: PLC0415  # sqlite3: only where a budget is shared
+
+    return SharedBudget(file, connection)
+
+
+def _batch(**fields: Any) -> BatchRunResult:
+    from fi_async._results import BatchRunResult  # noqa: PLC0415  # pydantic: 60 ms, when there is a result
+
+    return BatchRunResult(**fields)
 
 
 def _is_batch(value: object) -> bool:

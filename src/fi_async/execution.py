@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from fi_async._errors import EvaluationError, StalledError
-from fi_async._models import Case, EvalResult, EvalStatus, Outcome
+from fi_async._models import Case, EvalStatus, Outcome
+from fi_async._public import public
 from fi_async._report import Report
 from fi_async._settings import OMITTED, Omitted, RunOptions, Timeout
 from fi_async.engine.attempts import Work
@@ -19,7 +20,11 @@ from fi_async.wire import requests, responses
 from fi_async.wire.requests import Parameters
 from fi_async.wire.responses import Progress, Reply
 
+if TYPE_CHECKING:
+    from fi_async._results import EvalResult
 
+
+@public
 class Execution:
     """An evaluation that the server has accepted. `await` it for its result.
 

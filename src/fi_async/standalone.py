@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fi_async._models import EvalResult, TemplateLike
+from fi_async._models import TemplateLike
+from fi_async._public import public
 from fi_async._settings import OMITTED, Omitted
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.sync import Evaluator
 
+if TYPE_CHECKING:
+    from fi_async._results import EvalResult
 
+
+@public
 def evaluate(
     template: TemplateLike,
     /,
@@ -43,6 +48,7 @@ def evaluate(
     return batch.eval_results[0]
 
 
+@public
 async def aevaluate(
     template: TemplateLike,
     /,

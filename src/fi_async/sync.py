@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, Un
 import anyio
 from anyio.from_thread import BlockingPortal
 
-from fi_async._models import Case, EvalResult, EvalStatus, Inputs, Outcome
+from fi_async._models import Case, EvalStatus, Inputs, Outcome
+from fi_async._public import public
 from fi_async._settings import OMITTED, Omitted, RunKeywords, Timeout
 from fi_async.engine.calls import Cases, Templates
 from fi_async.evaluator import AsyncEvaluator
@@ -25,6 +26,7 @@ from fi_async.execution import Execution
 from fi_async.wire.transport import AsgiApp, Transport
 
 if TYPE_CHECKING:
+    from fi_async._results import EvalResult
     from fi_async.background import BackgroundQueue, Statistics
 
 P = ParamSpec("P")
@@ -141,6 +143,7 @@ async def _statistics(evaluator: AsyncEvaluator) -> Mapping[str, Any]:
     return evaluator.statistics()
 
 
+@public
 class Evaluator:
     """The client, for programs that don't await: the methods of AsyncEvaluator, each blocking until it is done.
 
@@ -294,6 +297,7 @@ class BlockingQueue:
         return self._queue.statistics()
 
 
+@public
 class BlockingExecution:
     """The handle of an evaluation on the server, for programs that don't await; see `Execution`."""
 

@@ -4,9 +4,10 @@ import pytest
 from selenium.webdriver.support.ui import WebDriverWait
 
 from chromium import MISSING, chromium, is_there, show
-from fi_async.reports import compare_html, html
 from fi_async.reports.compare import compare
-from fi_async.reports.loading import LoadedRun, outcomes_of
+from fi_async.reports.comparison_page import write_comparison
+from fi_async.reports.report_page import write_report
+from fi_async.reports.run_files import LoadedRun, outcomes_of
 from made import info
 
 
@@ -41,7 +42,7 @@ def opened(shown, tmp_path):
     def open_report(*records, pending=0, **how):
         page = tmp_path / "run.html"
         templates = dict.fromkeys(record.outcome.template for record in records)
-        html.write(page, info(*templates, settings={"concurrency": 8}), records, pending)
+        write_report(page, info(*templates, settings={"concurrency": 8}), records, pending)
         return shown(page, **how)
 
     return open_report
@@ -55,7 +56,7 @@ def compared(shown, tmp_path):
         one, other = (LoadedRun(info(name=name), tuple(records)) for name, records in (("old", before), ("new", after)))
         found = compare(outcomes_of(one), outcomes_of(other), **options)
         page = tmp_path / "changes.html"
-        compare_html.write(page, found, one, other)
+        write_comparison(page, found, one, other)
         return shown(page, **(how or {}))
 
     return open_comparison

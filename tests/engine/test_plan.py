@@ -54,7 +54,7 @@ async def test_thousands_of_slow_cases_are_polled(template):
 
     held, _ = await wall("sync")
     found, requests = await wall("auto")
-    assert held == 24.0
+    assert held == pytest.approx(22.15)  # 256 at once, in volleys of 64
     assert 8.0 <= found <= 1.05 * 8.0  # the last polls come a little late
     assert requests <= 1.4
 

@@ -60,8 +60,8 @@ async def test_a_client_that_comes_later_finds_what_is_used_and_uses_the_rest(pa
     limits = [Limit(60)]
     async with client(app, shared_budget=path) as one:
         await gathered([one], 40, limits=limits)
-    async with client(app, shared_budget=path) as other:
-        (report,) = await gathered([other], 20, limits=limits)
+    async with client(app, shared_budget=path, limits=limits) as other:
+        (report,) = await gathered([other], 20)
         told = other.statistics()
         assert report.wall_s == 0.0
         assert told["limits"] == [{"count": 60, "seconds": 60.0, "of": "requests", "left": 0}]

@@ -9,7 +9,7 @@ from typing import Any
 
 from fi_async import APIConnectionError, APITimeoutError, Case, Timeout
 from fi_async._settings import RetryPolicy
-from fi_async.engine.attempts import Action, Context, Event, Job, Work
+from fi_async.engine.attempts import Action, Arrival, Context, Job, Work
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.polling import Completions
 from fi_async.wire.preflight import Row
@@ -129,10 +129,10 @@ def tell(
     at = now if sent_at is None else sent_at
     answer = what if isinstance(what, Reply) else None
     error = what if isinstance(what, APIConnectionError) else None
-    return _step(job, Event(now, at, waited, answer, error))
+    return _step(job, Arrival(now, at, waited, answer, error))
 
 
-def _step(job: Job, event: Event | None) -> Action | Sequence[Any]:
+def _step(job: Job, event: Arrival | None) -> Action | Sequence[Any]:
     try:
         return job.steps.send(event)  # type: ignore[arg-type]
     except StopIteration as end:

@@ -1,10 +1,18 @@
-"""Imports run strictly downward: read from the source, not from what happens to be loaded."""
+"""The plan of the house, held against the source: floors, no circle, one word for one thing, files of one idea.
+
+What is read is the source, not what happens to be loaded. Each list of what is still to be mended fails in both
+directions: on what is new, and on what it need not name any more.
+"""
 
 from __future__ import annotations
 
 import ast
+import io
+import re
+import tokenize
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
-from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,23 +21,27 @@ import fi_async
 
 ROOT = Path(fi_async.__file__).parent
 PACKAGE = "fi_async"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "architecture.md"
 
 # The floors, from the ground up. Modules of one line may not import each other; a module may import those of
-# the lines above it. A name that ends in a dot stands for a whole package, whose insides are checked for cycles.
+# the lines above it. A name that ends in a dot stands for a whole package, whose insides are checked for circles.
+# Imports inside functions count as any other. Those under TYPE_CHECKING are for type checkers only, and do not.
 FLOORS = [
-    ["_catalogue", "_version", "_errors", "_threads"],
+    ["_public"],
+    ["_catalogue", "_version", "_errors", "_results", "_threads"],
     ["_models"],
-    ["_extras", "_html"],
-    ["_shapes"],
+    ["_events"],
+    ["_extras"],
     ["journal.records"],
     [
-        "reports.statistics",
         "reports.figures",
-        "reports.pace",
-        "reports.rows",
-        "reports.samples",
-        "reports.page",
-        "reports.html",
+        "reports.html_page",
+        "reports.notebook_summary",
+        "reports.outcome_tables",
+        "reports.report_page",
+        "reports.speed",
+        "reports.statistics",
+        "reports.template_scores",
     ],
     ["_settings", "_report", "_plan"],
     ["wire.", "sources."],
@@ -46,7 +58,6 @@ FLOORS = [
         "engine.run",
         "engine.session",
         "engine.shared_budget",
-        "engine.slots",
         "engine.submissions",
     ],
     ["journal.", "background."],
@@ -72,23 +83,58 @@ PURE = {
     "engine.ready_queue",
     "engine.backlog",
 }
+TYPING = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 LOCAL = "local"
 LOCAL_MAY_IMPORT = {"_catalogue", "_version"}
 MAY_IMPORT_LOCAL = {"evaluator", "cli", "testing"}
 ONLY_IMPORTER = {
-    "httpx": {"wire.transport"},
-    "httpx_aiohttp": {"wire.transport"},
-    "aiohttp": {"wire.transport"},
+    "aiohttp": {"wire.over_aiohttp"},
+    "httpcore": {"wire.connections", "wire.over_aiohttp"},
+    "httpx": {"wire.over_httpx", "wire.transport"},
+    "pydantic": {"_results", "wire.responses"},
     "backoff": {"pacing.backoff"},
     "sqlalchemy": {"background.sql"},
 }
+MOST_LINES = 300  # of code: not blank, not a comment, not a docstring
+NOT_OUR_WORDS = {"base", "common", "data", "handler", "helper", "manager", "misc", "processor", "util", "utils"}
+
+# Still to be mended: a public name, and the modules in which it means different things.
+SHARED_NAMES: dict[str, set[str]] = {
+    "Asked": {"integrations.pytest_marks", "progress.displays"},
+    "Csv": {"cli.sinks", "sources.files"},
+    "Jsonl": {"cli.sinks", "sources.files"},
+    "Kind": {"journal.schema", "pacing.planner"},
+    "Parquet": {"cli.sinks", "sources.tables"},
+    "Plan": {"cli.run", "pacing.planner"},
+    "Progress": {"progress.meter", "wire.responses"},
+    "Question": {"engine.intake", "integrations.pytest_marks"},
+    "Quota": {"local.switches", "pacing.quota"},
+    "Record": {"journal.records", "sources.rows"},
+    "Row": {"journal.writer", "sources.rows", "wire.preflight"},
+    "Sink": {"background.sinks", "cli.sinks"},
+    "Standing": {"cli.standing", "pacing.waiting"},
+    "Tally": {"cli.summary", "pacing.lateness"},
+    "Templates": {"engine.calls", "wire.templates"},
+}
+# Still to be mended: files that hold more than one room.
+LONG_FILES = {"evaluator", "pacing.gate"}
+# Still to be mended: file names that stand in two rooms.
+SHARED_FILE_NAMES: dict[str, set[str]] = {
+    "sinks": {"background.sinks", "cli.sinks"},
+    "sources": {"cli.sources", "sources"},
+}
+# Still to be mended: modules that import each other.
+CIRCLES: set[frozenset[str]] = {frozenset({"progress.bar", "progress.displays", "progress.notebook"})}
 
 
 @dataclass(frozen=True)
 class Import:
+    """One import: `lazy` inside a function, `typing` where only type checkers see it."""
+
     importer: str
     imported: str
     lazy: bool
+    typing: bool = False
 
 
 def modules() -> dict[str, Path]:
@@ -101,16 +147,26 @@ def modules() -> dict[str, Path]:
 
 
 MODULES = modules()
+ALIAS = re.compile(r"_?[A-Z][A-Za-z0-9]*[a-z]")  # of a type; constants are all capitals
+WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
+NO_CODE = {
+    tokenize.COMMENT,
+    tokenize.DEDENT,
+    tokenize.ENDMARKER,
+    tokenize.INDENT,
+    tokenize.NEWLINE,
+    tokenize.NL,
+}
+
+
+def parsed(name: str) -> ast.Module:
+    return ast.parse(MODULES[name].read_text(encoding="utf-8"))
 
 
 def imports_of(name: str) -> list[Import]:
-    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
-    in_functions = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        for inner in ast.walk(node)
-    }
+    tree = parsed(name)
+    in_functions = _within(tree, lambda node: isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    for_typing = _within(tree, lambda node: isinstance(node, ast.If) and ast.unparse(node.test) in TYPING)
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -120,8 +176,12 @@ def imports_of(name: str) -> list[Import]:
             names = [_module(node.module or "", alias.name) for alias in node.names]
         else:
             continue
-        found += [Import(name, imported, id(node) in in_functions) for imported in names]
+        found += [Import(name, imported, node in in_functions, node in for_typing) for imported in names]
     return found
+
+
+def _within(tree: ast.Module, is_such: Callable[[ast.AST], bool]) -> set[ast.AST]:
+    return {inner for node in ast.walk(tree) if is_such(node) for inner in ast.walk(node)}
 
 
 def _module(source: str, member: str) -> str:
@@ -132,7 +192,7 @@ def _module(source: str, member: str) -> str:
 
 IMPORTS = [each for name in MODULES for each in imports_of(name)]
 INTERNAL = [
-    Import(each.importer, each.imported.removeprefix(PACKAGE).removeprefix("."), each.lazy)
+    Import(each.importer, each.imported.removeprefix(PACKAGE).removeprefix("."), each.lazy, each.typing)
     for each in IMPORTS
     if each.imported.split(".")[0] == PACKAGE
 ]
@@ -156,6 +216,18 @@ def test_every_module_has_a_floor():
             floor(name)
 
 
+def test_the_page_on_the_architecture_names_every_room_and_what_is_there():
+    page = PAGE.read_text(encoding="utf-8")
+    assert {room(name) for name in MODULES} - {"", "__main__"} - set(re.findall(r"`(\w+)/?`", page)) == set()
+    assert {f"{within}.{name}" for within, name in re.findall(r"`(\w+)/(\w+)`", page)} - set(MODULES) == set()
+
+
+def test_every_floor_is_one_of_a_module():
+    stands = {name for name in MODULES if room(name) != LOCAL}
+    rooms = {f"{room(name)}." for name in stands if "." in name}
+    assert {name for line in FLOORS for name in line} | PURE <= stands | rooms
+
+
 def test_every_import_within_the_package_names_a_module_of_it():
     assert {each.imported for each in INTERNAL} <= set(MODULES)
 
@@ -163,15 +235,89 @@ def test_every_import_within_the_package_names_a_module_of_it():
 @pytest.mark.parametrize("name", [name for name in MODULES if room(name) != LOCAL])
 def test_imports_run_downward(name):
     for each in INTERNAL:
-        if each.importer != name or room(each.imported) == LOCAL:
+        if each.importer != name or each.typing or room(each.imported) == LOCAL:
             continue
         same_room = room(name) == room(each.imported) and "." in f"{name}{each.imported}"
         assert same_room or floor(each.imported) < floor(name), f"{name} imports {each.imported}, which is not below it"
 
 
-def test_there_are_no_cycles():
-    graph = {name: {each.imported for each in INTERNAL if each.importer == name and not each.lazy} for name in MODULES}
-    assert set(TopologicalSorter(graph).static_order()) == set(MODULES)
+def circles() -> set[frozenset[str]]:
+    """Each set of modules that all import each other, directly or by way of others."""
+    reached = {
+        name: {each.imported for each in INTERNAL if each.importer == name and not each.typing} for name in MODULES
+    }
+    for way in MODULES:
+        for seen in reached.values():
+            seen.update(reached[way] if way in seen else ())
+    return {
+        frozenset(other for other in reached[name] if name in reached[other])
+        for name in MODULES
+        if name in reached[name]
+    }
+
+
+def test_there_are_no_circles():
+    assert circles() == CIRCLES
+
+
+def public_names(name: str) -> set[str]:
+    """The classes and type aliases of a module that are named for others to use."""
+    found = set()
+    for node in parsed(name).body:
+        if isinstance(node, ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and not isinstance(node.value, ast.Call):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {target.id for target in targets if isinstance(target, ast.Name) and ALIAS.match(target.id)}
+    return {each for each in found if not each.startswith("_")}
+
+
+def test_one_word_has_one_meaning():
+    places = defaultdict(set)
+    for name in MODULES:
+        for each in public_names(name):
+            places[each].add(name)
+    assert {each: where for each, where in places.items() if len(where) > 1} == SHARED_NAMES
+
+
+def test_no_name_says_nothing():
+    names = [*MODULES, *(each for name in MODULES for each in public_names(name))]
+    words = {name: {word.lower() for word in WORD.findall(name)} for name in names}
+    assert {name for name, of_name in words.items() if of_name & NOT_OUR_WORDS} == set()
+
+
+def test_a_file_name_is_one_idea():
+    """A module of the command line has the name of its command; the embedded backend is a house of its own."""
+    places = defaultdict(set)
+    for name in MODULES:
+        file = name.rpartition(".")[2]
+        assert not {"and", "or", "etc"} & set(file.split("_")), name
+        is_command = room(name) == "cli" and (ast.get_docstring(parsed(name)) or "").startswith(f"`fi-async {file}`")
+        if room(name) != LOCAL and not is_command:
+            places[file].add(name)
+    assert {file: where for file, where in places.items() if len(where) > 1} == SHARED_FILE_NAMES
+
+
+def lines_of_code(source: str) -> int:
+    """How many lines are neither blank nor a comment nor of a docstring."""
+    docstrings = {
+        line
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
+    lines = {
+        line
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type not in NO_CODE
+        for line in range(token.start[0], token.end[0] + 1)
+    }
+    return len(lines - docstrings)
+
+
+def test_no_file_is_two_rooms():
+    lengths = {name: lines_of_code(file.read_text(encoding="utf-8")) for name, file in MODULES.items()}
+    assert {name for name, length in lengths.items() if length > MOST_LINES} == LONG_FILES
 
 
 def test_rooms_of_decisions_do_not_import_the_loop():
@@ -181,7 +327,7 @@ def test_rooms_of_decisions_do_not_import_the_loop():
         (each.importer, each.imported) for each in IMPORTS if each.importer in pure and room(each.imported) in loops
     } == set()
     for name in pure:
-        tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+        tree = parsed(name)
         assert not [node for node in ast.walk(tree) if isinstance(node, ast.Await | ast.AsyncFunctionDef)], name
 
 
@@ -214,16 +360,65 @@ def test_the_command_line_imports_its_commands_when_one_is_run():
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("import os\nimport fi_async.engine.attempts", [("os", False), ("fi_async.engine.attempts", False)]),
-        ("from fi_async import execution, Case", [("fi_async.execution", False), ("fi_async", False)]),
-        ("from fi_async.engine.attempts import Job", [("fi_async.engine.attempts", False)]),
-        ("def f():\n    import httpx", [("httpx", True)]),
-        ("if True:\n    from fi_async.local import LocalBackend", [("fi_async.local", False)]),
-        ("class A:\n    async def f(self):\n        from fi_async.local import x", [("fi_async.local", True)]),
+        ("import os\nimport fi_async.engine.attempts", [("os", ""), ("fi_async.engine.attempts", "")]),
+        ("from fi_async import execution, Case", [("fi_async.execution", ""), ("fi_async", "")]),
+        ("from fi_async.engine.attempts import Job", [("fi_async.engine.attempts", "")]),
+        ("def f():\n    import httpx", [("httpx", "lazy")]),
+        ("if True:\n    from fi_async.local import LocalBackend", [("fi_async.local", "")]),
+        ("class A:\n    async def f(self):\n        from fi_async.local import x", [("fi_async.local", "lazy")]),
+        ("if TYPE_CHECKING:\n    import httpx", [("httpx", "typing")]),
     ],
 )
-def test_this_test_sees_every_kind_of_import(source, expected, tmp_path, monkeypatch):
-    file = tmp_path / "written.py"
-    file.write_text(source, encoding="utf-8")
-    monkeypatch.setitem(MODULES, "written", file)
-    assert [(each.imported, each.lazy) for each in imports_of("written")] == expected
+def test_this_test_sees_every_kind_of_import(source, expected, written):
+    written(source)
+    found = [
+        (each.imported, "typing" if each.typing else "lazy" if each.lazy else "") for each in imports_of("written")
+    ]
+    assert found == expected
+
+
+@pytest.fixture
+def written(tmp_path, monkeypatch):
+    """Write a module that this test reads like any other."""
+
+    def write(source):
+        file = tmp_path / "written.py"
+        file.write_text(source, encoding="utf-8")
+        monkeypatch.setitem(MODULES, "written", file)
+
+    return write
+
+
+def test_this_test_sees_a_circle_through_a_function(monkeypatch):
+    lower, upper = "_errors", "evaluator"
+    monkeypatch.setitem(globals(), "INTERNAL", [*INTERNAL, Import(lower, upper, lazy=True)])
+    assert any({lower, upper} <= circle for circle in circles())
+    monkeypatch.setitem(globals(), "INTERNAL", [*INTERNAL[:-1], Import(lower, upper, lazy=True, typing=True)])
+    assert not any({lower, upper} <= circle for circle in circles())
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("class Row: pass\nclass _Own: pass", {"Row"}),
+        ("Kind = Literal['a', 'b']\nMOST = 5\nkind = 1\nT = TypeVar('T')", {"Kind"}),
+        ("Kind: TypeAlias = int | None\n_Own = list[int]", {"Kind"}),
+        ("def f():\n    class Inner: pass", set()),
+    ],
+)
+def test_this_test_sees_every_public_name_of_a_type(source, expected, written):
+    written(source)
+    assert public_names("written") == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ('"""Two\nlines."""\n\nx = 1  # why\n', 1),
+        ("# a comment\ndef f():\n    'What it does.'\n    return 1\n", 2),
+        ('x = """a\n\nb"""\n', 3),
+        ("x = [\n    1,\n    # why\n]\n", 3),
+    ],
+)
+def test_this_test_counts_lines_of_code_only(source, expected):
+    assert lines_of_code(source) == expected

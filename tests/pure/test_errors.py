@@ -89,7 +89,7 @@ def test_the_tree_is_the_one_that_is_drawn():
 @pytest.mark.parametrize("name", TREE)
 def test_each_class_is_public_and_has_the_builtin_parent_it_should(name):
     kind = getattr(fi_async, name)
-    assert kind.__module__ == "fi_async._errors"
+    assert kind.__module__ == "fi_async"
     expected = BUILTIN_PARENTS.get(name) or BUILTIN_PARENTS.get(TREE[name])
     found = next((builtin for builtin in (ValueError, TimeoutError) if issubclass(kind, builtin)), None)
     assert found is expected

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import inspect
+import pickle
 import re
 import subprocess
 import sys
+import traceback
+import typing
 from importlib import metadata
 from pathlib import Path
 
+import pydantic
 import pytest
 
 import fi_async
@@ -75,9 +81,29 @@ EXTRAS = (
 )
 
 
-def loaded_by(program: str) -> set[str]:
-    """The top-level modules that a fresh interpreter has loaded after a program."""
-    source = f"import sys\n{program}\nprint(*{{name.split('.')[0] for name in sys.modules}})"
+# What only sending, showing or keeping needs: together they take longer to import than all the rest.
+LATE = {
+    "aiohttp",
+    "backoff._decorator",
+    "certifi",
+    "click",
+    "email",
+    "http",
+    "httpcore",
+    "httpx",
+    "importlib.metadata",
+    "pydantic",
+    "pydantic_core",
+    "rich",
+    "sqlite3",
+    "urllib.request",
+}
+
+
+def loaded_by(program: str, *, whole: bool = False) -> set[str]:
+    """What a fresh interpreter has loaded after a program, by top-level or by whole names, and what it printed."""
+    name = "name" if whole else "name.split('.')[0]"
+    source = f"import sys\n{program}\nprint(*{{{name} for name in sys.modules}})"
     ran = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True, timeout=60)
     return set(ran.stdout.split())
 
@@ -120,9 +146,64 @@ def test_the_version_is_a_version_and_the_distributions_own():
 
 @pytest.mark.parametrize("program", ["import fi_async", "from fi_async import *"])
 def test_importing_the_package_imports_none_of_its_extras(program):
-    # httpx itself imports rich where it finds click, pygments and rich, for its own command line.
-    of_httpx = loaded_by("import httpx") & {"rich"}
-    assert loaded_by(program) & set(EXTRAS) - of_httpx == set()
+    assert loaded_by(program) & set(EXTRAS) == set()
+
+
+def test_a_client_that_has_sent_nothing_has_loaded_nothing_that_only_sending_or_showing_needs():
+    program = "import fi_async; fi_async.AsyncEvaluator('a', 's'); fi_async.Report, fi_async.Outcome, fi_async.Case"
+    loaded = loaded_by(program, whole=True)
+    assert {"fi_async.engine.run", "fi_async.wire.transport"} <= loaded
+    assert loaded & LATE == set()
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLIC if name != "__version__"])
+def test_each_public_name_says_that_it_is_at_home_in_the_package(name):
+    member = getattr(fi_async, name)
+    assert (member.__module__, member.__qualname__) == ("fi_async", name)
+    assert pickle.loads(pickle.dumps(member)) is member
+    program = f"import pickle; print(pickle.loads({pickle.dumps(member)!r}).__name__)"
+    assert name in loaded_by(program), "a fresh process finds it"
+
+
+@pytest.mark.parametrize(
+    "instance",
+    [
+        fi_async.Case({"text": "x"}, id="1"),
+        fi_async.EvalResult(name="tone", output=["joy"], output_type="choices"),
+        fi_async.BatchRunResult(eval_results=[fi_async.EvalResult(name="tone")]),
+        fi_async.Limit(3),
+        fi_async.Timeout(),
+        fi_async.RunOptions(),
+        fi_async.Template("tone", ("input",)),
+        fi_async.Outcome(0, fi_async.Case({}), "tone", fi_async.OutcomeStatus.SCORED, fi_async.EvalResult(name="tone")),
+        fi_async.EvalStatus.PENDING,
+    ],
+    ids=lambda instance: type(instance).__name__,
+)
+def test_what_is_made_of_them_can_be_pickled_and_copied(instance):
+    assert pickle.loads(pickle.dumps(instance)) == copy.deepcopy(instance) == instance
+
+
+def test_a_traceback_names_the_package():
+    text = "".join(traceback.format_exception_only(fi_async.RateLimitError("slow down")))
+    assert text == "fi_async.RateLimitError: slow down\n"
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in PUBLIC if dataclasses.is_dataclass(getattr(fi_async, name)) and name != "Report"]
+)
+def test_the_annotations_of_public_classes_can_be_resolved(name):
+    kind = getattr(fi_async, name)
+    assert set(typing.get_type_hints(kind)) >= {field.name for field in dataclasses.fields(kind)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("Case", {"inputs": {"text": "x"}, "id": "7"}), ("Limit", {"count": 3}), ("Timeout", {"read": 1})],
+)
+def test_public_dataclasses_serve_as_fields_of_pydantic(kind, value):
+    kind = getattr(fi_async, kind)
+    assert pydantic.TypeAdapter(kind).validate_python(value) == kind(**value)
 
 
 def test_importing_the_package_reads_no_table_of_templates():

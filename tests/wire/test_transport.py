@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing, suppress
 
 import httpx
 import pytest
@@ -14,8 +11,10 @@ from fi_async import APIConnectionError, APITimeoutError, AsyncEvaluator, Config
 from fi_async._settings import Connection
 from fi_async.local import Faults, LocalBackend, Quota, Switches
 from fi_async.local.server import running
+from fi_async.wire.connections import Connections
 from fi_async.wire.requests import Parameters, get_evals, new_eval
-from fi_async.wire.transport import SlotTransport, Transport
+from fi_async.wire.transport import Transport
+from raw import read_request, socket_server
 
 pytestmark = pytest.mark.anyio
 
@@ -28,21 +27,6 @@ def transport_to(url: str, **more) -> Transport:
     return Transport(Connection.resolve(*KEYS.values(), url), **more)
 
 
-@asynccontextmanager
-async def socket_server(answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]) -> AsyncIterator[str]:
-    """Yield the URL of a server that does as it is told with each connection."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with closing(writer), suppress(asyncio.IncompleteReadError):  # the client has hung up
-            await answer(reader, writer)
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    finally:
-        server.close()
-
-
 async def sending_to(answer, read: float = 5) -> APIConnectionError:
     async with socket_server(answer) as url:
         transport = transport_to(url)
@@ -50,14 +34,6 @@ async def sending_to(answer, read: float = 5) -> APIConnectionError:
             await transport.send(POST, Timeout(read=read))
         await transport.aclose()
     return caught.value
-
-
-async def read_request(reader: asyncio.StreamReader) -> bytes:
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = next(
-        (int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-l")), 0
-    )
-    return head + await reader.readexactly(length)
 
 
 @pytest.mark.usefixtures("any_transport")
@@ -160,10 +136,10 @@ async def test_many_cases_travel_over_few_connections(any_transport):
     with running(LocalBackend()) as url:
         async with AsyncEvaluator(**KEYS, fi_base_url=url, concurrency=4) as ev:
             report = await ev.gather([{"text": "needle"}] * 50, "contains", eval_config=NEEDLE)
-            if any_transport == "slots":
-                slots = ev._session.transport._client._transport
-                assert isinstance(slots, SlotTransport)
-                assert repr(slots) == "<SlotTransport slots=4 free=4>"
+            if any_transport == "httpx":
+                connections = ev._session.transport._pool
+                assert isinstance(connections, Connections)
+                assert repr(connections) == "<Connections busy=0 free=4>"
     assert report.coverage == 1.0
 
 

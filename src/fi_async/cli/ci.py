@@ -8,32 +8,32 @@ from pathlib import Path
 from typing import Final
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
-from fi_async.reports.gate import Check, Gate, Verdict
+from fi_async.reports.quality_gate import Check, GateResult, GateVerdict
 
 _NOT_IN_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_MARKS: Final = {Verdict.PASSED: "✅", Verdict.BELOW: "❌"}
+_MARKS: Final = {GateVerdict.PASSED: "✅", GateVerdict.BELOW: "❌"}
 _SHOWN: Final = 20
 
 
-def write_junit(path: Path, gate: Gate, run: str) -> None:
+def write_junit(path: Path, gate: GateResult, run: str) -> None:
     """Write a test case for each check: a failure if it is below, an error if nobody can tell."""
     checks = [*gate.checks]
     if gate.unserved:
-        checks.append(Check("evaluations", Verdict.INFRASTRUCTURE, gate.unserved))
-    checks += [Check("verdict", Verdict.INCONCLUSIVE, doubt) for doubt in gate.doubts]
+        checks.append(Check("evaluations", GateVerdict.INFRASTRUCTURE, gate.unserved))
+    checks += [Check("verdict", GateVerdict.INCONCLUSIVE, doubt) for doubt in gate.doubts]
     verdicts = [check.verdict for check in checks]
-    failures = verdicts.count(Verdict.BELOW)
+    failures = verdicts.count(GateVerdict.BELOW)
     counted = {
         "tests": str(len(checks)),
         "failures": str(failures),
-        "errors": str(len(checks) - failures - verdicts.count(Verdict.PASSED)),
+        "errors": str(len(checks) - failures - verdicts.count(GateVerdict.PASSED)),
     }
     root = Element("testsuites", counted)
     suite = SubElement(root, "testsuite", {"name": "fi-async gate", **counted})
     for check in checks:
         case = SubElement(suite, "testcase", {"classname": _xml(run), "name": _xml(check.name)})
-        if check.verdict is not Verdict.PASSED:
-            kind = "failure" if check.verdict is Verdict.BELOW else "error"
+        if check.verdict is not GateVerdict.PASSED:
+            kind = "failure" if check.verdict is GateVerdict.BELOW else "error"
             where = SubElement(case, kind, {"type": check.verdict.value, "message": _xml(check.said)})
             where.text = _xml("\n".join(check.cases))
         else:
@@ -47,7 +47,7 @@ def _xml(text: str) -> str:
     return _NOT_IN_XML.sub("�", text)
 
 
-def write_step_summary(gate: Gate, run: str) -> None:
+def write_step_summary(gate: GateResult, run: str) -> None:
     """Append the verdict to the file that GitHub shows with the step; do nothing elsewhere."""
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if path:
@@ -55,7 +55,7 @@ def write_step_summary(gate: Gate, run: str) -> None:
             file.write(_markdown(gate, run))
 
 
-def _markdown(gate: Gate, run: str) -> str:
+def _markdown(gate: GateResult, run: str) -> str:
     lines = [f"### {_cell(run)}: {gate.verdict}", "", "| | check | found |", "| --- | --- | --- |"]
     lines += [f"| {_MARKS.get(each.verdict, '❔')} | {_cell(each.name)} | {_cell(each.said)} |" for each in gate.checks]
     if gate.unserved:

@@ -16,11 +16,11 @@ from rich.text import Text
 from fi_async.cli import errors, terminal
 from fi_async.cli.options import CompareFlags
 from fi_async.cli.sinks import check_output
-from fi_async.reports import compare_html
 from fi_async.reports.compare import Comparison, TemplateComparison, compare
-from fi_async.reports.conditions import check_template
-from fi_async.reports.loading import load, outcomes_of
-from fi_async.reports.marks import Mark, Pair
+from fi_async.reports.comparison_page import write_comparison
+from fi_async.reports.conditions import require_template
+from fi_async.reports.pairing import CaseScore, Pair
+from fi_async.reports.run_files import load_run, outcomes_of
 from fi_async.reports.statistics import Interval
 
 _SHOWN: Final = 10
@@ -39,7 +39,7 @@ def compare_runs(before: Path, after: Path, flags: CompareFlags) -> int:
     """
     if flags.html is not None:
         check_output("--html", flags.html, before, after)
-    with load(before) as one, load(after) as other:
+    with load_run(before) as one, load_run(after) as other:
         found = compare(
             outcomes_of(one),
             outcomes_of(other),
@@ -49,9 +49,9 @@ def compare_runs(before: Path, after: Path, flags: CompareFlags) -> int:
             confidence=flags.confidence,
         )
         for name in flags.lower_is_better or ():
-            check_template(f"--lower-is-better {name}", name, [each.template for each in found.templates])
+            require_template(f"--lower-is-better {name}", name, [each.template for each in found.templates])
         if flags.html is not None:
-            compare_html.write(flags.html, found, one, other)
+            write_comparison(flags.html, found, one, other)
     if flags.json:
         print(json.dumps({"before": str(before), "after": str(after), **found.as_dict()}, indent=2))
     else:
@@ -128,10 +128,10 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def _of(mark: Mark) -> str:
-    if mark.passed is not None:
-        return "passed" if mark.passed else "failed"
-    return "-" if mark.score is None else f"{mark.score:.4g}"
+def _of(case: CaseScore) -> str:
+    if case.passed is not None:
+        return "passed" if case.passed else "failed"
+    return "-" if case.score is None else f"{case.score:.4g}"
 
 
 def _left_out(each: TemplateComparison, before: str, after: str) -> str:

@@ -14,7 +14,7 @@ from fi_async.cli.sinks import Sink, run_facts
 from fi_async.journal.records import Record
 from fi_async.journal.salvage import Salvage
 from fi_async.journal.view import open_view
-from fi_async.reports.loading import BACKEND_NAMED
+from fi_async.reports.run_files import BACKEND_NAMED
 
 
 def export_run(run: Path, out: Path) -> int:

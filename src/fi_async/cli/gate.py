@@ -17,22 +17,22 @@ from fi_async.cli.ci import write_junit, write_step_summary
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import GateFlags, refuse
 from fi_async.cli.sinks import check_output
-from fi_async.reports.conditions import Condition, check_share, check_template, parse
+from fi_async.reports.conditions import Condition, parse_condition, require_share, require_template
 from fi_async.reports.figures import cause_of
-from fi_async.reports.gate import Asked, Gate, Verdict, doubts_of, gate
-from fi_async.reports.loading import BACKEND_NAMED, LINES, load, outcomes_of
-from fi_async.reports.marks import Mark, mark, read_baseline, write_baseline
-from fi_async.reports.samples import Sample, samples
+from fi_async.reports.pairing import CaseScore, read_baseline, write_baseline
+from fi_async.reports.quality_gate import GateResult, GateVerdict, Requirements, check_gate, doubts_of
+from fi_async.reports.run_files import BACKEND_NAMED, LINES, load_run, outcomes_of
+from fi_async.reports.template_scores import TemplateScores, scores_by_template
 
 _SHOWN: Final = 5
 _BASELINE: Final = ".json"
-_STYLES: Final = {Verdict.PASSED: "green", Verdict.BELOW: "red"}
+_STYLES: Final = {GateVerdict.PASSED: "green", GateVerdict.BELOW: "red"}
 _OF_BASELINES: Final = ("max_regressions", "tolerance", "by")
 _CODES: Final = {
-    Verdict.PASSED: errors.DONE,
-    Verdict.BELOW: errors.BELOW,
-    Verdict.INCONCLUSIVE: errors.INCONCLUSIVE,
-    Verdict.INFRASTRUCTURE: errors.IMPOSSIBLE,
+    GateVerdict.PASSED: errors.DONE,
+    GateVerdict.BELOW: errors.BELOW,
+    GateVerdict.INCONCLUSIVE: errors.INCONCLUSIVE,
+    GateVerdict.INFRASTRUCTURE: errors.IMPOSSIBLE,
 }
 
 
@@ -44,7 +44,7 @@ def gate_run(path: Path, flags: GateFlags) -> int:
     """
     asked = _asked(flags)
     _check_outputs(path, flags)
-    with load(path) as run:
+    with load_run(path) as run:
         outcomes, info, count = list(outcomes_of(run)), run.info, run.count()
     is_named = info.source.get(BACKEND_NAMED)
     doubts = doubts_of(
@@ -53,37 +53,39 @@ def gate_run(path: Path, flags: GateFlags) -> int:
         is_named=is_named is not False or flags.backend is not None,
         takes_estimates=bool(is_named) or path.suffix.lower() not in LINES or flags.backend is not None,
     )
-    marks = [mark(each) for each in outcomes]
-    counted = samples(outcomes, info.templates, count.pending)
+    case_scores = [CaseScore.of(each) for each in outcomes]
+    counted = scores_by_template(outcomes, info.templates, count.pending)
     _check_bounds(asked.conditions, counted)
     baseline = None if flags.baseline is None else _baseline(flags.baseline)
-    found = gate(asked, counted, marks=marks, baseline=baseline, trouble=trouble_of(outcomes), doubts=doubts)
+    found = check_gate(
+        asked, counted, case_scores=case_scores, baseline=baseline, trouble=trouble_of(outcomes), doubts=doubts
+    )
     _report(found, str(path), flags)
-    if flags.write_baseline and found.verdict is Verdict.PASSED:
-        write_baseline(flags.write_baseline, marks)
+    if flags.write_baseline and found.verdict is GateVerdict.PASSED:
+        write_baseline(flags.write_baseline, case_scores)
     return exit_code(found)
 
 
-def _check_bounds(conditions: Sequence[Condition], found: Mapping[str, Sample]) -> None:
+def _check_bounds(conditions: Sequence[Condition], found: Mapping[str, TemplateScores]) -> None:
     for condition in conditions:
-        check_template(f"--min {condition}", condition.template, found)
-        _, metric = found[condition.template].metric(condition.metric)
-        if metric.n and metric.verdicts:
-            check_share(condition)
+        require_template(f"--min {condition}", condition.template, found)
+        _, average = found[condition.template].average(condition.metric)
+        if average.n and average.verdicts:
+            require_share(condition)
 
 
-def exit_code(found: Gate) -> int:
+def exit_code(found: GateResult) -> int:
     """Return the exit code of a verdict."""
     return _CODES[found.verdict]
 
 
-def _asked(flags: GateFlags) -> Asked:
+def _asked(flags: GateFlags) -> Requirements:
     if not (flags.min or flags.coverage is not None or flags.baseline or flags.write_baseline):
         raise UsageError("nothing to check: give --min, --coverage or --baseline, such as --min 'groundedness>=0.9'")
     if flags.baseline is None:
         refuse(flags, _OF_BASELINES, "is of what is worse than a baseline: give --baseline PATH too")
-    return Asked(
-        conditions=[parse(text) for text in flags.min or ()],
+    return Requirements(
+        conditions=[parse_condition(text) for text in flags.min or ()],
         coverage=flags.coverage,
         confidence=flags.confidence,
         max_regressions=flags.max_regressions or 0,
@@ -101,11 +103,11 @@ def _check_outputs(run: Path, flags: GateFlags) -> None:
         raise UsageError(f"--write-baseline {flags.write_baseline}: its name must end in {_BASELINE}, to be known by")
 
 
-def _baseline(path: Path) -> list[Mark]:
+def _baseline(path: Path) -> list[CaseScore]:
     if path.suffix.lower() == _BASELINE and path.is_file():
         return read_baseline(path)
-    with load(path) as run:
-        return [mark(each) for each in outcomes_of(run)]
+    with load_run(path) as run:
+        return [CaseScore.of(each) for each in outcomes_of(run)]
 
 
 def trouble_of(outcomes: Iterable[Outcome]) -> str:
@@ -114,7 +116,7 @@ def trouble_of(outcomes: Iterable[Outcome]) -> str:
     return next((f"{kind}: {message}" for (kind, message), _ in causes.most_common(1)), "")
 
 
-def _report(found: Gate, name: str, flags: GateFlags) -> None:
+def _report(found: GateResult, name: str, flags: GateFlags) -> None:
     if flags.json:
         print(json.dumps({"run": name, **found.as_dict()}, indent=2))
     else:
@@ -124,7 +126,7 @@ def _report(found: Gate, name: str, flags: GateFlags) -> None:
     write_step_summary(found, name)
 
 
-def show(found: Gate) -> None:
+def show(found: GateResult) -> None:
     """Print the verdict, and what was found for each check."""
     console = terminal.stdout()
     table = Table(box=None, show_header=False)

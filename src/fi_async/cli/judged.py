@@ -8,30 +8,30 @@ from random import Random
 from fi_async._models import Outcome, OutcomeStatus, Template
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import RunFlags
-from fi_async.reports.conditions import check_share, check_template, parse
-from fi_async.reports.gate import Asked, Gate, doubts_of, gate
-from fi_async.reports.samples import Sample
-from fi_async.reports.sequential import Watch
+from fi_async.reports.conditions import parse_condition, require_share, require_template
+from fi_async.reports.early_stopping import EarlyStopping
+from fi_async.reports.quality_gate import GateResult, Requirements, check_gate, doubts_of
+from fi_async.reports.template_scores import TemplateScores
 from fi_async.sources.rows import Row, Source
 
 
-def _asked(flags: RunFlags, templates: Sequence[str], known: Mapping[str, Template]) -> Asked | None:
+def _asked(flags: RunFlags, templates: Sequence[str], known: Mapping[str, Template]) -> Requirements | None:
     """Return what a run is to reach; None if nothing is asked of it.
 
     Raises:
         UsageError, ConfigurationError: It cannot be meant so.
     """
-    conditions = [parse(text) for text in flags.min or ()]
+    conditions = [parse_condition(text) for text in flags.min or ()]
     for condition in conditions:
-        check_template(f"--min {condition}", condition.template, templates)
+        require_template(f"--min {condition}", condition.template, templates)
         if condition.template in known and known[condition.template].output_type == "Pass/Fail":
-            check_share(condition)
+            require_share(condition)
     wanted = bool(conditions) or flags.coverage is not None
     if flags.fail_fast and not wanted:
         raise UsageError("--fail-fast stops at a verdict: give --min or --coverage")
     if flags.error_rate is not None and not flags.fail_fast:
         raise UsageError("--error-rate says how early --fail-fast may stop: give --fail-fast too")
-    return Asked(conditions, flags.coverage) if wanted else None
+    return Requirements(conditions, flags.coverage) if wanted else None
 
 
 class Judge:
@@ -43,9 +43,9 @@ class Judge:
         watch: Stops the run early, if asked for.
     """
 
-    def __init__(self, asked: Asked, templates: Sequence[str], watch: Watch | None) -> None:
+    def __init__(self, asked: Requirements, templates: Sequence[str], watch: EarlyStopping | None) -> None:
         self._asked, self._watch = asked, watch
-        self._samples = watch.samples if watch else {name: Sample(name) for name in templates}
+        self._scores = watch.scores if watch else {name: TemplateScores(name) for name in templates}
         self.stopped = False
         self._doubts: dict[str, None] = {}
 
@@ -54,12 +54,12 @@ class Judge:
         if outcome.status is OutcomeStatus.INVALID:
             self._doubts.update(dict.fromkeys(doubts_of([outcome])))
         if self._watch is None:
-            self._samples[outcome.template].add(outcome)
+            self._scores[outcome.template].add(outcome)
             return False
         self.stopped = self._watch.add(outcome)
         return self.stopped
 
-    def verdict(self, trouble: str, *, is_named: bool = True) -> Gate:
+    def verdict(self, trouble: str, *, is_named: bool = True) -> GateResult:
         """Return the verdict over what was counted.
 
         Args:
@@ -68,8 +68,8 @@ class Judge:
         """
         doubts = [*self._doubts, *doubts_of((), is_named=is_named)]
         if self._watch is not None and self.stopped:
-            return self._watch.gate(trouble, doubts)
-        return gate(self._asked, self._samples, trouble=trouble, doubts=doubts)
+            return self._watch.result(trouble, doubts)
+        return check_gate(self._asked, self._scores, trouble=trouble, doubts=doubts)
 
 
 def judge_of(flags: RunFlags, templates: Sequence[str], known: Mapping[str, Template], source: Source) -> Judge | None:
@@ -90,7 +90,7 @@ def judge_of(flags: RunFlags, templates: Sequence[str], known: Mapping[str, Temp
     rows = source.count()
     if rows is None:
         raise UsageError("--fail-fast has to know how many rows there are: give a file instead of stdin")
-    return Judge(asked, templates, Watch(asked, templates, rows, flags.error_rate or 0.0))
+    return Judge(asked, templates, EarlyStopping(asked, templates, rows, flags.error_rate or 0.0))
 
 
 def in_random_order(rows: Iterable[Row]) -> tuple[list[Row], list[int]]:

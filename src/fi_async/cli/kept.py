@@ -14,7 +14,7 @@ from fi_async.cli.errors import UsageError
 from fi_async.cli.options import RunFlags, refuse
 from fi_async.cli.sources import STDIN
 from fi_async.journal.schema import is_run
-from fi_async.reports.loading import LINES
+from fi_async.reports.run_files import LINES
 from fi_async.sources.files import json_files
 from fi_async.sources.rows import Source
 

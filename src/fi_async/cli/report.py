@@ -6,8 +6,8 @@ from pathlib import Path
 
 from fi_async.cli import errors
 from fi_async.cli.sinks import check_output
-from fi_async.reports import html
-from fi_async.reports.loading import load
+from fi_async.reports import report_page
+from fi_async.reports.run_files import load_run
 
 
 def write_report(run: Path, out: Path | None) -> int:
@@ -17,9 +17,9 @@ def write_report(run: Path, out: Path | None) -> int:
         UsageError, ConfigurationError: There is no such run, or the page cannot be where it is to be.
         JournalError: The run cannot be read.
     """
-    with load(run) as view:
+    with load_run(run) as view:
         page = out or run.with_suffix(".html")
         check_output("--out", page, run)
-        html.write(page, view.info, view.records(), view.count())
+        report_page.write_report(page, view.info, view.records(), view.count())
     print(page)
     return errors.DONE

@@ -34,8 +34,8 @@ from fi_async.cli.summary import Totals, show, show_next
 from fi_async.engine.calls import Cases
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.journal.view import RunView, open_view
-from fi_async.reports.gate import Gate
-from fi_async.reports.loading import LINES
+from fi_async.reports.quality_gate import GateResult
+from fi_async.reports.run_files import LINES
 from fi_async.sources.rows import Row, Source
 from fi_async.wire.templates import names_of
 
@@ -310,7 +310,7 @@ def _trouble(totals: Totals) -> str:
     return next((f"{kind}: {message}" for (kind, message), _ in totals.causes.most_common(1)), "")
 
 
-def _print_summary(totals: Totals, wall_s: float, verdict: Gate | None, flags: RunFlags) -> None:
+def _print_summary(totals: Totals, wall_s: float, verdict: GateResult | None, flags: RunFlags) -> None:
     if flags.json:
         judged = {} if verdict is None else {"gate": verdict.as_dict()}
         print(json.dumps({**totals.as_dict(wall_s), **judged}, indent=2))

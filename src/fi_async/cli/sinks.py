@@ -14,10 +14,10 @@ from typing import Any, Final, Self
 
 from fi_async._extras import need
 from fi_async._models import Outcome
-from fi_async._shapes import COLUMNS, flat
 from fi_async.cli.errors import ImpossibleError, UsageError
 from fi_async.journal.schema import is_run
-from fi_async.reports.loading import BACKEND_NAMED
+from fi_async.reports.outcome_tables import COLUMNS, flat
+from fi_async.reports.run_files import BACKEND_NAMED
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, default=str)
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")

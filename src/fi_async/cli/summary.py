@@ -19,7 +19,7 @@ from fi_async.cli import terminal
 from fi_async.cli.results import cause_of, never_left, place_of, row_of
 from fi_async.journal.records import RunCount
 from fi_async.reports.figures import MOST_CAUSES, OTHER, Cause
-from fi_async.reports.rows import telling
+from fi_async.reports.html_page import telling_keys
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -238,7 +238,7 @@ def _name(outcome: Outcome) -> str:
 def _words(outcome: Outcome) -> str:
     """Return the first words of what a case is about: of its answer, if it has one."""
     inputs = outcome.case.inputs
-    said = next((str(inputs[key]) for key in telling(inputs)[::-1]), "")
+    said = next((str(inputs[key]) for key in telling_keys(inputs)[::-1]), "")
     return terminal.printable(f"{said[:_LONGEST]}…" if len(said) > _LONGEST else said)
 
 

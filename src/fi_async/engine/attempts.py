@@ -1,6 +1,6 @@
 """What a case goes through, as generators: they yield what to do and are told what happened.
 
-No await and no clock: whoever drives a job performs its actions and sends back an Event with the time. So
+No await and no clock: whoever drives a job performs its actions and sends back an Arrival with the time. So
 every way that a case can go is tested by hand, and the engine that drives thousands at once is short.
 """
 
@@ -14,8 +14,11 @@ from typing import Any, Final, Protocol, TypeVar
 from fi_async._errors import (
     AmbiguousError,
     APIConnectionError,
+    AuthenticationError,
     FiAsyncError,
+    PermissionDeniedError,
     RateLimitError,
+    ServerError,
 )
 from fi_async._models import Case, Outcome
 from fi_async._report import Counts
@@ -25,12 +28,14 @@ from fi_async.pacing.gate import Gate
 from fi_async.pacing.latencies import Latencies
 from fi_async.pacing.polling import Completions
 from fi_async.pacing.retry import Decision, GiveUp, decide
+from fi_async.pacing.ticket import Canary, Terms
 from fi_async.wire.preflight import Row
 from fi_async.wire.requests import HttpCall, Parameters
 from fi_async.wire.responses import Reply
 
 T = TypeVar("T")
 
+_PHRASES: Final = frozenset({"Internal Server Error"})  # what any failure is called
 _LAST_REPLY: Final = 5.0  # seconds that the reply to a case's last poll may take past its deadline
 
 
@@ -54,23 +59,15 @@ class Rest:
 
 
 @dataclass(frozen=True, slots=True)
-class Hold:
-    """Let nobody send before this time; then go on with this job.
-
-    Attributes:
-        until: At the latest.
-        server_until: The end of the window on the server's clock, if it said so.
-    """
-
-    until: float
-    server_until: float | None = None
+class Requeue:
+    """Nothing came of the last request, and nobody sends for a while: plan these works anew, or else go on."""
 
 
-Action = Send | Rest | Hold
+Action = Send | Rest | Requeue
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class Arrival:
     """What happened: the time, and after a Send its reply or its error.
 
     Attributes:
@@ -87,7 +84,7 @@ class Event:
     crowded: bool = False
 
 
-Steps = Generator[Action, Event, T]
+Steps = Generator[Action, Arrival, T]
 
 
 @dataclass(slots=True)
@@ -103,9 +100,12 @@ class Work:
     ambiguous: int = 0
     possible_duplicates: int = 0
     throttled: int = 0
+    failures: int = 0  # of the present request, or of those before it that carried it and were refused by a limit
     is_resumed: bool = False
     restarted: bool = False
-    is_canary: bool = False
+    said: str | None = None  # by the server of a failure of its own, the last time
+    trouble: FiAsyncError | None = None  # what it was asked again for, to hear why
+    canary: Canary | None = None
     eval_id: str | None = None
     began_at: float | None = None
     accepted_at: float | None = None
@@ -118,7 +118,7 @@ class Work:
         """The keys that it is asked with, in order: only works of equal ones can share a request."""
         return () if self.row is None else tuple(self.row.inputs)
 
-    def note(self, event: Event, case_timeout: float | None) -> None:
+    def note(self, event: Arrival, case_timeout: float | None) -> None:
         """Take note of a call that ended; the first one begins the case's time."""
         if self.began_at is None:
             self.began_at = event.sent_at
@@ -138,11 +138,6 @@ class Job:
 
     steps: Steps[Sequence[Any]]
     works: Sequence[Work] = ()
-
-    @property
-    def is_canary(self) -> bool:
-        """True if it is for the one evaluation that asks whether the quota lets others through."""
-        return bool(self.works) and self.works[0].is_canary
 
 
 class Ledger(Protocol):
@@ -205,6 +200,7 @@ class Context:
     """What the jobs of one run share.
 
     Attributes:
+        terms: What binds the requests of the run.
         latencies: How long evaluations take, held and polled: what plans go by.
         accepted: How many evaluations the server can work on at once, as their polls tell.
     """
@@ -215,6 +211,7 @@ class Context:
     completions: Completions
     gate: Gate
     rng: random.Random
+    terms: Terms = field(default_factory=Terms)
     counts: Counts = field(default_factory=Counts)
     ledger: Ledger = field(default_factory=Forgetful)
     latencies: Latencies = field(default_factory=Latencies)
@@ -240,39 +237,48 @@ def ask(
     Raises:
         FiAsyncError: The last attempt's error; an AmbiguousError if the policy forbids another.
     """
-    failures = throttles = crowds = 0
+    failures, crowds, tries = max((work.failures for work in works), default=0), 0, 0
     while True:
         event = yield Send(call, _deadline(call, works))
+        tries += 1
         _note(call, event, context, works)
         try:
             if event.error is not None:
                 raise event.error
-            assert event.reply is not None  # noqa: S101  # an Event after a Send has one of the two
-            return read(event.reply)
+            assert event.reply is not None  # noqa: S101  # an Arrival after a Send has one of the two
+            answer = read(event.reply)
         except FiAsyncError as error:
             problem = error
+        else:
+            _count_failures(works, 0)
+            return answer
+        if not call.repeatable:
+            _let_canary_go(works, event.now, context)
+        is_lasting = _is_lasting(problem, works)
         decision = decide(
             problem,
             repeatable=call.repeatable,
             failures=failures + (not event.crowded),
-            throttles=throttles + 1,
             crowds=crowds + event.crowded,
             policy=context.policy,
             rng=context.rng,
+            is_out=_is_out(problem, event.now, context),
         )
         note_ambiguous(decision, context, works)
-        if isinstance(decision, GiveUp) or (
-            not decision.throttled
-            and (too_late(event.now + decision.delay, works) or (give_up is not None and give_up(problem)))
-        ):
-            raise _final(problem, decision, failures + throttles + crowds + 1)
-        if not decision.ambiguous and not call.repeatable:
+        if not call.repeatable and _evaluated_nothing(problem, decision):
             context.ledger.void(works)
-        if decision.throttled:
-            throttles += 1
-            context.counts.throttled += 1
+        if isinstance(decision, GiveUp) or (
+            not decision.held
+            and (
+                is_lasting or too_late(event.now + decision.delay, works) or (give_up is not None and give_up(problem))
+            )
+        ):
+            raise _final(problem, decision, tries)
+        if decision.held:
+            context.counts.throttled += decision.throttled
             _begin_anew(call, works)
-            yield Hold(event.now + decision.delay, server_until=_window_end(event, problem))
+            _count_failures(works, failures)
+            yield Requeue()
             continue
         failures, crowds = failures + (not event.crowded), crowds + event.crowded
         context.counts.retries += 1
@@ -281,17 +287,47 @@ def ask(
         yield Rest(event.now + decision.delay)
 
 
+def _count_failures(works: Sequence[Work], failures: int) -> None:
+    for work in works:
+        work.failures = failures
+
+
+def _let_canary_go(works: Sequence[Work], now: float, context: Context) -> None:
+    """Let another ask whether the quota is open: of this request, nothing is known to run."""
+    for work in works:
+        context.gate.let_go(work.canary, now)
+        work.canary = None
+
+
+def _is_lasting(problem: FiAsyncError, works: Sequence[Work]) -> bool:
+    """Return True if the server says the same again of a failure that it has words of its own for: it will not pass."""
+    words = problem.server_message if isinstance(problem, ServerError) and problem.status == 500 else None
+    words = words if isinstance(problem, ServerError) and problem.code is not None else None
+    said_before = bool(words) and words not in _PHRASES and all(work.said == words for work in works)
+    for work in works:
+        work.said = words
+    return said_before and bool(works)
+
+
+def _evaluated_nothing(problem: FiAsyncError, decision: Decision) -> bool:
+    """Return True if nothing was evaluated: the server refused whoever asked, or nothing reached it."""
+    if isinstance(decision, GiveUp):
+        refused = (AuthenticationError, PermissionDeniedError, RateLimitError)
+        return isinstance(problem, refused) or (isinstance(problem, APIConnectionError) and not problem.sent)
+    return not decision.ambiguous
+
+
+def _is_out(problem: FiAsyncError, now: float, context: Context) -> bool:
+    """Return True if there is no server for the moment, and this is not for too long yet."""
+    if not isinstance(problem, APIConnectionError) or not problem.unreachable:
+        return False
+    return not context.gate.outage.is_over(now, context.timeout.patience)
+
+
 def _deadline(call: HttpCall, works: Sequence[Work]) -> float | None:
     """Return when a call is given up. A poll at the last moment still has time for its reply."""
     deadline = works[0].deadline if works else None
     return deadline + _LAST_REPLY if deadline is not None and call.repeatable else deadline
-
-
-def _window_end(event: Event, error: FiAsyncError) -> float | None:
-    """Return the end of the window on the server's clock. Retry-After counts whole seconds from the reply's Date."""
-    date = event.reply.date if event.reply is not None else None
-    after = error.retry_after if isinstance(error, RateLimitError) else None
-    return date + after if date is not None and after is not None else None
 
 
 def too_late(when: float, works: Sequence[Work]) -> bool:
@@ -306,7 +342,7 @@ def _begin_anew(call: HttpCall, works: Sequence[Work]) -> None:
             work.deadline = None
 
 
-def _note(call: HttpCall, event: Event, context: Context, works: Sequence[Work]) -> None:
+def _note(call: HttpCall, event: Arrival, context: Context, works: Sequence[Work]) -> None:
     context.counts.requests += 1
     context.counts.polls += call.repeatable and bool(works)
     for work in works:

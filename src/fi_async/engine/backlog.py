@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 from fi_async._settings import RunOptions
 from fi_async.engine.attempts import Context, Work
-from fi_async.engine.slots import Slots
 from fi_async.pacing.accepted import MOST as ACCEPTED
 from fi_async.pacing.planner import Kind, Plan, Room, Situation, decide
 from fi_async.wire.requests import max_rows
@@ -22,18 +21,17 @@ class Backlog:
     Args:
         context: What the run's jobs share.
         options: The user's `strategy` and `rows`.
-        slots: What bounds the run's requests.
         expected: How many items are to come, works or not; None if nobody knows.
 
     Attributes:
         is_fed: True as long as others may come.
     """
 
-    def __init__(self, context: Context, options: RunOptions, slots: Slots, expected: int | None = None) -> None:
+    def __init__(self, context: Context, options: RunOptions, expected: int | None = None) -> None:
         self.is_fed = False
         self._context = context
         self._options = options
-        self._slots = slots
+        self._slots = context.terms.slots
         self._to_come = expected
         self._begun = 0
         self._waiting: dict[str, deque[Work]] = {}
@@ -58,31 +56,30 @@ class Backlog:
         self._waiting.setdefault(work.parameters.template, deque()).append(work)
 
     def put_back(self, works: Sequence[Work]) -> None:
-        """Let works wait again that were taken together and not sent, before all others: they are planned anew."""
+        """Let works wait again of whose request nothing came, before all others: they are planned anew."""
         self._begun -= len(works)
         self._waiting.setdefault(works[0].parameters.template, deque()).extendleft(reversed(works))
 
-    def may_begin(self, now: float, *, at_work: int, unsent: int) -> bool:
-        """Tell whether works wait that may begin: polled ones no more at once than the server was seen to work on.
+    def may_begin(self, now: float, *, at_work: int) -> bool:
+        """Return True if works wait that may begin: polled ones no more at once than the server was seen to work on.
 
         Args:
             now: The time.
             at_work: How many works are begun, and not done.
-            unsent: How many requests are about to leave.
         """
         if not self._waiting or self._options.strategy == "async":
             return bool(self._waiting)
-        return at_work < self._room_between_polls(self._next_template()).limit or self._plan(now, unsent).kind == "sync"
+        return at_work < self._room_between_polls(self._next_template()).limit or self._plan(now).kind == "sync"
 
-    def take(self, now: float, *, unsent: int) -> tuple[Sequence[Work], Kind]:
+    def take(self, now: float) -> tuple[Sequence[Work], Kind]:
         """Take out the works that come next, as many as one request is to carry, and return how it carries them.
 
         Those are first whose case was read first. Only works of equal keys share a request. There has to be one.
         """
-        plan, template = self._plan(now, unsent), self._next_template()
+        plan, template = self._plan(now), self._next_template()
         self._plans[template] = plan
         waiting = self._waiting[template]
-        rows = min(plan.rows, self._context.gate.room(now))
+        rows = min(plan.rows, self._context.gate.room(now, self._context.terms))
         works = [waiting.popleft()]
         while waiting and len(works) < rows and waiting[0].keys == works[0].keys:
             works.append(waiting.popleft())
@@ -115,7 +112,7 @@ class Backlog:
     def _next_template(self) -> str:
         return min(self._waiting, key=lambda name: self._waiting[name][0].index)
 
-    def _plan(self, now: float, unsent: int) -> Plan:
+    def _plan(self, now: float) -> Plan:
         """Return how the next request carries its works. There has to be one."""
         context, template = self._context, self._next_template()
         remaining = len(self)
@@ -128,7 +125,7 @@ class Backlog:
             allowed=max_rows(len(self._waiting[template][0].keys)),
             remaining=remaining,
             latency=context.latencies.typical(template),
-            limits=context.gate.headroom(now, unsent),
+            limits=context.gate.headroom(now, context.terms),
             held=self._slots.room,
             polled=self._room_between_polls(template),
             may_resubmit=context.policy.may_resubmit,

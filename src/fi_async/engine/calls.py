@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 import anyio
 
 from fi_async._errors import FiAsyncError
-from fi_async._models import Case, EvalResult, Inputs, Outcome, Template, TemplateLike
+from fi_async._models import Case, Inputs, Outcome, Template, TemplateLike
 from fi_async._report import Counts, Report
 from fi_async._settings import RunFile, RunOptions
 from fi_async.engine.attempts import Job, Work
 from fi_async.engine.intake import Intake, batches, count_of, grouped, questions, unread
 from fi_async.engine.run import Run, fetch_once
 from fi_async.engine.session import Session
-from fi_async.engine.slots import Slots
 from fi_async.engine.submissions import Started, score, start
+from fi_async.pacing.slots import Slots
 from fi_async.progress.displays import Asked
 from fi_async.progress.watch import watched
 from fi_async.sources.tables import HasColumnNames, HasColumns
@@ -29,6 +29,7 @@ from fi_async.wire.preflight import rows_of
 from fi_async.wire.templates import names_of
 
 if TYPE_CHECKING:
+    from fi_async._results import EvalResult
     from fi_async.journal.ledger import JournalLedger
 
 Templates = TemplateLike | Sequence[TemplateLike]
@@ -61,12 +62,12 @@ class Ask:
         """Return what turns cases into jobs; a name that is not a system template's is looked up once."""
         found = await find_templates(session, names_of(self.templates), self.options)
         asked = questions(found, self.options, self.eval_config, **self.fields)
-        return Intake(asked, session.context(self.options), self.options)
+        slots = Slots(self.options.concurrency) if self.own_bound else None
+        return Intake(asked, session.context(self.options, slots), self.options)
 
     def run(self, session: Session, intake: Intake, **how: Any) -> Run:
         """Return a run for this call."""
-        slots = Slots(self.options.concurrency) if self.own_bound else None
-        return Run(session, intake.context, self.options, slots=slots, **how)
+        return Run(session, intake.context, self.options, **how)
 
 
 async def list_templates(session: Session, options: RunOptions) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fi_async._errors import (
     APITimeoutError,
@@ -12,8 +12,11 @@ from fi_async._errors import (
     PermissionDeniedError,
     StalledError,
 )
-from fi_async._models import EvalResult, Outcome, OutcomeStatus
+from fi_async._models import Outcome, OutcomeStatus
 from fi_async.engine.attempts import Context, Work
+
+if TYPE_CHECKING:
+    from fi_async._results import EvalResult
 
 DENIED: Final = (AuthenticationError, PermissionDeniedError)
 """Refusals of the key pair. No work ends in one: they end the whole run, as every other request would meet them too."""
@@ -65,7 +68,7 @@ def scored(work: Work, context: Context, result: EvalResult) -> Outcome:
 
 def failed(work: Work, context: Context, error: FiAsyncError) -> Outcome:
     """Return how a work ended that led to this error, whatever the server made of it."""
-    tell_quota(work, context, ran=isinstance(error, EvaluationError))
+    tell_quota(work, context, ran=isinstance(error, EvaluationError) and not is_stopped(error))
     return outcome(work, context, OutcomeStatus.FAILED, error=error)
 
 
@@ -74,7 +77,7 @@ def stalled(work: Work, context: Context, status: str, trouble: FiAsyncError | N
     tell_quota(work, context, ran=False)
     waited = work.seen_at - (work.seen_at if work.accepted_at is None else work.accepted_at)
     error = StalledError(f"accepted by the server, and still {status} after {waited:.3g} s")
-    error.__cause__ = trouble
+    error.__cause__ = trouble or work.trouble
     return outcome(work, context, OutcomeStatus.STALLED, error=error)
 
 
@@ -108,7 +111,12 @@ def completed(work: Work, result: EvalResult) -> EvalResult:
 def tell_quota(work: Work, context: Context, *, ran: bool) -> None:
     """Tell the quota what became of an evaluation that no limit stopped; one canary after another has to end."""
     if ran:
-        context.gate.passed(canary=work.is_canary)
-    elif work.is_canary:
-        context.gate.lost(work.seen_at)
-    work.is_canary = False
+        context.gate.ran(work.canary)
+    else:
+        context.gate.let_go(work.canary, work.seen_at)
+    work.canary = None
+
+
+def is_stopped(error: FiAsyncError) -> bool:
+    """Return True if a limit of the plan stopped the evaluation."""
+    return isinstance(error, EvaluationError) and bool(error.throttled)

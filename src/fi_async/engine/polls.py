@@ -19,7 +19,7 @@ from fi_async.wire import requests, responses
 from fi_async.wire.requests import HttpCall
 from fi_async.wire.responses import Reply
 
-Next = Literal["poll on", "start anew"]
+Next = Literal["start anew"]
 """What is to be done with a work that has no outcome yet."""
 
 
@@ -35,6 +35,7 @@ def until_done(work: Work, context: Context) -> Steps[Outcome | Next]:
                 yield from _until_due(work, row, context)
             answer = yield from _ask_once(call, work, context)
             row = row or _accepted(work, context)
+            context.gate.heard_of(work.canary, work.seen_at)
             _learn(work, row, context, answer)
             if isinstance(answer, FiAsyncError):
                 trouble = answer
@@ -43,7 +44,9 @@ def until_done(work: Work, context: Context) -> Steps[Outcome | Next]:
             else:
                 status = answer.status
             if _is_over(work, row, context):
-                return _overdue(work, context, status, trouble)
+                if context.policy.on_stalled != "wait":
+                    return _overdue(work, context, status, trouble)
+                work.deadline = None
     except DENIED:
         raise
     except FiAsyncError as error:
@@ -80,7 +83,7 @@ def _until_due(work: Work, row: Accepted, context: Context) -> Steps[None]:
     now, end = work.seen_at, math.inf if work.deadline is None else work.deadline
     while now < end:
         age = now - row.at
-        look = context.completions.next_look(row, age, scarce=context.gate.is_scarce, urgent=work.is_canary)
+        look = context.completions.next_look(row, age, scarce=context.gate.is_scarce, urgent=work.canary is not None)
         if look <= age:
             return
         now = (yield Rest(min(row.at + look, end))).now
@@ -111,32 +114,22 @@ def _settle(work: Work, context: Context, progress: responses.Progress) -> Outco
     if progress.result is not None:
         return outcomes.scored(work, context, progress.result)
     assert progress.error is not None  # noqa: S101  # done is a result or an error
-    decision = decide(
-        progress.error,
-        repeatable=False,
-        failures=1,
-        throttles=work.throttled + 1,
-        policy=context.policy,
-        rng=context.rng,
-    )
+    if outcomes.is_stopped(progress.error):
+        context.gate.stopped(work.canary, work.seen_at, since=work.accepted_at)
+        context.counts.throttled += 1
+        work.canary = None
+    decision = decide(progress.error, repeatable=False, failures=1, policy=context.policy, rng=context.rng)
     if isinstance(decision, GiveUp) or work.row is None:
         return outcomes.failed(work, context, progress.error)
     # It was never run: the case begins anew, and what waits at the gate is not its time.
-    context.gate.refused(work.seen_at, canary=work.is_canary, since=work.accepted_at)
     work.throttled += 1
-    context.counts.throttled += 1
     context.ledger.void([work])
-    work.is_canary = False
     return _anew(work)
 
 
 def _overdue(work: Work, context: Context, status: str, trouble: FiAsyncError | None) -> Outcome | Next:
-    """Return what becomes of an evaluation that is not done in its time: it is stalled, waited for, or started anew."""
-    policy = context.policy
-    if policy.on_stalled == "wait":
-        work.deadline = None
-        return "poll on"
-    if policy.on_stalled == "resubmit" and _may_restart(work):
+    """Return what becomes of an evaluation that is not done in its time: it is stalled, or started anew."""
+    if context.policy.on_stalled == "resubmit" and _may_restart(work):
         return _restarted(work, context)
     return outcomes.stalled(work, context, status, trouble)
 

@@ -16,11 +16,11 @@ from fi_async.engine.attempts import Work
 from fi_async.engine.calls import Ask, Cases
 from fi_async.engine.intake import Intake, batches
 from fi_async.engine.session import Session
-from fi_async.engine.slots import Slots
 from fi_async.pacing.accepted import MOST, AcceptedLimit
 from fi_async.pacing.inspection import tolerance
 from fi_async.pacing.lateness import Cost
 from fi_async.pacing.planner import ASSUMED, LATE, Plan, Room, Situation, decide
+from fi_async.pacing.ticket import Terms
 from fi_async.wire.requests import max_rows
 
 _SHOWN: Final = 5
@@ -64,15 +64,12 @@ class _Census:
 async def plan(session: Session, ask: Ask, cases: Cases, latency: float | None) -> RunPlan:
     """Return what a run would take. Sends nothing, but for the list of templates if a name is not known."""
     intake = await ask.intake(session)
-    if ask.options.limits:
-        session.gate.keep_to(ask.options.limits)
     census = _Census()
     async with aclosing(batches(cases, 1)) as source:
         async for batch in source:
             for case in batch:
                 census.add(case, intake)
-    slots = Slots(ask.options.concurrency) if ask.own_bound else session.slots()
-    base = _situation(session, ask.options, slots)
+    base = _situation(session, ask.options, intake.context.terms)
     situations, plans = {}, []
     for question in intake.questions:
         name = question.template.name
@@ -86,14 +83,14 @@ async def plan(session: Session, ask: Ask, cases: Cases, latency: float | None) 
     return RunPlan(census.cases, plans, seconds / 60, limit, census.duplicates, census.invalid, census.because[:_SHOWN])
 
 
-def _situation(session: Session, options: RunOptions, slots: Slots) -> Situation:
+def _situation(session: Session, options: RunOptions, terms: Terms) -> Situation:
     """Return what is the same for all templates."""
     return Situation(
         strategy=options.strategy,
         wanted=options.rows,
-        limits=session.gate.headroom(anyio.current_time()),
-        held=slots.room,
-        polled=Room(MOST, MOST) if options.strategy == "async" else AcceptedLimit().room(slots.count),
+        limits=session.gate.headroom(anyio.current_time(), terms, options.limits),
+        held=terms.slots.room,
+        polled=Room(MOST, MOST) if options.strategy == "async" else AcceptedLimit().room(terms.slots.count),
         may_resubmit=options.retry_policy().may_resubmit,
         refused=session.gate.quota.learned is not None,
     )

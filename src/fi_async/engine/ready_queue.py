@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from fi_async.engine.attempts import Job, Send
 from fi_async.pacing.gate import Gate
+from fi_async.pacing.ticket import Need, Terms, Ticket
 
 
 class Ready(NamedTuple):
@@ -28,31 +29,32 @@ class Ready(NamedTuple):
         """True if it starts evaluations; all else may be repeated."""
         return not self.send.call.repeatable
 
-    def opens_at(self, now: float, gate: Gate) -> float:
-        """Return the time from which the gate lets it out; infinity if an answer has to come first."""
-        return gate.opens_at(now, post=self.is_post, rows=len(self.job.works), is_canary=self.job.is_canary)
+    @property
+    def need(self) -> Need:
+        """What it uses of limits."""
+        return Need(self.is_post, len(self.job.works))
 
 
-class Lineup:
+class ReadyQueue:
     """Requests that could leave, and jobs that rest.
 
-    Polls leave first, as what ends makes room. A canary that is sent again comes next, as all other evaluations wait
-    for what becomes of it. Of each kind, those leave first that have waited longest.
+    Polls leave first, as what ends makes room. Of each kind, those leave first that have waited longest.
 
     Args:
-        gate: Says when each may leave.
+        gate: Issues the tickets.
+        terms: What binds the run.
     """
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Gate, terms: Terms) -> None:
         self._gate = gate
+        self._terms = terms
         self._gets: deque[Ready] = deque()
-        self._canaries: deque[Ready] = deque()
         self._posts: deque[Ready] = deque()
         self._resting: list[tuple[float, int, Job]] = []
         self._order = count()
 
     def __repr__(self) -> str:
-        return f"<Lineup gets={self.gets} posts={self.posts} resting={len(self._resting)}>"
+        return f"<ReadyQueue gets={self.gets} posts={self.posts} resting={len(self._resting)}>"
 
     @property
     def gets(self) -> int:
@@ -62,12 +64,7 @@ class Lineup:
     @property
     def posts(self) -> int:
         """How many could leave that start evaluations."""
-        return len(self._canaries) + len(self._posts)
-
-    @property
-    def has_new(self) -> bool:
-        """True if one of these is no canary: then no other evaluations need to be begun."""
-        return bool(self._posts)
+        return len(self._posts)
 
     @property
     def polled(self) -> int:
@@ -76,28 +73,27 @@ class Lineup:
 
     def put(self, ready: Ready) -> None:
         """Line a request up after those of its kind."""
-        self._kind(ready).append(ready)
+        (self._posts if ready.is_post else self._gets).append(ready)
 
     def put_back(self, ready: Ready) -> None:
         """Line a request up before those of its kind: it was taken, and could not leave."""
-        self._kind(ready).appendleft(ready)
+        (self._posts if ready.is_post else self._gets).appendleft(ready)
 
-    def _kind(self, ready: Ready) -> deque[Ready]:
-        if not ready.is_post:
-            return self._gets
-        return self._canaries if ready.job.is_canary else self._posts
+    def take(self, now: float) -> tuple[Ready, Ticket] | None:
+        """Take out the request that leaves next, with its ticket; None if none may leave now.
 
-    def take(self, now: float) -> Ready | None:
-        """Take out the request that leaves next, if one may leave now."""
-        for kind in (self._gets, self._canaries, self._posts):
-            if kind and kind[0].opens_at(now, self._gate) <= now:
-                return kind.popleft()
+        Raises:
+            ConfigurationError: The shared budget cannot be kept.
+        """
+        for kind in (self._gets, self._posts):
+            if kind and (ticket := self._gate.issue(now, kind[0].need, self._terms)) is not None:
+                return kind.popleft(), ticket
         return None
 
     def next_at(self, now: float) -> float:
         """Return the time from which some request may leave; infinity if none may, or an answer has to come first."""
-        kinds = (self._gets, self._canaries, self._posts)
-        return min((kind[0].opens_at(now, self._gate) for kind in kinds if kind), default=math.inf)
+        kinds = (self._gets, self._posts)
+        return min((self._gate.opens_at(now, kind[0].need, self._terms) for kind in kinds if kind), default=math.inf)
 
     def rest(self, job: Job, until: float) -> None:
         """Let a job rest until a time."""

@@ -1,7 +1,7 @@
 """The one engine: drives jobs, at most so many requests under way, in memory that does not grow with their number.
 
 As many tasks as requests are under way send them; one more decides which comes next, and hands it to one that is idle:
-see `lineup` and `backlog`. How a request goes out and comes back is in `exchange`.
+see `ready_queue` and `backlog`. How a request goes out and comes back is in `dispatch`.
 """
 
 from __future__ import annotations
@@ -14,23 +14,24 @@ from typing import Any, TypeVar
 
 import anyio
 
-from fi_async._errors import APITimeoutError, JournalError
+from fi_async._errors import APITimeoutError, ConfigurationError, JournalError
 from fi_async._models import Outcome
 from fi_async._settings import RunOptions
-from fi_async.engine.attempts import Action, Context, Event, Hold, Job, Rest, Send, Work
+from fi_async.engine.attempts import Action, Arrival, Context, Job, Requeue, Rest, Send, Work
 from fi_async.engine.backlog import Backlog
-from fi_async.engine.dispatch import Exchange, all_kept
+from fi_async.engine.dispatch import Dispatch, all_kept
 from fi_async.engine.outcomes import cut_off
-from fi_async.engine.ready_queue import Lineup, Ready
+from fi_async.engine.ready_queue import Ready, ReadyQueue
 from fi_async.engine.session import Session
-from fi_async.engine.slots import Slots
-from fi_async.engine.submissions import fetch
+from fi_async.engine.submissions import accept, fetch
 from fi_async.pacing.planner import Kind
+from fi_async.pacing.ticket import Need, Ticket
 from fi_async.pacing.waiting import Standing
 from fi_async.wire.requests import HttpCall
 from fi_async.wire.responses import Reply
 
 T = TypeVar("T")
+_EVALUATES = Need(post=True, rows=1)
 Feed = Callable[[], AsyncGenerator[Sequence[Work | Job | Outcome | None]]]
 """Gives what to do, and outcomes; None for a case whose outcome will come with that of an equal one."""
 Begin = Callable[[Sequence[Work], Kind], Job]
@@ -44,7 +45,6 @@ class Run:
         session: The client's.
         context: What the run's jobs share.
         options: `concurrency` bounds this run; `timeout.call` ends it.
-        slots: Slots of this run's own; None to share the session's.
         emit: Takes each outcome. Whoever takes one says so by `release`, and makes room for another.
         expected: How many items `feed` will give; None if nobody knows.
     """
@@ -55,48 +55,48 @@ class Run:
         context: Context,
         options: RunOptions,
         *,
-        slots: Slots | None = None,
         emit: Callable[[Any], None] | None = None,
         expected: int | None = None,
     ) -> None:
-        if options.limits:
-            session.gate.keep_to(options.limits)
+        session.gate.keep_count_of(context.terms.limits)
         self.context = context
         self.finished: list[Any] = []
         self._session = session
         session.runs.add(self)
-        self._slots = slots or session.slots()
+        self._gate = session.gate
+        self._slots = context.terms.slots
         self._emit = emit or self._keep
         self._options = options
-        self._lineup = Lineup(session.gate)
-        self._backlog = Backlog(context, options, self._slots, expected)
-        self._exchange = Exchange(session.transport, context, self._slots)
+        self._queue = ReadyQueue(session.gate, context.terms)
+        self._backlog = Backlog(context, options, expected)
+        self._requests = Dispatch(session.transport, context)
         self._begin: Begin | None = None
         self._jobs: set[Job] = set()
         self._at_work = 0
-        self._idle: list[asyncio.Future[Ready]] = []
+        self._idle: list[asyncio.Future[tuple[Ready, Ticket]]] = []
         self._under_way: set[Job] = set()
         self._in_house = 0
         self._stopped = False
         self._failure: Exception | None = None
         self._changed = asyncio.Event()
+        self._wake = self._changed.set
         self._has_room = asyncio.Event()
 
     def __repr__(self) -> str:
         under_way = f"{len(self._under_way)}/{self._slots.count}"
-        return f"<Run under_way={under_way} {self._lineup!r} waiting={len(self._backlog)} in_house={self._in_house}>"
+        return f"<Run under_way={under_way} {self._queue!r} waiting={len(self._backlog)} in_house={self._in_house}>"
 
     def standing(self, now: float) -> Standing:
         """Return how the run stands."""
-        gets = self._lineup.gets
-        ready = gets + self._lineup.posts + len(self._backlog)
+        gets = self._queue.gets
+        ready = gets + self._queue.posts + len(self._backlog)
         return Standing(
             ready=ready,
-            obstacle=self._session.gate.obstacle(now, post=not gets) if ready else None,
+            obstacle=self._gate.obstacle(now, post=not gets, terms=self.context.terms) if ready else None,
             slots=self._slots.count,
             taken=len(self._under_way),
             is_capacity=self._slots.is_settled,
-            polled=self._lineup.polled,
+            polled=self._queue.polled,
             in_flight=self._at_work,
         )
 
@@ -137,7 +137,7 @@ class Run:
                         await self._drain()
                         tasks.cancel_scope.cancel()
         finally:
-            self._recall_canary()
+            self._let_go()
             with anyio.CancelScope(shield=True), suppress(JournalError):
                 await all_kept(self.context.ledger)
         if self._failure is not None:
@@ -149,10 +149,10 @@ class Run:
         """Let requests under way come to their end, so that what they are paid for is kept, for a bounded time."""
         self._stopped = True
         with anyio.CancelScope(shield=True), anyio.move_on_after(self.context.ledger.drain):
-            while self._exchange.sent:
+            while self._requests.sent:
                 self._changed.clear()
                 await self._changed.wait()
-        for scope in self._exchange.sent.values():
+        for scope in self._requests.sent.values():
             scope.cancel()
 
     async def _feed(self, feed: Feed) -> None:
@@ -176,92 +176,100 @@ class Run:
         while (self._jobs or not self._backlog.is_done) and self._failure is None:
             self._changed.clear()
             now = anyio.current_time()
-            for job in self._lineup.due(now):
-                self._advance(job, Event(now))
-            while len(self._under_way) < self._slots.count and (ready := self._next_ready(now)):
-                self._under_way.add(ready.job)
-                if not self._hand(ready):
-                    tasks.start_soon(self._perform, ready)
+            for job in self._queue.due(now):
+                self._advance(job, Arrival(now))
+            try:
+                while (leaving := self._next_leaving(now)) is not None:
+                    self._under_way.add(leaving[0].job)
+                    if not self._hand(leaving):
+                        tasks.start_soon(self._perform, *leaving)
+            except ConfigurationError as error:  # the shared budget cannot be kept: drive() raises it
+                self._fail(error)
+                return
             await self._wait(self._next_time(now))
 
-    def _hand(self, ready: Ready) -> bool:
-        """Tell whether there was an idle task to send a request; those that were cancelled are idle no more."""
+    def _hand(self, leaving: tuple[Ready, Ticket]) -> bool:
+        """Return True if there was an idle task to send a request; those that were cancelled are idle no more."""
         while self._idle:
             handed = self._idle.pop()
             if not handed.done():
-                handed.set_result(ready)
+                handed.set_result(leaving)
                 return True
         return False
 
     async def _wait(self, until: float) -> None:
         """Return once something changed, and by this time at the latest."""
         timer = asyncio.get_running_loop().call_at(until, self._changed.set) if until < math.inf else None
+        self._gate.pass_on()
         try:
             await self._changed.wait()
         finally:
             if timer is not None:
                 timer.cancel()
 
-    def _next_ready(self, now: float) -> Ready | None:
+    def _next_leaving(self, now: float) -> tuple[Ready, Ticket] | None:
         """Return the request that leaves next, if one may leave now; it may take works to be begun."""
-        ready = self._lineup.take(now)
-        if ready is None and self._may_begin(now) and self._session.gate.opens_at(now, post=True) <= now:
+        leaving = self._queue.take(now)
+        if leaving is None and self._may_begin(now) and self._opens_at(now) <= now:
             assert self._begin is not None  # noqa: S101  # works come only from a feed
-            self.add(self._begin(*self._backlog.take(now, unsent=self._unsent)))
-            ready = self._lineup.take(now)
-        return ready
+            self.add(self._begin(*self._backlog.take(now)))
+            leaving = self._queue.take(now)
+        return leaving
 
     def _may_begin(self, now: float) -> bool:
-        return not self._lineup.has_new and self._backlog.may_begin(now, at_work=self._at_work, unsent=self._unsent)
+        return not self._queue.posts and self._backlog.may_begin(now, at_work=self._at_work)
 
-    @property
-    def _unsent(self) -> int:
-        """How many requests have a slot or wait for one, and have not left."""
-        return len(self._under_way) - len(self._exchange.sent)
+    def _opens_at(self, now: float) -> float:
+        return self._gate.opens_at(now, _EVALUATES, self.context.terms)
 
     def _next_time(self, now: float) -> float:
-        """Return when something becomes due by the clock alone; infinity if nothing does."""
-        times = [self._lineup.due_at]
-        if len(self._under_way) < self._slots.count:
-            times.append(self._lineup.next_at(now))
-            if self._may_begin(now):
-                times.append(self._session.gate.opens_at(now, post=True))
-        return min(times)
+        """Return when something becomes due by the clock alone; infinity if nothing does.
 
-    async def _perform(self, ready: Ready) -> None:
+        Whatever cannot leave now waits at the gate, which may open sooner.
+        """
+        opens = self._queue.next_at(now)
+        is_waiting = bool(self._queue.gets or self._queue.posts)
+        if self._may_begin(now):
+            opens, is_waiting = min(opens, self._opens_at(now)), True
+        if is_waiting:
+            self._gate.wait(self._wake)
+        return min(self._queue.due_at, opens)
+
+    async def _perform(self, ready: Ready, ticket: Ticket) -> None:
         """Send a request, and then each that it is handed: a task for each would cost more than all of this."""
         while True:
             try:
-                event = await self._exchange.perform(ready)
+                event = await self._requests.perform(ready, ticket)
             except Exception as error:  # noqa: BLE001  # a bug or a setting: drive() raises it as it is
                 self._fail(error)
                 return
             if event is not None:
                 self._under_way.discard(ready.job)
                 self._advance(ready.job, event)
-            elif ready.job not in self._exchange.sent:
-                self._put_back(ready)
+            elif ready.job not in self._requests.sent:
+                self._under_way.discard(ready.job)
+                if not self._plan_anew(ready.job):
+                    self._queue.put_back(ready)
             self._changed.set()
-            handed: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
+            handed: asyncio.Future[tuple[Ready, Ticket]] = asyncio.get_running_loop().create_future()
             self._idle.append(handed)
-            ready = await handed
+            ready, ticket = await handed
 
-    def _put_back(self, ready: Ready) -> None:
-        """Take back a request that could not leave; works that never left wait for another plan, as more is known."""
-        job = ready.job
-        self._under_way.discard(job)
-        if self._begin is None or not ready.is_post or not job.works or any(work.attempts for work in job.works):
-            self._lineup.put_back(ready)
-        else:
-            job.steps.close()
-            self._remove(job)
-            self._backlog.put_back(job.works)
+    def _plan_anew(self, job: Job) -> bool:
+        """Return True if the works of a job were put back to wait for another plan, as more is known by now."""
+        if self._begin is None or not job.works or any(work.eval_id is not None for work in job.works):
+            return False
+        job.steps.close()
+        self._remove(job)
+        self._backlog.put_back(job.works)
+        return True
 
-    def _advance(self, job: Job, event: Event | None) -> None:
+    def _advance(self, job: Job, event: Arrival | None) -> None:
         """Tell a job what happened, and take what it wants to do next."""
         try:
-            while isinstance(action := job.steps.send(event), Hold):  # type: ignore[arg-type]  # None begins it
-                self._session.gate.hold(action.until, server_until=action.server_until)
+            while isinstance(action := job.steps.send(event), Requeue):  # type: ignore[arg-type]  # None begins it
+                if self._plan_anew(job):
+                    return
             self._take(job, action)
         except StopIteration as end:
             self._remove(job)
@@ -271,15 +279,17 @@ class Run:
 
     def _take(self, job: Job, action: Action) -> None:
         if isinstance(action, Rest):
-            self._lineup.rest(job, action.until)
+            self._queue.rest(job, action.until)
         elif isinstance(action, Send):
-            self._lineup.put(Ready(anyio.current_time(), job, action))
+            self._queue.put(Ready(anyio.current_time(), job, action))
 
     def _finish(self, items: Sequence[Job | Any]) -> None:
         """Take over the jobs and the works among these, and hand out what is finished."""
         for item in items:
             if isinstance(item, Job):
                 self.add(item)
+            elif isinstance(item, Work) and self._begin is None:
+                self.add(accept([item], self.context))
             elif isinstance(item, Work):
                 self._backlog.put(item)
             elif isinstance(item, Outcome):
@@ -297,17 +307,21 @@ class Run:
         self._failure = self._failure or error
         self._changed.set()
 
-    def _recall_canary(self) -> None:
-        """Let another run of the client send one: this run's will not come back."""
-        if any(work.is_canary for job in self._jobs for work in job.works):
-            self._session.gate.lost(anyio.current_time())
+    def _let_go(self) -> None:
+        """Leave the gate: of this run's evaluations nobody will be told any more."""
+        self._gate.forget(self._wake)
+        now = anyio.current_time()
+        for job in self._jobs:
+            for work in job.works:
+                self._gate.let_go(work.canary, now)
+        self._gate.pass_on()
 
     def _abandon(self) -> None:
         """Hand out an outcome for every work whose job ended with the call's time."""
         for job in self._jobs:
             job.steps.close()
             for work in job.works:
-                self.context.ledger.dropped(cut_off(work, self.context, sent=job in self._exchange.sent), self._emit)
+                self.context.ledger.dropped(cut_off(work, self.context, sent=job in self._requests.sent), self._emit)
         for work in self._backlog.clear():
             self.context.ledger.dropped(cut_off(work, self.context, sent=False), self._emit)
         self._jobs.clear()

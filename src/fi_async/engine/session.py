@@ -5,23 +5,26 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
 
 import anyio
 
-from fi_async._settings import Concurrency, Connection, RunOptions
+from fi_async._settings import Concurrency, Connection, Limit, RunOptions
 from fi_async.engine.attempts import Context
-from fi_async.engine.shared_budget import SharedBudget
-from fi_async.engine.slots import Slots
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.latencies import Latencies
 from fi_async.pacing.lateness import Tally
 from fi_async.pacing.polling import Completions
+from fi_async.pacing.slots import Slots
+from fi_async.pacing.ticket import Terms
 from fi_async.pacing.waiting import Standing, waiting_for
 from fi_async.wire.templates import Templates
 from fi_async.wire.transport import Transport
+
+if TYPE_CHECKING:
+    from fi_async.engine.shared_budget import SharedBudget
 
 
 class Waiter(Protocol):
@@ -40,6 +43,7 @@ class Session:
         concurrency: Requests under way at once, over all runs that set no bound of their own; or "auto".
         rng: Draws the jitter; seeded by tests.
         budget: What this client shares with others; None shares nothing.
+        limits: What binds all of its runs.
     """
 
     def __init__(
@@ -47,19 +51,21 @@ class Session:
         connection: Connection,
         transport: Transport,
         concurrency: Concurrency,
+        *,
         rng: random.Random | None = None,
         budget: SharedBudget | None = None,
+        limits: Sequence[Limit] = (),
     ) -> None:
         self.connection = connection
         self.transport = transport
         self.concurrency = concurrency
         self.templates = Templates()
         self.budget = budget
-        self.gate = Gate(budget)
+        self.rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
+        self.gate = Gate(budget, self.rng, limits)
         self.polls = Tally()
         self.latencies: dict[str, float] = {}
         self.runs: WeakSet[Waiter] = WeakSet()
-        self.rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
         self.wall_clock: Callable[[], float] = time.time
         self._loop: asyncio.AbstractEventLoop | None = None
         self._slots: Slots
@@ -67,7 +73,7 @@ class Session:
 
     def with_concurrency(self, concurrency: Concurrency) -> Session:
         """Return a session that shares all but the bound on requests under way."""
-        other = Session(self.connection, self.transport, concurrency, self.rng, self.budget)
+        other = Session(self.connection, self.transport, concurrency, rng=self.rng, budget=self.budget)
         other.templates, other.gate, other.polls = self.templates, self.gate, self.polls
         other.latencies, other.runs = self.latencies, self.runs
         other.wall_clock = self.wall_clock
@@ -103,9 +109,21 @@ class Session:
             self._listing = anyio.Lock()
         self.gate.go_by(loop)
 
-    def context(self, options: RunOptions) -> Context:
-        """Return what the jobs of a run with these options share. Call it in the event loop of the run."""
+    def terms(self, options: RunOptions, slots: Slots | None = None) -> Terms:
+        """Return what binds the requests of a run with these options, in slots of its own or in those that runs share.
+
+        Call it in the event loop of the run.
+        """
         self._bind()
+        return Terms(slots or self._slots, tuple(options.limits), options.timeout.patience)
+
+    def context(self, options: RunOptions, slots: Slots | None = None) -> Context:
+        """Return what the jobs of a run with these options share. Call it in the event loop of the run.
+
+        Args:
+            options: The run's.
+            slots: Its own places for requests under way; None to share the session's.
+        """
         return Context(
             backend=self.connection.backend,
             timeout=options.timeout,
@@ -114,4 +132,5 @@ class Session:
             latencies=Latencies(self.latencies),
             gate=self.gate,
             rng=self.rng,
+            terms=self.terms(options, slots),
         )

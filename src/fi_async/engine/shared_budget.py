@@ -24,7 +24,7 @@ from fi_async._settings import Connection
 from fi_async.pacing.learned import Use
 
 _OURS: Final = 0x66694173  # "fiAs": how a budget's file is told from other programs'
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 _SET_UP: Final = 2.0  # seconds that others may take to make the file
 _BUSY: Final = 0.02  # seconds that the loop stands still for another's transaction, at most
 _PATIENCE: Final = 100  # claims in a row that may find the file locked: with the pauses between, over 5 s

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fi_async._errors import APIError, FiAsyncError, ProtocolError, ServerError, ValidationError
-from fi_async._models import EvalResult, Outcome
+from fi_async._models import Outcome
 from fi_async.engine import outcomes
 from fi_async.engine.attempts import (
     Context,
@@ -30,8 +30,12 @@ from fi_async.wire import requests, responses
 from fi_async.wire.requests import HttpCall
 from fi_async.wire.responses import Reply
 
+if TYPE_CHECKING:
+    from fi_async._results import EvalResult
+
 T = TypeVar("T")
 
+_LOOKED_INTO: Final = 60.0  # seconds to hear why an evaluation failed whose request said nothing of it
 _GENERIC: Final = "Unable to run standalone evaluation"
 
 
@@ -81,6 +85,9 @@ def start(works: Sequence[Work], context: Context) -> Job:
     """Return a job that starts evaluations, and ends in a Started each."""
 
     def started(work: Work, result: EvalResult) -> Started:
+        # Nobody may ever ask for it: whoever does takes its canary over.
+        context.gate.entrust(work.eval_id, work.canary, work.seen_at)
+        work.canary = None
         return Started(work.index, work.parameters.template, outcomes.completed(work, result))
 
     return _submit(works, context, is_async=True, then=started)
@@ -91,9 +98,7 @@ def poll(work: Work, context: Context) -> Job:
 
     def steps() -> Steps[Sequence[Any]]:
         ended = yield from until_done(work, context)
-        if ended == "poll on":
-            return [poll(work, context)]
-        return [accept([work], context) if ended == "start anew" else ended]
+        return [work if ended == "start anew" else ended]
 
     return Job(steps(), [work])
 
@@ -115,6 +120,8 @@ def _submit(works: Sequence[Work], context: Context, *, is_async: bool, then: Ca
         except (ValidationError, ServerError) as error:
             if not is_async and _says_nothing(error) and context.policy.may_resubmit:
                 note_duplicates(context, works)
+                for work in works:
+                    _look_into(work, error)
                 return [accept([work], context) for work in works]
             if len(works) == 1:
                 return [outcomes.failed(works[0], context, error)]
@@ -132,6 +139,13 @@ def _note_ids(works: Sequence[Work], results: Sequence[EvalResult], context: Con
         work.eval_id, work.accepted_at = result.eval_id, work.seen_at
         if is_async:
             context.ledger.accepted(work)
+
+
+def _look_into(work: Work, error: FiAsyncError) -> None:
+    """Ask again to hear why a work failed: that is not worth the whole time of a case."""
+    work.trouble = error
+    end = work.seen_at + _LOOKED_INTO
+    work.deadline = end if work.deadline is None else min(work.deadline, end)
 
 
 def _says_nothing(error: FiAsyncError) -> bool:

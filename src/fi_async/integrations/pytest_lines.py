@@ -24,7 +24,7 @@ from fi_async.sources.rows import Row
 from fi_async.sync import background
 from fi_async.wire.preflight import case_of
 
-Stream = Callable[[AsyncIterator[Case]], AsyncGenerator[Outcome]]
+StreamCases = Callable[[AsyncIterator[Case]], AsyncGenerator[Outcome]]
 
 _THREADS: Final = 64  # calls of the user's functions at once, where the concurrency is found by the client
 
@@ -81,14 +81,14 @@ class Settings:
         return RunFile(own, retry=["failed", "stalled"], reuse=others)
 
 
-class Line:
+class QuestionLine:
     """Cases under one question, evaluated as they come. All of it is to be called in the background loop.
 
     Args:
         stream: Evaluates what it reads.
     """
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: StreamCases) -> None:
         self._stream = stream
         self._offered: asyncio.Queue[tuple[Case, Future[Outcome]] | None] = asyncio.Queue()
         self._taken: list[Future[Outcome]] = []
@@ -128,13 +128,13 @@ class Line:
             yield case
 
 
-class Lines:
+class QuestionLines:
     """The lines of a session, by question, over one client."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._client: AsyncEvaluator | None = None
-        self._lines: dict[str, Line] = {}
+        self._lines: dict[str, QuestionLine] = {}
         self._loop = background.portal()
         at_once = settings.concurrency if isinstance(settings.concurrency, int) else _THREADS
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="fi_async-inputs")
@@ -161,7 +161,7 @@ class Lines:
             read()
         return outcome
 
-    def _read(self, line: Line, asked: Asked, name: str, outcome: Future[Outcome]) -> None:
+    def _read(self, line: QuestionLine, asked: Asked, name: str, outcome: Future[Outcome]) -> None:
         assert asked.read is not None  # noqa: S101  # as `offer` demands
         try:
             case = _named(asked.read(), name)
@@ -170,7 +170,7 @@ class Lines:
         else:
             self._loop.start_task_soon(_put, line, case, outcome)
 
-    def _line(self, asked: Question) -> Line:
+    def _line(self, asked: Question) -> QuestionLine:
         """Return the line of a question, begun if there is none.
 
         Raises:
@@ -207,15 +207,15 @@ def _named(given: Inputs | Case, name: str) -> Case:
     return case if isinstance(case, Row) else Row(case.inputs, case.id or name, case.inputs, name)
 
 
-async def _begun(stream: Stream) -> Line:
-    return Line(stream)
+async def _begun(stream: StreamCases) -> QuestionLine:
+    return QuestionLine(stream)
 
 
-async def _put(line: Line, case: Case, outcome: Future[Outcome]) -> None:
+async def _put(line: QuestionLine, case: Case, outcome: Future[Outcome]) -> None:
     line.put(case, outcome)
 
 
-async def _end(lines: list[Line], client: AsyncEvaluator | None, *, is_cut: bool) -> None:
+async def _end(lines: list[QuestionLine], client: AsyncEvaluator | None, *, is_cut: bool) -> None:
     for line in lines:
         if is_cut:
             line.driving.cancel()

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from fi_async._errors import ConfigurationError
-from fi_async._models import Case, EvalResult, Inputs, TemplateLike
+from fi_async._models import Case, Inputs, TemplateLike
+from fi_async._results import EvalResult
 from fi_async.wire.templates import name_of
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from fi_async.testing import fi_local, fi_local_async, fi_local_backend, fi_loca
 
 if TYPE_CHECKING:
     from fi_async.integrations.pytest_lines import Settings
-    from fi_async.integrations.pytest_session import Evaluations, FiEval
+    from fi_async.integrations.pytest_session import FiEval, SessionEvaluations
 
 __all__ = ["fi_eval", "fi_local", "fi_local_async", "fi_local_backend", "fi_local_server"]
 
@@ -34,7 +34,7 @@ _OPTIONS: Final = {
     "runs": ("", "a directory that keeps results: what is unchanged is not evaluated again"),
     "shared_budget": ("", "a file through which processes keep to the server's limits together"),
 }
-_evaluations: Final = pytest.StashKey["Evaluations"]()
+_evaluations: Final = pytest.StashKey["SessionEvaluations"]()
 _claims: Final = pytest.StashKey[Path]()
 _counted: Final = pytest.StashKey[list[dict[str, int]]]()
 
@@ -106,12 +106,12 @@ def _settings(config: pytest.Config) -> Settings:
     )
 
 
-def _begun(config: pytest.Config) -> Evaluations:
+def _begun(config: pytest.Config) -> SessionEvaluations:
     """Return the evaluations of the session, begun with the first test that asks."""
-    from fi_async.integrations.pytest_session import Evaluations  # noqa: PLC0415  # as above
+    from fi_async.integrations.pytest_session import SessionEvaluations  # noqa: PLC0415  # as above
 
     if _evaluations not in config.stash:
-        config.stash[_evaluations] = Evaluations(_settings(config))
+        config.stash[_evaluations] = SessionEvaluations(_settings(config))
     return config.stash[_evaluations]
 
 
@@ -241,9 +241,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     """Say in a line what was evaluated."""
     if not any(counted["evaluations"] for counted in config.stash[_counted]):
         return
-    from fi_async.integrations.pytest_session import Totals  # noqa: PLC0415  # as above
+    from fi_async.integrations.pytest_session import SessionTotals  # noqa: PLC0415  # as above
 
-    totals = Totals()
+    totals = SessionTotals()
     for counted in config.stash[_counted]:
         totals.add(counted)
     terminalreporter.write_line(f"fi_async: {totals}")

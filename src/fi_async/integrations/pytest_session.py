@@ -12,11 +12,12 @@ import pytest
 from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks  # pytest tells it in no other way
 
 from fi_async._errors import ConfigurationError, FiAsyncError, MissingCredentialsError
-from fi_async._models import EvalResult, Outcome, OutcomeStatus, TemplateLike
+from fi_async._models import Outcome, OutcomeStatus, TemplateLike
+from fi_async._results import EvalResult
 from fi_async._settings import OMITTED, Omitted
 from fi_async.integrations import pytest_marks
 from fi_async.integrations.pytest_claims import Claims, Waits
-from fi_async.integrations.pytest_lines import Lines, Settings
+from fi_async.integrations.pytest_lines import QuestionLines, Settings
 from fi_async.integrations.pytest_marks import NAME, Asked, Question, read_mark
 
 _NO_KEYS: Final = (
@@ -26,7 +27,7 @@ _NO_KEYS: Final = (
 
 
 @dataclass(slots=True)
-class Totals:
+class SessionTotals:
     """What a session evaluated.
 
     Attributes:
@@ -69,7 +70,7 @@ class Totals:
 
 
 @dataclass(slots=True)
-class Standing:
+class TestState:
     """What is known of one test.
 
     Attributes:
@@ -94,13 +95,13 @@ class Standing:
         return not self.results and self.trouble is None and any(each.read is None for each in self.asked)
 
 
-_standing: Final = pytest.StashKey[Standing]()
+_standing: Final = pytest.StashKey[TestState]()
 
 
-def standing(item: pytest.Item) -> Standing:
+def standing(item: pytest.Item) -> TestState:
     """Return what is known of a test; its marks are read once."""
     if _standing not in item.stash:
-        known = item.stash[_standing] = Standing()
+        known = item.stash[_standing] = TestState()
         callspec = getattr(item, "callspec", None)
         parameters = {} if callspec is None else callspec.params
         try:
@@ -116,7 +117,7 @@ def forget(item: pytest.Item) -> None:
         del item.stash[_standing]
 
 
-class Evaluations:
+class SessionEvaluations:
     """Evaluates for the tests of a session, in the background, all at once.
 
     Args:
@@ -129,10 +130,10 @@ class Evaluations:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.totals = Totals()
+        self.totals = SessionTotals()
         self.knows_all = False
         self.seen: set[object] = set()
-        self._lines = Lines(settings)
+        self._lines = QuestionLines(settings)
         self._claims = None if settings.claims is None else Claims(settings.claims, settings.worker)
         self._first_with: dict[str, str] = {}
 
@@ -245,7 +246,7 @@ class FiEval:
         results: The results, from the outermost mark to the nearest, then those of calls.
     """
 
-    def __init__(self, evaluations: Evaluations, item: pytest.Item) -> None:
+    def __init__(self, evaluations: SessionEvaluations, item: pytest.Item) -> None:
         self._evaluations = evaluations
         self._item = item
 

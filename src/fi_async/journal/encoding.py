@@ -10,7 +10,8 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from fi_async import _errors
 from fi_async._errors import FiAsyncError, InvalidCaseError
-from fi_async._models import Case, EvalResult, Outcome, OutcomeStatus
+from fi_async._models import Case, Outcome, OutcomeStatus
+from fi_async._results import EvalResult
 
 _ASCII: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=str)
 _COUNTS: Final = ("attempts", "ambiguous", "possible_duplicates", "eval_id")  # left out where there is nothing

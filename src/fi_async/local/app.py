@@ -10,15 +10,15 @@ from typing import Any
 import anyio
 
 from fi_async.local import asgi, control, envelopes, faults, gate
-from fi_async.local.asgi import Receive, Request, Scope, Send
+from fi_async.local.asgi import Receive, Request, Scope, SendMessage
+from fi_async.local.counts import ServerCounts
 from fi_async.local.envelopes import Refused
-from fi_async.local.evaluations import Answer, Evaluations, Visit
+from fi_async.local.evaluations import Answer, EvaluationBook, Visit
 from fi_async.local.limits import Windows
 from fi_async.local.pipeline import Pipelines
 from fi_async.local.routes import Routes
 from fi_async.local.store import open_store
 from fi_async.local.switches import Switches
-from fi_async.local.tally import Tally
 
 _DEFAULT = Switches()
 
@@ -54,20 +54,20 @@ class LocalBackend:
         self._clock = clock
         self._sleep = sleep
         self._store = open_store(store)
-        self._tally = Tally()
+        self._counts = ServerCounts()
         self._windows = Windows()
-        evaluations = Evaluations(self._store, self._tally)
+        evaluations = EvaluationBook(self._store, self._counts)
         self._routes = Routes(evaluations, Pipelines(self._store, evaluations))
 
     def statistics(self) -> dict[str, Any]:
         """Return what the server has counted since it was made; of evaluations, since its store was."""
-        return self._tally.report(self._store.made())
+        return self._counts.report(self._store.made())
 
     def close(self) -> None:
         """Give the store's file back. What it holds is there for the next backend on it."""
         self._store.close()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: SendMessage) -> None:
         """Answer one request.
 
         Raises:
@@ -81,7 +81,7 @@ class LocalBackend:
         if request.path.startswith(control.PREFIX):
             await asgi.write(send, request, control.answer(self, request), self._clock())
             return
-        with self._tally.counting(request.method) as number:
+        with self._counts.counting(request.method) as number:
             answer = self._answer(request, number)
             # Sleeping is all that waiting for an evaluation takes: it is stored, whoever hangs up now.
             seconds = answer.due - self._clock() + self.switches.overhead
@@ -97,7 +97,7 @@ class LocalBackend:
         switches, now = self.switches, self._clock()
         fault = faults.strike(request.method, number, switches)
         if fault is not None:
-            self._tally.faults[fault] += 1
+            self._counts.faults[fault] += 1
             if faults.is_before(fault):
                 return faults.instead(fault, now)
         try:
@@ -114,11 +114,11 @@ class LocalBackend:
         owner = gate.authenticate(request, switches.keys)
         quota = switches.requests
         if quota is not None and self._windows.take(owner, [quota], now, now):
-            self._tally.refused_requests += 1
+            self._counts.refused_requests += 1
             raise Refused(envelopes.rate_limited(quota, quota.seconds_left(now)))
         return route.answer(request, Visit(owner, now, switches))
 
-    def _elsewhere(self, request: Request) -> envelopes.Reply:
+    def _elsewhere(self, request: Request) -> envelopes.HttpReply:
         """Return the redirect to the path with a trailing slash, or the page that there is nothing here."""
         if self._routes.find(f"{request.path}/") is None:
             return envelopes.page(404)

@@ -11,13 +11,13 @@ from urllib.parse import parse_qsl
 from uuid import uuid4
 
 from fi_async._version import __version__
-from fi_async.local.envelopes import Reply
+from fi_async.local.envelopes import HttpReply
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+SendMessage = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, SendMessage], Awaitable[None]]
 
 ABORT = "fi_async.abort"
 """The ASGI extension under which our uvicorn protocols offer to reset the connection."""
@@ -58,7 +58,7 @@ async def read(scope: Scope, receive: Receive) -> Request | None:
     )
 
 
-async def write(send: Send, request: Request, reply: Reply, now: float) -> None:
+async def write(send: SendMessage, request: Request, reply: HttpReply, now: float) -> None:
     """Send a reply, dated `now` (seconds since the epoch). To HEAD goes the head of what GET would get."""
     headers = (
         ("content-type", reply.content_type),

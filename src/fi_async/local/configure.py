@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from fi_async.local import envelopes, fields, templates, validation
-from fi_async.local.envelopes import Refused, Reply
+from fi_async.local.envelopes import HttpReply, Refused
 from fi_async.local.fields import Field
 
 _PLATFORM = "langfuse"
@@ -14,7 +14,7 @@ _CREDENTIALS = ("langfuse_secret_key", "langfuse_public_key", "langfuse_host")
 _CANNOT = "Failed to configure evaluations."
 
 
-def configure(body: Any, own_templates: frozenset[str]) -> Reply:
+def configure(body: Any, own_templates: frozenset[str]) -> HttpReply:
     """Return the verdict on a configuration.
 
     As recorded, a system template ends in a 500 once the fields are right; the rest is looked at only for

@@ -6,7 +6,7 @@ import json
 from typing import Any, Protocol
 
 from fi_async.local.asgi import Request
-from fi_async.local.envelopes import Reply, json_reply
+from fi_async.local.envelopes import HttpReply, json_reply
 from fi_async.local.switches import Switches
 from fi_async.local.texts import parse_switches
 
@@ -22,7 +22,7 @@ class Controlled(Protocol):
         """Return what it counted."""
 
 
-def answer(backend: Controlled, request: Request) -> Reply:
+def answer(backend: Controlled, request: Request) -> HttpReply:
     """Answer GET statistics, and POST switches with the fields to change; they need no credentials."""
     match request.method, request.path.removeprefix(PREFIX):
         case "GET", "statistics":
@@ -32,7 +32,7 @@ def answer(backend: Controlled, request: Request) -> Reply:
     return json_reply(404, {"error": f"there is GET {PREFIX}statistics and POST {PREFIX}switches"})
 
 
-def _change(backend: Controlled, request: Request) -> Reply:
+def _change(backend: Controlled, request: Request) -> HttpReply:
     try:
         changes = json.loads(request.body)
         if not isinstance(changes, dict):

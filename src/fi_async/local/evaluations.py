@@ -12,12 +12,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from fi_async.local import draws, results, validation
-from fi_async.local.envelopes import Reply, server_error, success
+from fi_async.local.counts import ServerCounts
+from fi_async.local.envelopes import HttpReply, server_error, success
 from fi_async.local.limits import Lanes, Windows
 from fi_async.local.store import Evaluation, Store
 from fi_async.local.switches import Switches
-from fi_async.local.tally import Tally
-from fi_async.local.validation import BrokenRowError, Inputs, Job
+from fi_async.local.validation import BrokenRowError, RequestInputs, ValidRequest
 
 _NO_CAPACITY = "Service unavailable: no capacity left for evaluations."
 
@@ -35,21 +35,21 @@ class Visit:
 class Answer:
     """A reply, and when it is due in seconds since the epoch; no reply is a reset connection."""
 
-    reply: Reply | None
+    reply: HttpReply | None
     due: float
 
 
-class Evaluations:
+class EvaluationBook:
     """Books each evaluation's place in time and keeps it in the store."""
 
-    def __init__(self, store: Store, tally: Tally) -> None:
+    def __init__(self, store: Store, counts: ServerCounts) -> None:
         self._store = store
-        self._tally = tally
+        self._counts = counts
         self._lanes = Lanes()
         self._windows = Windows()
         self._number = len(store)  # of the next evaluation: draws go on where an earlier process stopped
 
-    def submit(self, job: Job, visit: Visit) -> Answer:
+    def submit(self, job: ValidRequest, visit: Visit) -> Answer:
         """Accept a request to evaluate, of one row or several."""
         if not job.is_async:
             return self._run(job, visit)
@@ -58,7 +58,7 @@ class Evaluations:
         reply = _listed([results.async_item(row) for row in accepted]) if whole else server_error()
         return Answer(reply, visit.now)
 
-    def accept(self, job: Job, rows: Iterable[Inputs], visit: Visit) -> tuple[list[Evaluation], bool]:
+    def accept(self, job: ValidRequest, rows: Iterable[RequestInputs], visit: Visit) -> tuple[list[Evaluation], bool]:
         """Store asynchronous evaluations up to the first that cannot be; return them, and whether these are all."""
         capacity = visit.switches.capacity
         accepted: list[Evaluation] = []
@@ -74,7 +74,7 @@ class Evaluations:
         self._store.add(accepted)
         return accepted, whole
 
-    def _run(self, job: Job, visit: Visit) -> Answer:
+    def _run(self, job: ValidRequest, visit: Visit) -> Answer:
         """Run a synchronous request: one lane, one row after the other, up to the first that fails."""
         capacity = visit.switches.capacity
         start = at = self._lanes.start(visit.now, capacity)
@@ -98,7 +98,7 @@ class Evaluations:
         self._store.add(ran)
         return Answer(refusal or _listed(items), at)
 
-    def _admit(self, job: Job, inputs: Inputs, start: float, visit: Visit) -> Evaluation:
+    def _admit(self, job: ValidRequest, inputs: RequestInputs, start: float, visit: Visit) -> Evaluation:
         """Settle what becomes of one row that can start at `start`."""
         switches = visit.switches
         text = stored_text(inputs)
@@ -108,13 +108,13 @@ class Evaluations:
         fate = draws.pick(switches.faults.of_evaluation(), draws.uniform(switches.seed, "fate", number))
         if fate == "stuck" and job.is_async:
             start = ready = math.inf
-            self._tally.faults["stuck"] += 1
+            self._counts.faults["stuck"] += 1
         elif self._windows.take(visit.owner, switches.evaluations, visit.now, start):
             ready, error, case = start, results.RATE_LIMITED, b""
-            self._tally.refused_evaluations += 1
+            self._counts.refused_evaluations += 1
         elif fate == "fail":
             error = results.ENGINE_FAILED
-            self._tally.faults["fail"] += 1
+            self._counts.faults["fail"] += 1
         return Evaluation(  # interned is what thousands of rows share
             id=uuid4().bytes,
             owner=sys.intern(visit.owner),
@@ -139,18 +139,18 @@ class Evaluations:
         row = self._store.find(UUID(text).bytes)
         return row if row is not None and row.owner == owner else None
 
-    def overloaded(self, visit: Visit) -> Reply | None:
+    def overloaded(self, visit: Visit) -> HttpReply | None:
         """Return the refusal of a request to evaluate for want of capacity, if there is none left."""
         switches = visit.switches
         if switches.overload == "queue" or self._lanes.start(visit.now, switches.capacity) <= visit.now:
             return None
         if self._lanes.waiting(visit.now) < (switches.queue_limit or 0):
             return None
-        self._tally.refused_requests += 1
+        self._counts.refused_requests += 1
         return server_error(_NO_CAPACITY, 503)
 
 
-def stored_text(inputs: Inputs) -> str:
+def stored_text(inputs: RequestInputs) -> str:
     """Return inputs as they are stored: JSON, the keys in the database's order.
 
     Raises:
@@ -168,7 +168,7 @@ def stored_text(inputs: Inputs) -> str:
     return text
 
 
-def is_storable(inputs: Inputs) -> bool:
+def is_storable(inputs: RequestInputs) -> bool:
     """Whether the platform's database takes these inputs."""
     try:
         stored_text(inputs)
@@ -190,5 +190,5 @@ def _case(template: str, text: str) -> bytes:
     return hashlib.blake2b(f"{template}\n{text}".encode(), digest_size=8).digest()
 
 
-def _listed(items: list[dict[str, Any]]) -> Reply:
+def _listed(items: list[dict[str, Any]]) -> HttpReply:
     return success([{"evaluations": items}])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fi_async.local import draws, envelopes
-from fi_async.local.envelopes import Reply
+from fi_async.local.envelopes import HttpReply
 from fi_async.local.evaluations import Answer
 from fi_async.local.switches import Switches
 
@@ -45,5 +45,5 @@ def spoiled(fault: str, answer: Answer, switches: Switches) -> Answer:
     return replace(answer, reply=envelopes.page(int(fault.removesuffix(_AFTER))))
 
 
-def _cut(reply: Reply) -> Reply:
+def _cut(reply: HttpReply) -> HttpReply:
     return replace(reply, body=reply.body[: len(reply.body) // 2])

@@ -8,12 +8,12 @@ from typing import Any
 from uuid import uuid4
 
 from fi_async.local import envelopes, fields, results, templates, validation
-from fi_async.local.envelopes import Messages, Refused, Reply
-from fi_async.local.evaluations import Evaluations, Visit, is_storable, jsonb_order
+from fi_async.local.envelopes import HttpReply, Messages, Refused
+from fi_async.local.evaluations import EvaluationBook, Visit, is_storable, jsonb_order
 from fi_async.local.fields import Field
-from fi_async.local.store import Evaluation, Run, Store
-from fi_async.local.templates import Template
-from fi_async.local.validation import Job
+from fi_async.local.store import Evaluation, PipelineRun, Store
+from fi_async.local.templates import TemplateFacts
+from fi_async.local.validation import ValidRequest
 
 _ACCEPTED = "Evaluation run accepted and is being processed."
 _PROCESSING = "Evaluations are being processed. Please try again in a few minutes."
@@ -32,11 +32,11 @@ class WrongItemError(ValueError):
 class Pipelines:
     """Accepts runs and sums them up."""
 
-    def __init__(self, store: Store, evaluations: Evaluations) -> None:
+    def __init__(self, store: Store, evaluations: EvaluationBook) -> None:
         self._store = store
         self._evaluations = evaluations
 
-    def submit(self, body: Any, visit: Visit) -> Reply:
+    def submit(self, body: Any, visit: Visit) -> HttpReply:
         """Accept a run, whose version must be new in its project."""
         values = fields.clean(body, _RUN)
         jobs = _jobs(values["eval_data"])
@@ -46,7 +46,7 @@ class Pipelines:
         if self._store.find_run(visit.owner, project, version):
             validation.refuse("version", f"An evaluation run for version '{version}' already exists in this project.")
         evaluations = b"".join(row.id for row in self._accept(jobs, visit))
-        run = Run(uuid4().bytes, visit.owner, project, version, evaluations)
+        run = PipelineRun(uuid4().bytes, visit.owner, project, version, evaluations)
         self._store.add_run(run)
         return envelopes.success(
             {
@@ -57,13 +57,13 @@ class Pipelines:
             }
         )
 
-    def _accept(self, jobs: Sequence[Job], visit: Visit) -> list[Evaluation]:
+    def _accept(self, jobs: Sequence[ValidRequest], visit: Visit) -> list[Evaluation]:
         rows = [(job, list(validation.rows(job.inputs))) for job in jobs]
         if not all(is_storable(inputs) for _, each in rows for inputs in each):
             return []  # the platform swallows the error, rolls back, and keeps a run without evaluations
         return [row for job, each in rows for row in self._evaluations.accept(job, each, visit)[0]]
 
-    def report(self, query: Mapping[str, str], visit: Visit) -> Reply:
+    def report(self, query: Mapping[str, str], visit: Visit) -> HttpReply:
         """Return the summaries of the versions asked for, once all of them are done."""
         values = fields.clean(dict(query), _REPORT)
         project = values["project_name"]
@@ -87,12 +87,12 @@ class Pipelines:
         ]
         return envelopes.success({"message": _RETRIEVED, "status": "completed", "evaluation_runs": summaries})
 
-    def _rows(self, run: Run) -> list[Evaluation]:
+    def _rows(self, run: PipelineRun) -> list[Evaluation]:
         ids = [run.evaluations[at : at + _ID_BYTES] for at in range(0, len(run.evaluations), _ID_BYTES)]
         return [row for row in map(self._store.find, ids) if row is not None]
 
 
-def _jobs(items: Sequence[Any]) -> list[Job]:
+def _jobs(items: Sequence[Any]) -> list[ValidRequest]:
     """Return the items of a run, all valid.
 
     Raises:
@@ -100,7 +100,7 @@ def _jobs(items: Sequence[Any]) -> list[Job]:
     """
     if not items:
         validation.refuse("eval_data.non_field_errors", "This list may not be empty.")
-    jobs: list[Job] = []
+    jobs: list[ValidRequest] = []
     messages: dict[str, Sequence[str]] = {}
     for index, item in enumerate(items):
         try:
@@ -112,7 +112,7 @@ def _jobs(items: Sequence[Any]) -> list[Job]:
     return jobs
 
 
-def _job(item: Any) -> Job:
+def _job(item: Any) -> ValidRequest:
     """Return the evaluations of one item, in which unknown fields are let pass."""
     if not isinstance(item, dict):
         raise WrongItemError({"non_field_errors": [fields.not_an_object(item)]})
@@ -129,7 +129,9 @@ def _job(item: Any) -> Job:
         raise WrongItemError({"inputs": [message]})
     if messages := validation.wrong_params(template, params):
         raise WrongItemError({"config": messages})
-    return Job(template, inputs, json.dumps(params), values["model_name"], is_async=True, error_localizer=False)
+    return ValidRequest(
+        template, inputs, json.dumps(params), values["model_name"], is_async=True, error_localizer=False
+    )
 
 
 def _wrong_lists(inputs: Mapping[str, Any]) -> str | None:
@@ -149,7 +151,7 @@ def _summary(rows: Sequence[Evaluation]) -> dict[str, Any]:
     return {name: _aggregate(known[name], each) for name, each in outputs.items()}
 
 
-def _aggregate(template: Template, outputs: Sequence[Any]) -> Any:
+def _aggregate(template: TemplateFacts, outputs: Sequence[Any]) -> Any:
     """Return the percentage of each label, that of passes, or 100 times the mean, by the template's output type."""
     if template.output_type == "choices":
         # As recorded: an output that holds a score besides its choice counts for none of the labels.

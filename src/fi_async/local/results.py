@@ -8,9 +8,9 @@ from typing import Any, Literal
 from uuid import UUID
 
 from fi_async.local import scoring, templates
-from fi_async.local.envelopes import Reply, bad_request, server_error, success
+from fi_async.local.envelopes import HttpReply, bad_request, server_error, success
 from fi_async.local.store import Evaluation
-from fi_async.local.templates import Template
+from fi_async.local.templates import TemplateFacts
 
 ENGINE_FAILED = "Evaluation failed. Please try again. If the problem persists, contact support."
 RATE_LIMITED = "API call not allowed: rate_limited"
@@ -20,27 +20,27 @@ _PASS_MARK = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class EvaluationEnd:
     """How an evaluation ends: with a verdict, or with an `error` and the reply a synchronous request gets."""
 
     output: Any = None
     reason: str | None = None
     error: str | None = None
-    refusal: Reply | None = None
+    refusal: HttpReply | None = None
 
 
-def outcome(row: Evaluation) -> Outcome:
+def outcome(row: Evaluation) -> EvaluationEnd:
     """Evaluate: the same row always ends the same way."""
     if row.error is not None:
         refusal = server_error() if row.error == RATE_LIMITED else bad_request(row.error)
-        return Outcome(error=row.error, refusal=refusal)
+        return EvaluationEnd(error=row.error, refusal=refusal)
     try:
         verdict = scoring.score(row.template, json.loads(row.inputs), json.loads(row.params))
     except scoring.BlankInputError as blank:
-        return Outcome(error=str(blank), refusal=server_error())
+        return EvaluationEnd(error=str(blank), refusal=server_error())
     except scoring.EngineError as failed:
-        return Outcome(error=str(failed), refusal=bad_request(str(failed)))
-    return Outcome(verdict.output, verdict.reason)
+        return EvaluationEnd(error=str(failed), refusal=bad_request(str(failed)))
+    return EvaluationEnd(verdict.output, verdict.reason)
 
 
 def state(row: Evaluation, now: float) -> Literal["pending", "processing", "done"]:
@@ -50,7 +50,7 @@ def state(row: Evaluation, now: float) -> Literal["pending", "processing", "done
     return "processing" if now > row.start else "pending"
 
 
-def sync_item(row: Evaluation, ended: Outcome) -> dict[str, Any]:
+def sync_item(row: Evaluation, ended: EvaluationEnd) -> dict[str, Any]:
     """Return an evaluation as the reply to a synchronous request lists it."""
     template = template_of(row)
     return {
@@ -75,7 +75,7 @@ def async_item(row: Evaluation) -> dict[str, Any]:
     }
 
 
-def progress(row: Evaluation, now: float, spelling: Literal["snake", "camel"]) -> Reply:
+def progress(row: Evaluation, now: float, spelling: Literal["snake", "camel"]) -> HttpReply:
     """Return the reply to GET new-eval/ about this evaluation."""
     reached = state(row, now)
     word, result = _finished(row) if reached == "done" else (reached, _BEING_PROCESSED)
@@ -107,7 +107,7 @@ def _finished(row: Evaluation) -> tuple[str, dict[str, Any]]:
     return "completed" if completed else "failed", result
 
 
-def _reads_as_failure(template: Template, output: Any) -> bool:
+def _reads_as_failure(template: TemplateFacts, output: Any) -> bool:
     """Whether the platform stores a synchronous evaluation with this verdict as failed, with a null error.
 
     Recorded: "Failed", lists of choices, and a model's scores below the pass mark.
@@ -123,7 +123,7 @@ def eval_id(identity: bytes) -> str:
     return str(UUID(bytes=identity))
 
 
-def template_of(row: Evaluation) -> Template:
+def template_of(row: Evaluation) -> TemplateFacts:
     """Return the template of a stored evaluation."""
     template = templates.find(row.template)
     if template is None:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from fi_async.local import configure, envelopes, fields, gate, results, templates, validation
 from fi_async.local.asgi import Request
-from fi_async.local.envelopes import Refused, Reply
-from fi_async.local.evaluations import Answer, Evaluations, Visit
+from fi_async.local.envelopes import HttpReply, Refused
+from fi_async.local.evaluations import Answer, EvaluationBook, Visit
 from fi_async.local.fields import Field
 from fi_async.local.pipeline import Pipelines
 
 API = "/sdk/api/v1/"
 
-Handler = Callable[[Request, Visit], Answer | Reply]
+Responder = Callable[[Request, Visit], Answer | HttpReply]
 
 _NOT_FOUND = "Evaluation not found."
 _TEMPLATE_NOT_FOUND = "Evaluation template not found."
@@ -25,15 +25,15 @@ class Route:
     """What answers at a path, by method."""
 
     title: str
-    by_method: Mapping[str, Handler]
+    by_method: Mapping[str, Responder]
 
     def answer(self, request: Request, visit: Visit) -> Answer:
         """Answer a request; HEAD as GET, OPTIONS with a description of the route."""
         method = "GET" if request.method == "HEAD" else request.method
         answer = self.by_method.get(method, self._describe if method == "OPTIONS" else _not_allowed)(request, visit)
-        return Answer(answer, visit.now) if isinstance(answer, Reply) else answer
+        return Answer(answer, visit.now) if isinstance(answer, HttpReply) else answer
 
-    def _describe(self, _request: Request, _visit: Visit) -> Reply:
+    def _describe(self, _request: Request, _visit: Visit) -> HttpReply:
         media = ["application/json"]
         return envelopes.json_reply(200, {"name": self.title, "description": "", "renders": media, "parses": media})
 
@@ -41,7 +41,7 @@ class Route:
 class Routes:
     """The table of paths."""
 
-    def __init__(self, evaluations: Evaluations, pipelines: Pipelines) -> None:
+    def __init__(self, evaluations: EvaluationBook, pipelines: Pipelines) -> None:
         self._evaluations = evaluations
         self._pipelines = pipelines
         self._table = {
@@ -59,11 +59,11 @@ class Routes:
             return self._one_template
         return self._table.get(tail)
 
-    def _evaluate(self, request: Request, visit: Visit) -> Answer | Reply:
+    def _evaluate(self, request: Request, visit: Visit) -> Answer | HttpReply:
         refusal = self._evaluations.overloaded(visit)
         return refusal or self._evaluations.submit(validation.new_eval(gate.json_body(request)), visit)
 
-    def _progress(self, request: Request, visit: Visit) -> Reply:
+    def _progress(self, request: Request, visit: Visit) -> HttpReply:
         text = fields.clean(request.query, {"eval_id": Field(fields.text)})["eval_id"]
         try:
             row = self._evaluations.find(text, visit.owner)
@@ -73,25 +73,25 @@ class Routes:
             return envelopes.bad_request(_NOT_FOUND)
         return results.progress(row, visit.now, visit.switches.spelling)
 
-    def _templates(self, _request: Request, _visit: Visit) -> Reply:
+    def _templates(self, _request: Request, _visit: Visit) -> HttpReply:
         return templates.listing()
 
-    def _template(self, request: Request, _visit: Visit) -> Reply:
+    def _template(self, request: Request, _visit: Visit) -> HttpReply:
         number = request.path.removesuffix("/").rpartition("/")[2]
         if not number.isascii() or not number.isdigit():
             raise Refused(envelopes.page(500))  # recorded: the platform does not catch this
         found = templates.numbered(int(number))
         return envelopes.bad_request(_TEMPLATE_NOT_FOUND) if found is None else envelopes.success(found)
 
-    def _configure(self, request: Request, visit: Visit) -> Reply:
+    def _configure(self, request: Request, visit: Visit) -> HttpReply:
         return configure.configure(gate.json_body(request), visit.switches.own_templates)
 
-    def _run(self, request: Request, visit: Visit) -> Reply:
+    def _run(self, request: Request, visit: Visit) -> HttpReply:
         return self._evaluations.overloaded(visit) or self._pipelines.submit(gate.json_body(request), visit)
 
-    def _runs(self, request: Request, visit: Visit) -> Reply:
+    def _runs(self, request: Request, visit: Visit) -> HttpReply:
         return self._pipelines.report(request.query, visit)
 
 
-def _not_allowed(request: Request, _visit: Visit) -> Reply:
+def _not_allowed(request: Request, _visit: Visit) -> HttpReply:
     return envelopes.api_error(405, "method_not_allowed", f'Method "{request.method}" not allowed.')

@@ -17,7 +17,7 @@ import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from fi_async.local.app import LocalBackend
-from fi_async.local.asgi import ABORT, Application, Receive, Scope, Send
+from fi_async.local.asgi import ABORT, Application, Receive, Scope, SendMessage
 
 KEEP_ALIVE_SECONDS = 30
 """How long the platform, and so this server, keeps an idle connection."""
@@ -138,7 +138,7 @@ class ResettableProtocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
             transport.abort()
 
-        async def resettable(scope: Scope, receive: Receive, send: Send) -> None:
+        async def resettable(scope: Scope, receive: Receive, send: SendMessage) -> None:
             scope.setdefault("extensions", {})[ABORT] = abort
             try:
                 await app(scope, receive, send)

@@ -37,7 +37,7 @@ class Evaluation(NamedTuple):
     case: bytes
 
 
-class Run(NamedTuple):
+class PipelineRun(NamedTuple):
     """An accepted pipeline run; `evaluations` holds the ids, 16 bytes each, one after the other."""
 
     id: bytes
@@ -63,10 +63,10 @@ class Store(Protocol):
     def find(self, identity: bytes) -> Evaluation | None:
         """Return the evaluation with this id."""
 
-    def add_run(self, run: Run) -> None:
+    def add_run(self, run: PipelineRun) -> None:
         """Keep a new pipeline run."""
 
-    def find_run(self, owner: str, project: str, version: str) -> Run | None:
+    def find_run(self, owner: str, project: str, version: str) -> PipelineRun | None:
         """Return the pipeline run of this version."""
 
     def made(self) -> Made:
@@ -88,7 +88,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._rows: dict[bytes, Evaluation] = {}
-        self._runs: dict[tuple[str, str, str], Run] = {}
+        self._runs: dict[tuple[str, str, str], PipelineRun] = {}
         self._cases: set[bytes] = set()
         self._made = 0
 
@@ -103,11 +103,11 @@ class MemoryStore:
         """Return the evaluation with this id."""
         return self._rows.get(identity)
 
-    def add_run(self, run: Run) -> None:
+    def add_run(self, run: PipelineRun) -> None:
         """Keep a new pipeline run."""
         self._runs[run.owner, run.project, run.version] = run
 
-    def find_run(self, owner: str, project: str, version: str) -> Run | None:
+    def find_run(self, owner: str, project: str, version: str) -> PipelineRun | None:
         """Return the pipeline run of this version."""
         return self._runs.get((owner, project, version))
 
@@ -162,14 +162,14 @@ class SqliteStore:
         found = Evaluation(*row)
         return found._replace(is_async=bool(found.is_async), error_localizer=bool(found.error_localizer))
 
-    def add_run(self, run: Run) -> None:
+    def add_run(self, run: PipelineRun) -> None:
         """Keep a new pipeline run."""
         self._db.execute("insert into runs values (?, ?, ?, ?, ?)", run)
 
-    def find_run(self, owner: str, project: str, version: str) -> Run | None:
+    def find_run(self, owner: str, project: str, version: str) -> PipelineRun | None:
         """Return the pipeline run of this version."""
         row = self._row("select * from runs where (owner, project, version) = (?, ?, ?)", owner, project, version)
-        return None if row is None else Run(*row)
+        return None if row is None else PipelineRun(*row)
 
     def made(self) -> Made:
         """Return how much was evaluated."""

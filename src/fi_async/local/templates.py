@@ -10,12 +10,12 @@ from uuid import NAMESPACE_URL, uuid5
 
 from fi_async import _catalogue
 from fi_async.local import scoring
-from fi_async.local.envelopes import Reply, success
+from fi_async.local.envelopes import HttpReply, success
 from fi_async.local.metrics import ESTIMATES
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class TemplateFacts:
     """What the rules need to know of a template.
 
     Attributes:
@@ -40,7 +40,7 @@ class Template:
         return {"backend": "local", "estimate": self.estimate}
 
 
-def find(name: str) -> Template | None:
+def find(name: str) -> TemplateFacts | None:
     """Return the template of this name, which is case-sensitive; None if the platform has none."""
     return _templates().get(name)
 
@@ -52,7 +52,7 @@ def why_unavailable(name: str) -> str:
 
 
 @cache
-def listing() -> Reply:
+def listing() -> HttpReply:
     """Return the reply that lists every template as the platform does; `available` is ours."""
     return success(_listed())
 
@@ -63,12 +63,12 @@ def numbered(number: int) -> dict[str, Any] | None:
 
 
 @cache
-def _templates() -> Mapping[str, Template]:
+def _templates() -> Mapping[str, TemplateFacts]:
     return {name: _template(row) for name, row in _catalogue.rows().items()}
 
 
-def _template(row: Mapping[str, Any]) -> Template:
-    return Template(
+def _template(row: Mapping[str, Any]) -> TemplateFacts:
+    return TemplateFacts(
         name=row["name"],
         required=tuple(row["required_keys"]),
         optional=frozenset(row.get("optional_keys", ())),

@@ -10,11 +10,11 @@ from typing import Any, NoReturn
 from fi_async.local import fields, scoring, templates
 from fi_async.local.envelopes import Refused, invalid
 from fi_async.local.fields import Field
-from fi_async.local.templates import Template
+from fi_async.local.templates import TemplateFacts
 
 MAX_ROWS = 3
 
-Inputs = dict[str, Any]
+RequestInputs = dict[str, Any]
 
 _WRONG_VALUES = "All input values must be either strings, lists of strings, or lists of lists of strings."
 _WRONG_PARAMS = "Invalid function parameter input. Please check the value and try again."
@@ -25,18 +25,18 @@ class BrokenRowError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ValidRequest:
     """A valid request to evaluate; its inputs may still be several rows, its params are JSON text."""
 
-    template: Template
-    inputs: Inputs
+    template: TemplateFacts
+    inputs: RequestInputs
     params: str
     model: str | None
     is_async: bool
     error_localizer: bool
 
 
-def new_eval(body: Any) -> Job:
+def new_eval(body: Any) -> ValidRequest:
     """Return what a body of POST new-eval/ asks for.
 
     Raises:
@@ -55,7 +55,9 @@ def new_eval(body: Any) -> Job:
         raise Refused(invalid({"config": messages}))
     if not template.available:
         refuse("non_field_errors", templates.why_unavailable(template.name))
-    return Job(template, inputs, json.dumps(params), values["model"], values["is_async"], values["error_localizer"])
+    return ValidRequest(
+        template, inputs, json.dumps(params), values["model"], values["is_async"], values["error_localizer"]
+    )
 
 
 def refuse(field: str, message: str) -> NoReturn:
@@ -63,7 +65,7 @@ def refuse(field: str, message: str) -> NoReturn:
     raise Refused(invalid({field: [message]}))
 
 
-def wrong_keys(template: Template, inputs: Inputs) -> str | None:
+def wrong_keys(template: TemplateFacts, inputs: RequestInputs) -> str | None:
     """Return what is wrong with the keys: they must be the template's, though optional ones may be missing."""
     unexpected = [key for key in inputs if key not in template.required]
     if unexpected:
@@ -72,14 +74,14 @@ def wrong_keys(template: Template, inputs: Inputs) -> str | None:
     return f"Missing required keys: {', '.join(missing)}" if missing else None
 
 
-def wrong_params(template: Template, params: Any) -> list[str]:
+def wrong_params(template: TemplateFacts, params: Any) -> list[str]:
     """Return what is wrong with the params of the template's function."""
     if not isinstance(params, dict):
         return [_WRONG_PARAMS]
     return scoring.check_params(template.name, params) if template.available else []
 
 
-def rows(inputs: Inputs) -> Iterator[Inputs]:
+def rows(inputs: RequestInputs) -> Iterator[RequestInputs]:
     """Yield the rows of a request, as the platform splits it.
 
     The first key in JSON order decides alone: if its value is a list, there is a row for each of its items,
@@ -103,7 +105,7 @@ def same_length(lists: list[list[Any]]) -> str | None:
     return "All input lists must have the same length." if len({len(each) for each in lists}) > 1 else None
 
 
-def _wrong_lists(inputs: Inputs) -> str | None:
+def _wrong_lists(inputs: RequestInputs) -> str | None:
     flat = [value for value in inputs.values() if isinstance(value, list) and not _is_nested(value)]
     if len(flat) < 2:  # one list alone has no limit
         return None
@@ -114,7 +116,7 @@ def _wrong_lists(inputs: Inputs) -> str | None:
     return None
 
 
-def input_values(value: Any) -> Inputs:
+def input_values(value: Any) -> RequestInputs:
     """Take an object of inputs; the values must be strings, lists of them, or lists of those."""
     inputs = fields.dictionary(value)
     if not all(isinstance(each, str) or _is_list_of_text(each) or _is_nested(each) for each in inputs.values()):

@@ -41,14 +41,14 @@ class AcceptedLimit:
         return Room(self._limit or min(FACTOR * held, MOST), MOST, FACTOR)
 
     def begin(self, now: float, held: int, latency: float) -> None:
-        """Take note that evaluations are to be polled from now on, and what was known when they were held."""
+        """Begin to poll evaluations, from what was known while they were held."""
         if not self._limit:
             self._limit = min(FACTOR * held, MOST)
             self._latency = latency
             self._begin_round(now)
 
     def done(self, now: float) -> None:
-        """Take note of an evaluation that was found done."""
+        """Record an evaluation that was found done."""
         if not self._limit or self.is_settled:
             return
         self._done += 1
@@ -60,13 +60,13 @@ class AcceptedLimit:
             self._begin_round(now)
 
     def refused(self, now: float) -> None:
-        """Take note of a request that the server refused for want of capacity."""
+        """Record a request that the server refused for want of capacity."""
         self._refused += 1
         if self._refused >= _SIGNALS and self._limit and not self.is_settled:
             self.is_settled, self._refused_at = True, now
 
     def was_crowded(self, sent: float) -> bool:
-        """Tell whether more were at work than the server takes when a request left, as was found out since."""
+        """Return True if more were at work than the server takes when a request left, as was found out since."""
         return sent <= self._refused_at + _DRAINED * self._latency
 
     def _begin_round(self, now: float) -> None:

@@ -32,7 +32,7 @@ class ServerClock:
         self._is_assumed = True
 
     def heard(self, sent_at: float, received_at: float, date: float) -> None:
-        """Take note of a reply's Date, in seconds since the epoch; the other times are of our clock."""
+        """Record a reply's Date, in seconds since the epoch; the other times are of our clock."""
         least, most = date - received_at, date + 1.0 - sent_at
         if self._is_assumed or least > self.most or most < self.least:
             # What was assumed is not needed any more; or one of the clocks was set, and what was learned is void.
@@ -46,7 +46,7 @@ class ServerClock:
         return (self.least, self.most) if self.is_known and not self._is_assumed else None
 
     def agree(self, least: float, most: float) -> None:
-        """Take note of the bounds that another client of the server was told, in our time."""
+        """Record the bounds that another client of the server was told, in our time."""
         if self.told is None:
             self.least, self.most, self._is_assumed = least, most, False
         elif least <= self.most and self.least <= most:

@@ -87,12 +87,12 @@ class AdaptiveConcurrency:
         return not self._growing and self._limit < self._most
 
     def started(self, now: float) -> None:
-        """Take note that a request left."""
+        """Record that a request left."""
         self._under_way += 1
         self._see_use(now)
 
     def ended(self, now: float, latency: float, *, outcome: Literal["ok", "overload", "neutral"]) -> None:
-        """Take note that a request came to its end, and adapt the limit.
+        """Record that a request came to its end, and adapt the limit.
 
         Args:
             now: The time.
@@ -131,7 +131,7 @@ class AdaptiveConcurrency:
         return f"<{type(self).__name__} limit={self._limit} ({self.statistics()['why']})>"
 
     def was_crowded(self, sent: float) -> bool:
-        """Tell whether the limit was lowered since a request left: then more were under way than the server takes."""
+        """Return True if the limit was lowered since a request left: then more were under way than the server takes."""
         return sent <= self._cut_at and self._cut_from > self._least
 
     def _see_use(self, now: float) -> None:

@@ -98,7 +98,7 @@ class Durations:
         self._set(_PRIOR)
 
     def goes_on(self, after: int | None, at: int | None) -> None:
-        """Take note of an evaluation that is not done at an edge, and was not at an earlier one if asked there."""
+        """Record an evaluation that is not done at an edge, and was not at an earlier one if asked there."""
         if at is None:
             return
         self.forget(after)
@@ -106,7 +106,7 @@ class Durations:
         self._answers += 1
 
     def done(self, after: int | None, by: int) -> None:
-        """Take note of an evaluation that is done at an edge, and was not at an earlier one if asked there."""
+        """Record an evaluation that is done at an edge, and was not at an earlier one if asked there."""
         by = max(by, 1)
         bracket = (min(after or 0, by - 1), by)
         self._brackets[bracket] += 1
@@ -117,7 +117,7 @@ class Durations:
         self._answers += 1
 
     def forget(self, after: int | None) -> None:
-        """Take note that nobody will ask again for one that was not done at this edge, if it was asked."""
+        """Record that nobody will ask again for one that was not done at this edge, if it was asked."""
         if after is not None:
             self._take((after, CELLS))
 

@@ -1,20 +1,33 @@
-"""When requests may leave: one gate for all the tasks of a client, with what is known and what was learned."""
+"""When requests may leave: one gate for all the runs of a client, with what is known and what was learned.
+
+It issues a ticket for each request, and is told once what became of it. Nothing else closes or opens it. What keeps a
+request waiting is always one of a few things, each with a time, or an answer that is in flight: if no ticket is out,
+`opens_at` is finite.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 from fi_async._errors import ConfigurationError
 from fi_async._settings import Limit
+from fi_async.pacing import backoff
+from fi_async.pacing.allowance import Allowance
 from fi_async.pacing.clock import ServerClock
 from fi_async.pacing.learned import Budget, Learned, Turn, Use
+from fi_async.pacing.outage import Outage
 from fi_async.pacing.planner import Headroom
-from fi_async.pacing.quota import Quota
+from fi_async.pacing.quota import OVERDUE, UNASKED, Quota
+from fi_async.pacing.slots import Slots
+from fi_async.pacing.ticket import Canary, Need, Terms, Ticket
 from fi_async.pacing.waiting import Obstacle
-from fi_async.pacing.windows import Allowance, Window
+from fi_async.pacing.windows import Window
 
+LONGEST_WAIT: Final = 120.0  # seconds of a Retry-After that is obeyed, at most
 _TRUST: Final = 1.0  # seconds that this machine's clock and the server's are taken to differ at most, until it is told
 _LOOK_AGAIN: Final = 0.05  # seconds until a shared budget is asked again that was busy
 _ROUNDING: Final = 1e-3  # seconds
@@ -22,38 +35,53 @@ _MINUTE: Final = 60.0  # the window of requests until it is learned: the platfor
 
 
 class Gate:
-    """Says when a request may leave: not beyond a limit that is given, not before a refusal has run out.
+    """Issues tickets: not beyond a limit that is given, not before a refusal has run out, not without a slot.
 
-    One refusal closes it for everyone, until the time that the server names. Times are the event loop's.
+    Times are the event loop's.
 
     Args:
         budget: Keeps what clients share: their use of limits that are given, and what they learned. None shares
             nothing.
+        rng: Draws the jitter of pauses that no server named.
+        limits: What binds every run of the client.
 
     Attributes:
+        limits: What binds every run of the client.
         refusals: Requests that a limit refused.
         refused_evaluations: Evaluations that a limit stopped.
+        outage: Whether there is a server at all.
     """
 
-    def __init__(self, budget: Budget | None = None) -> None:
+    def __init__(
+        self, budget: Budget | None = None, rng: random.Random | None = None, limits: Sequence[Limit] = ()
+    ) -> None:
         self.refusals = self.refused_evaluations = 0
+        self.limits = tuple(limits)
         self._budget = budget
+        self._rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
         self._loop: object = None
-        self._windows: tuple[Window, ...] = ()
+        self._epoch = 0
+        self._windows = {limit: Window(limit) for limit in limits}
+        self._waiting: dict[Callable[[], None], None] = {}
         self._reset()
 
     def _reset(self) -> None:
         self._learned = Learned(self._budget)
         self._allowance = Allowance()
-        self._closed_until = 0.0
+        self.outage = Outage()
         self._busy_until = self._look_at = 0.0
-        self._is_canary = False
+        self._canary: Canary | None = None
+        self._unasked: dict[str, Canary] = {}
         self._has_asked = False
         self._heeded = -math.inf  # the latest refusal of any client that is known here
-        self._windows = tuple(Window(window.limit) for window in self._windows)
+        self._windows = {limit: Window(limit) for limit in self._windows}
+        self._to_wake, self._freed = 0, None
+        self._out = 0
+
+    _freed: Slots | None
 
     def __repr__(self) -> str:
-        return f"<Gate learned={self._allowance.learned} refusals={self.refusals} {self.clock!r}>"
+        return f"<Gate out={self._out} learned={self._allowance.learned} refusals={self.refusals} {self.clock!r}>"
 
     @property
     def clock(self) -> ServerClock:
@@ -65,75 +93,83 @@ class Gate:
         """What is known of the server's limits of evaluations."""
         return self._learned.quota
 
+    @property
+    def out(self) -> int:
+        """How many tickets are not settled: the requests in flight."""
+        return self._out
+
+    @property
+    def counts_windows(self) -> bool:
+        """True if limits are given, so that it matters in which window a request leaves."""
+        return bool(self._windows)
+
     def go_by(self, loop: object) -> None:
         """Forget times that another loop's clock named: each counts from a zero of its own."""
         if self._loop is not loop:
             self._loop = loop
+            self._epoch += 1
             self._reset()
 
-    def keep_to(self, limits: Sequence[Limit]) -> None:
-        """Keep to these limits from now on; what was used of those that stay is not forgotten."""
-        known = {window.limit: window for window in self._windows}
-        self._windows = tuple(known.get(limit) or Window(limit) for limit in dict.fromkeys(limits))
+    def keep_count_of(self, limits: Sequence[Limit]) -> None:
+        """Count what these limits let through from now on; what was used of those that are known is not forgotten."""
+        for limit in limits:
+            self._windows.setdefault(limit, Window(limit))
 
-    def hold(self, until: float, *, server_until: float | None = None) -> None:
-        """Close the gate after a refusal: the latest time anyone was told counts.
+    def _binding(self, terms: Terms) -> Sequence[Window]:
+        if not self._windows:
+            return ()
+        wanted = dict.fromkeys((*self.limits, *terms.limits))
+        return [self._windows[limit] for limit in wanted if limit in self._windows]
 
-        Args:
-            until: When it opens at the latest.
-            server_until: The end of the window on the server's clock, if it said so: it may come sooner.
-        """
-        if server_until is not None and self.clock.is_known:
-            until = min(until, self.clock.ours(server_until))
-        self.refusals += 1
-        self._allowance.refused(server_until)
-        self._closed_until = max(self._closed_until, until)
-        self._heeded = max(self._heeded, until)
-        self._learned.tell(lambda: self._learned.refused(until))
+    # Who waits
 
-    def passed(self, *, canary: bool) -> None:
-        """Take note of an evaluation that was run."""
-        self._learned.has_canary &= not canary
-        # As long as no limit was met, none of the others has to know it soon.
-        is_wanted = self.quota.learned is not None
-        self._learned.tell(lambda: self.quota.passed(canary=canary, clock=self.clock), at_once=is_wanted)
+    def wait(self, wake: Callable[[], None]) -> None:
+        """Call `wake` once, when a ticket is settled and it is its turn; those come first that have waited longest."""
+        self._waiting.setdefault(wake)
 
-    def refused(self, now: float, *, canary: bool, since: float | None = None) -> None:
-        """Take note of an evaluation that a limit stopped, and since when that was full."""
-        self.refused_evaluations += 1
-        self._learned.has_canary &= not canary
-        self._learned.tell(lambda: self.quota.refused(now, canary=canary, clock=self.clock, since=since))
+    def forget(self, wake: Callable[[], None]) -> None:
+        """Do not call it any more."""
+        self._waiting.pop(wake, None)
 
-    def lost(self, now: float) -> None:
-        """Take note of a canary that told nothing."""
-        self._learned.has_canary = False
-        self._learned.tell(lambda: self.quota.lost(now))
+    def pass_on(self) -> None:
+        """Wake the next of those who wait: to be called by one who was woken, when it has taken what it needs."""
+        if self._to_wake and self._freed is not None and self._freed.free > 0:
+            self._wake_one()
 
-    def opens_at(self, now: float, *, post: bool, rows: int = 1, is_canary: bool = False) -> float:
-        """Return the time from which a request may leave; infinity if an answer has to come first.
+    def _changed(self, slots: Slots) -> None:
+        self._to_wake, self._freed = len(self._waiting), slots
+        self._wake_one()
 
-        Args:
-            now: The time.
-            post: True if it starts evaluations.
-            rows: How many.
-            is_canary: True if they are the canary that is out, sent again.
-        """
-        times = [self._closed_until, self._busy_until]
-        times += [self._lets_evaluate(now)] if post and rows and not is_canary else []
-        times += [
-            window.opens_at(now, amount, self.clock)
-            for window in self._windows
-            if (amount := _amount(window.limit, post=post, rows=rows))
-        ]
-        opens = max(times)
-        if opens <= now and not self._allowance.may_leave():
+    def _wake_one(self) -> None:
+        if self._waiting:
+            wake = next(iter(self._waiting))
+            del self._waiting[wake]
+            self._to_wake = max(0, self._to_wake - 1)
+            wake()
+
+    # Before a request leaves
+
+    def opens_at(self, now: float, need: Need, terms: Terms) -> float:
+        """Return the time from which a request may leave; infinity if an answer that is in flight has to come first."""
+        if terms.slots.free <= 0:
             return math.inf
+        windows = self._binding(terms)
+        is_given = any(window.limit.of == "requests" for window in windows)
+        opens = max(
+            self._busy_until,
+            self._allowance.opens_at(is_given=is_given),
+            self.outage.opens_at(now, terms.patience),
+            self._lets_evaluate(now) if need.evaluates else 0.0,
+        )
+        for window in windows:
+            if amount := need.of(window.limit):
+                opens = max(opens, window.opens_at(now, amount, self.clock))
         return opens
 
     def _lets_evaluate(self, now: float) -> float:
         """Return the time from which the quota lets evaluations start. What became of another's canary is looked up."""
         opens = self.quota.opens_at()
-        if self._budget is None or opens < math.inf or self._learned.has_canary:
+        if self._budget is None or not self.quota.is_asking or self._canary is not None:
             return opens
         if now >= self._look_at:
             self._look_at = now + _LOOK_AGAIN
@@ -141,135 +177,303 @@ class Gate:
                 with self._learned.turn(self._budget, now):
                     opens = self.quota.opens_at()
             except ConfigurationError:
-                return now  # `claim` raises it
-        return opens if opens < math.inf else self._look_at
+                return now  # `issue` raises it
+        return min(opens, self._look_at) if self.quota.is_asking else opens
 
-    def claim(self, now: float, *, post: bool, rows: int = 1) -> bool:
-        """Take what a request needs; False if it may not leave after all. Then `opens_at` tells.
-
-        To be asked when `opens_at` says that it may leave, and followed by `left`: what another client took or was
-        told in between is known here first.
+    def issue(self, now: float, need: Need, terms: Terms) -> Ticket | None:
+        """Return the leave to send a request now; None if it may not leave. Then `opens_at` tells when.
 
         Raises:
             ConfigurationError: The shared budget cannot be kept.
         """
+        if self.opens_at(now, need, terms) > now:
+            return None
         if self._budget is None:
-            return self._take(now, post=post, rows=rows)
+            return self._issue(now, need, terms)
         room = self.quota.room()
         with self._learned.turn(self._budget, now) as turn:
             if turn is None:
                 self._busy_until = now + _LOOK_AGAIN
-                return False
-            uses, used = self._hear(now, turn, post=post, rows=rows)
-            another_took = post and self.quota.room() < rows <= room
-            if another_took or self.opens_at(now, post=post, rows=rows, is_canary=self._learned.has_canary) > now:
-                return False
+                return None
+            uses, used = self._hear(now, turn, need)
+            another_took = need.post and self.quota.room() < need.rows <= room
+            if another_took or self.opens_at(now, need, terms) > now:
+                return None
             turn.take(uses, used)
-            return self._take(now, post=post, rows=rows)
+            return self._issue(now, need, terms)
 
-    def _take(self, now: float, *, post: bool, rows: int) -> Literal[True]:
-        self._is_canary = bool(post and rows) and self.quota.left(now, rows, self.clock)
-        self._learned.has_canary |= self._is_canary
-        return True
+    def _issue(self, now: float, need: Need, terms: Terms) -> Ticket:
+        canary = None
+        if need.evaluates and self.quota.left(now, need.rows, self.clock):
+            canary = self._canary = Canary()
+        terms.slots.take(now)
+        self._out += 1
+        return Ticket(
+            self,
+            need,
+            now,
+            terms.slots,
+            epoch=self._epoch,
+            window=self._allowance.left(now),
+            tries=self.outage.left(),
+            canary=canary,
+            charged=[w.use(now, need.of(w.limit), self.clock) for w in self._windows.values()] if self._windows else (),
+        )
 
-    def _hear(self, now: float, turn: Turn, *, post: bool, rows: int) -> tuple[Sequence[Use], Sequence[int]]:
-        """Take note of a refusal that another met, and of what all used; return that, and what a request is to use."""
+    def _hear(self, now: float, turn: Turn, need: Need) -> tuple[Sequence[Use], Sequence[int]]:
+        """Hear of a refusal that another met, and of what all used; return that, and what a request is to use."""
         if self._budget is not None and not self.clock.is_known:
             self.clock.assume(now, self._budget.wall_clock(), within=_TRUST)
-        windows = {window.limit: window for window in self._windows}
+            self._settle_windows()
         uses = [
             use
-            for window in self._windows
-            if (amount := _amount(window.limit, post=post, rows=rows))
+            for window in self._windows.values()
+            if (amount := need.of(window.limit))
             for use in window.uses(now, amount, self.clock)
         ]
         used = turn.used(uses)
         for use, before in zip(uses, used, strict=True):
-            windows[use.limit].learn(use.window, before)
+            self._windows[use.limit].learn(use.window, before)
         self._look_at = now + _LOOK_AGAIN
         opens = self._learned.refused_until
         # What ran out before this client first asked is nothing to go by: it may be long ago.
         if opens > self._heeded + _ROUNDING and (opens > now or self._has_asked):
-            self._closed_until = max(self._closed_until, opens)
-            self._allowance.stop()
+            self._allowance.close(opens)
         self._heeded, self._has_asked = max(self._heeded, opens), True
         return uses, used
 
-    def obstacle(self, now: float, *, post: bool) -> Obstacle | None:
+    def confirm(self, ticket: Ticket, now: float) -> bool:
+        """Return True if a request may leave now, later than its ticket was issued; see `Ticket.may_leave`."""
+        if ticket.epoch != self._epoch:
+            return True
+        if self._allowance.closed_until > now and not ticket.tries:
+            return False
+        if not self._windows or now == ticket.issued_at:
+            return True
+        claims = list(zip(self._windows.values(), ticket.charged, strict=False))
+        with self._with_others(now, ticket.need, claims) as turn:
+            for window, since in claims:
+                if not window.still_open(now, ticket.need.of(window.limit), self.clock, ticket.issued_at, since):
+                    return False
+            ticket.charged = [w.use(now, ticket.need.of(w.limit), self.clock, since) for w, since in claims]
+            if turn is not None:
+                uses = [use for w, since in claims for use in w.uses(now, ticket.need.of(w.limit), self.clock)
+                        if use.amount and (since is None or use.window > since)]  # fmt: skip
+                turn.take(uses, turn.used(uses))
+        return True
+
+    @contextmanager
+    def _with_others(
+        self, now: float, need: Need, claims: Sequence[tuple[Window, int | None]]
+    ) -> Iterator[Turn | None]:
+        """Take a turn of the shared budget, where there is one and a window began that was not asked for yet."""
+        if self._budget is None or all(
+            since is not None and use.window <= since
+            for window, since in claims
+            for use in window.uses(now, need.of(window.limit), self.clock)
+            if use.amount
+        ):
+            yield None
+            return
+        with self._learned.turn(self._budget, now) as turn:
+            if turn is not None:
+                self._hear(now, turn, need)
+            yield turn
+
+    # What became of a request
+
+    def returned(self, ticket: Ticket, now: float) -> None:
+        """Take back a ticket whose request did not leave. What it used of a window is not given back."""
+        self._take_back(ticket, now, status=None, never_ran=True)
+        if ticket.epoch == self._epoch:
+            self._allowance.answered(ticket.window, None)
+            self.outage.unknown(now, tried=ticket.tries)
+
+    def answered(self, ticket: Ticket, now: float, status: int, date: float | None) -> None:
+        """Record that a request was answered, and that no limit refused it."""
+        self._take_back(ticket, now, status=status, date=date)
+        if ticket.epoch == self._epoch:
+            self._allowance.answered(ticket.window, now - ticket.issued_at)
+            self.outage.reached()
+
+    def refused(self, ticket: Ticket, now: float, retry_after: float | None, date: float | None) -> None:
+        """Record that a limit refused a request: nobody sends before the time that the server named."""
+        self._take_back(ticket, now, status=429, date=date)
+        self.refusals += 1
+        if ticket.epoch != self._epoch:
+            return
+        self.outage.reached()
+        until = now + self._pause(retry_after)
+        ends = None if date is None or retry_after is None else date + retry_after
+        if ends is not None and self.clock.is_known:
+            until = min(until, self.clock.ours(ends))
+        if self._allowance.refused(ticket.window, until, ends):
+            self._heeded = max(self._heeded, until)
+            self._learned.tell(lambda: self._learned.refused(until))
+
+    def _pause(self, said: float | None) -> float:
+        """Return the seconds to wait. A server that does not say, or says "now" again, is asked ever less often."""
+        row = self._allowance.in_a_row
+        if said is None or (said == 0 and row):
+            return backoff.delay(row + 1, self._rng)
+        return min(said, LONGEST_WAIT)
+
+    def unreachable(self, ticket: Ticket, now: float) -> None:
+        """Record that there is no server to send a request to: others wait, and one at a time tries."""
+        self._take_back(ticket, now, status=None, never_ran=True)
+        if ticket.epoch == self._epoch:
+            self._allowance.answered(ticket.window, None)
+            self.outage.failed(now, tried=ticket.tries)
+
+    def lost(self, ticket: Ticket, now: float | None, *, timed_out: bool = False) -> None:
+        """Record that no answer came, or that nobody told what became of a request."""
+        now = ticket.issued_at if now is None else now
+        self._take_back(ticket, now, status=None, timed_out=timed_out)
+        if ticket.epoch == self._epoch:
+            self._allowance.answered(ticket.window, None)
+            self.outage.unknown(now, tried=ticket.tries)
+
+    def _take_back(
+        self,
+        ticket: Ticket,
+        now: float,
+        *,
+        status: int | None,
+        date: float | None = None,
+        timed_out: bool = False,
+        never_ran: bool = False,
+    ) -> None:
+        assert not ticket.is_settled, "a ticket is settled once"  # noqa: S101  # a bug of ours
+        ticket.is_settled = True
+        ticket.slots.give_back(ticket.issued_at, now, status, timed_out=timed_out)
+        if ticket.epoch != self._epoch:
+            return
+        self._out -= 1
+        if date is not None:
+            self.clock.heard(ticket.issued_at, now, date)
+            self._settle_windows()
+        if ticket.canary is not None and (status is None or status >= 300):
+            canary, ticket.canary = ticket.canary, None
+            self.let_go(canary, now, never_ran=never_ran or (status is not None and status < 500))
+        self._changed(ticket.slots)
+
+    def _settle_windows(self) -> None:
+        for window in self._windows.values():
+            window.settle(self.clock)
+
+    # What became of an evaluation
+
+    def ran(self, canary: Canary | None, slots: Slots | None = None) -> None:
+        """Record an evaluation that was run: no limit stopped it."""
+        is_ours = self._drop(canary)
+        # As long as no limit was met, none of the others has to know it soon.
+        is_wanted = self.quota.learned is not None
+        self._learned.tell(lambda: self.quota.passed(canary=is_ours, clock=self.clock), at_once=is_wanted)
+        if is_ours:
+            self._wake_all(slots)
+
+    def stopped(self, canary: Canary | None, now: float, since: float | None = None) -> None:
+        """Record an evaluation that a limit stopped, and since when that was full."""
+        self.refused_evaluations += 1
+        is_ours = self._drop(canary)
+        self._learned.tell(lambda: self.quota.refused(now, canary=is_ours, clock=self.clock, since=since))
+        if is_ours:
+            self._wake_all(None)
+
+    def let_go(self, canary: Canary | None, now: float, *, never_ran: bool = False) -> None:
+        """Record that nobody will tell what became of a canary; another may leave, at once if this one never ran."""
+        if not self._drop(canary):
+            return
+        self._learned.tell(lambda: self.quota.returned(now) if never_ran else self.quota.lost(now))
+        self._wake_all(None)
+
+    def heard_of(self, canary: Canary | None, now: float) -> None:
+        """Record that a canary is being asked for: it is waited for as long again."""
+        if canary is not None and canary is self._canary:
+            self._learned.tell(lambda: self.quota.wait_for_canary(now + OVERDUE), at_once=False)
+
+    def entrust(self, eval_id: str | None, canary: Canary | None, now: float) -> None:
+        """Keep the canary of an evaluation that was started, for whoever asks for it; for half a minute at most."""
+        if canary is None or eval_id is None or canary is not self._canary:
+            return
+        self._unasked = {eval_id: canary}
+        self._learned.tell(lambda: self.quota.wait_for_canary(now + UNASKED))
+
+    def claim_canary(self, eval_id: str, now: float) -> Canary | None:
+        """Return the canary that an evaluation is, if it is one that nobody holds."""
+        canary = self._unasked.pop(eval_id, None)
+        self.heard_of(canary, now)
+        return canary
+
+    def _drop(self, canary: Canary | None) -> bool:
+        """Return True if it is the canary that is out; then none is, for this client."""
+        if canary is None or canary is not self._canary:
+            return False
+        self._canary = None
+        return True
+
+    def _wake_all(self, slots: Slots | None) -> None:
+        self._to_wake, self._freed = len(self._waiting), slots or self._freed
+        while self._waiting and self._to_wake:
+            self._wake_one()
+
+    # What is known
+
+    def obstacle(self, now: float, *, post: bool, terms: Terms) -> Obstacle | None:
         """Return what keeps a request from leaving now, if anything does; of several, what opens last."""
-        found = [Obstacle("request", self._closed_until - now)]
+        allowance = self._allowance.opens_at(is_given=True) - now
+        found = [
+            Obstacle("request", allowance),
+            Obstacle("server", self.outage.opens_at(now, terms.patience) - now),
+        ]
         if post:
             closes = self.quota.opens_at() - now
+            closes = math.inf if self.quota.is_asking and closes > 0 else closes
             found.append(Obstacle("evaluation", closes, by_canary=self.quota.is_closed))
         found += [
             Obstacle("request" if w.limit.of == "requests" else "evaluation", w.opens_at(now, 1, self.clock) - now)
-            for w in self._windows
-            if _amount(w.limit, post=post, rows=1)
+            for w in self._binding(terms)
+            if Need(post, 1).of(w.limit)
         ]
         last = max(found, key=lambda each: each.opens_in)
-        if last.opens_in > 0:
-            return last
-        return None if self._allowance.may_leave() else Obstacle("request", math.inf)
+        return last if last.opens_in > 0 else None
 
-    def room(self, now: float) -> float:
+    def room(self, now: float, terms: Terms) -> float:
         """Return how many rows may leave together now; 1 if none may."""
-        windows = [w.left(now, self.clock) for w in self._windows if w.limit.of == "evaluations"]
+        windows = [w.left(now, self.clock) for w in self._binding(terms) if w.limit.of == "evaluations"]
         return max(1, min([self.quota.room(), *windows]))
-
-    def left(self, now: float, *, post: bool, rows: int = 1) -> bool:
-        """Take note of a request that leaves now, and tell whether its rows are a canary of the evaluations' quota.
-
-        What it needs was taken by `claim`.
-        """
-        if self._closed_until and now >= self._closed_until:
-            self._closed_until = 0.0
-            self._allowance.begin_window()
-        self._allowance.left()
-        for window in self._windows:
-            window.use(now, _amount(window.limit, post=post, rows=rows), self.clock)
-        return self._is_canary
-
-    def answered(self, sent_at: float, now: float, date: float | None, *, refused: bool) -> None:
-        """Take note of an answer, or of none; a refusal is told by `hold` too."""
-        if date is not None:
-            self.clock.heard(sent_at, now, date)
-            for window in self._windows:
-                window.settle(now, self.clock)
-        if not refused:
-            self._allowance.answered()
 
     @property
     def is_scarce(self) -> bool:
         """True once requests were more than may leave: one was refused, or had to wait for a given limit."""
-        was_full = any(window.was_full for window in self._windows if window.limit.of == "requests")
+        was_full = any(window.was_full for window in self._windows.values() if window.limit.of == "requests")
         return self.refusals > 0 or self._allowance.learned is not None or was_full
 
-    def headroom(self, now: float, unsent: int = 0) -> list[Headroom]:
-        """Return what each limit lets through, given and learned; so many requests are about to leave."""
+    def headroom(self, now: float, terms: Terms, others: Sequence[Limit] = ()) -> list[Headroom]:
+        """Return what each limit lets through, given and learned.
+
+        Args:
+            now: The time.
+            terms: What binds the run.
+            others: Limits that nobody counts yet, as of a run that is only planned.
+        """
+        windows = [*self._binding(terms), *(Window(each) for each in others if each not in self._windows)]
         found = [
-            Headroom(
-                w.limit.of,
-                w.limit.count,
-                w.limit.seconds,
-                w.left(now, self.clock) - (unsent if w.limit.of == "requests" else 0),
-                w.next_in(now, self.clock),
-            )
-            for w in self._windows
+            Headroom(w.limit.of, w.limit.count, w.limit.seconds, w.left(now, self.clock), w.next_in(now, self.clock))
+            for w in windows
         ]
-        if self._allowance.learned is not None:
-            closed = max(0.0, self._closed_until - now)
-            # A window begins as the gate opens.
-            rest = self._allowance.learned if self._closed_until else self._allowance.rest
-            left = 0 if closed else rest - unsent
-            period = self._allowance.period or _MINUTE
-            is_assumed = self._allowance.period is None
-            found.append(Headroom("requests", self._allowance.learned, period, left, closed or period, is_assumed))
+        learned, period = self._allowance.learned, self._allowance.period
+        if learned is not None:
+            closed = max(0.0, self._allowance.closed_until - now)
+            length = period or _MINUTE
+            rest = self._allowance.rest(now)
+            found.append(Headroom("requests", learned, length, rest, closed or length, period is None))
         if self.quota.learned is not None and self.quota.period is not None:
             left = 0 if self.quota.is_closed else int(self.quota.room())
             found.append(Headroom("evaluations", self.quota.learned, self.quota.period, left, self.quota.period))
         return found
 
-    def statistics(self, now: float) -> Mapping[str, Any]:
+    def statistics(self, now: float, terms: Terms) -> Mapping[str, Any]:
         """Return what the gate knows: limits and what is left of each, what was learned, when it opens.
 
         Of a shared budget, what all its clients left.
@@ -280,7 +484,9 @@ class Gate:
         if self._budget is not None:
             with self._learned.turn(self._budget, now) as turn:
                 if turn is not None:
-                    self._hear(now, turn, post=True, rows=1)
+                    self._hear(now, turn, Need(post=True, rows=1))
+        opens = self.opens_at(now, Need(post=True, rows=1), terms)
+        limits_by: Literal["server", "machine"] = "server" if self.clock.is_known else "machine"
         return {
             "refusals": self.refusals,
             "learned_requests_per_window": self._allowance.learned,
@@ -289,14 +495,10 @@ class Gate:
             "learned_window_s": self.quota.period,
             "limits": [
                 {"count": w.limit.count, "seconds": w.limit.seconds, "of": w.limit.of, "left": w.left(now, self.clock)}
-                for w in self._windows
+                for w in self._windows.values()
             ],
+            "limits_by_clock_of": limits_by,
             "shared_budget": None if self._budget is None else self._budget.path,
-            "opens_in_s": max(0.0, self.opens_at(now, post=True) - now),
+            "opens_in_s": max(0.0, opens - now),
+            "unreachable_for_s": 0.0 if self.outage.since is None else now - self.outage.since,
         }
-
-
-def _amount(limit: Limit, *, post: bool, rows: int) -> int:
-    if limit.of == "requests":
-        return 1
-    return rows if post else 0

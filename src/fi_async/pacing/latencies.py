@@ -26,7 +26,7 @@ class Latencies:
         self._least: dict[str, float] = {}
 
     def held(self, template: str, seconds: float) -> None:
-        """Take note of an evaluation whose request was held so long."""
+        """Record an evaluation whose request was held so long."""
         recent = self._recent.setdefault(template, deque())
         ranked = self._sorted.setdefault(template, [])
         recent.append(seconds)
@@ -40,7 +40,7 @@ class Latencies:
             self._least[template] = min(median, self._least.get(template, median))
 
     def polled(self, template: str, typical: float | None) -> None:
-        """Take note of what polls have found typical; None if nothing."""
+        """Record what polls have found typical; None if nothing."""
         if typical is not None:
             self._typical[template] = typical
 
@@ -49,7 +49,7 @@ class Latencies:
         return self._typical.get(template)
 
     def is_queued(self, template: str) -> bool:
-        """Tell whether held ones take half as long again as they did in this run: the server has others before."""
+        """Return True if held ones take half as long again as they did in this run: the server has others before."""
         if template not in self._least:
             return False
         ranked = self._sorted[template]

@@ -35,11 +35,17 @@ class Tally:
     _templates: defaultdict[str, Cost] = field(default_factory=lambda: defaultdict(Cost))
 
     def asked(self, template: str) -> None:
-        """Take note of a poll."""
+        """Record a poll."""
         self._templates[template].polls += 1
 
     def found(self, template: str, late: float, bound: float) -> None:
-        """Take note of an evaluation found done, so late by estimate, and by so much at most."""
+        """Record an evaluation that was found done.
+
+        Args:
+            template: The name of its template.
+            late: Seconds from its end to the poll that found it, by estimate.
+            bound: The most that they can be.
+        """
         cost = self._templates[template]
         cost.evaluations += 1
         cost.late += late

@@ -71,14 +71,12 @@ class Learned:
         clock: The server's.
         quota: What is known of its limits of evaluations.
         refused_until: The latest end of a window that refused a request; minus infinity if none did.
-        has_canary: True while the canary of the quota is this client's.
     """
 
     def __init__(self, budget: Budget | None = None) -> None:
         self.clock = ServerClock()
         self.quota = Quota()
         self.refused_until = -math.inf
-        self.has_canary = False
         self._budget = budget
         self._ahead = math.inf  # this machine's clock, of the loop's
         self._untold: list[Callable[[], None]] = []
@@ -113,8 +111,6 @@ class Learned:
         if abs(ahead - self._ahead) > _SET:
             self._ahead = ahead
         with self._turn(budget) as turn:
-            if turn is not None and self.quota.is_overdue(now) and not self.has_canary:
-                self.quota.lost(now)
             yield turn
 
     @contextmanager

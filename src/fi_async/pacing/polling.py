@@ -96,7 +96,7 @@ class _Template:
             self.durations.goes_on(None, row.last)
 
     def may_scout(self, row: Accepted, age: float) -> bool:
-        """Tell whether a row is one of the few to be asked while nothing is known: old, never asked, from all over."""
+        """Return True if a row is one of the few to ask while nothing is known: old, never asked, from all over."""
         now = row.at + age
         if now >= self._next - _SOON / 2:
             self._tick, self._asked, self._looked = now, 0, 0
@@ -154,7 +154,7 @@ class Completions:
         return known.durations.quantile(0.5) if known is not None and known.is_known else None
 
     def held(self, template: str, took: float) -> None:
-        """Take note of an evaluation whose request was held so long: others will take about as long when polled."""
+        """Record an evaluation whose request was held so long: others will take about as long when polled."""
         self._templates[template].durations.done(before(took), after(took))
 
     def accepted(self, template: str, now: float, *, scarce: bool = False) -> Accepted:
@@ -210,18 +210,18 @@ class Completions:
         return max(_CHEAPEST, few) + (_SCARCE if scarce else 0)
 
     def lost(self, row: Accepted, age: float) -> None:
-        """Take note of an evaluation that was asked at this age, without an answer."""
+        """Record an evaluation that was asked at this age, without an answer."""
         self._ask(row, age)
 
     def pending(self, row: Accepted, age: float) -> None:
-        """Take note of an evaluation that was asked at this age, and is not done."""
+        """Record an evaluation that was asked at this age, and is not done."""
         self.lost(row, age)
         last, row.alive = row.last, row.asked
         if row.is_watched:
             self._templates[row.template].durations.goes_on(last, row.last)
 
     def done(self, row: Accepted, age: float) -> None:
-        """Take note of an evaluation that was asked at this age, and is done."""
+        """Record an evaluation that was asked at this age, and is done."""
         durations = self._templates[row.template].durations
         self._ask(row, age)
         if row.is_watched:
@@ -238,7 +238,7 @@ class Completions:
         row.asked, row.is_fresh = max(row.asked, age), False
 
     def left(self, row: Accepted) -> None:
-        """Take note of an evaluation that is asked no more."""
+        """Record an evaluation that is asked no more."""
         known = self._templates[row.template]
         if row.is_watched:
             known.durations.forget(row.last)
@@ -248,7 +248,7 @@ class Completions:
         self._waiting -= 1
 
     def is_stalled(self, row: Accepted, age: float) -> bool:
-        """Tell whether an evaluation has taken so long that it will not end.
+        """Return True if an evaluation has taken so long that it will not end.
 
         That is 120 s at least, and ten times what nine of ten took, once a hundred have ended.
         """

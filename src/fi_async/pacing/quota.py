@@ -12,11 +12,12 @@ from fi_async.pacing.clock import ServerClock
 FIRST: Final = 0.5  # seconds until the first canary
 GROWTH: Final = 1.25  # so that a window is found open at most a fifth of its wait too late
 LONGEST: Final = 1800.0
-OVERDUE: Final = 120.0  # seconds: no evaluation is taken for stalled so soon
+OVERDUE: Final = 120.0  # seconds without a word of a canary: no evaluation is taken for stalled so soon
+UNASKED: Final = 30.0  # seconds that a canary is waited for that was started, and that nobody asks for
 _SURE: Final = 60.0  # seconds: a longer window may hide a shorter one, which is looked for again
 _ROUNDING: Final = 1e-6  # seconds
 _LENGTHS: Final = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400)
-_TIMES: Final = frozenset({"_closed_at", "_next", "_canary_at", "_refused_at", "_full_at"})
+_TIMES: Final = frozenset({"_closed_at", "_next", "_canary_at", "_canary_until", "_refused_at", "_full_at"})
 
 
 @dataclass(slots=True)
@@ -41,6 +42,7 @@ class Quota:
     _next: float = 0.0
     _wait: float = FIRST
     _canary_at: float | None = None
+    _canary_until: float = 0.0
     _refused_at: float = 0.0
     _full_at: float = 0.0
     _opens_on_server: float | None = None
@@ -77,15 +79,21 @@ class Quota:
         return math.inf if self.learned is None else max(1, self.learned - self._sent)
 
     def opens_at(self) -> float:
-        """Return the time from which an evaluation may be started; infinity while a canary is out."""
+        """Return the time from which an evaluation may be started: a canary that is out is not waited for for ever."""
         if not self.is_closed:
             return 0.0
-        return math.inf if self._canary_at is not None else self._next
+        return self._next if self._canary_at is None else self._canary_until
+
+    @property
+    def is_asking(self) -> bool:
+        """True while a canary is out."""
+        return self._canary_at is not None
 
     def left(self, now: float, rows: int, clock: ServerClock) -> bool:
         """Take note of rows that are sent, and tell whether they are a canary. The last of a window close it."""
         if self.is_closed:
-            self._canary_at = now
+            self.lost(now)  # the canary before, if one was out: nothing was heard of it
+            self._canary_at, self._canary_until = now, now + OVERDUE
             return True
         if self.learned is None:
             return False
@@ -95,9 +103,9 @@ class Quota:
             self._close(now, clock)
         return False
 
-    def is_overdue(self, now: float) -> bool:
-        """Tell whether a canary is out for so long that whoever sent it is taken to have ended."""
-        return self._canary_at is not None and now >= self._canary_at + OVERDUE
+    def wait_for_canary(self, until: float) -> None:
+        """Wait for the canary that is out until then; no longer, nor shorter."""
+        self._canary_until = until
 
     def passed(self, *, canary: bool, clock: ServerClock) -> None:
         """Take note of an evaluation that was run."""
@@ -135,6 +143,10 @@ class Quota:
         self._canary_at = None
         self._next = now + self._wait
         self._wait = min(self._wait * GROWTH, LONGEST)
+
+    def returned(self, now: float) -> None:
+        """Record that the canary never got there: another may leave at once."""
+        self._canary_at, self._next = None, now
 
     def _close(self, now: float, clock: ServerClock) -> None:
         self._closed_at = self._refused_at = self._full_at = now

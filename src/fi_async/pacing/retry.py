@@ -1,7 +1,8 @@
 """What went wrong -> what to do: Retry, Ambiguous or GiveUp. The one place that knows.
 
     what happened                                   POST that evaluates     anything else
-    never sent (connect, TLS)                       Retry                   Retry
+    nobody there (refused, no such name)            Retry, all wait         Retry, all wait
+    never sent for another reason (TLS, no slot)    Retry                   Retry
     429                                             Retry, all wait         Retry, all wait
     "failed" with rate_limited                      Retry, all wait         -
     no reply, cut-off reply, 5xx                    ambiguous               Retry
@@ -36,11 +37,13 @@ class Retry:
     """Send it again in `delay` seconds.
 
     Attributes:
-        throttled: True if a limit was met: everyone waits, and it does not count as a failed attempt.
+        held: True if the gate says when: everyone waits, and it does not count as a failed attempt.
+        throttled: True if that is because a limit was met.
         ambiguous: True if the last attempt may have been evaluated.
     """
 
-    delay: float
+    delay: float = 0.0
+    held: bool = False
     throttled: bool = False
     ambiguous: bool = False
 
@@ -68,8 +71,8 @@ def decide(
     failures: int,
     policy: RetryPolicy,
     rng: random.Random,
-    throttles: int = 1,
     crowds: int = 0,
+    is_out: bool = False,
 ) -> Decision:
     """Return what to do after a request failed.
 
@@ -79,14 +82,13 @@ def decide(
         failures: Failed attempts so far, this one included; throttled and crowded ones did not fail.
         policy: What the user allows.
         rng: Draws the jitter.
-        throttles: How often a limit was met so far, this time included.
         crowds: How often it was refused so far because more were under way than the server takes, this time included.
             Fewer are the next time, so this ends, and no case is lost to what the client itself caused.
+        is_out: True if there was nobody to send it to, and whoever sends has patience left.
     """
-    if _is_throttle(error):
-        if policy.max_retries == 0:
-            return GiveUp()
-        return Retry(_throttle_delay(error, throttles, policy, rng), throttled=True)
+    is_throttle = _is_throttle(error)
+    if is_throttle or is_out:
+        return GiveUp() if policy.max_retries == 0 else Retry(held=True, throttled=is_throttle)
     lost = _is_lost(error)
     ambiguous = lost and not repeatable
     if ambiguous and policy.on_ambiguous == "fail":
@@ -99,14 +101,6 @@ def decide(
 
 def _is_throttle(error: FiAsyncError) -> bool:
     return isinstance(error, RateLimitError) or (isinstance(error, EvaluationError) and error.throttled)
-
-
-def _throttle_delay(error: FiAsyncError, throttles: int, policy: RetryPolicy, rng: random.Random) -> float:
-    said = getattr(error, "retry_after", None)
-    # A server that does not say when, or says "now" again and again, is asked at the pace of failures.
-    if said is None or (said == 0 and throttles > 1):
-        return backoff.delay(throttles, rng)
-    return min(float(said), policy.max_retry_after)
 
 
 def _is_lost(error: FiAsyncError) -> bool:

@@ -17,7 +17,7 @@ class Obstacle:
         by_canary: True if one evaluation goes ahead then, to ask whether the limit lets others through.
     """
 
-    of: Literal["request", "evaluation"]
+    of: Literal["request", "evaluation", "server"]
     opens_in: float
     by_canary: bool = False
 

@@ -1,8 +1,9 @@
-"""What may still leave in a window of time: of a limit that is given, and of one that refusals tell."""
+"""How much of a limit that is given is used: in the server's windows, or in any span where it tells no time."""
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,22 +11,27 @@ from fi_async._settings import Limit
 from fi_async.pacing.clock import ServerClock
 from fi_async.pacing.learned import Use
 
-_TRANSIT: Final = 0.25  # seconds after which a request has surely arrived; at a boundary it counts on both sides
+TRANSIT: Final = 0.25  # seconds after which a request has surely arrived; at a boundary it counts on both sides
+_AS_ONE: Final = 1000  # parts of a span, in each of which uses are counted together: what a day's limit needs of memory
 
 
 @dataclass(slots=True)
 class Window:
-    """How much of a given limit is used, in the fixed windows of the server's clock: epoch multiples of its length."""
+    """How much of a given limit is used, in the fixed windows of the server's clock: epoch multiples of its length.
+
+    As long as no reply has told that clock's time, and for good where none does, the limit is kept in every span of
+    that length: wherever the server's windows begin, none can then be over it.
+    """
 
     limit: Limit
     was_full: bool = False
     _used: dict[int, int] = field(default_factory=dict)
-    _before: int = 0  # sent before the server's time was known: it counts in whatever window comes first
+    _undated: deque[tuple[float, int]] = field(default_factory=deque)
 
     def opens_at(self, now: float, amount: int, clock: ServerClock) -> float:
-        """Return the time from which so much more may be used."""
+        """Return the time from which so much more may be used. More than the whole limit goes by itself."""
         if not clock.is_known:
-            return now if self._before + amount <= max(self.limit.count, amount) else math.inf
+            return self._opens_undated(now, amount)
         length = self.limit.seconds
         at = now
         while True:
@@ -36,25 +42,73 @@ class Window:
             self.was_full = True
             at = clock.ours((full + 1) * length)
 
+    def _opens_undated(self, now: float, amount: int) -> float:
+        room = max(self.limit.count, amount) - amount
+        used = sum(each for _, each in self._recent(now))
+        at = now
+        for sent, each in self._undated:
+            if used <= room:
+                break
+            used, at = used - each, sent + self._reach
+        self.was_full |= at > now
+        return at
+
+    def _recent(self, now: float) -> deque[tuple[float, int]]:
+        """Return what was used in the last span, as it may have arrived."""
+        while self._undated and self._undated[0][0] + self._reach <= now:
+            self._undated.popleft()
+        return self._undated
+
+    @property
+    def _reach(self) -> float:
+        """Seconds after which a request can share no window with another that leaves then."""
+        return self.limit.seconds + TRANSIT
+
     def _span(self, now: float, clock: ServerClock) -> tuple[int, int]:
         length = self.limit.seconds
         # A rounding must not put the first moment of a window into the one before.
         first = math.floor(clock.earliest(now) / length + 1e-9)
-        return first, max(first, math.floor((clock.latest(now) + _TRANSIT) / length))
+        return first, max(first, math.floor((clock.latest(now) + TRANSIT) / length))
 
     def _fits(self, index: int, amount: int) -> bool:
         return self._used.get(index, 0) + amount <= max(self.limit.count, amount)
 
-    def use(self, now: float, amount: int, clock: ServerClock) -> None:
-        """Take note that so much is used now."""
+    def use(self, now: float, amount: int, clock: ServerClock, since: int | None = None) -> int | None:
+        """Record that so much is used now, and return the last window it may count in; None while none is known.
+
+        Args:
+            now: The time.
+            amount: How much.
+            clock: The server's.
+            since: The last window that it was counted in before, when it was first to leave.
+        """
+        if not amount:
+            return None
         if not clock.is_known:
-            self._before += amount
-            return
+            self._use_undated(now, amount)
+            return None
         first, last = self._span(now, clock)
         for index in [index for index in self._used if index < first]:
             del self._used[index]
-        for index in range(first, last + 1):
+        for index in range(first if since is None else max(first, since + 1), last + 1):
             self._used[index] = self._used.get(index, 0) + amount
+        return last
+
+    def _use_undated(self, now: float, amount: int) -> None:
+        self._recent(now)
+        if self._undated and now - self._undated[-1][0] < self.limit.seconds / _AS_ONE:
+            amount += self._undated.pop()[1]
+        self._undated.append((now, amount))
+
+    def still_open(self, now: float, amount: int, clock: ServerClock, claimed_at: float, since: int | None) -> bool:
+        """Return True if what was claimed some time ago may leave now: in the same window, or in one with room."""
+        if not amount:
+            return True
+        if not clock.is_known:
+            return now - claimed_at <= TRANSIT or self._opens_undated(now, amount) <= now
+        first, last = self._span(now, clock)
+        before = self._span(claimed_at, clock)[1] if since is None else since
+        return all(self._fits(index, amount) for index in range(max(first, before + 1), last + 1))
 
     def uses(self, now: float, amount: int, clock: ServerClock) -> list[Use]:
         """Return what so much takes, in each window that it may fall into."""
@@ -62,88 +116,26 @@ class Window:
         return [Use(self.limit, index, amount) for index in range(first, last + 1)]
 
     def learn(self, index: int, used: int) -> None:
-        """Take note of what all who share a budget have used."""
+        """Record what all who share a budget have used of a window."""
         self._used[index] = used
 
-    def settle(self, now: float, clock: ServerClock) -> None:
-        """Put what was used before the server's time was known where it belongs, now that it is."""
-        if self._before and clock.is_known:
-            before, self._before = self._before, 0
-            self.use(now, before, clock)
+    def settle(self, clock: ServerClock) -> None:
+        """Count what was used before the server's time was known in the windows it belongs to, now that it is."""
+        while self._undated and clock.is_known:
+            sent, amount = self._undated.popleft()
+            for index in range(self._span(sent, clock)[0], self._span(sent, clock)[1] + 1):
+                self._used[index] = self._used.get(index, 0) + amount
 
     def next_in(self, now: float, clock: ServerClock) -> float:
-        """Return the seconds until the next window begins."""
+        """Return the seconds until more may be used: until the next window begins."""
         length = self.limit.seconds
-        return length - clock.earliest(now) % length if clock.is_known else length
+        if clock.is_known:
+            return length - clock.earliest(now) % length
+        recent = self._recent(now)
+        return recent[0][0] + self._reach - now if recent else length
 
     def left(self, now: float, clock: ServerClock) -> int:
         """Return how much may still be used in the present window."""
         if not clock.is_known:
-            return self.limit.count - self._before
+            return self.limit.count - sum(each for _, each in self._recent(now))
         return self.limit.count - max(self._used.get(index, 0) for index in self._span(now, clock))
-
-
-@dataclass(slots=True)
-class Allowance:
-    """How many requests a window took when nobody had said: learned from refusals, then probed.
-
-    After a refusal, as many as left before it may leave in the next window at once. Beyond these one goes ahead
-    alone; as long as such probes are answered, more go together each time.
-
-    Attributes:
-        learned: Requests a window took before it refused one; None until one did.
-        period: The window's length in seconds; None until two of them refused one.
-    """
-
-    learned: int | None = None
-    period: float | None = None
-    _ends: float | None = None
-    _ended: float | None = None
-    _sent: int = 0
-    _asking: int = 0
-    _step: int = 1
-
-    def may_leave(self) -> bool:
-        """Tell whether one more may leave."""
-        return self.learned is None or self._sent < self.learned or self._asking == 0
-
-    def left(self) -> None:
-        """Take note of a request that leaves."""
-        if self.learned is not None and self._sent >= self.learned:
-            self.learned += self._step
-            self._step *= 2
-        self._sent += 1
-        self._asking += 1
-
-    def answered(self) -> None:
-        """Take note of an answer that is no refusal."""
-        self._asking = max(0, self._asking - 1)
-
-    def refused(self, ends: float | None = None) -> None:
-        """Take note of a refusal: what had left without one is what the window takes.
-
-        Args:
-            ends: When that window ends on the server's clock, if it said so. Two such ends are some windows apart.
-        """
-        if self._ends is None and ends is not None:
-            if self._ended is not None and ends > self._ended:
-                self.period = min(self.period or math.inf, ends - self._ended)
-            self._ends = ends
-        self._asking = max(0, self._asking - 1)
-        self._sent -= 1
-        self.stop()
-
-    def stop(self) -> None:
-        """Take note that a client of the same budget was refused: what had left here is our part of the window."""
-        self._sent = max(1, self._sent)
-        self.learned, self._step = self._sent, 1
-
-    @property
-    def rest(self) -> int:
-        """How many may still leave in this window, before one has to ask."""
-        return max(0, (self.learned or 0) - self._sent)
-
-    def begin_window(self) -> None:
-        """Count from zero: the window that refused has ended."""
-        self._sent = 0
-        self._ends, self._ended = None, self._ended if self._ends is None else self._ends

@@ -24,7 +24,7 @@ def _console() -> Console:
 
 
 def is_terminal() -> bool:
-    """Tell whether stderr is a terminal that can redraw a line."""
+    """Return True if stderr is a terminal that can redraw a line."""
     console = _console()
     return console.is_terminal and not console.is_dumb_terminal
 

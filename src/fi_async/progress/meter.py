@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from fi_async._models import Outcome, OutcomeStatus
+from fi_async._public import public
 
 WINDOW: Final = 60.0  # seconds that a rate is taken over: the length of most limits' windows, so that bursts even out
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a run is, at one moment.
@@ -44,7 +46,7 @@ class Meter:
 
     Args:
         began: When the run began.
-        total: As of Progress.
+        total: How many outcomes there will be; None if nobody knows.
     """
 
     def __init__(self, began: float, total: int | None) -> None:
@@ -55,7 +57,7 @@ class Meter:
         self._recent: deque[list[int]] = deque()  # [second, how many evaluations ended in it]
 
     def add(self, outcome: Outcome, now: float) -> None:
-        """Take note of an outcome. One that was never sent, or comes from an earlier run, says nothing of the rate."""
+        """Record an outcome. One that was never sent, or comes from an earlier run, says nothing of the rate."""
         self._done += 1
         self._failed += outcome.status is not OutcomeStatus.SCORED
         if outcome.attempts == 0 or outcome.origin != "evaluated":
@@ -72,10 +74,10 @@ class Meter:
         """Return how far the run is.
 
         Args:
-            now: The time.
-            in_flight: As of Progress.
+            now: The time, by the clock of `began`.
+            in_flight: Evaluations that are begun and not done.
             opens_in: Seconds until another request may leave; infinite if an answer has to come first.
-            waiting_for: As of Progress.
+            waiting_for: What holds up the run; None if nothing but replies does.
         """
         elapsed = now - self._began
         while self._recent and self._recent[0][0] < elapsed - WINDOW:

@@ -65,7 +65,7 @@ async def _show(display: Display, look: Callable[[], Progress]) -> None:
 
 
 def _tell(display: Callable[..., None], *progress: Progress) -> bool:
-    """Tell whether the display could do as it was told: what it cannot must not cost a run its results."""
+    """Return True if the display could do as it was told: what it cannot must not cost a run its results."""
     try:
         display(*progress)
     except Exception:  # noqa: BLE001  # whatever the program's own function raises

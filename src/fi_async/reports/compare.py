@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any, Final
 
 from fi_async._models import Outcome
-from fi_async.reports.marks import Mark, Pair, PairedBy, mark, pair
+from fi_async.reports.pairing import CaseScore, Pair, PairedBy, pair
 from fi_async.reports.statistics import Interval, mcnemar, mean_interval
 
 _IMAGINED: Final = (1.0, -1.0)
@@ -103,62 +103,47 @@ class Comparison:
 
 
 def compare(
-    before: Iterable[Outcome],
-    after: Iterable[Outcome],
+    before: Iterable[Outcome | CaseScore],
+    after: Iterable[Outcome | CaseScore],
     *,
     by: PairedBy | None = None,
     tolerance: float = 0.0,
     lower_is_better: Collection[str] = (),
     confidence: float = 0.95,
 ) -> Comparison:
-    """Return the outcomes of two runs compared, case by case.
+    """Return two runs compared, case by case.
 
     A pair of cases has equal ids or equal inputs, whatever the judge, its parameters and the time: see `pair`.
 
     Args:
-        before: Of the first run, such as `report.outcomes`.
-        after: Of the second.
+        before: The outcomes of the first run, such as `report.outcomes`, or its scores, such as those of a baseline.
+        after: Those of the second.
         by: What pairs them. Omitted: ids if all cases have them, else inputs.
         tolerance: Scores that differ by no more than this are a tie. Verdicts have none.
         lower_is_better: Templates whose score is the better the lower.
-        confidence: Of the intervals.
+        confidence: Of the intervals, between 0 and 1.
     """
-    return compare_marks(
-        [mark(each) for each in before],
-        [mark(each) for each in after],
-        by=by,
-        tolerance=tolerance,
-        lower_is_better=lower_is_better,
-        confidence=confidence,
-    )
-
-
-def compare_marks(
-    before: Sequence[Mark],
-    after: Sequence[Mark],
-    *,
-    by: PairedBy | None = None,
-    tolerance: float = 0.0,
-    lower_is_better: Collection[str] = (),
-    confidence: float = 0.95,
-) -> Comparison:
-    """Return `compare` of marks, such as those of a baseline."""
-    paired = pair(before, after, by)
-    groups: dict[str, list[Pair]] = {each.template: [] for each in (*after, *before)}
+    first, second = ([_score(each) for each in run] for run in (before, after))
+    paired = pair(first, second, by)
+    groups: dict[str, list[Pair]] = {each.template: [] for each in (*second, *first)}
     for each in paired.pairs:
         groups[each.after.template].append(each)
-    alone = [Counter(each.template for each in marks) for marks in (paired.only_before, paired.only_after)]
+    alone = [Counter(each.template for each in scores) for scores in (paired.only_before, paired.only_after)]
     found = []
     for name, pairs in groups.items():
-        tally = _Tally(tolerance, -1 if name in lower_is_better else 1)
+        counts = _PairCounts(tolerance, -1 if name in lower_is_better else 1)
         for each in pairs:
-            tally.add(each)
-        found.append(tally.ended(name, confidence, only_before=alone[0][name], only_after=alone[1][name]))
+            counts.add(each)
+        found.append(counts.compared(name, confidence, only_before=alone[0][name], only_after=alone[1][name]))
     return Comparison(paired.by, confidence, found)
 
 
-class _Tally:
-    """The pairs of one template, told apart."""
+def _score(each: Outcome | CaseScore) -> CaseScore:
+    return each if isinstance(each, CaseScore) else CaseScore.of(each)
+
+
+class _PairCounts:
+    """Counts the pairs of one template: those lost, those won, ties, and those without a score."""
 
     def __init__(self, tolerance: float, sign: int) -> None:
         self._tolerance, self._sign = tolerance, sign
@@ -183,8 +168,8 @@ class _Tally:
         if abs(gain) > (0.0 if verdicts else self._tolerance + _ROUNDING):
             (self._won if gain > 0 else self._lost).append((gain, each))
 
-    def ended(self, name: str, confidence: float, *, only_before: int, only_after: int) -> TemplateComparison:
-        """Return what was counted."""
+    def compared(self, name: str, confidence: float, *, only_before: int, only_after: int) -> TemplateComparison:
+        """Return what the counted pairs come to."""
         scored, lost, won = self._scored, self._lost, self._won
         changes = Counter(after - before for before, after in scored)
         if scored and self._verdicts:

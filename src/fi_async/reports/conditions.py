@@ -1,4 +1,4 @@
-"""What a gate asks for, as people write it: `groundedness>=0.9`."""
+"""A requirement as people write it: `groundedness>=0.9`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from operator import ge, gt, le, lt
 from typing import Final
 
 from fi_async._errors import ConfigurationError, instead
-from fi_async.reports.samples import MetricName
 from fi_async.reports.statistics import Interval
+from fi_async.reports.template_scores import MetricName
 
 _SHAPE: Final = re.compile(r"(?P<subject>[^<>=]+?)\s*(?P<operator>>=|<=|>|<|==?)\s*(?P<number>.*)")
 _METRICS: Final[Mapping[str, MetricName]] = {".mean": "mean", ".pass_rate": "pass_rate"}
@@ -24,8 +24,10 @@ class Condition:
     """A bound for a metric of a template.
 
     Attributes:
+        template: The name of the template.
         metric: None for the pass rate of templates that give verdicts, and the mean score of others.
         operator: ">=", ">", "<=" or "<".
+        bound: What the metric is held against.
     """
 
     template: str
@@ -37,7 +39,7 @@ class Condition:
         return f"{self.template}{'.' if self.metric else ''}{self.metric or ''}{self.operator}{self.bound:.15g}"
 
     def holds(self, value: float) -> bool:
-        """Tell whether a value meets it; what differs by less than 1e-9 is equal."""
+        """Return True if a value meets it; what differs by less than 1e-9 is equal."""
         if math.isclose(value, self.bound, rel_tol=0.0, abs_tol=_SAME):
             value = self.bound
         return _OPERATORS[self.operator](value, self.bound)
@@ -48,7 +50,7 @@ class Condition:
         return next(text for text in texts if self.holds(float(text)) == self.holds(value))
 
     def decide(self, reach: Interval) -> bool | None:
-        """Return True if all values in reach meet it, False if none does, None if it depends."""
+        """Return True if all values in an interval meet it, False if none does, None if some do."""
         ends = self.holds(reach.low), self.holds(reach.high)
         return ends[0] if ends[0] == ends[1] else None
 
@@ -58,11 +60,11 @@ class Condition:
         return self.operator in ("<", "<=")
 
 
-def parse(text: str) -> Condition:
+def parse_condition(text: str) -> Condition:
     """Return the condition in a text: `TEMPLATE[.mean|.pass_rate] OP NUMBER`, OP being >=, >, <= or <.
 
     Raises:
-        ConfigurationError: It is none; the message says what to write instead.
+        ConfigurationError: The text is no condition; the message says what to write instead.
     """
     found = _SHAPE.fullmatch(text.strip())
     if found is None:
@@ -75,15 +77,15 @@ def parse(text: str) -> Condition:
     suffix = next((suffix for suffix in _METRICS if subject.endswith(suffix)), "")
     condition = Condition(subject.removesuffix(suffix), _METRICS.get(suffix), operator, _number(text, found["number"]))
     if condition.metric == "pass_rate":
-        check_share(condition)
+        require_share(condition)
     return condition
 
 
-def check_share(condition: Condition) -> None:
-    """Return if the bound is one for what passes of all: for a template of verdicts.
+def require_share(condition: Condition) -> None:
+    """Raise an error unless the bound is between 0 and 1: for a template of verdicts.
 
     Raises:
-        ConfigurationError: It is beyond 0 and 1, and no run could ever meet it, or miss it.
+        ConfigurationError: It is not, so that no run could ever meet it, or miss it.
     """
     bound = condition.bound
     if not 0 <= bound <= 1:
@@ -107,8 +109,8 @@ def _of_percent(number: str) -> str:
     return f": write {float(share) / 100:g}" if share != number and share.replace(".", "", 1).isdigit() else ""
 
 
-def check_template(flag: str, name: str, templates: Collection[str]) -> None:
-    """Return if a template that a flag names is among those of a run.
+def require_template(flag: str, name: str, templates: Collection[str]) -> None:
+    """Raise an error unless a template that a flag names is among those of a run.
 
     Raises:
         ConfigurationError: It is not; the message names one like it, or all.

@@ -10,12 +10,12 @@ from typing import Final, Literal
 
 from fi_async._models import Outcome, OutcomeStatus
 from fi_async.journal.records import Record, RunCount
-from fi_async.reports.pace import Pace, Timeline
-from fi_async.reports.rows import clipped
-from fi_async.reports.samples import Sample
+from fi_async.reports.html_page import clipped
+from fi_async.reports.speed import Speed, Timeline
 from fi_async.reports.statistics import Interval
+from fi_async.reports.template_scores import TemplateScores
 
-Kind = Literal["rate", "mean", "labels", "none"]
+SummaryKind = Literal["rate", "mean", "labels", "none"]
 """What a template's results are summed up in: a pass rate, a mean score, counts of labels, or nothing."""
 
 Cause = tuple[str, str]
@@ -34,7 +34,7 @@ OTHER: Final = ("other", "further causes")
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class ChartBar:
     """How many cases scored in a range, or chose a label."""
 
     label: str
@@ -59,11 +59,11 @@ class TemplateFigures:
     name: str
     all: int
     scored: int
-    kind: Kind
+    kind: SummaryKind
     value: float | None
     interval: Interval | None
     bounds: Interval | None
-    bars: Sequence[Bar]
+    bars: Sequence[ChartBar]
 
 
 @dataclass(slots=True)
@@ -125,16 +125,16 @@ def cause_of(outcome: Outcome) -> Cause:
     return type(outcome.error).__name__, clipped(message)
 
 
-class Tally:
-    """Counts records as they pass by; `figures` tells what they come to. Order does not matter but for `first`."""
+class FiguresBuilder:
+    """Counts the records of a run; `figures` returns what they come to. Their order matters to `first` only."""
 
     def __init__(self) -> None:
-        self._templates: dict[str, _Template] = {}
+        self._templates: dict[str, _TemplateCounts] = {}
         self._statuses: Counter[str] = Counter()
         self._origins: Counter[str] = Counter()
         self._indices: set[int] = set()
         self._causes: dict[Cause, CauseFigures] = {}
-        self._pace = Pace()
+        self._speed = Speed()
         self._duplicates = 0
         self._estimate = False
 
@@ -145,16 +145,16 @@ class Tally:
         self._origins[outcome.origin] += 1
         self._indices.add(outcome.index)
         self._duplicates += outcome.possible_duplicates * (outcome.origin not in _NOT_OURS)
-        self._pace.add(record)
+        self._speed.add(record)
         self._template(outcome.template).add(outcome)
         if outcome.result is not None:
             self._estimate = self._estimate or outcome.result.estimate
             return None
         return self._count_cause(outcome)
 
-    def _template(self, name: str) -> _Template:
+    def _template(self, name: str) -> _TemplateCounts:
         if name not in self._templates:
-            self._templates[name] = _Template(name)
+            self._templates[name] = _TemplateCounts(name)
         return self._templates[name]
 
     def _count_cause(self, outcome: Outcome) -> int:
@@ -192,55 +192,57 @@ class Tally:
             origins=dict(self._origins),
             templates=[self._template(name).figures(planned) for name in names],
             causes=sorted(self._causes.values(), key=lambda cause: -cause.count),
-            latency_s=self._pace.latency_s(),
-            timeline=self._pace.timeline(passes),
+            latency_s=self._speed.latency_s(),
+            timeline=self._speed.timeline(passes),
         )
 
 
-class _Template:
+class _TemplateCounts:
     def __init__(self, name: str) -> None:
-        self.sample = Sample(name)
+        self.scores = TemplateScores(name)
         self.labels: Counter[str] = Counter()
 
     def add(self, outcome: Outcome) -> None:
-        self.sample.add(outcome)
+        self.scores.add(outcome)
         if outcome.result is not None:
             self.labels.update(outcome.result.choices or ())
 
     def figures(self, planned: int) -> TemplateFigures:
-        self.sample.expect(planned)
-        name, metric = self.sample.metric()
-        kind: Kind = "rate" if name == "pass_rate" else "mean" if metric.n else "labels" if self.labels else "none"
+        self.scores.expect(planned)
+        name, average = self.scores.average()
+        kind: SummaryKind = (
+            "rate" if name == "pass_rate" else "mean" if average.n else "labels" if self.labels else "none"
+        )
         return TemplateFigures(
-            name=self.sample.template,
-            all=self.sample.total,
-            scored=self.sample.scored,
+            name=self.scores.template,
+            all=self.scores.total,
+            scored=self.scores.scored,
             kind=kind,
-            value=metric.value,
-            interval=metric.interval(_CONFIDENCE),
-            bounds=metric.bounds() if metric.n and metric.bounded else None,
-            bars=_bars(metric.counts, self.labels, kind),
+            value=average.value,
+            interval=average.interval(_CONFIDENCE),
+            bounds=average.bounds() if average.n and average.bounded else None,
+            bars=_bars(average.counts, self.labels, kind),
         )
 
 
-def _bars(scores: Counter[float], labels: Counter[str], kind: Kind) -> list[Bar]:
+def _bars(scores: Counter[float], labels: Counter[str], kind: SummaryKind) -> list[ChartBar]:
     if kind == "rate":
-        return [Bar("Passed", scores[1.0]), Bar("Failed", scores[0.0])]
+        return [ChartBar("Passed", scores[1.0]), ChartBar("Failed", scores[0.0])]
     if labels:
-        return [Bar(clipped(label), count) for label, count in labels.most_common(_BINS)]
+        return [ChartBar(clipped(label), count) for label, count in labels.most_common(_BINS)]
     return _histogram(scores) if scores else []
 
 
-def _histogram(scores: Mapping[float, int]) -> list[Bar]:
+def _histogram(scores: Mapping[float, int]) -> list[ChartBar]:
     """Return the scores in 20 ranges of one width, from 0 to 1 if all lie there, else from the least on."""
     low, high = min(scores), max(scores)
     if low >= 0 and high <= 1:
         low, high = 0.0, 1.0
     if low == high:
-        return [Bar(f"{low:g}", sum(scores.values()))]
+        return [ChartBar(f"{low:g}", sum(scores.values()))]
     counts = [0] * _BINS
     for score, count in scores.items():
         # A score on an edge counts upward, also where its float falls short of the edge.
         counts[min(int((score - low) / (high - low) * _BINS + 1e-9), _BINS - 1)] += count
     edges = [low + (high - low) * number / _BINS for number in range(_BINS + 1)]
-    return [Bar(f"{edges[n]:.3g} to {edges[n + 1]:.3g}", count) for n, count in enumerate(counts)]
+    return [ChartBar(f"{edges[n]:.3g} to {edges[n + 1]:.3g}", count) for n, count in enumerate(counts)]

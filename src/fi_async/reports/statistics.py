@@ -101,10 +101,15 @@ def _resampled(values: list[float], weights: list[int], moments: _Moments, confi
 
     def end(z: float) -> float:
         shifted = bias + (bias + z) / (1 - moments.acceleration * (bias + z))
-        return _percentile(means, _NORMAL.cdf(shifted))
+        return _within(values, _percentile(means, _NORMAL.cdf(shifted)))
 
     z = _quantile((1 + confidence) / 2)
     return Interval(end(-z), end(z))
+
+
+def _within(values: list[float], mean: float) -> float:
+    """Return a mean of resampled values, which lies among them but for rounding."""
+    return min(max(mean, values[0]), values[-1])
 
 
 def _percentile(ordered: list[float], share: float) -> float:
@@ -116,8 +121,7 @@ def _percentile(ordered: list[float], share: float) -> float:
 
 def _in_the_limit(moments: _Moments, values: list[float], confidence: float) -> Interval:
     def end(z: float) -> float:
-        reached = moments.mean + moments.error * (z + moments.acceleration * (2 * z * z + 1))
-        return min(max(reached, values[0]), values[-1])  # no mean of resampled values lies beyond them
+        return _within(values, moments.mean + moments.error * (z + moments.acceleration * (2 * z * z + 1)))
 
     z = _quantile((1 + confidence) / 2)
     return Interval(end(-z), end(z))

@@ -10,11 +10,13 @@ from typing import Any
 
 from fi_async._errors import ConfigurationError, instead
 from fi_async._models import Case, Inputs
+from fi_async._public import public
 from fi_async.sources.files import Csv, JsonFiles, Jsonl, json_files
 from fi_async.sources.rows import Shape, Source, Table
 from fi_async.sources.tables import Items, Parquet, in_memory
 
 
+@public
 def cases_from(
     source: Any,
     *,

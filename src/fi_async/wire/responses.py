@@ -11,11 +11,8 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import Any, Final
-
-import pydantic
+from typing import TYPE_CHECKING, Any, Final
 
 from fi_async._errors import (
     APIError,
@@ -29,7 +26,10 @@ from fi_async._errors import (
     ServerError,
     ValidationError,
 )
-from fi_async._models import EvalResult, EvalStatus
+from fi_async._models import EvalStatus
+
+if TYPE_CHECKING:
+    from fi_async._results import EvalResult
 
 _CAMEL: Final = {
     "eval_status": "evalStatus",
@@ -180,6 +180,11 @@ def _quote(reply: Reply, body: Mapping[str, Any] | None) -> str:
     return f"{len(reply.content)} bytes of {kind}{named}"
 
 
+def retry_after(reply: Reply) -> float | None:
+    """Return the seconds that a refusal says to wait; None if it does not say."""
+    return _retry_after(reply, _json_object(reply) or {})
+
+
 def _retry_after(reply: Reply, body: Mapping[str, Any]) -> float | None:
     """Return the seconds to wait: the header's, a date taken relative to the server's own, or the body's."""
     header = reply.headers.get("retry-after")
@@ -197,6 +202,8 @@ def _retry_after(reply: Reply, body: Mapping[str, Any]) -> float | None:
 
 @lru_cache(maxsize=64)  # the replies of one second say the same
 def _epoch(header: str | None) -> float | None:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  # slow to import: with the first reply
+
     try:
         when = parsedate_to_datetime(header or "")
         return None if when.tzinfo is None else when.timestamp()
@@ -272,6 +279,11 @@ def progress(result: Any, reply: Reply) -> Progress:
 
 
 def _result(item: Mapping[str, Any], reply: Reply) -> EvalResult:
+    # Half of what importing this package would take: so it is imported with the first result.
+    from pydantic import ValidationError as WrongType  # noqa: PLC0415
+
+    from fi_async._results import EvalResult  # noqa: PLC0415
+
     item = _snake(item)
     output_type = item.get("output_type")
     try:
@@ -289,7 +301,7 @@ def _result(item: Mapping[str, Any], reply: Reply) -> EvalResult:
             estimate=bool(item.get("estimate")),
             request_id=reply.request_id,
         )
-    except pydantic.ValidationError as error:
+    except WrongType as error:
         field = error.errors(include_input=False)[0]["loc"][0]
         raise _unreadable(reply, f"gives the field {field} in another type") from None
 

@@ -1,0 +1,126 @@
+"""Requests through an `httpx.AsyncClient`: one of the user's own, or one that calls an application in process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, Final
+
+import httpx
+
+from fi_async._errors import ConfigurationError
+from fi_async._settings import Timeout
+from fi_async.wire.bodies import Body
+from fi_async.wire.departure import Departure
+from fi_async.wire.requests import HttpCall
+from fi_async.wire.responses import Reply
+
+_SENDING: Final = frozenset({"http11.send_request_headers.started", "http2.send_request_headers.started"})
+# A request that ended so had not begun to leave. Transports of others may not tell when it does.
+_NEVER_SENT: Final = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError,
+    httpx.InvalidURL,
+)
+# httpx-aiohttp reports every connection error of aiohttp as a ConnectTimeout, a reset after sending too: the cause
+# tells. Compared by name, so that aiohttp is not imported where it is not used.
+_AIOHTTP_NEVER_SENT: Final = frozenset(
+    {"ClientConnectorError", "ConnectionTimeoutError", "InvalidURL", "NonHttpUrlClientError"}
+)
+
+
+class HttpxClient:
+    """Sends requests through a client of httpx.
+
+    Args:
+        root: Scheme, host, port and path prefix of every address.
+        client: What sends them. Closing it is its owner's part.
+    """
+
+    def __init__(self, root: str, client: httpx.AsyncClient) -> None:
+        self._root = root
+        self._client = client
+
+    async def send(self, call: HttpCall, headers: Mapping[str, str], timeout: Timeout, departure: Departure) -> Reply:
+        """Return the whole reply. Raises what httpx raises.
+
+        Raises:
+            ConfigurationError: The client is closed.
+        """
+        if self._client.is_closed:
+            raise ConfigurationError("the http_client that was passed in is closed")
+        seen: list[str] = []
+        request = self._client.build_request(
+            call.method,
+            self._root + call.path,
+            content=call.body,
+            headers=headers,
+            timeout=httpx.Timeout(timeout.read, connect=timeout.connect),
+            extensions={"trace": _leaving(departure, seen)},
+        )
+        body: Body | None = None
+        try:
+            response = await self._client.send(request, stream=True, follow_redirects=False)
+            try:
+                if not response.is_stream_consumed:  # a hook of the client's owner may have read it
+                    body = Body()
+                    async for part in response.aiter_raw():
+                        body.add(part)
+            finally:
+                await response.aclose()
+        except Exception as error:
+            if not departure.has_left and not seen and not _never_sent(error):
+                departure.has_left = True  # its transport does not tell: it may have
+            raise
+        found = dict(response.headers.items())
+        content = response.content if body is None else body.content(found)
+        return Reply(response.status_code, found, content)
+
+    def close(self) -> None:
+        """Leave the client open: closing it is its owner's part."""
+
+    async def aclose(self) -> None:
+        """Leave the client open: closing it is its owner's part."""
+
+
+class InProcess(HttpxClient):
+    """Sends requests to an ASGI application in this process.
+
+    Args:
+        root: Scheme and host of every address; never looked up.
+        app: The application.
+    """
+
+    def __init__(self, root: str, app: Callable[..., Any]) -> None:
+        # No cookies: a session's would put the keys' requests under the session's limits.
+        cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
+        transport = httpx.ASGITransport(app)
+        super().__init__(root, httpx.AsyncClient(transport=transport, cookies=cookies, trust_env=False))
+
+    async def send(self, call: HttpCall, headers: Mapping[str, str], timeout: Timeout, departure: Departure) -> Reply:
+        """Return the whole reply. Raises what the application raises."""
+        departure.leave()
+        return await super().send(call, headers, timeout, departure)
+
+
+def _leaving(departure: Departure, seen: list[str]) -> Any:
+    """Return the trace of a request; it notes what it is told, as not every transport tells anything."""
+
+    async def trace(event: str, info: Mapping[str, Any]) -> None:
+        seen.append(event)
+        # A tunnel through a proxy is asked for in a request of its own.
+        if event in _SENDING and info["request"].method != b"CONNECT":
+            departure.leave()
+
+    return trace
+
+
+def _never_sent(error: Exception) -> bool:
+    cause = error.__cause__
+    if type(cause).__module__.startswith("aiohttp"):
+        return not _AIOHTTP_NEVER_SENT.isdisjoint(kind.__name__ for kind in type(cause).__mro__)
+    return isinstance(error, _NEVER_SENT)
