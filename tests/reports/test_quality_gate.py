@@ -107,5 +107,108 @@ def test_where_nothing_could_be_scored_the_verdict_is_on_the_infrastructure():
     found = check_gate(asked, scores_by_template(outcomes("--")), trouble="ServerError: down")
     assert (found.verdict, found.unserved) == (INFRASTRUCTURE, "none of 2 evaluations has a score: ServerError: down")
     assert check_gate(asked, scores_by_template(outcomes("-P")), trouble="x").unserved == ""
+    assert check_gate(asked, scores_by_template([], ["groundedness"])).verdict is INCONCLUSIVE
+
+
+def test_a_bound_that_is_missed_weighs_more_than_what_nobody_can_tell():
+    found = check_gate(
+        Requirements([parse_condition("a>=0.5"), parse_condition("b>=0.5"), parse_condition("c>=0.5")]),
+        scores_by_template([*outcomes("P", "a"), *outcomes("F", "b"), *outcomes("-", "c")]),
+    )
+    assert [check.verdict for check in found.checks] == [PASSED, BELOW, INCONCLUSIVE]
+    assert found.verdict is BELOW
+
+
+def test_a_template_of_no_name_in_the_run_is_refused():
+    with pytest.raises(ConfigurationError, match="did you mean groundedness"):
+        gated("P", "groundednes>=0.9")
+
+
+@pytest.mark.parametrize(
+    ("values", "condition", "said"),
+    [
+        ([0.89999] * 3, "groundedness>=0.9", "mean score 0.89999 of 3 cases"),
+        ([0.9000001] * 3, "groundedness<=0.9", "mean score 0.9000001 of 3 cases"),
+        ([0.9 - 1e-12] * 3, "groundedness>=0.9", "mean score 0.9 of 3 cases"),
+    ],
+)
+def test_rounding_does_not_hide_on_which_side_of_its_bound_a_value_is(values, condition, said):
+    assert [check.said for check in gated(values, condition).checks] == [said]
+
+
+def regressed(before, after, **asked):
+    scores = [[CaseScore.of(each) for each in outcomes(values)] for values in (before, after)]
+    (check,) = [
+        check
+        for check in check_gate(
+            Requirements(**asked), scores_by_template(outcomes(after)), case_scores=scores[1], baseline=scores[0]
+        ).checks
+        if "regressions" in check.name
+    ]
+    return check
+
+
+@pytest.mark.parametrize(
+    ("runs", "asked", "verdict", "said", "cases"),
+    [
+        (("PPF", "PFP"), {}, BELOW, "1 of 3 cases got worse, paired by inputs", [1]),
+        (("PPF", "PFP"), {"max_regressions": 1}, PASSED, "1 of 3 cases got worse, paired by inputs", [1]),
+        (("PP-", "PF-"), {"max_regressions": 1}, PASSED, "1 of 2 cases got worse, paired by inputs", [1]),
+        (("PP", "P-"), {}, INCONCLUSIVE, "0 of 1 cases got worse, paired by inputs; 1 had a score and have none", [1]),
+        (("PP", "P-"), {"coverage": 0.5}, PASSED, "0 of 1 cases got worse, paired by inputs", []),
+        (([0.8], [0.75]), {"tolerance": 0.05}, PASSED, "0 of 1 cases got worse, paired by inputs", []),
+        (("", "P"), {}, INCONCLUSIVE, "0 of 0 cases got worse, paired by inputs", []),
+        (
+            ("PP", "P"),
+            {},
+            PASSED,
+            "0 of 1 cases got worse, paired by inputs; 1 of the baseline are not in this run",
+            [],
+        ),
+    ],
+)
+def test_regressions(runs, asked, verdict, said, cases):
+    named = [f"case {index} (groundedness)" for index in cases]
+    most = asked.get("max_regressions", 0)
+    assert regressed(*runs, **asked) == Check(f"regressions<={most}", verdict, said, named)
+
+
+def test_a_template_that_only_the_baseline_has_is_gone_from_this_run():
+    scores = [CaseScore.of(each) for each in (*outcomes("P"), *outcomes("P", "tone"))]
+    found = check_gate(
+        Requirements(coverage=0.5), scores_by_template(outcomes("P")), case_scores=scores[:1], baseline=scores
+    )
+    assert found.checks[-1].said == "0 of 1 cases got worse, paired by inputs; 1 of the baseline are not in this run"
+
+
+def test_with_an_upper_bound_a_higher_score_is_a_regression():
+    assert regressed([0.1], [0.2]).verdict is PASSED
+    assert regressed([0.1], [0.2], conditions=[parse_condition("groundedness<=0.5")]).verdict is BELOW
+
+
+def test_plain_values():
+    assert gated("P", "groundedness>=0.5").as_dict() == {
+        "verdict": "passed",
+        "checks": [{"name": "groundedness>=0.5", "verdict": "passed", "said": "pass rate 1 of 1 cases", "cases": ()}],
+        "unserved": "",
+        "estimates": [],
+        "doubts": [],
+    }
+
+
+def test_a_condition_that_is_not_met_names_the_cases_that_do_not_meet_it_the_worst_first():
+    (check,) = gated([0.9, 0.2, 0.5, 0.1], "groundedness>=0.5").checks
+    assert check.cases == ("case 3 (0.1)", "case 1 (0.2)")
+    (check,) = gated([0.9, 0.2, 0.5, 0.7], "groundedness<=0.5").checks
+    assert check.cases == ("case 0 (0.9)", "case 3 (0.7)")
+    assert gated([0.9, 0.4], "groundedness>=0.5").checks[0].cases == ()
+    assert len(gated([0.1] * 100, "groundedness>=0.5").checks[0].cases) == 20
+
+
+def test_doubts_leave_every_verdict_open():
+    required = Requirements([parse_condition("groundedness>=0.5")])
+    for values in ("PPPP", "FFFF"):
+        found = check_gate(required, scores_by_template(outcomes(values)), doubts=["nobody knows"])
+        assert (found.verdict, found.as_dict()["doubts"]) == (INCONCLUSIVE, ["nobody knows"])
     unserved = check_gate(Requirements(coverage=0.5), scores_by_template(outcomes("--")), doubts=["x"])
     assert unserved.verdict is INFRASTRUCTURE
