@@ -148,7 +148,7 @@ class Report:
         Raises:
             OSError: The file cannot be written.
         """
-        from fi_async.journal.records import Record, RunInfo  # noqa: PLC0415  # as above
+        from fi_async.journal.records import OutcomeRecord, RunInfo  # noqa: PLC0415  # as above
         from fi_async.reports.report_page import write_report  # noqa: PLC0415  # few reports become pages
 
         path = Path(expanduser(path))  # noqa: PTH111  # a name nobody has stays
@@ -161,7 +161,7 @@ class Report:
             started_at=0.0,
             settings={"wall_s": round(self.wall_s, 3), **asdict(self.counts)},
         )
-        write_report(path, info, (Record("", outcome, 0.0) for outcome in self.outcomes))
+        write_report(path, info, (OutcomeRecord("", outcome, 0.0) for outcome in self.outcomes))
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the outcomes as plain values, in order; see `Outcome.to_dict`."""

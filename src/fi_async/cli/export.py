@@ -11,7 +11,7 @@ from fi_async._errors import JournalError
 from fi_async.cli import errors
 from fi_async.cli.kept import check_run
 from fi_async.cli.sinks import Sink, run_facts
-from fi_async.journal.records import Record
+from fi_async.journal.records import OutcomeRecord
 from fi_async.journal.salvage import Salvage
 from fi_async.journal.view import open_view
 from fi_async.reports.run_files import BACKEND_NAMED
@@ -48,7 +48,7 @@ def _salvage(run: Path, out: Path) -> int:
     return errors.IMPOSSIBLE
 
 
-def _write(records: Iterable[Record], run: Path, out: Path, facts: Mapping[str, Any] | None = None) -> int:
+def _write(records: Iterable[OutcomeRecord], run: Path, out: Path, facts: Mapping[str, Any] | None = None) -> int:
     written = 0
     with Sink(out, run=run, facts=facts) as sink:
         for record in records:

@@ -10,7 +10,7 @@ from fi_async._models import Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class OutcomeRecord:
     """How one case ended under one template, as a run keeps it.
 
     Attributes:

@@ -9,16 +9,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from fi_async.journal.schema import Kind
+from fi_async.journal.schema import EventKind
 
 _AT_ONCE: Final = 10_000  # rows fetched at a time
 _OF_REOPENED: Final = {"attempts", "ambiguous", "possible_duplicates", "eval_id", "is_open", "resend"}
-_ENDED: Final = f"SELECT DISTINCT n FROM events WHERE kind = {Kind.ENDED}"
+_ENDED: Final = f"SELECT DISTINCT n FROM events WHERE kind = {EventKind.ENDED}"
 # Of what happened to a case itself, only what came after its last outcome says how it stands.
 _SINCE: Final = f"""
     SELECT n, kind, at, body FROM events
-    WHERE kind > {Kind.REOPENED} OR kind <> {Kind.ENDED} AND NOT EXISTS (
-        SELECT 1 FROM events AS later WHERE later.n = events.n AND later.kind = {Kind.ENDED} AND later.seq > events.seq
+    WHERE kind > {EventKind.REOPENED} OR kind <> {EventKind.ENDED} AND NOT EXISTS (
+        SELECT 1 FROM events AS later
+        WHERE later.n = events.n AND later.kind = {EventKind.ENDED} AND later.seq > events.seq
     )
     ORDER BY seq
 """
@@ -62,20 +63,20 @@ class Story:
             raise ValueError("a retry of what is no case")
         return cls(accepted_at=at, **facts)
 
-    def take(self, kind: Kind, at: float, body: str | None) -> None:
+    def take(self, kind: EventKind, at: float, body: str | None) -> None:
         """Go on by one event."""
-        if kind is Kind.INTENT:
+        if kind is EventKind.INTENT:
             self.possible_duplicates += self.is_open
             self.attempts += 1
             self.ambiguous += 1  # until it is known better
             self.is_open, self.eval_id, self.resend = True, None, False
-        elif kind is Kind.LOST:
+        elif kind is EventKind.LOST:
             self.ambiguous += not self.is_open
             self.is_open, self.eval_id = True, None
-        elif kind in (Kind.ACCEPTED, Kind.VOID):
+        elif kind in (EventKind.ACCEPTED, EventKind.VOID):
             self.ambiguous -= self.is_open
             self.is_open = False
-            self.eval_id = body if kind is Kind.ACCEPTED else None
+            self.eval_id = body if kind is EventKind.ACCEPTED else None
             self.accepted_at = at
 
 
@@ -152,37 +153,37 @@ class Past:
                 yield at
             at = self._ended.find(0, at + 1)
 
-    def take(self, n: int, kind: Kind, at: float = 0.0, body: str | None = None) -> None:
+    def take(self, n: int, kind: EventKind, at: float = 0.0, body: str | None = None) -> None:
         """Go on by one event.
 
         Raises:
             ValueError: There is no such case, so that this is no run's history.
         """
-        if kind is Kind.READ:
+        if kind is EventKind.READ:
             self.read_in = int(body or 0)
             return
         if not 0 < n < len(self.positions):
             raise ValueError(f"an event of case {n} of {self.count}")
-        if kind is Kind.ENDED:
+        if kind is EventKind.ENDED:
             self._ended[n] = 1
             self._stories.pop(n, None)
-        elif kind is Kind.REOPENED:
+        elif kind is EventKind.REOPENED:
             self._ended[n] = 0
             self._stories[n] = Story.reopened(body, at)
-        elif kind is Kind.REMOVED:
+        elif kind is EventKind.REMOVED:
             self._removed.add(n)
-        elif kind in (Kind.PLACED, Kind.ALSO, Kind.GONE, Kind.REFUSED):
+        elif kind in (EventKind.PLACED, EventKind.ALSO, EventKind.GONE, EventKind.REFUSED):
             self._place(n, kind, *json.loads(body or "[-1]"))
         else:
             self._stories.setdefault(n, Story()).take(kind, at, body)
 
-    def _place(self, n: int, kind: Kind, position: int, case_id: str | None = None) -> None:
-        if kind is Kind.PLACED:
+    def _place(self, n: int, kind: EventKind, position: int, case_id: str | None = None) -> None:
+        if kind is EventKind.PLACED:
             self._removed.discard(n)
             self.positions[n] = position
-        elif kind is Kind.ALSO:
+        elif kind is EventKind.ALSO:
             self.also[n, position] = case_id
-        elif kind is Kind.REFUSED:
+        elif kind is EventKind.REFUSED:
             self.refused[n, position] = case_id
         else:
             self.also.pop((n, position), None)
@@ -201,9 +202,9 @@ def read(connection: sqlite3.Connection) -> Past:
             raise ValueError(f"case {n} follows case {past.count}")
         past.add(position)
     for (n,) in _rows(connection, _ENDED):
-        past.take(n, Kind.ENDED)
+        past.take(n, EventKind.ENDED)
     for n, kind, at, body in _rows(connection, _SINCE):
-        past.take(n, Kind(kind), at, body)
+        past.take(n, EventKind(kind), at, body)
     return past
 
 

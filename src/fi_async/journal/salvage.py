@@ -11,9 +11,9 @@ from typing import Any, Final, Self
 
 from fi_async._models import Case
 from fi_async.journal import encoding, schema
-from fi_async.journal.records import Record
+from fi_async.journal.records import OutcomeRecord
 from fi_async.journal.replay import Past
-from fi_async.journal.schema import Kind
+from fi_async.journal.schema import EventKind
 from fi_async.journal.view import elsewhere
 
 # By the tables alone: an index may be damaged where they are not.
@@ -49,7 +49,7 @@ class Salvage:
     def __exit__(self, *exception: object) -> None:
         self._connection.close()
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[OutcomeRecord]:
         """Iterate over the outcomes that are whole, in the order of the cases in the file."""
         past, outcomes = self._history()
         self.cases = past.held
@@ -60,7 +60,7 @@ class Salvage:
             try:
                 at, body = self._connection.execute(_EVENT, (outcomes[n],)).fetchone()
                 case = Case(json.loads(inputs), case_id)
-                record = Record(key, encoding.decode(body, past.positions[n], case, template, "evaluated"), at)
+                record = OutcomeRecord(key, encoding.decode(body, past.positions[n], case, template, "evaluated"), at)
             except (sqlite3.DatabaseError, ValueError, TypeError, RecursionError) as error:
                 self._note(error)
                 continue
@@ -76,8 +76,8 @@ class Salvage:
         for seq, n, kind, at, body in self._rows(_EVENTS, _OF_EVENTS):
             # Of a case that cannot be read, or no event.
             with suppress(ValueError, TypeError, AttributeError, OverflowError, RecursionError):
-                past.take(n, Kind(kind), at, body)
-                if kind == Kind.ENDED:
+                past.take(n, EventKind(kind), at, body)
+                if kind == EventKind.ENDED:
                     outcomes[n] = seq
         return past, outcomes
 

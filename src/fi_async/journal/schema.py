@@ -2,7 +2,7 @@
 
     passes   one row each time the run was begun or resumed: when, and the run's facts as JSON
     cases    one row for each different work: its key (see `identity`), template, inputs, and where it first stood
-    events   what happened to it, in order: `kind` (see Kind), when, and a body
+    events   what happened to it, in order: `kind` (see EventKind), when, and a body
 
 The version is SQLite's user_version. A file of an older version is migrated when it is opened for writing, step by step
 through MIGRATIONS, in one transaction; one of a newer version is refused.
@@ -36,7 +36,7 @@ _SHORTEST_LIMIT: Final = 1_000_000  # bytes of one text; statements are texts to
 _MAGIC: Final = b"SQLite format 3\0"
 
 
-class Kind(IntEnum):
+class EventKind(IntEnum):
     """What happened to a case. The last event decides how it stands.
 
     Attributes:
@@ -86,7 +86,7 @@ CREATE TABLE events (
     at REAL NOT NULL,
     body TEXT
 );
-CREATE INDEX outcomes ON events (n) WHERE kind = {Kind.ENDED};
+CREATE INDEX outcomes ON events (n) WHERE kind = {EventKind.ENDED};
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {VERSION};
 """

@@ -12,13 +12,13 @@ from typing import Final
 
 from fi_async.journal import replay, schema
 from fi_async.journal.replay import Past
-from fi_async.journal.schema import Kind
+from fi_async.journal.schema import EventKind
 from fi_async.sources.rows import Record
 
 _CASE: Final = f"""
     SELECT id, inputs, (
         SELECT CASE json_extract(body, '$.status') WHEN 'invalid' THEN json_extract(body, '$.error.message') END
-        FROM events WHERE n = cases.n AND kind = {Kind.ENDED} ORDER BY seq DESC LIMIT 1
+        FROM events WHERE n = cases.n AND kind = {EventKind.ENDED} ORDER BY seq DESC LIMIT 1
     )
     FROM cases WHERE n = ?
 """

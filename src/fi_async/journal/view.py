@@ -12,11 +12,11 @@ from typing import Final, Self
 from fi_async._models import Case, Outcome, OutcomeStatus
 from fi_async._settings import LOCAL
 from fi_async.journal import encoding, replay, schema
-from fi_async.journal.records import Record, RunCount, RunInfo
+from fi_async.journal.records import OutcomeRecord, RunCount, RunInfo
 from fi_async.journal.replay import Past
-from fi_async.journal.schema import Kind
+from fi_async.journal.schema import EventKind
 
-_LAST: Final = f"SELECT max(seq) FROM events WHERE n = cases.n AND kind = {Kind.ENDED}"
+_LAST: Final = f"SELECT max(seq) FROM events WHERE n = cases.n AND kind = {EventKind.ENDED}"
 _RECORDS: Final = f"""
     SELECT cases.n, cases.key, cases.template, cases.id, cases.inputs, events.at, events.body
     FROM cases JOIN events ON events.seq = ({_LAST}) ORDER BY cases.n
@@ -24,7 +24,7 @@ _RECORDS: Final = f"""
 # The status is what `encode` writes first; to parse a million bodies for it takes seconds.
 _STATUSES: Final = f"""
     SELECT substr(events.body, {len('{"status":"') + 1}, {max(map(len, OutcomeStatus))}), count(*)
-    FROM (SELECT max(seq) AS last FROM events WHERE kind = {Kind.ENDED} GROUP BY n) CROSS JOIN events ON seq = last
+    FROM (SELECT max(seq) AS last FROM events WHERE kind = {EventKind.ENDED} GROUP BY n) CROSS JOIN events ON seq = last
     GROUP BY 1
 """
 
@@ -32,7 +32,7 @@ _STATUSES: Final = f"""
 # As above: few bodies have any.
 _DUPLICATES: Final = f"""
     SELECT events.n, json_extract(events.body, '$.possible_duplicates')
-    FROM (SELECT max(seq) AS last FROM events WHERE kind = {Kind.ENDED} GROUP BY n) CROSS JOIN events ON seq = last
+    FROM (SELECT max(seq) AS last FROM events WHERE kind = {EventKind.ENDED} GROUP BY n) CROSS JOIN events ON seq = last
     WHERE instr(events.body, '"possible_duplicates"') > 0
 """
 _CASE: Final = "SELECT key, template, inputs FROM cases WHERE n = ?"
@@ -115,10 +115,10 @@ class RunView:
             for kind, when in self._connection.execute("SELECT kind, at FROM events ORDER BY seq DESC"):
                 if when <= at:
                     break
-                count += kind == Kind.ENDED
+                count += kind == EventKind.ENDED
         return count
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[OutcomeRecord]:
         """Iterate over the outcomes in the order of the cases in the input.
 
         Raises:
@@ -134,15 +134,15 @@ class RunView:
         last = len(order)
         yield from sorted(found, key=lambda each: (each.outcome.index, order.get(each.outcome.template, last)))
 
-    def _of_cases(self) -> Iterator[tuple[int, Record]]:
+    def _of_cases(self) -> Iterator[tuple[int, OutcomeRecord]]:
         with schema.explained(self.path):
             for n, key, template, case_id, inputs, at, body in self._connection.execute(_RECORDS):
                 if self._counts(n):
                     case = Case(json.loads(inputs), case_id)
                     position = self.past.positions[n]
-                    yield n, Record(key, encoding.decode(body, position, case, template, "evaluated"), at)
+                    yield n, OutcomeRecord(key, encoding.decode(body, position, case, template, "evaluated"), at)
 
-    def _refused(self) -> Iterator[Record]:
+    def _refused(self) -> Iterator[OutcomeRecord]:
         """Yield the records of equal cases that were refused for that."""
         with schema.explained(self.path):
             for (n, position), case_id in self.past.refused.items():
@@ -150,7 +150,7 @@ class RunView:
                 error = encoding.refusal(position, self.past.positions[n])
                 case, backend = Case(json.loads(inputs), case_id), LOCAL if self.info.base_url == LOCAL else "cloud"
                 invalid = OutcomeStatus.INVALID
-                yield Record(key, Outcome(position, case, template, invalid, error=error, backend=backend), 0.0)
+                yield OutcomeRecord(key, Outcome(position, case, template, invalid, error=error, backend=backend), 0.0)
 
     def _counts(self, n: int) -> bool:
         return self.past.has_ended(n) and not self.past.is_removed(n)
@@ -177,7 +177,7 @@ def open_view(path: str | Path) -> RunView:
     return RunView(Path(path))
 
 
-def elsewhere(record: Record, also: Iterable[tuple[int, str | None]]) -> Iterator[Record]:
+def elsewhere(record: OutcomeRecord, also: Iterable[tuple[int, str | None]]) -> Iterator[OutcomeRecord]:
     """Iterate over the records of equal cases, which stand at these positions and have these ids."""
     for position, case_id in also:
         case = replace(record.outcome.case, id=case_id)

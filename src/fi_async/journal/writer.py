@@ -16,14 +16,13 @@ from typing import Any, Final, NamedTuple, Self
 
 import anyio
 
-from fi_async._errors import AmbiguousError, ConfigurationError, JournalError
-from fi_async._models import OutcomeStatus
+from fi_async._errors import ConfigurationError, JournalError
 from fi_async._threads import Worker
-from fi_async.journal import keys, lock, replay, schema
+from fi_async.journal import keys, lock, reopening, replay, schema
 from fi_async.journal.encoding import to_text
 from fi_async.journal.records import RunInfo
 from fi_async.journal.replay import Past
-from fi_async.journal.schema import Kind
+from fi_async.journal.schema import EventKind
 
 Clock = Callable[[], float]
 
@@ -31,21 +30,12 @@ _CLOSING: Final = 10.0  # seconds that the last commit may take
 
 _OUTCOMES: Final = f"""
     SELECT json_group_array(json_array(events.n, events.body))
-    FROM json_each(?) AS asked JOIN events ON events.n = asked.value AND events.kind = {Kind.ENDED}
+    FROM json_each(?) AS asked JOIN events ON events.n = asked.value AND events.kind = {EventKind.ENDED}
     ORDER BY events.seq
 """
-_COUNTED: Final = ("attempts", "ambiguous", "possible_duplicates")
-_WITHOUT_SCORE: Final = f"""
-    SELECT n, json_extract(body, '$.status'), json_extract(body, '$.error.type'), json_extract(body, '$.eval_id'),
-        json_extract(body, '$.attempts'), json_extract(body, '$.ambiguous'), json_extract(body, '$.possible_duplicates')
-    FROM events
-    WHERE kind = {Kind.ENDED} AND json_extract(body, '$.status') IN ('failed', 'stalled')
-        AND seq = (SELECT max(seq) FROM events AS later WHERE later.n = events.n AND later.kind = {Kind.ENDED})
-    ORDER BY n
-"""
 
 
-class Row(NamedTuple):
+class CaseRow(NamedTuple):
     """One work as it is put into the file."""
 
     key: str
@@ -162,7 +152,7 @@ class Journal:
 
     # Cases
 
-    async def admit(self, rows: Sequence[Row]) -> list[Numbered]:
+    async def admit(self, rows: Sequence[CaseRow]) -> list[Numbered]:
         """Put the rows that are not in the file yet into it, and return which case each is.
 
         Raises:
@@ -174,7 +164,7 @@ class Journal:
                 self.past.add(row.position)
         return [Numbered(n, outcomes.get(n)) for n in numbers]
 
-    def _admit(self, rows: Sequence[Row]) -> tuple[list[int], dict[int, str]]:
+    def _admit(self, rows: Sequence[CaseRow]) -> tuple[list[int], dict[int, str]]:
         with schema.explained(self.path):
             numbers = dict(keys.find(self._connection, [row.key for row in rows]))
             first = self._count + 1
@@ -204,27 +194,11 @@ class Journal:
         Raises:
             JournalError: The file cannot be read.
         """
-        ended = await self._worker.call(self._without_score)
+        ended = await self._worker.call(lambda: reopening.without_score(self._connection, self.path, self.past))
         reopened = [(n, known) for n, how, known in ended if how in retried]
         for n, known in reopened:
-            self.write(n, Kind.REOPENED, known)
+            self.write(n, EventKind.REOPENED, known)
         return len(reopened)
-
-    def _without_score(self) -> list[tuple[int, str, str]]:
-        """Return the cases that ended without a score: the number, how, and what is known of each."""
-        with schema.explained(self.path):
-            rows = self._connection.execute(_WITHOUT_SCORE).fetchall()
-        found = []
-        for n, status, kind, eval_id, *counts in rows:
-            if self.past.has_ended(n):
-                is_open = kind == AmbiguousError.__name__
-                known = {name: count for name, count in zip(_COUNTED, counts, strict=True) if count}
-                if status == OutcomeStatus.STALLED:
-                    known["eval_id"] = eval_id
-                elif is_open:  # to be sent again is what a retry of it asks for
-                    known |= {"is_open": True, "resend": True}
-                found.append((n, "ambiguous" if is_open else status, to_text(known)))
-        return found
 
     def seconds_since(self, at: float) -> float:
         """Return how long ago something was written, by the wall clock."""
@@ -232,7 +206,7 @@ class Journal:
 
     # Events
 
-    def write(self, n: int, kind: Kind, body: str | None = None, then: Callable[[], None] | None = None) -> None:
+    def write(self, n: int, kind: EventKind, body: str | None = None, then: Callable[[], None] | None = None) -> None:
         """Take note of an event; `then` is called once it is committed, or cannot be any more."""
         at = self._clock()
         self.past.take(n, kind, at, body)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from fi_async._models import Outcome, OutcomeStatus
-from fi_async.journal.records import Record, RunCount
+from fi_async.journal.records import OutcomeRecord, RunCount
 from fi_async.reports.html_page import clipped
 from fi_async.reports.speed import Speed, Timeline
 from fi_async.reports.statistics import Interval
@@ -138,7 +138,7 @@ class FiguresBuilder:
         self._duplicates = 0
         self._estimate = False
 
-    def add(self, record: Record) -> int | None:
+    def add(self, record: OutcomeRecord) -> int | None:
         """Count a record; return the number of its cause, or None if it is scored."""
         outcome = record.outcome
         self._statuses[outcome.status.value] += 1

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from fi_async._models import Outcome, OutcomeStatus
-from fi_async.journal.records import Record, RunCount, RunInfo
+from fi_async.journal.records import OutcomeRecord, RunCount, RunInfo
 from fi_async.reports.figures import FiguresBuilder
 from fi_async.reports.html_page import (
     ENCODER,
@@ -34,7 +34,7 @@ _REPORT: Final = PageLayout("report", "report.html", ("sections.js", "cases.js",
 _MOST_WORDS: Final = 2_000
 
 
-def write_report(path: Path, info: RunInfo, records: Iterable[Record], count: RunCount | None = None) -> None:
+def write_report(path: Path, info: RunInfo, records: Iterable[OutcomeRecord], count: RunCount | None = None) -> None:
     """Write the report of a run to a file: a page that needs no network and no other file.
 
     It stays below 5 MB. Of a large run, the texts of those cases that scored best are left out; the page says so.
@@ -52,7 +52,7 @@ def write_report(path: Path, info: RunInfo, records: Iterable[Record], count: Ru
     path.write_text(text, encoding="utf-8", errors="replace")
 
 
-def render_report(info: RunInfo, records: Iterable[Record], count: RunCount | None = None) -> str:
+def render_report(info: RunInfo, records: Iterable[OutcomeRecord], count: RunCount | None = None) -> str:
     """Return the report of a run as HTML.
 
     Args:
@@ -111,7 +111,7 @@ class ReportRows:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, record: Record, cause: int | None) -> None:
+    def add(self, record: OutcomeRecord, cause: int | None) -> None:
         """Add a record, and the number of its cause if it has no score."""
         outcome, case = record.outcome, record.outcome.case
         if case.id is not None:

@@ -14,7 +14,7 @@ from fi_async._errors import ConfigurationError, FiAsyncError
 from fi_async._models import Case, Inputs, Outcome, OutcomeStatus
 from fi_async._results import EvalResult
 from fi_async.journal.encoding import kind_of
-from fi_async.journal.records import Record, RunCount, RunInfo
+from fi_async.journal.records import OutcomeRecord, RunCount, RunInfo
 from fi_async.journal.schema import is_run
 from fi_async.journal.view import open_view
 
@@ -50,7 +50,7 @@ class ReadableRun(Protocol):
     def count(self) -> RunCount:
         """Return how many evaluations it has, and how they stand."""
 
-    def records(self) -> Iterable[Record]:
+    def records(self) -> Iterable[OutcomeRecord]:
         """Return what has ended, in input order."""
 
 
@@ -65,7 +65,7 @@ class LoadedRun:
     """
 
     info: RunInfo
-    ended: tuple[Record, ...]
+    ended: tuple[OutcomeRecord, ...]
     evaluations: int | None = None
 
     def __enter__(self) -> Self:
@@ -80,7 +80,7 @@ class LoadedRun:
         paid = (each.outcome.possible_duplicates for each in self.ended)
         return RunCount(max(self.evaluations or 0, len(self.ended)), statuses, possible_duplicates=sum(paid))
 
-    def records(self) -> Iterable[Record]:
+    def records(self) -> Iterable[OutcomeRecord]:
         """Return what has ended, in input order."""
         return self.ended
 
@@ -121,7 +121,7 @@ def _from_lines(path: Path) -> LoadedRun:
         source={name: value for name, value in facts.items() if name == BACKEND_NAMED},
     )
     evaluations = facts.get("evaluations")
-    records = tuple(Record("", outcome, when) for outcome in outcomes)
+    records = tuple(OutcomeRecord("", outcome, when) for outcome in outcomes)
     return LoadedRun(info, records, evaluations if isinstance(evaluations, int) else None)
 
 

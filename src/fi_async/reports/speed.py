@@ -10,7 +10,7 @@ from itertools import pairwise
 from statistics import quantiles
 from typing import Final
 
-from fi_async.journal.records import Record
+from fi_async.journal.records import OutcomeRecord
 
 PAUSE_S: Final = 3600.0
 """Seconds in which nothing ended, from which on a run is taken to have been interrupted."""
@@ -50,7 +50,7 @@ class Speed:
         self._ended = array("d")
         self._latency = array("d")
 
-    def add(self, record: Record) -> None:
+    def add(self, record: OutcomeRecord) -> None:
         """Count a record. One that took nothing of its own, or nobody knows how long, has no latency."""
         latency = record.outcome.latency_s
         self._ended.append(record.ended_at)
