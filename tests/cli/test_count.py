@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fi_async import AsyncEvaluator, RunFile
-from fi_async.cli import run as cli_run
+from fi_async.cli.outcome_collector import OutcomeCollector
 from fi_async.journal.view import open_view
 from fi_async.local import Faults
 
@@ -27,7 +27,7 @@ def stopped(cli, jsonl, monkeypatch):
     def run(after, *words, source=None, command=None):
         rows = jsonl(*({"id": n, "text": f"[{n // 2}]" if n % 4 else f"[{n}"} for n in range(COUNT)))
         seen = 0
-        take = cli_run.Taken.take
+        take = OutcomeCollector.take
 
         def counted(self, outcome):
             nonlocal seen
@@ -36,9 +36,9 @@ def stopped(cli, jsonl, monkeypatch):
             if seen == after:
                 signal.raise_signal(signal.SIGINT)
 
-        monkeypatch.setattr(cli_run.Taken, "take", counted)
+        monkeypatch.setattr(OutcomeCollector, "take", counted)
         ended = cli(*(command or ("run", source or rows, ASKED)), *words)
-        monkeypatch.setattr(cli_run.Taken, "take", take)
+        monkeypatch.setattr(OutcomeCollector, "take", take)
         return ended
 
     return run

@@ -98,7 +98,7 @@ def test_half_a_surrogate_pair_is_written_as_its_name(name, read, cli, jsonl):
 
 
 def test_groups_of_rows(cli, jsonl, monkeypatch):
-    monkeypatch.setattr("fi_async.cli.sinks._ROWS_OF_A_GROUP", 2)
+    monkeypatch.setattr("fi_async.cli.outputs._ROWS_OF_A_GROUP", 2)
     assert cli("run", jsonl(*[{"text": "Paris"}] * 5), RUN, "--out out.parquet").code == 0
     assert parquet.ParquetFile("out.parquet").metadata.num_row_groups == 3
     assert [row["index"] for row in read_parquet()] == [0, 1, 2, 3, 4]

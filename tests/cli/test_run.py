@@ -16,7 +16,7 @@ import pytest
 
 import fi_async.evaluator
 from fi_async import AsyncEvaluator
-from fi_async.cli.summary import Totals
+from fi_async.cli.totals import RunTotals
 from fi_async.local import Faults, Quota
 from fi_async.progress.displays import Lines
 from fi_async.sources.files import Jsonl
@@ -327,7 +327,7 @@ def test_causes_are_grouped_and_hold_no_inputs(cli, jsonl, embedded):
 
 
 def test_causes_beyond_what_is_told_apart_are_counted_together(cli, jsonl, monkeypatch):
-    monkeypatch.setattr("fi_async.cli.summary.MOST_CAUSES", 2)
+    monkeypatch.setattr("fi_async.cli.totals.MOST_CAUSES", 2)
     ended = cli("run", jsonl(*({"a" * n: "x"} for n in range(1, 9))), "--eval is_json --json")
     assert [(cause["count"], cause["error"]) for cause in ended.summary["causes"]] == [
         (6, "other"),
@@ -402,7 +402,7 @@ def test_an_output_that_cannot_be_written_is_told_before_anything_is_evaluated(n
 
 @pytest.fixture
 def interrupt_after_5(embedded, monkeypatch):
-    add = Totals.add
+    add = RunTotals.add
 
     def add_and_interrupt(self, outcome):
         add(self, outcome)
@@ -410,7 +410,7 @@ def interrupt_after_5(embedded, monkeypatch):
             signal.raise_signal(signal.SIGINT)
 
     embedded(latency=0.02)
-    monkeypatch.setattr(Totals, "add", add_and_interrupt)
+    monkeypatch.setattr(RunTotals, "add", add_and_interrupt)
 
 
 @pytest.mark.parametrize("source", ["in.jsonl", "-"])

@@ -16,7 +16,7 @@ from fi_async.cli import errors, terminal
 from fi_async.cli.ci import write_junit, write_step_summary
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import GateFlags, refuse
-from fi_async.cli.sinks import check_output
+from fi_async.cli.outputs import check_output
 from fi_async.reports.conditions import Condition, parse_condition, require_share, require_template
 from fi_async.reports.figures import cause_of
 from fi_async.reports.pairing import CaseScore, read_baseline, write_baseline

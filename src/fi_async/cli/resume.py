@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from fi_async._settings import LOCAL, Limit, Retried, RunFile, RunOptions, Timeout
-from fi_async.cli import asked, errors
+from fi_async.cli import backend, errors
 from fi_async.cli.errors import UsageError
-from fi_async.cli.kept import Stored, check_run
+from fi_async.cli.input_rows import STDIN
 from fi_async.cli.options import ResumeFlags, RunFlags
-from fi_async.cli.run import CAN_RETRY, Plan, carry_out, patience, plan_of
-from fi_async.cli.sources import STDIN
+from fi_async.cli.run import CAN_RETRY, RunSetup, carry_out, patience, setup_of
+from fi_async.cli.saved_command import SavedCommand, check_run
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.journal.records import RunCount, RunInfo
 from fi_async.journal.stored import StoredCases
@@ -40,7 +40,7 @@ def resume_run(run: Path, flags: ResumeFlags, retry: Sequence[Retried] = ()) -> 
     check_run(run)
     with open_view(run) as view:
         info, count = view.info, view.count()
-        stored = Stored.of(info.source)
+        stored = SavedCommand.of(info.source)
         _check_server(view)
         again = _flags(run, info, stored, flags)
         is_asked = flags.out is not None or flags.json or again.min or again.coverage is not None
@@ -49,7 +49,7 @@ def resume_run(run: Path, flags: ResumeFlags, retry: Sequence[Retried] = ()) -> 
         held = view.past.held
     if stored.is_there:
         file = str(stored.file)
-        return carry_out(plan_of(file, again, name=stored.name, retry=retry, is_named=stored.backend_named), again)
+        return carry_out(setup_of(file, again, name=stored.name, retry=retry, is_named=stored.backend_named), again)
     print(
         f"{run}: {_why(stored)}: going on with the {held:,} cases that it holds{_others(count, held)}", file=sys.stderr
     )
@@ -57,7 +57,7 @@ def resume_run(run: Path, flags: ResumeFlags, retry: Sequence[Retried] = ()) -> 
     if stored.flags is None:
         return carry_out(_plan_of_program(run, info, rows, retry, flags), again)
     named = stored.backend_named
-    plan = plan_of(stored.file or STDIN, again, held=rows, keeps=stored, retry=retry, is_named=named)
+    plan = setup_of(stored.file or STDIN, again, held=rows, keeps=stored, retry=retry, is_named=named)
     return carry_out(plan, again)
 
 
@@ -76,14 +76,14 @@ def retry_run(run: Path, flags: ResumeFlags, **asked_for: bool) -> int:
     return resume_run(run, flags, retry or _SAFE)
 
 
-def _flags(run: Path, info: RunInfo, stored: Stored, flags: ResumeFlags) -> RunFlags:
+def _flags(run: Path, info: RunInfo, stored: SavedCommand, flags: ResumeFlags) -> RunFlags:
     """Return the flags of the command that began the run, or what a program's run has of them, with those given."""
     given: dict[str, Any] = {"run": run, "out": flags.out, "json": flags.json, "no_progress": flags.no_progress}
     given |= flags.pace()
     return stored.restored(**given) if stored.flags is not None else RunFlags(evals=list(info.templates), **given)
 
 
-def _plan_of_program(run: Path, info: RunInfo, rows: Source, retry: Sequence[Retried], flags: ResumeFlags) -> Plan:
+def _plan_of_program(run: Path, info: RunInfo, rows: Source, retry: Sequence[Retried], flags: ResumeFlags) -> RunSetup:
     """Return how to go on with a run that a program began: by what its file says that it was begun with.
 
     Raises:
@@ -92,22 +92,20 @@ def _plan_of_program(run: Path, info: RunInfo, rows: Source, retry: Sequence[Ret
     if not info.questions:
         raise UsageError(f"{run}: an older version began it in a program: run the program again to go on")
     options = options_of(info).with_given(**flags.pace())
-    backend = LOCAL if info.base_url == LOCAL else asked.backend("cloud")
+    is_local = info.base_url == LOCAL or backend.backend_of("cloud") == LOCAL
     keywords: dict[str, Any] = {name: getattr(options, name) for name in RunOptions.__dataclass_fields__}
     configs = {each["template"]: each["config"] for each in info.questions if each["config"]}
     first = info.questions[0]
-    return Plan(
+    return RunSetup(
         evaluator=(
-            AsyncEvaluator.local(**keywords)
-            if backend == LOCAL
-            else AsyncEvaluator(fi_base_url=asked.base_url(), **keywords)
+            AsyncEvaluator.local(**keywords) if is_local else AsyncEvaluator(fi_base_url=backend.base_url(), **keywords)
         ),
         templates=info.templates,
         config=(configs if len(info.templates) > 1 else configs.get(info.templates[0])) or None,
         source=rows,
         patience=patience(options.concurrency),
         shows_progress=not flags.no_progress,
-        judge=None,
+        gate=None,
         shuffled=False,
         kept=RunFile(run, retry=retry, held_only=True),
         fields={name: first[name] for name in _FIELDS if first.get(name)},
@@ -137,14 +135,14 @@ def _limit(text: str) -> Limit:
 def _check_server(view: RunView) -> None:
     """Raise if going on would ask another server. That of the file is not taken: it would be sent the keys."""
     made_on = view.info.base_url
-    if made_on != LOCAL and made_on != asked.base_url():
+    if made_on != LOCAL and made_on != backend.base_url():
         raise UsageError(
-            f"{view.path}: this run was made on {made_on}, and FI_BASE_URL says {asked.base_url()}: set"
+            f"{view.path}: this run was made on {made_on}, and FI_BASE_URL says {backend.base_url()}: set"
             f" FI_BASE_URL={made_on} to go on"
         )
 
 
-def _has_ended(count: RunCount, stored: Stored) -> bool:
+def _has_ended(count: RunCount, stored: SavedCommand) -> bool:
     """Tell whether there is nothing left to do, as far as that is known without reading the input."""
     return count.is_complete and (not stored.is_there or stored.is_unchanged)
 
@@ -165,7 +163,7 @@ def _others(count: RunCount, held: int) -> str:
     return f"; {more:,} more were not read before it was stopped, and stay pending" if more else ""
 
 
-def _why(stored: Stored) -> str:
+def _why(stored: SavedCommand) -> str:
     if stored.flags is None:
         return "a program began it"
     return "its rows came from stdin" if stored.file is None else f"{stored.file} is gone"

@@ -34,7 +34,7 @@ def _asked(flags: RunFlags, templates: Sequence[str], known: Mapping[str, Templa
     return Requirements(conditions, flags.coverage) if wanted else None
 
 
-class Judge:
+class LiveGate:
     """Counts the outcomes of a run, and says whether it is good enough.
 
     Args:
@@ -72,7 +72,9 @@ class Judge:
         return check_gate(self._asked, self._scores, trouble=trouble, doubts=doubts)
 
 
-def judge_of(flags: RunFlags, templates: Sequence[str], known: Mapping[str, Template], source: Source) -> Judge | None:
+def live_gate_of(
+    flags: RunFlags, templates: Sequence[str], known: Mapping[str, Template], source: Source
+) -> LiveGate | None:
     """Return who judges a run; None if nothing is asked of it.
 
     Args:
@@ -86,11 +88,11 @@ def judge_of(flags: RunFlags, templates: Sequence[str], known: Mapping[str, Temp
     """
     asked = _asked(flags, templates, known)
     if asked is None or not flags.fail_fast:
-        return Judge(asked, templates, None) if asked else None
+        return LiveGate(asked, templates, None) if asked else None
     rows = source.count()
     if rows is None:
         raise UsageError("--fail-fast has to know how many rows there are: give a file instead of stdin")
-    return Judge(asked, templates, EarlyStopping(asked, templates, rows, flags.error_rate or 0.0))
+    return LiveGate(asked, templates, EarlyStopping(asked, templates, rows, flags.error_rate or 0.0))
 
 
 def in_random_order(rows: Iterable[Row]) -> tuple[list[Row], list[int]]:

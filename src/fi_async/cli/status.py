@@ -1,4 +1,4 @@
-"""`fi-async runs` and `fi-async status`: how runs stand, also while another process goes on with them."""
+"""`fi-async status` and `fi-async runs`: how runs stand, also while another process goes on with them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rich.text import Text
 from fi_async._errors import JournalError
 from fi_async.cli import errors, terminal
 from fi_async.cli.errors import UsageError
-from fi_async.cli.kept import check_run
+from fi_async.cli.saved_command import check_run
 from fi_async.journal.lock import is_being_written
 from fi_async.journal.schema import is_run
 from fi_async.journal.view import open_view
@@ -30,7 +30,7 @@ _SHARE: Final = 5  # a look takes no more than one part in so many of the time
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RunStatus:
     """How a run stands. Each case counts once for each template.
 
     Attributes:
@@ -71,7 +71,7 @@ class Standing:
         return self.statuses.get("scored", 0)
 
 
-def standing_of(run: Path, now: float) -> Standing:
+def status_of(run: Path, now: float) -> RunStatus:
     """Return how a run stands at a time, in seconds since the epoch.
 
     Raises:
@@ -82,7 +82,7 @@ def standing_of(run: Path, now: float) -> Standing:
         info, count = view.info, view.count()
         since = min(_WINDOW, max(1.0, now - info.passes[-1]))
         rate = view.ended_since(now - since) / since
-        return Standing(
+        return RunStatus(
             run=str(run),
             state="running" if is_running else "complete" if count.is_complete and count.done else "stopped",
             started_at=datetime.fromtimestamp(info.started_at, UTC).isoformat(timespec="seconds"),
@@ -118,14 +118,14 @@ def list_runs(folder: Path, *, as_json: bool) -> int:
     return errors.DONE
 
 
-def _or_damaged(path: Path) -> Standing:
+def _or_damaged(path: Path) -> RunStatus:
     try:
-        return standing_of(path, time.time())
+        return status_of(path, time.time())
     except JournalError:
-        return Standing(str(path), "damaged")
+        return RunStatus(str(path), "damaged")
 
 
-def _table(found: list[Standing]) -> Table:
+def _table(found: list[RunStatus]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False)
     table.add_column("run", overflow="fold")
     table.add_column("started", no_wrap=True)
@@ -146,7 +146,7 @@ def show_status(run: Path, *, as_json: bool, watch: bool) -> int:
         JournalError: Its file cannot be read.
     """
     check_run(run)
-    looks = _looks(run) if watch else iter([standing_of(run, time.time())])
+    looks = _looks(run) if watch else iter([status_of(run, time.time())])
     if as_json:
         for each in looks:
             print(json.dumps(asdict(each), indent=None if watch else 2), flush=True)
@@ -161,17 +161,17 @@ def show_status(run: Path, *, as_json: bool, watch: bool) -> int:
     return errors.DONE
 
 
-def _looks(run: Path) -> Iterator[Standing]:
+def _looks(run: Path) -> Iterator[RunStatus]:
     while True:
         began = time.monotonic()
-        standing = standing_of(run, time.time())
-        yield standing
-        if standing.state != "running":
+        status = status_of(run, time.time())
+        yield status
+        if status.state != "running":
             return
         time.sleep(max(_EVERY, _SHARE * (time.monotonic() - began)))
 
 
-def _status(of: Standing) -> Table:
+def _status(of: RunStatus) -> Table:
     table = Table(box=None, show_header=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")
@@ -195,11 +195,11 @@ def _status(of: Standing) -> Table:
     return table
 
 
-def _state(of: Standing) -> Text:
+def _state(of: RunStatus) -> Text:
     return Text(of.state, style={"running": "green", "damaged": "red", "stopped": "yellow"}.get(of.state, ""))
 
 
-def _when(of: Standing) -> str:
+def _when(of: RunStatus) -> str:
     """Return when the run began, by the clock on the wall here."""
     if of.started_at is None:
         return "-"

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from fi_async._settings import Retried, RunFile
 from fi_async.cli.errors import UsageError
+from fi_async.cli.input_rows import STDIN
 from fi_async.cli.options import RunFlags, refuse
-from fi_async.cli.sources import STDIN
 from fi_async.journal.schema import is_run
 from fi_async.reports.run_files import LINES
 from fi_async.sources.files import json_files
@@ -24,7 +24,7 @@ _PATHS: Final = ("shared_budget", "reuse")
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class SavedCommand:
     """Where a run's rows come from, as its file has it.
 
     Attributes:
@@ -42,7 +42,7 @@ class Stored:
     flags: Mapping[str, Any] | None = None
 
     @classmethod
-    def of(cls, source: Mapping[str, Any]) -> Stored:
+    def of(cls, source: Mapping[str, Any]) -> SavedCommand:
         """Return what a run's file has; without flags if a program began it."""
         return cls(**{each.name: source[each.name] for each in fields(cls) if each.name in source})
 
@@ -81,11 +81,11 @@ def check_run(run: Path) -> None:
         raise UsageError(f"{run}: no run's file: give that of fi-async run --run PATH")
 
 
-def stored(file: str, flags: RunFlags, backend: str, source: Source, *, is_named: bool) -> Stored:
+def saved_command(file: str, flags: RunFlags, backend: str, source: Source, *, is_named: bool) -> SavedCommand:
     """Return what the file of a run is to keep of a command line. Only its paths are changed: to absolute ones."""
     kept = {each.name: getattr(flags, each.name) for each in fields(flags) if each.name not in _OF_ONE_COMMAND}
     kept |= {name: os.path.abspath(os.path.expanduser(kept[name])) for name in _PATHS if kept[name] is not None}  # noqa: PTH100, PTH111  # a pattern
-    return Stored(
+    return SavedCommand(
         file=None if file == STDIN else os.path.abspath(os.path.expanduser(file)),  # noqa: PTH100, PTH111  # resolve() would follow links
         name=None if file == STDIN else source.name,
         stamp=_stamp(file) if source.is_stored else None,
@@ -95,7 +95,7 @@ def stored(file: str, flags: RunFlags, backend: str, source: Source, *, is_named
 
 
 def run_file_of(
-    flags: RunFlags, keeps: Callable[[], Stored], retry: Sequence[Retried] = (), *, held_only: bool = False
+    flags: RunFlags, keeps: Callable[[], SavedCommand], retry: Sequence[Retried] = (), *, held_only: bool = False
 ) -> RunFile | None:
     """Return the file that keeps a run; None if none was asked for.
 
@@ -124,7 +124,7 @@ def run_file_of(
     )
 
 
-def command(name: str, *words: str | Path) -> str:
+def command_line(name: str, *words: str | Path) -> str:
     """Return a command line to go on with, as a shell takes it."""
     return shlex.join(["fi-async", name, *map(str, words)])
 

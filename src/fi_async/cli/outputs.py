@@ -1,4 +1,4 @@
-"""Where outcomes are written: JSONL, CSV, Parquet or SQLite, by the file's extension."""
+"""Where outcomes are written: JSONL, CSV, ParquetWriter or SQLite, by the file's extension."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def check_output(flag: str, path: Path, *inputs: Path) -> None:
         raise UsageError(f"{flag} {path}: {_RUN}")
 
 
-class Sink:
+class OutputFile:
     """Writes outcomes to a file, each as it comes; to nothing if there is no path.
 
     A file that is there already is kept until the first outcome comes: a run that could not begin costs nothing.
@@ -71,14 +71,14 @@ class Sink:
     ) -> None:
         self._path = path
         self._facts = {} if facts is None else {"run": dict(facts)}
-        self._writer: Writer | None = None
+        self._writer: OutputWriter | None = None
         if path is None:
             return
         if run is not None and path.resolve() == run.resolve():
             raise UsageError(f"--out {path}: {_RUN}")
         check_output("--out", path, *([] if source is None else [source]))
         with self._explained():
-            self._writer = _WRITERS.get(path.suffix.lower(), Jsonl)(path)
+            self._writer = _WRITERS.get(path.suffix.lower(), JsonlWriter)(path)
 
     def __enter__(self) -> Self:
         return self
@@ -122,7 +122,7 @@ def run_facts(evaluations: int | None, *, is_named: bool) -> dict[str, Any]:
     return {"evaluations": evaluations, BACKEND_NAMED: is_named}
 
 
-class Writer(ABC):
+class OutputWriter(ABC):
     """Writes one format. Made before the run, so that it can refuse the path; what is there stays until `write`."""
 
     @abstractmethod
@@ -137,7 +137,7 @@ class Writer(ABC):
         """Finish the file."""
 
 
-class Jsonl(Writer):
+class JsonlWriter(OutputWriter):
     """One JSON object a line, each written at once."""
 
     def __init__(self, path: Path) -> None:
@@ -166,7 +166,7 @@ class Jsonl(Writer):
         self._file.close()
 
 
-class Csv(Jsonl):
+class CsvWriter(JsonlWriter):
     """One row a line, each written at once, after a header.
 
     Text that a spreadsheet would run as a formula (it begins with = + - @, a tab or a carriage return) gets an
@@ -185,7 +185,7 @@ def _inert(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
-class Parquet(Writer):
+class ParquetWriter(OutputWriter):
     """A table in groups of rows. It can be read once the run has ended, by an interrupt too."""
 
     def __init__(self, path: Path) -> None:
@@ -222,7 +222,7 @@ class Parquet(Writer):
                 self._file.close()
 
 
-class Sqlite(Writer):
+class SqliteWriter(OutputWriter):
     """The table `outcomes`, each row committed at once; other tables of the database stay."""
 
     def __init__(self, path: Path) -> None:
@@ -251,10 +251,10 @@ class Sqlite(Writer):
         self._database.close()
 
 
-_WRITERS: Final[dict[str, type[Writer]]] = {
-    ".csv": Csv,
-    ".parquet": Parquet,
-    ".sqlite": Sqlite,
-    ".sqlite3": Sqlite,
-    ".db": Sqlite,
+_WRITERS: Final[dict[str, type[OutputWriter]]] = {
+    ".csv": CsvWriter,
+    ".parquet": ParquetWriter,
+    ".sqlite": SqliteWriter,
+    ".sqlite3": SqliteWriter,
+    ".db": SqliteWriter,
 }
