@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import signal
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -238,3 +239,49 @@ def test_what_failed_in_a_program_is_tried_again(cli, embedded):
     assert (ended.code, ended.summary["scored"], app.statistics()["evaluations_made"]) == (0, 6, 6)
     for command in ("export p.db -o p.csv", "report p.db", "gate p.db --coverage 1"):
         assert cli(command).code == 0
+
+
+def test_what_a_retry_sends_again_is_a_possible_duplicate_and_counts_on(cli, jsonl, embedded):
+    app = embedded(faults=Faults(reset_after=1.0))
+    rows = jsonl(*({"id": n, "text": f"[{n}]"} for n in range(4)))
+    first = cli("run", rows, "--eval is_json --backend local --no-progress --json --run r.db --on-ambiguous fail")
+    assert (first.summary["failed"], first.summary["possible_duplicates"]) == (4, 0)
+    app = embedded(seed=1)
+    assert cli("retry r.db --no-progress --json").summary["failed"] == 4  # alone it leaves them
+    assert app.statistics()["requests"] == 0
+    again = cli("retry r.db --ambiguous --no-progress --json --out out.jsonl")
+    assert (again.summary["scored"], again.summary["possible_duplicates"]) == (4, 4)
+    assert json.loads(cli("status r.db --json").out)["possible_duplicates"] == 4
+    with open_view("r.db") as view:
+        counts = {(each.outcome.attempts, each.outcome.ambiguous) for each in view.records()}
+    assert counts == {(2, 1)}
+    assert cli("resume r.db --no-progress --json").summary["possible_duplicates"] == 4  # replayed, it is still so
+
+
+def test_a_run_ends_with_the_next_step(cli, jsonl, embedded):
+    embedded(faults=Faults(status={503: 1.0}))
+    words = "--eval contains --param keyword=7 --backend local --no-progress --max-retries 0"
+    rows = jsonl(*({"id": f"q-{n}", "text": f"answer {n}"} for n in range(7)))
+    shown = cli("run", rows, words, "--run r.db").out
+    assert "no score: q-0, q-1, q-2, q-3, q-4 and 2 more\n" in shown
+    assert shown.endswith("try again: fi-async retry r.db\nreport: fi-async report r.db\n")
+    embedded()
+    shown = cli("run", rows, words, "--out out.jsonl").out
+    assert "lowest: 0 q-0  answer 0\n" in shown
+    assert shown.endswith("report: fi-async report out.jsonl\n")
+    assert cli("run", rows, words).out.endswith("report: add --run PATH, then fi-async report PATH\n")
+
+
+def test_the_pause_before_a_run_was_gone_on_with_is_in_no_rate(cli, jsonl):
+    cli("run", jsonl({"text": "[1]"}), "--eval is_json --backend local --no-progress --run r.db")
+    with sqlite3.connect("r.db") as connection:  # as if that had been half a minute ago
+        connection.execute("UPDATE passes SET at = at - 30")
+        connection.execute("UPDATE events SET at = at - 30")
+    connection.close()
+    jsonl(*({"text": f"[{n}]"} for n in range(1, 21)))
+    cli("resume r.db --no-progress")
+    status = json.loads(cli("status r.db --json").out)
+    assert status["rate"] > 5  # 19 within the last moments, and not 20 within half a minute
+    cli("report r.db -o r.html")
+    timeline = figures_of("r.html")["timeline"]
+    assert (timeline["pauses"], timeline["active_s"] < 10) == (1, True)
