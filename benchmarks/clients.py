@@ -20,7 +20,7 @@ from workload import asked, cases
 def gather(url: str, count: int, template: str, transport: str = "aiohttp", **options: Any) -> dict[str, Any]:
     """Evaluate all cases by `AsyncEvaluator.gather`, over connections that a warm-up has opened."""
     if transport == "httpx":
-        sys.modules["httpx_aiohttp"] = None  # type: ignore[assignment]  # Python's spelling of "not installed"
+        sys.modules["aiohttp"] = None  # type: ignore[assignment]  # Python's spelling of "not installed"
     return asyncio.run(_gather(url, count, template, transport, **options))
 
 
@@ -72,11 +72,11 @@ def halves(url: str, count: int, template: str, **order: Any) -> dict[str, Any]:
 
 def _transport(evaluator: Any, expected: str) -> dict[str, Any]:
     """Return what really moved the bytes, or fail: a row must not be of another transport than it says."""
-    used = evaluator._session.transport._client._transport
+    used = evaluator._session.transport._pool
     kind = type(used).__name__
-    if kind != {"httpx": "SlotTransport", "aiohttp": "AiohttpTransport"}[expected]:
+    if kind != {"httpx": "Connections", "aiohttp": "AiohttpConnections"}[expected]:
         raise RuntimeError(f"asked for {expected}, and {kind} was used")
-    return {"transport": kind, "connections": len(used._all) if expected == "httpx" else None}
+    return {"transport": kind, "connections": len(used._free) + len(used._busy) if expected == "httpx" else None}
 
 
 def after_queueing(url: str, count: int, template: str, strategy: str) -> dict[str, Any]:

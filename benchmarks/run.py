@@ -5,8 +5,9 @@
     python benchmarks/run.py --only cpu         some rows; nothing is written but what --json names
     python benchmarks/run.py --join A.json B.json    results.md of what several such runs measured
 
-Needs the extras `aiohttp` and `local`. The official SDK is put in a cache directory once, or used where
-`--official-python` says; without it, its column is empty. Exits with 1 if a figure is not as it must be.
+Needs the extras `aiohttp` and `local`, and the dependency group `benchmarks`. The official SDK is put in a cache
+directory once, or used where `--official-python` says; without it, its column is empty. Exits with 1 if a figure is
+not as it must be.
 """
 
 from __future__ import annotations
@@ -29,13 +30,14 @@ from table import Line, aligned
 _RESULTS = Path(__file__).parent / "results.md"
 _NOTES = """\
 Every client is a process of its own beside a fresh server: the embedded backend behind uvicorn, in a process of its
-own too. Figures are medians of {runs}; clients of one row take turns, but the three runs of the cookbook's block, and
-of ours in memory, go at once. CPU is the client process's own, without its start and its first requests. The bound of
-a wall is what the latency alone makes; of CPU, the same request by hand over the same transport, its reply parsed and
-nothing checked; of requests, a POST and one GET. The official SDK runs its cookbook's patterns, with
-`Evaluator(max_workers=…)` raised to the number of threads, but for the block, which is as printed; its polling row
-looks for the key that servers now answer, as the printed one never ends, and its memory is of 1 run. Of the rows about
-pace, those that mostly wait run at once; cases lost or failed, and requests refused, are of the worst run."""
+own too. Figures are medians of {runs}; clients of one row take turns, but the three runs of the cookbook's block,
+and of ours in memory, go at once. CPU is the client process's own, without its start and its first requests. The
+bound of a wall is what the latency alone makes; of CPU, the same request by hand over httpx, with its own transport
+or that of httpx-aiohttp, its reply parsed and nothing checked; of requests, a POST and one GET. The official SDK
+runs its cookbook's patterns, with `Evaluator(max_workers=…)` raised to the number of threads, but for the block,
+which is as printed; its polling row looks for the key that servers now answer, as the printed one never ends, and
+its memory is of 1 run. Of the rows about pace, those that mostly wait run at once; cases lost or failed, and
+requests refused, are of the worst run."""
 
 
 def main() -> int:

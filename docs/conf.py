@@ -53,7 +53,7 @@ nitpick_ignore_regex = [
         r"py:class",
         r"(Any|Self|Unpack|Callable|Awaitable|Path|AsyncGenerator|ConfigDict|optional|P|T|TypeAliasForwardRef)",
     ),
-    (r"py:class", r".*\b(Inputs|TemplateLike|Templates|Cases|Omitted|OnAmbiguous|Strategy|ExtraKeys|AsgiApp)"),
+    (r"py:class", r".*\b(Inputs|TemplateLike|Templates|Cases|Omitted|OnAmbiguous|Origin|Strategy|ExtraKeys|AsgiApp)"),
     (r"py:class", r"fi_async\._\w+\.\w+"),
     (r"py:class", r".*\b(SinkLike|OnFull|Stream|Engine|PathLike|AbstractAsyncContextManager)"),
     (r"py:class", r".*\b(NamedTemplate|RunKeywords|EvaluateKeywords|HttpClient|Session|StrEnum|BaseModel)"),

@@ -220,6 +220,7 @@ class RunKeywords(TypedDict, total=False):
     on_ambiguous: OnAmbiguous
     on_stalled: OnStalled
     model_name: str | None
+    model: str | None
     strategy: Strategy
     fill_missing: bool
     extra_keys: ExtraKeys
@@ -236,7 +237,8 @@ class RunOptions:
     Args:
         concurrency: Requests under way at once; "auto" finds how many the server can do with. Evaluations that the
             server works on between polls are not counted.
-        timeout: See Timeout; a number bounds each case, in seconds.
+        timeout: Seconds for each case, from its first request to its outcome, waits for rate limits not counted; None
+            sets no bound. A Timeout bounds more, such as `Timeout(call=10)` the call as a whole.
         max_retries: Further attempts after a failed one; 0 tries nothing again, not even a 429. Waiting out a rate
             limit is not counted.
         on_ambiguous: What to do with a request that was sent and whose reply was lost, so that it may have run:
@@ -244,7 +246,7 @@ class RunOptions:
         on_stalled: What to do with an evaluation that the server accepted and does not finish in the case's time:
             "fail" ends the case as stalled; "resubmit" starts it anew, once, and counts a possible duplicate; "wait"
             goes on asking for as long as it takes.
-        model_name: The judge, such as "turing_small"; None leaves it to the template.
+        model_name: The judge, such as "turing_small"; None leaves it to the template. Calls take it as `model` too.
         strategy: "sync" holds each request until its cases are scored; "async" submits them, then polls; "auto"
             does what takes the least time, as far as the run has seen.
         fill_missing: Fill a missing required key from its documented alias and list it in `result.filled`;
@@ -293,19 +295,36 @@ class RunOptions:
     def with_given(self, **given: Any) -> Self:
         """Return a copy with the keywords that were given; those OMITTED keep their value here.
 
-        A `timeout` that is a number, or None, bounds each case, and leaves the other timeouts as they are.
+        A `timeout` that is a number, or None, bounds each case, and leaves the other timeouts as they are. `model` is
+        another word for `model_name`.
 
         Raises:
-            ConfigurationError: A value is out of its range; the message names the keyword.
+            ConfigurationError: A value is out of its range, or both words for the judge name different ones; the
+                message names the keyword.
             TypeError: There is no such keyword.
         """
         changes = {name: value for name, value in given.items() if value is not OMITTED}
         known = [each.name for each in fields(self)]
+        if "model" in changes:
+            changes["model_name"] = same_judge(changes.pop("model"), changes.get("model_name", OMITTED))
         if unknown := next((name for name in changes if name not in known), None):
             raise TypeError(f"unexpected keyword argument {unknown!r}{instead(unknown, known)}")
         if "timeout" in changes and not isinstance(changes["timeout"], Timeout):
             changes["timeout"] = replace(self.timeout, case=changes["timeout"])
         return replace(self, **changes) if changes else self
+
+
+def same_judge(model: str | None, model_name: str | Omitted | None) -> str | None:
+    """Return the judge that a call names, by either word.
+
+    Raises:
+        ConfigurationError: They name different ones.
+    """
+    if model_name is not OMITTED and model != model_name:
+        raise ConfigurationError(
+            f"model={model!r} and model_name={model_name!r} are two words for the judge: give one of them"
+        )
+    return model
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-import fi_async.evaluator
+import fi_async.client
 from fi_async.cli import resume
 from fi_async.journal.view import open_view
 from fi_async.local import Faults
@@ -131,7 +131,7 @@ def test_a_server_that_could_not_be_reached_is_tried_again_later(cli, jsonl, mon
     async def unreachable(*_):
         raise httpx.ConnectError("All connection attempts failed")
 
-    monkeypatch.setattr(fi_async.evaluator, "embedded_backend", lambda: unreachable)
+    monkeypatch.setattr(fi_async.client, "embedded_backend", lambda: unreachable)
     rows = jsonl(*({"text": f"{n}"} for n in range(50)))
     for word in ("run", "resume"):  # those that were told before do not end a run that goes on
         command = (word, rows, ASKED, "--max-retries 0 --run nightly.db") if word == "run" else (word, "nightly.db")

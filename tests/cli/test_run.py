@@ -14,8 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-import fi_async.evaluator
-from fi_async import AsyncEvaluator
+import fi_async.client
+from fi_async import AsyncEvaluator, Limit
+from fi_async.cli.backend import limits
 from fi_async.cli.totals import RunTotals
 from fi_async.local import Faults, Quota
 from fi_async.progress.displays import Lines
@@ -362,7 +363,7 @@ def test_a_server_that_was_never_reached(cli, jsonl, monkeypatch):
     async def unreachable(*_):
         raise httpx.ConnectError("All connection attempts failed")
 
-    monkeypatch.setattr(fi_async.evaluator, "embedded_backend", lambda: unreachable)
+    monkeypatch.setattr(fi_async.client, "embedded_backend", lambda: unreachable)
     for rows in (3, 500):
         ended = cli("run", jsonl(b"{", *[{"text": "1"}] * rows), "--eval is_json --max-retries 0 --backend local")
         assert (ended.code, ended.out) == (3, "")
@@ -527,3 +528,45 @@ def test_os_pipes_are_read_as_they_come(cli, lines):
     assert cli("run in.jsonl --eval is_json --out out.jsonl").code == 0
     os.waitpid(pid, 0)
     assert json.dumps(lines()[0]["inputs"]) == '{"text": "1"}'
+
+
+def test_given_limits_rows_and_intervals_are_kept_to(cli, jsonl, embedded):
+    app = embedded(requests=Quota(3, 1.0))
+    rows = [{"text": f"[{number}]"} for number in range(7)]
+    asked = "--eval is_json --strategy sync --rows 1 --limits 3/1s 100/hour:evaluations --json"
+    ended = cli("run", jsonl(*rows), asked)
+    assert (ended.code, ended.summary["scored"]) == (0, 7)
+    assert (app.statistics()["posts"], app.statistics()["refused_requests"]) == (7, 0)
+    app = embedded(latency=0.05)
+    ended = cli("run", "in.jsonl --eval is_json --strategy async --rows 7 --poll-interval 0.01 --json")
+    assert (ended.code, ended.summary["scored"], app.statistics()["posts"]) == (0, 7, 1)
+    assert app.statistics()["gets"] > 7
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("300/min", Limit(300, "minute")),
+        ("40/10s", Limit(40, 10.0)),
+        ("5/s", Limit(5, "second")),
+        ("1000/hour:evaluations", Limit(1000, "hour", of="evaluations")),
+        ("9/d:requests", Limit(9, "day")),
+    ],
+)
+def test_a_limit_is_read(given, expected):
+    assert limits([given]) == [expected]
+
+
+@pytest.mark.parametrize("given", ["300", "0/min", "x/min", "3/0s", "3/min:rows", "3/fortnight", "-3/min"])
+def test_a_limit_that_cannot_be_read_is_refused(given, cli, jsonl):
+    ended = cli("run", jsonl({"text": "[1]"}), f"--eval is_json --limits={given}")
+    assert (ended.code, ended.out) == (2, "")
+    assert f"--limits {given}: " in ended.err
+
+
+@pytest.mark.parametrize(("choice", "status"), [("", "scored"), ("--extra-keys forbid", "invalid")])
+def test_columns_that_no_template_takes_are_left_out_as_help_says_or_refused(choice, status, cli, jsonl, lines):
+    cli("run", jsonl({"text": "[1]", "note": "x"}), f"--eval is_json {choice} --out out.jsonl")
+    assert [line["status"] for line in lines()] == [status]
+    assert "--extra-keys" in (told := cli("run --help").out)
+    assert "[default: ignore]" in " ".join(told[told.index("--extra-keys") :].split())

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from fi_async import evaluator
+from fi_async import client
 from fi_async.integrations import pytest_session  # noqa: F401  # pytester unloads what a session of its own loads
 from fi_async.local import Faults, LocalBackend, Switches
 
@@ -33,7 +33,7 @@ class Server:
 @pytest.fixture
 def server(monkeypatch):
     served = Server()
-    monkeypatch.setattr(evaluator, "embedded_backend", lambda: served.backend)
+    monkeypatch.setattr(client, "embedded_backend", lambda: served.backend)
     monkeypatch.setenv("FI_BASE_URL", "local")
     return served
 

@@ -61,7 +61,7 @@ def test_what_holds_is_not_a_matter_of_rounding(operator, below, at, above):
 
 @pytest.mark.parametrize(("reach", "expected"), [((0.1, 0.2), False), ((0.2, 0.3), None), ((0.3, 0.4), True)])
 def test_a_condition_is_decided_if_all_in_reach_agrees(reach, expected):
-    assert Condition("groundedness", None, ">=", 0.3).decide(Interval(*reach)) is expected
+    assert Condition("groundedness", None, ">=", 0.3).holds_throughout(Interval(*reach)) is expected
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from fi_async._errors import ConfigurationError
 from fi_async.background.keeper import Keeper
 from fi_async.background.line import Line
 from fi_async.background.offers import Statistics
-from fi_async.background.queue import BackgroundQueue, OnFull, Stream
+from fi_async.background.queue import BackgroundQueue, OnFull, StreamOffers
 from fi_async.background.sinks import Sink, SinkLike
 
 _log = logging.getLogger("fi_async.background")
@@ -25,7 +25,7 @@ _log = logging.getLogger("fi_async.background")
 
 @asynccontextmanager
 async def opened(
-    stream: Stream,
+    stream: StreamOffers,
     templates: int,
     sink: SinkLike,
     *,

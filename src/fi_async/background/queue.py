@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 OnFull = Literal["drop", "wait"]
-Stream = Callable[[AsyncIterator[Offer]], AsyncGenerator[Outcome]]
+StreamOffers = Callable[[AsyncIterator[Offer]], AsyncGenerator[Outcome]]
 
 _AHEAD: Final = 512  # outcomes that may wait for a slow sink, before the engine waits for it too
 _LAST_WORDS: Final = 2.0  # seconds that a sink may take to close
@@ -50,7 +50,7 @@ class BackgroundQueue:
 
     def __init__(
         self,
-        stream: Stream,
+        stream: StreamOffers,
         templates: int,
         sink: SinkLike,
         *,

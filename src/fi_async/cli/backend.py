@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Sequence
 from typing import Any, Final
 
-from fi_async._settings import CLOUD_URL, LOCAL, OMITTED
+from fi_async._errors import ConfigurationError
+from fi_async._settings import CLOUD_URL, LOCAL, OMITTED, Limit
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import RunFlags
 from fi_async.evaluator import AsyncEvaluator
 
 _KEYS: Final = ("FI_API_KEY", "FI_SECRET_KEY")
+_UNITS: Final = {
+    **dict.fromkeys(("s", "sec", "second"), "second"),
+    **dict.fromkeys(("m", "min", "minute"), "minute"),
+    **dict.fromkeys(("h", "hour"), "hour"),
+    **dict.fromkeys(("d", "day"), "day"),
+}
+_LIMIT: Final = re.compile(
+    rf"(?P<count>\d+)/(?:(?P<seconds>\d+(?:\.\d+)?)s|(?P<unit>{'|'.join(_UNITS)}))(?::(?P<of>requests|evaluations))?"
+)
 
 
 def evaluator_of(backend: str, flags: RunFlags) -> AsyncEvaluator:
@@ -27,10 +39,36 @@ def evaluator_of(backend: str, flags: RunFlags) -> AsyncEvaluator:
         "on_stalled": flags.on_stalled,
         "model_name": flags.model,
         "strategy": flags.strategy,
-        "extra_keys": "ignore",
+        "extra_keys": flags.extra_keys,
+        "rows": flags.rows,
+        "poll_interval": flags.poll_interval,
+        "limits": limits(flags.limits or ()),
         "shared_budget": flags.shared_budget,
     }
     return AsyncEvaluator.local(**options) if backend == LOCAL else AsyncEvaluator(fi_base_url=base_url(), **options)
+
+
+def limits(given: Sequence[str]) -> list[Limit]:
+    """Return the limits that were given as text, such as 300/min, 40/10s or 1000/hour:evaluations.
+
+    Raises:
+        UsageError: One is written in another way.
+    """
+    return [_limit(text) for text in given]
+
+
+def _limit(text: str) -> Limit:
+    found = _LIMIT.fullmatch(text.strip())
+    if found is None:
+        raise UsageError(
+            f"--limits {text}: write it as COUNT/TIME, such as 300/min, 40/10s or 1000/hour:evaluations; TIME is s,"
+            " min, hour or day, or seconds such as 10s"
+        )
+    seconds, unit, of = found["seconds"], found["unit"], found["of"]
+    try:
+        return Limit(int(found["count"]), float(seconds) if seconds else _UNITS[unit], of or "requests")  # type: ignore[arg-type]  # as the pattern has it
+    except ConfigurationError as error:
+        raise UsageError(f"--limits {text}: {error}") from error
 
 
 def base_url() -> str:

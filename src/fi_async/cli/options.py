@@ -99,6 +99,10 @@ class RunFlags:
         on_stalled: What to do with what the server accepted and does not finish in the case's time.
         max_retries: Repeats of a request that failed; waiting for a rate limit is not counted.
         strategy: Hold each request until it is scored (sync), submit and poll (async), or what is quicker (auto).
+        rows: Cases that one request carries; auto sends several where that costs nothing.
+        poll_interval: Seconds between two requests for one evaluation. Omitted: as the run learns to.
+        limits: What the server or your plan allows: 300/min, 40/10s; of evaluations, 1000/hour:evaluations.
+        extra_keys: What to do with a column that no template takes: leave it out, or refuse the row.
         param: The template's parameters; values are JSON, or else text. Of several templates: TEMPLATE.KEY=VALUE.
         mapping: Take the template's key from a column of another name.
         constants: Give every case this key; values are JSON, or else text.
@@ -132,6 +136,12 @@ class RunFlags:
     on_stalled: Annotated[Literal["resubmit", "fail", "wait"], _PACE] = _AS_SET.on_stalled
     max_retries: Annotated[int, _PACE, Parameter(metavar="N", validator=_FROM_ZERO)] = _AS_SET.max_retries
     strategy: Annotated[Literal["auto", "sync", "async"], _PACE] = _AS_SET.strategy
+    rows: Annotated[
+        int | Literal["auto"], _PACE, Parameter(metavar="auto|N", validator=_from_one, show_choices=False)
+    ] = _AS_SET.rows
+    poll_interval: Annotated[float | None, _PACE, Parameter(metavar="SECONDS", validator=_POSITIVE)] = None
+    limits: Annotated[list[str] | None, _PACE, Several, Parameter(metavar="COUNT/TIME...")] = None
+    extra_keys: Annotated[Literal["ignore", "forbid"], _INPUT] = "ignore"
     param: Annotated[list[str] | None, _EVALUATION, Several, Parameter(metavar="KEY=VALUE...")] = None
     mapping: Annotated[list[str] | None, _INPUT, Several, Parameter(name="--map", metavar="KEY=COLUMN...")] = None
     constants: Annotated[list[str] | None, _INPUT, Several, Parameter(name="--set", metavar="KEY=VALUE...")] = None

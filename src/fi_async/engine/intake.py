@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence, Sized
-from contextlib import closing, nullcontext
+from contextlib import aclosing, closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
@@ -17,6 +17,7 @@ from fi_async.engine.attempts import Context, Job, Work
 from fi_async.engine.outcomes import cut_off, outcome
 from fi_async.engine.submissions import accept, score
 from fi_async.pacing.planner import Kind
+from fi_async.sources.callers import CallersCases
 from fi_async.sources.rows import Row, Source
 from fi_async.sources.tables import in_memory
 from fi_async.wire import preflight
@@ -79,7 +80,7 @@ class Intake:
         """
         works = []
         for index, item in enumerate(items):
-            for admitted in self.admit(index, item):
+            for admitted in self.admit(index, item, is_only=len(items) == 1):
                 if isinstance(admitted, Outcome):
                     raise admitted.error or InvalidCaseError("the case cannot be sent", index=index)
                 works.append(admitted)
@@ -92,19 +93,22 @@ class Intake:
             for admitted in self.admit(index, item)
         ]
 
-    def admit(self, index: int, item: Inputs | Case) -> list[Work | Outcome]:
-        """Return a case's work under each template, or the outcome that says why it cannot be sent."""
+    def admit(self, index: int, item: Inputs | Case, *, is_only: bool = False) -> list[Work | Outcome]:
+        """Return a case's work under each template, or the outcome that says why it cannot be sent.
+
+        An error names the case's place, but for one that is the only case of its call.
+        """
         try:
             case = preflight.case_of(item, index)
             rows = self._prepare(case)
         except InvalidCaseError as error:
             case, rows = Case({}), [error] * len(self.questions)
-        place = case.place if isinstance(case, Row) else f"case {index}"
+        place = f"{case.place}: " if isinstance(case, Row) else "" if is_only else f"case {index}: "
         admitted: list[Work | Outcome] = []
         for question, row in zip(self.questions, rows, strict=True):
             work = Work(index, case, question.parameters)
             if isinstance(row, InvalidCaseError):
-                located = InvalidCaseError(f"{place}: {row.message}", field=row.field, index=index)
+                located = InvalidCaseError(f"{place}{row.message}", field=row.field, index=index)
                 admitted.append(outcome(work, self.context, OutcomeStatus.INVALID, error=located))
             else:
                 work.row = row
@@ -168,12 +172,17 @@ async def batches(items: Any, size: int) -> AsyncGenerator[Sequence[Any]]:
 
     Those of a source that may wait come one by one: the first must not wait for the next.
     """
+    if isinstance(items, CallersCases):
+        async with aclosing(items.in_batches(size)) as read_elsewhere:
+            async for batch in read_elsewhere:
+                yield batch
+        return
     if isinstance(items, AsyncIterable):
         async for item in items:
             yield (item,)
         return
     source = _source_of(items)
-    if source is None and not isinstance(items, Iterable):
+    if source is None and (not isinstance(items, Iterable) or isinstance(items, str | bytes | Mapping)):
         raise ConfigurationError(f"cases must be an iterable of dicts or Cases, or a frame, not {type(items).__name__}")
     # A file is not left open when the run ends early.
     with nullcontext(items) if source is None else closing(source.rows()) as rows:

@@ -31,6 +31,7 @@ from fi_async.wire.requests import HttpCall
 from fi_async.wire.responses import Reply
 
 T = TypeVar("T")
+_RESOLUTION = 1e-6  # seconds: a loop's timers ring early by less, and what is due then must not wait for another
 _EVALUATES = Need(post=True, rows=1)
 Feed = Callable[[], AsyncGenerator[Sequence[Work | Job | Outcome | None]]]
 """Gives what to do, and outcomes; None for a case whose outcome will come with that of an equal one."""
@@ -173,9 +174,11 @@ class Run:
 
     async def _dispatch(self, tasks: anyio.abc.TaskGroup) -> None:
         """Start requests as they become due, and wait until there may be another."""
+        due = 0.0
         while (self._jobs or not self._backlog.is_done) and self._failure is None:
             self._changed.clear()
             now = anyio.current_time()
+            now = due if 0.0 < due - now < _RESOLUTION else now
             for job in self._queue.due(now):
                 self._advance(job, Arrival(now))
             try:
@@ -186,7 +189,8 @@ class Run:
             except ConfigurationError as error:  # the shared budget cannot be kept: drive() raises it
                 self._fail(error)
                 return
-            await self._wait(self._next_time(now))
+            due = self._next_time(now)
+            await self._wait(due)
 
     def _hand(self, leaving: tuple[Ready, Ticket]) -> bool:
         """Return True if there was an idle task to send a request; those that were cancelled are idle no more."""

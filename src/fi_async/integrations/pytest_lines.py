@@ -16,12 +16,12 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from fi_async._errors import FiAsyncError
+from fi_async._loop_thread import loop_thread
 from fi_async._models import Case, Inputs, Outcome
 from fi_async._settings import CLOUD_URL, LOCAL, RunFile
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.integrations.pytest_marks import Asked, Question
 from fi_async.sources.rows import Row
-from fi_async.sync import background
 from fi_async.wire.preflight import case_of
 
 StreamCases = Callable[[AsyncIterator[Case]], AsyncGenerator[Outcome]]
@@ -135,7 +135,7 @@ class QuestionLines:
         self._settings = settings
         self._client: AsyncEvaluator | None = None
         self._lines: dict[str, QuestionLine] = {}
-        self._loop = background.portal()
+        self._loop = loop_thread.portal()
         at_once = settings.concurrency if isinstance(settings.concurrency, int) else _THREADS
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="fi_async-inputs")
         self._offered: list[Future[Outcome]] = []
@@ -187,14 +187,14 @@ class QuestionLines:
                 model_name=asked.model_name or self._settings.model_name,
                 run=self._settings.run_file(asked, self._client._session.connection.base_url),  # our own
             )
-            self._lines[asked.key] = background.run(_begun, stream)
+            self._lines[asked.key] = loop_thread.run(_begun, stream)
         return self._lines[asked.key]
 
     def close(self, *, is_wanted: bool) -> None:
         """End it: at once if some outcomes are still to come, unless somebody wants them."""
         self._threads.shutdown(wait=is_wanted, cancel_futures=not is_wanted)
         is_cut = not is_wanted and not all(outcome.done() for outcome in self._offered)
-        background.run(_end, list(self._lines.values()), self._client, is_cut=is_cut)
+        loop_thread.run(_end, list(self._lines.values()), self._client, is_cut=is_cut)
 
 
 def _plain(text: str) -> str:

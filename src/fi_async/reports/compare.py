@@ -23,7 +23,7 @@ class TemplateComparison:
     Attributes:
         pairs: How many there are.
         before: The mean score of the first run; the pass rate, where scores are verdicts. None of no pairs.
-        after: Of the second run.
+        after: That of the second run.
         interval: Of `difference`, by a paired bootstrap; None where all pairs differ alike. Verdicts are given one
             imagined win and one imagined loss: else a change that was not seen would be taken for impossible
             (D. G. Bonett and R. M. Price, J. Educational and Behavioral Statistics 37 (2012) 479).
@@ -113,7 +113,7 @@ def compare(
 ) -> Comparison:
     """Return two runs compared, case by case.
 
-    A pair of cases has equal ids or equal inputs, whatever the judge, its parameters and the time: see `pair`.
+    A pair of cases has equal ids or equal inputs, whatever the judge, its parameters and the time.
 
     Args:
         before: The outcomes of the first run, such as `report.outcomes`, or its scores, such as those of a baseline.

@@ -49,7 +49,7 @@ class Condition:
         texts = (f"{value:.{digits}g}" for digits in (4, 6, 8, 17))
         return next(text for text in texts if self.holds(float(text)) == self.holds(value))
 
-    def decide(self, reach: Interval) -> bool | None:
+    def holds_throughout(self, reach: Interval) -> bool | None:
         """Return True if all values in an interval meet it, False if none does, None if some do."""
         ends = self.holds(reach.low), self.holds(reach.high)
         return ends[0] if ends[0] == ends[1] else None

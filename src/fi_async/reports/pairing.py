@@ -25,8 +25,8 @@ class CaseScore:
     """How one case did under one template, without its inputs.
 
     Attributes:
-        index: The case's position in its run, from 0.
         template: The name of the template.
+        index: The case's position in its run, from 0.
         id: The id that the caller gave the case; None without one.
         digest: Hex digits that are equal for equal inputs, whatever the judge and its parameters.
         status: How the case ended.

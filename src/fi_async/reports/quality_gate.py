@@ -104,7 +104,7 @@ class Requirements:
         confidence: Of intervals that must lie on the right side of their bound; None to judge by the value alone.
         max_regressions: How many cases may be worse than in the baseline.
         tolerance: Scores that are lower by no more than this are not worse.
-        by: What pairs cases with those of the baseline: see `pair`.
+        by: What pairs cases with those of the baseline; None for ids if all cases have them, else inputs.
     """
 
     conditions: Sequence[Condition] = ()
@@ -219,7 +219,7 @@ def check_condition(
     name, average = scores.average(condition.metric)
     let_go = ended and required.coverage is not None and scores.coverage >= required.coverage
     reach = _interval(average, required.confidence) if let_go else average.reach(required.confidence)
-    decided = None if reach is None else condition.decide(reach)
+    decided = None if reach is None else condition.holds_throughout(reach)
     verdict = GateVerdict.INCONCLUSIVE if decided is None else GateVerdict.PASSED if decided else GateVerdict.BELOW
     label = "pass rate" if name == "pass_rate" else "mean score"
     if average.value is None:
