@@ -1,24 +1,17 @@
-"""Who asks whom, and how patiently: credentials, base URL, Timeout, RetryPolicy, RunOptions."""
+"""How patiently, how fast and where a run is kept: Timeout, RetryPolicy, Limit, RunFile, RunOptions."""
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Any, Final, Literal, Self, TypedDict, get_args
-from urllib.parse import urlsplit
 
-from fi_async._errors import ConfigurationError, MissingCredentialsError, instead
+from fi_async._errors import ConfigurationError, instead
 from fi_async._models import OnAmbiguous, OnStalled
 from fi_async._public import public
-from fi_async._version import __version__
-
-CLOUD_URL: Final = "https://api.futureagi.com"
-LOCAL: Final = "local"
-"""The base URL that means the embedded backend, in this process."""
 
 Strategy = Literal["auto", "sync", "async"]
 Concurrency = int | Literal["auto"]
@@ -325,102 +318,3 @@ def same_judge(model: str | None, model_name: str | Omitted | None) -> str | Non
             f"model={model!r} and model_name={model_name!r} are two words for the judge: give one of them"
         )
     return model
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """A key pair that never shows in a repr, a log or an exception."""
-
-    api_key: str = field(repr=False)
-    secret_key: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """Where requests go and as whom. Two clients with different connections share nothing.
-
-    Attributes:
-        base_url: Scheme, host and perhaps a path prefix, without a trailing slash; "local" in process.
-        credentials: The key pair.
-        user_agent: Sent as User-Agent.
-        default_headers: Sent with every request.
-    """
-
-    base_url: str
-    credentials: Credentials
-    user_agent: str = f"fi-async/{__version__}"
-    default_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-    @property
-    def backend(self) -> str:
-        """Who evaluates, as outcomes name it: "local" or "cloud"."""
-        return LOCAL if self.base_url == LOCAL else "cloud"
-
-    @classmethod
-    def resolve(
-        cls,
-        fi_api_key: str | None,
-        fi_secret_key: str | None,
-        fi_base_url: str | None,
-        *,
-        allow_insecure_http: bool = False,
-        **others: Any,
-    ) -> Connection:
-        """Return the connection that arguments, then FI_API_KEY, FI_SECRET_KEY, FI_BASE_URL, describe.
-
-        Raises:
-            MissingCredentialsError: A key is missing, and the backend is not the local one.
-            ConfigurationError: The URL cannot be used, or a key cannot be sent in a header.
-        """
-        base_url = _base_url(fi_base_url or os.environ.get("FI_BASE_URL") or CLOUD_URL, allow_insecure_http)
-        api_key = fi_api_key or os.environ.get("FI_API_KEY")
-        secret_key = fi_secret_key or os.environ.get("FI_SECRET_KEY")
-        if base_url == LOCAL:
-            return cls(base_url, Credentials(api_key or LOCAL, secret_key or LOCAL), **others)
-        if not api_key or not secret_key:
-            missing = [name for name, value in (("FI_API_KEY", api_key), ("FI_SECRET_KEY", secret_key)) if not value]
-            raise MissingCredentialsError(
-                f"{' and '.join(missing)} missing: set FI_API_KEY and FI_SECRET_KEY, or pass fi_api_key= and"
-                " fi_secret_key=. To try without an account, use the embedded backend: AsyncEvaluator.local(),"
-                " or FI_BASE_URL=local"
-            )
-        for name, key in (("fi_api_key", api_key), ("fi_secret_key", secret_key)):
-            if not (key.isascii() and key.isprintable()) or key != key.strip():
-                raise ConfigurationError(f"{name} holds a space, a line break or a character no header can carry")
-        return cls(base_url, Credentials(api_key, secret_key), **others)
-
-
-def _base_url(url: str, allow_insecure_http: bool) -> str:
-    if url == LOCAL:
-        return LOCAL
-    url = url.strip().rstrip("/")
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or parts.query or parts.fragment:
-        raise ConfigurationError(f'fi_base_url must look like https://host or be "{LOCAL}", not {without_login(url)!r}')
-    if parts.username or parts.password:
-        raise ConfigurationError("fi_base_url must not hold a user name or password")
-    if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(parts.hostname or ""):
-        raise ConfigurationError(
-            f"fi_base_url {url!r} would send your keys unencrypted: use https, or pass allow_insecure_http=True"
-        )
-    return url
-
-
-def without_login(url: str) -> str:
-    """Return the URL with what may be a password cut out, fit for a message."""
-    head, at, tail = url.rpartition("@")
-    scheme, separator, _ = head.rpartition("://")
-    return f"{scheme}{separator}***@{tail}" if at else url
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

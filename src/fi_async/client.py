@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import anyio
 
+from fi_async._connection import LOCAL, Connection
 from fi_async._errors import ConfigurationError
 from fi_async._events import Listener, guarded, log_as_asked
-from fi_async._settings import LOCAL, Connection, RunKeywords, RunOptions
+from fi_async._settings import RunKeywords, RunOptions
 from fi_async._signature import shows_options
 from fi_async._statistics import ClientStatistics
 from fi_async.engine import calls
 from fi_async.engine.run import fetch_once
 from fi_async.engine.session import Session
-from fi_async.wire import requests, responses
+from fi_async.wire import requests, responses, verdicts
+from fi_async.wire.responses import Reply
 from fi_async.wire.transport import AsgiApp, Transport
 
 if TYPE_CHECKING:
@@ -162,8 +164,12 @@ class Client:
             NotFoundError: The id is unknown, or another organisation's.
             APIError: The server could not be asked.
         """
-        call = requests.get_eval(eval_id)
-        return responses.both_spellings(await fetch_once(self._session, call, self._options, responses.read_body))
+        asked = requests.eval_id_of(eval_id)
+
+        def read(reply: Reply) -> dict[str, Any]:
+            return verdicts.whole_answer(reply, asked)
+
+        return responses.both_spellings(await fetch_once(self._session, requests.get_eval(asked), self._options, read))
 
 
 def embedded_backend() -> AsgiApp:

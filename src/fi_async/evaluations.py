@@ -238,7 +238,7 @@ class Evaluations(PlatformCalls):
             execution_id: The evaluation's id.
 
         Raises:
-            InvalidCaseError: The id is no UUID.
+            InvalidCaseError: The id is no text, or blank.
         """
         return Execution(execution_id, self._session, self._options, self._submitted.get(execution_id, ""))
 
@@ -284,7 +284,7 @@ class Evaluations(PlatformCalls):
         Raises:
             StalledError: The one evaluation was not done in time. Waiting again costs nothing more.
             EvaluationError: The one evaluation failed on the server.
-            InvalidCaseError: An id is no UUID.
+            InvalidCaseError: An id is no text, or blank.
         """
         if isinstance(evaluations, str | Execution) and not more:
             one = evaluations if isinstance(evaluations, Execution) else self.get_execution(evaluations)

@@ -17,9 +17,10 @@ from fi_async.engine.attempts import Work
 from fi_async.engine.run import Run, fetch_once
 from fi_async.engine.session import Session
 from fi_async.engine.submissions import poll
-from fi_async.wire import requests, responses
+from fi_async.wire import requests, verdicts
 from fi_async.wire.requests import Parameters
-from fi_async.wire.responses import Progress, Reply
+from fi_async.wire.responses import Reply
+from fi_async.wire.verdicts import Polled
 
 if TYPE_CHECKING:
     from fi_async._results import EvalResult
@@ -42,8 +43,7 @@ class Execution:
     """
 
     def __init__(self, id: str, session: Session, options: RunOptions, template: str = "") -> None:  # noqa: A002  # the official name
-        requests.get_eval(id)  # refuses what is no id, before anyone waits for it
-        self.id = id
+        self.id = requests.eval_id_of(id)  # refuses what is no id, before anyone waits for it
         self.template = template
         self.status = EvalStatus.PENDING
         self.error: EvaluationError | None = None
@@ -75,11 +75,11 @@ class Execution:
             APIError: The server could not be asked.
         """
 
-        def read(reply: Reply) -> Progress:
-            return responses.progress(responses.read(reply), reply)
+        def read(reply: Reply) -> Polled:
+            return verdicts.polled(reply, self.id, self.template)
 
-        progress = await fetch_once(self._session, requests.get_eval(self.id), self._options, read)
-        self.status, self._result, self.error = progress.status, progress.result, progress.error
+        found = await fetch_once(self._session, requests.get_eval(self.id), self._options, read)
+        self.status, self._result, self.error = found.status, found.result, found.error
         return self
 
     async def result(self) -> EvalResult:
@@ -137,7 +137,8 @@ async def poll_all(evaluations: Sequence[tuple[str, str]], session: Session, opt
     context = session.context(options)
     run = Run(session, context, options)
     for index, (eval_id, template) in enumerate(evaluations):
-        run.add(poll(Work(index, Case({}, id=eval_id), Parameters(template), eval_id=eval_id), context))
+        known = requests.eval_id_of(eval_id)
+        run.add(poll(Work(index, Case({}, id=known), Parameters(template), eval_id=known), context))
     await run.drive()
     ended = sorted(run.finished, key=lambda outcome: outcome.index)
     return Report([_named(each) for each in ended], anyio.current_time() - began, context.counts)

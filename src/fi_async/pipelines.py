@@ -23,8 +23,11 @@ class PlatformCalls(Client):
     ) -> dict[str, Any]:
         """Start the evaluation of one version of a project, in one request, and return the server's answer.
 
+        Prefer `gather`: it accounts for every row. A pipeline's results are aggregates of the rows that were scored,
+        without their number, and a large pipeline may stay "processing" for ever.
+
         Args:
-            project_name: A project that exists.
+            project_name: A project that exists, of the platform's type "observe".
             version: New in the project: the server refuses one it has seen.
             eval_data: Dicts of `eval_template`, `inputs` (lists by key), `model_name` and `config`.
 
@@ -39,6 +42,8 @@ class PlatformCalls(Client):
 
     async def get_pipeline_results(self, project_name: str, versions: Sequence[str]) -> dict[str, Any]:
         """Return the server's answer on some versions of a project: aggregates only, once all are done.
+
+        Rows that failed are left out of the aggregates, and the answer does not say how many: `gather` does.
 
         Args:
             project_name: A project that exists.

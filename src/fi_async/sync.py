@@ -275,7 +275,7 @@ class Evaluator:
             execution_id: The evaluation's id.
 
         Raises:
-            InvalidCaseError: The id is no UUID.
+            InvalidCaseError: The id is no text, or blank.
             NotFoundError: The id is unknown, or another organisation's.
             APIError: The server could not be asked.
         """

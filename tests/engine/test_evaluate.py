@@ -51,7 +51,7 @@ async def test_one_evaluation_gives_its_result():
 
 
 async def test_a_missing_key_is_filled_from_its_alias_and_listed():
-    app = Scripted(scored())
+    app = Scripted(scored(name="groundedness"))
     async with client(app) as ev:
         batch = await ev.evaluate("groundedness", {"output": "a", "context": "b"})
         assert batch.eval_results[0].filled == {"input": "output"}
@@ -130,7 +130,7 @@ async def test_is_async_returns_at_once_with_ids():
 
 
 async def test_errors_are_raised_typed_and_tell_what_was_done():
-    replies = [scored(), error(400, "boom"), error(400, "boom"), error(400, "boom")]
+    replies = [scored(name="is_json"), error(400, "boom"), error(400, "boom"), error(400, "boom")]
     async with client(Scripted(*replies), concurrency=1) as ev:
         with pytest.raises(ValidationError, match="boom") as caught:
             await ev.evaluate(["is_json", "one_line"], {"text": "x"})
@@ -238,8 +238,14 @@ async def test_a_failed_execution_raises_its_error_or_hands_it_over():
 async def test_an_id_that_is_none_is_refused():
     app = backend()
     async with client(app) as ev:
-        with pytest.raises(InvalidCaseError, match="must be a UUID"):
-            ev.get_execution("abc123")
+        for none in ("", "  ", 5, None):
+            with pytest.raises(InvalidCaseError, match="eval_id must be a text, as submit\\(\\) returns it"):
+                ev.get_execution(none)
+            with pytest.raises(InvalidCaseError, match="eval_id must be a text"):
+                await ev.poll([uuid(9), none])
+            with pytest.raises(InvalidCaseError, match="eval_id must be a text"):
+                await ev.get_eval_result(none)
+        assert app.statistics()["requests"] == 0
         with pytest.raises(NotFoundError, match="Evaluation not found"):
             await ev.get_execution(uuid(9))
         with pytest.raises(NotFoundError, match="Evaluation not found"):
@@ -527,3 +533,41 @@ def test_a_listener_is_the_clients_and_those_made_of_it():
     assert told == [event, event]
     with pytest.raises(ConfigurationError, match="on_event must be a function"):
         AsyncEvaluator.local(on_event="print")
+
+
+@pytest.mark.parametrize(("eval_id", "sent"), [("job-17", "job-17"), ("a/b?c", "a%2Fb%3Fc")])
+async def test_an_execution_is_found_again_by_whatever_id_a_server_gave(eval_id, sent):
+    app = Scripted(completed(eval_id=eval_id))
+    async with client(app) as ev:
+        assert (await ev.get_execution(eval_id)).passed is True
+        assert (await ev.poll(eval_id)).eval_id == eval_id
+        assert (await ev.get_eval_result(eval_id))["result"]["eval_status"] == "completed"
+    assert {request[1] for request in app.requests} == {f"/sdk/api/v1/new-eval/?eval_id={sent}"}
+
+
+async def test_the_raw_answer_is_never_another_evaluations():
+    async with client(Scripted(completed(number=1), completed("Failed", number=2))) as ev:
+        answer = await ev.get_eval_result(uuid(2))
+    assert (answer["result"]["result"]["eval_id"], answer["result"]["result"]["value"]) == (uuid(2), "Failed")
+
+
+async def test_a_redirect_ends_a_case_at_once_and_names_the_base_url_to_set():
+    app = Scripted((307, b"", {"location": "https://me:pw@eu.example.com/sdk/api/v1/new-eval/?key=s3cret"}))
+    async with client(app) as ev:
+        report = await ev.gather([{"text": "a"}, {"text": "b"}], "contains", eval_config=NEEDLE)
+    assert len(app.requests) == 2
+    assert (report.summary()["ambiguous"], report.summary()["possible_duplicates"]) == (0, 0)
+    for outcome in report.outcomes:
+        assert "set fi_base_url=https://eu.example.com (" in str(outcome.error)
+        assert "pw" not in repr(outcome)
+        assert "s3cret" not in repr(outcome)
+
+
+async def test_odd_fields_cost_no_score_and_no_second_request():
+    item = {"name": "contains", "reason": ["why"], "runtime": "12 ms", "output": "Passed", "output_type": "Pass/Fail"}
+    app = Scripted((200, {"status": True, "result": [{"evaluations": [{**item, "model": 5, "eval_id": 17}]}]}))
+    async with client(app) as ev:
+        report = await ev.gather([{"text": "a"}], "contains", eval_config=NEEDLE, strategy="sync")
+    (outcome,) = report.outcomes
+    assert (outcome.score, outcome.attempts, outcome.eval_id, len(app.requests)) == (1.0, 1, "17", 1)
+    assert (outcome.result.reason, outcome.result.runtime, outcome.result.model) == ('["why"]', None, "5")

@@ -49,7 +49,7 @@ async def test_evaluations_of_a_plan_are_spread_over_its_days():
 
 
 async def test_a_batch_counts_each_of_its_rows():
-    app = Scripted(scored(count=3))
+    app = Scripted(scored(count=3, name="levenshtein_similarity"))
     async with client(app, limits=[Limit(3, of="evaluations")]) as ev:
         rows = {"output": ["a", "b", "c"], "expected": ["a", "b", "c"]}
         await ev.evaluate("levenshtein_similarity", rows)

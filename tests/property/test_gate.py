@@ -16,7 +16,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from fi_async._settings import Connection, Credentials, Limit
+from fi_async._connection import Connection, Credentials
+from fi_async._settings import Limit
 from fi_async.engine.shared_budget import SharedBudget
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.slots import Slots

@@ -18,9 +18,10 @@ from fi_async import (
     EvalStatus,
     EvaluationError,
     InvalidCaseError,
+    ProtocolError,
     _catalogue,
 )
-from fi_async.wire import requests, responses
+from fi_async.wire import requests, responses, verdicts
 from fi_async.wire.preflight import ALIASES, Row, prepare, rows_of
 from fi_async.wire.requests import Parameters
 from fi_async.wire.responses import Reply
@@ -203,9 +204,9 @@ def test_any_reply_is_read_or_refused_with_its_status(reply):
 @example(Reply(200, {}, b'{"result":[{"evaluations":[{"reason":{"a":1}}]}]}'), 1)
 def test_any_reply_to_a_new_evaluation_names_each_row_or_is_an_error(reply, rows):
     with suppress(APIError, EvaluationError):
-        items = responses.started(responses.read(reply), reply, rows)
+        items = verdicts.started(reply, "", rows, is_async=False)
         assert len(items) == rows
-        assert all(type(item) is EvalResult for item in items)
+        assert all(type(item) in (EvalResult, ProtocolError) for item in items)
 
 
 @settings(deadline=None, max_examples=300)
@@ -216,7 +217,7 @@ def test_any_reply_to_a_new_evaluation_names_each_row_or_is_an_error(reply, rows
 )
 def test_any_reply_to_a_poll_says_where_it_stands_or_is_an_error(reply):
     with suppress(APIError):
-        progress = responses.progress(responses.read(reply), reply)
+        progress = verdicts.polled(reply, "job-1")
         assert progress.is_done is (progress.status in (EvalStatus.COMPLETED, EvalStatus.FAILED))
         assert (progress.result is not None) is (progress.status is EvalStatus.COMPLETED)
         assert (progress.error is not None) is (progress.status is EvalStatus.FAILED)
@@ -226,7 +227,7 @@ def polled(value: Any, output_type: str) -> Any:
     record = {"value": value, "output_type": output_type}
     content = json.dumps({"status": True, "result": {"eval_status": "completed", "result": record}}).encode()
     reply = Reply(200, {}, content)
-    return responses.progress(responses.read(reply), reply).result.output
+    return verdicts.polled(reply, "job-1").result.output
 
 
 @settings(deadline=None, max_examples=200)

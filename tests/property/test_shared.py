@@ -11,7 +11,8 @@ from unittest.mock import patch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fi_async._settings import Connection, Credentials, Limit
+from fi_async._connection import Connection, Credentials
+from fi_async._settings import Limit
 from fi_async.engine.shared_budget import SharedBudget
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.quota import OVERDUE

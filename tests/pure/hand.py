@@ -51,6 +51,11 @@ def reply(body: Any, status: int = 200, **headers: str) -> Reply:
     )
 
 
+def cut_off() -> Reply:
+    """A good status whose body ends too soon."""
+    return Reply(200, {"content-type": "application/json", "x-request-id": "r-1"}, b'{"status":true,"result":[{"eval')
+
+
 def scored(*outputs: Any, output_type: str = "Pass/Fail") -> Reply:
     items = [
         {

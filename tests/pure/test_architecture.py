@@ -43,7 +43,7 @@ FLOORS = [
         "reports.statistics",
         "reports.template_scores",
     ],
-    ["_settings", "_report", "_plan"],
+    ["_connection", "_settings", "_report", "_plan"],
     ["_signature", "wire.", "sources."],
     ["pacing."],
     ["progress."],
@@ -78,6 +78,7 @@ PURE = {
     "pacing.",
     "wire.requests",
     "wire.responses",
+    "wire.verdicts",
     "wire.preflight",
     "wire.templates",
     "engine.attempts",
@@ -89,11 +90,11 @@ PURE = {
 }
 TYPING = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 LOCAL = "local"
-LOCAL_MAY_IMPORT = {"_catalogue", "_version"}
+LOCAL_MAY_IMPORT = {"_catalogue", "_version", "_threads"}
 MAY_IMPORT_LOCAL = {"client", "cli", "testing"}
 ONLY_IMPORTER = {
     "aiohttp": {"wire.over_aiohttp"},
-    "httpcore": {"wire.connections", "wire.over_aiohttp"},
+    "httpcore": {"wire.connections"},
     "httpx": {"wire.over_httpx", "wire.transport"},
     "pydantic": {"_results", "wire.responses"},
     "backoff": {"pacing.backoff"},
@@ -104,7 +105,6 @@ NOT_OUR_WORDS = {"base", "common", "data", "handler", "helper", "manager", "misc
 
 # Still to be mended: a public name, and the modules in which it means different things.
 SHARED_NAMES: dict[str, set[str]] = {
-    "Progress": {"progress.meter", "wire.responses"},
     "Question": {"engine.intake", "integrations.pytest_marks"},
     "Quota": {"local.switches", "pacing.quota"},
     "Row": {"sources.rows", "wire.preflight"},
@@ -329,7 +329,7 @@ def test_a_library_has_one_importer(library, importers):
         assert {each.importer for each in IMPORTS if room(each.imported) == library} == importers
 
 
-def test_the_embedded_backend_shares_its_facts_and_its_version_only():
+def test_the_embedded_backend_shares_its_facts_its_version_and_the_way_to_a_thread_only():
     shared = {each.imported for each in INTERNAL if room(each.importer) == LOCAL and room(each.imported) != LOCAL}
     assert shared <= LOCAL_MAY_IMPORT
 

@@ -15,7 +15,6 @@ from fi_async import (
     Case,
     Counts,
     EvaluationError,
-    InvalidCaseError,
     NotFoundError,
     OutcomeStatus,
     PermissionDeniedError,
@@ -40,6 +39,7 @@ from pure.hand import (
     begin,
     completed,
     context,
+    cut_off,
     failed,
     limited,
     pending,
@@ -183,8 +183,8 @@ def test_what_was_never_sent_is_sent_again_after_a_rest():
 
 @pytest.mark.parametrize(
     "what",
-    [timed_out(), reset(), refused(500), refused(503), reply([]), scored(), scored("Passed", "Passed")],
-    ids=["timeout", "reset", "500", "503", "no object", "no items", "too many items"],
+    [timed_out(), reset(), refused(500), refused(503), cut_off(), reply("", 502)],
+    ids=["timeout", "reset", "500", "503", "cut off", "a proxy's 502"],
 )
 def test_a_lost_evaluation_is_sent_again_and_counted_on_the_case_and_the_run(what):
     run = context()
@@ -195,6 +195,52 @@ def test_a_lost_evaluation_is_sent_again_and_counted_on_the_case_and_the_run(wha
     (outcome,) = tell(job, 12.0, scored("Passed"))
     assert (outcome.status, outcome.attempts, outcome.ambiguous, outcome.possible_duplicates) == (SCORED, 2, 1, 1)
     assert run.counts == Counts(requests=2, retries=1, ambiguous=1, possible_duplicates=1)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        reply([]),
+        scored(),
+        scored("Passed", "Passed"),
+        scored("high", output_type="score"),
+        reply({"status": True, "result": "done"}),
+        reply({}, 301, location="https://eu.example.com/sdk/api/v1/new-eval/"),
+        reply({}, 307),
+    ],
+    ids=["no object", "no items", "too many items", "a score that is none", "no list", "301", "307"],
+)
+@pytest.mark.parametrize("on_ambiguous", ["resubmit", "fail"])
+def test_what_says_the_same_every_time_fails_once_and_is_no_ambiguity(what, on_ambiguous):
+    run = context(on_ambiguous=on_ambiguous)
+    job = score([work()], run)
+    begin(job)
+    (outcome,) = tell(job, 10.0, what)
+    assert (outcome.status, type(outcome.error)) == (FAILED, ProtocolError)
+    assert (outcome.attempts, outcome.ambiguous, outcome.possible_duplicates) == (1, 0, 0)
+    assert run.counts == Counts(requests=1)
+
+
+def test_a_row_that_cannot_be_read_fails_alone():
+    run = context()
+    job = score(works(3), run)
+    begin(job)
+    first, second, third = tell(job, 10.0, scored(0.5, "high", 0.25, output_type="score"))
+    assert [first.score, third.score] == [0.5, 0.25]
+    assert (second.status, type(second.error), second.eval_id) == (FAILED, ProtocolError, IDS[1])
+    assert run.counts == Counts(requests=1)
+
+
+def test_a_row_accepted_without_an_id_fails_alone_and_the_others_are_polled():
+    run = context()
+    job = accept(works(2), run)
+    begin(job)
+    items = [{"name": "tone"}, {"name": "tone", "eval_id": "job-17"}]
+    failed_one, polls = tell(job, 1.0, reply({"status": True, "result": [{"evaluations": items}]}))
+    assert (failed_one.status, type(failed_one.error)) == (FAILED, ProtocolError)
+    assert isinstance(polls, Job)
+    begin(polls)
+    assert tell(polls, 2.0).call.path == "/sdk/api/v1/new-eval/?eval_id=job-17"
 
 
 @pytest.mark.parametrize("max_retries", [0, 1, 4])
@@ -215,7 +261,7 @@ def test_after_max_retries_the_last_error_is_the_outcome(max_retries):
     )
 
 
-@pytest.mark.parametrize("what", [timed_out(), reset(), refused(500, "boom"), reply([])], ids=repr)
+@pytest.mark.parametrize("what", [timed_out(), reset(), refused(500, "boom"), cut_off()], ids=repr)
 def test_fail_forbids_sending_again_and_tells_the_cause(what):
     run = context(on_ambiguous="fail")
     job = score([work()], run)
@@ -506,7 +552,7 @@ def test_fail_allows_going_on_row_by_row_where_nothing_ran():
     singles(tell(job, 1.0, refused(400, errors={"inputs": ["bad"]})))
 
 
-@pytest.mark.parametrize("what", [timed_out(), refused(500), reply([])], ids=["timeout", "500", "no object"])
+@pytest.mark.parametrize("what", [timed_out(), refused(500), cut_off()], ids=["timeout", "500", "cut off"])
 def test_fail_makes_a_lost_batch_an_ambiguous_outcome_for_each_row(what):
     run = context(on_ambiguous="fail")
     job = score(works(3), run)
@@ -582,15 +628,14 @@ def test_accepted_rows_become_a_poll_each():
 
 
 @pytest.mark.parametrize("make", [accept, start])
-def test_an_acceptance_without_an_id_is_ambiguous(make):
-    run = context(on_ambiguous="fail")
-    job = make([work()], run)
+def test_an_acceptance_without_an_id_fails_and_is_not_sent_again(make):
+    job = make([work()], context())
     begin(job)
     item = {"name": "tone", "output_type": "Pass/Fail"}
     (outcome,) = tell(job, 1.0, reply({"status": True, "result": [{"evaluations": [item]}]}))
-    assert type(outcome.error) is AmbiguousError
-    assert type(outcome.error.__cause__) is ProtocolError
-    assert "without naming their eval_id" in outcome.error.message
+    assert type(outcome.error) is ProtocolError
+    assert "without naming its eval_id" in outcome.error.message
+    assert (outcome.attempts, outcome.ambiguous) == (1, 0)
 
 
 def test_a_started_evaluation_has_an_id_and_what_is_known():
@@ -624,8 +669,35 @@ def test_what_the_server_says_of_model_and_id_is_kept():
     job = polling(context(), work(model="turing_small"))
     begin(job)
     tell(job, 100.25)
-    (outcome,) = tell(job, 101.0, completed(model="turing_large", eval_id=IDS[7]))
-    assert (outcome.result.model, outcome.result.eval_id) == ("turing_large", IDS[7])
+    (outcome,) = tell(job, 101.0, completed(model="turing_large", eval_id=IDS[0].upper()))
+    assert (outcome.result.model, outcome.result.eval_id) == ("turing_large", IDS[0].upper())
+
+
+def test_anothers_result_is_asked_for_again_and_never_taken():
+    run = context()
+    job = polling(run)
+    begin(job)
+    tell(job, 100.25)
+    assert isinstance(tell(job, 101.0, completed(eval_id=IDS[7])), Rest)
+    assert isinstance(tell(job, 102.0), Send)
+    (outcome,) = tell(job, 103.0, completed("Failed"))
+    assert (outcome.status, outcome.result.eval_id, outcome.score) == (SCORED, IDS[0], 0.0)
+    assert (outcome.attempts, outcome.ambiguous, run.counts.retries) == (1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [completed(name="clean"), completed("high", output_type="score"), reply({"status": True, "result": []})],
+    ids=["another template", "a score that is none", "no object"],
+)
+def test_a_poll_that_says_the_same_every_time_is_asked_once(what):
+    run = context()
+    job = polling(run)
+    begin(job)
+    tell(job, 100.25)
+    (outcome,) = tell(job, 101.0, what)
+    assert (outcome.status, type(outcome.error), outcome.error.eval_id) == (FAILED, ProtocolError, IDS[0])
+    assert run.counts.polls == 1
 
 
 def test_completions_are_learned_from_acceptance_to_result():
@@ -688,7 +760,7 @@ def test_lost_polls_are_asked_again_until_the_deadline_and_cost_no_attempt():
         else:
             asked += 1
             assert action.deadline == 109.0 + GRACE
-            action = tell(job, now, [timed_out(), refused(500), reply([]), REFUSED][asked % 4])
+            action = tell(job, now, [timed_out(), refused(500), cut_off(), REFUSED][asked % 4])
     (outcome,) = action
     assert 105.0 < now <= 109.0
     assert asked > 5
@@ -926,11 +998,11 @@ def test_an_id_whose_inputs_are_not_known_cannot_begin_anew():
     assert outcome.error.attempts is None
 
 
-def test_an_id_that_is_none_is_refused_before_anything_is_sent():
+@pytest.mark.parametrize("eval_id", ["job-17", "a/b?c", "", "\ud800"])
+def test_whatever_id_a_server_gave_is_asked_for(eval_id):
     one = by_id()
-    one.eval_id = "nonsense"
-    with pytest.raises(InvalidCaseError):
-        begin(poll(one, context()))
+    one.eval_id = eval_id
+    assert begin(poll(one, context())).call == requests.get_eval(eval_id)
 
 
 # -- what is kept ------------------------------------------------------------------------------------------------------

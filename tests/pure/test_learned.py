@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from fi_async import ConfigurationError, Limit
-from fi_async._settings import Connection, Credentials
+from fi_async._connection import Connection, Credentials
 from fi_async.engine.shared_budget import SharedBudget
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.quota import FIRST, OVERDUE

@@ -7,7 +7,8 @@ import random
 
 import pytest
 
-from fi_async._settings import Connection, Credentials, Limit
+from fi_async._connection import Connection, Credentials
+from fi_async._settings import Limit
 from fi_async.engine.shared_budget import SharedBudget
 from fi_async.pacing.gate import LONGEST_WAIT, Gate
 from fi_async.pacing.quota import OVERDUE, UNASKED

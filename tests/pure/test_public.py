@@ -86,7 +86,7 @@ EXTRAS = (
     "uvicorn",
     "httptools",
     "aiohttp",
-    "httpx_aiohttp",
+    "socksio",
     "cyclopts",
     "rich",
     "sqlalchemy",

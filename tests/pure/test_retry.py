@@ -44,9 +44,10 @@ LOST = [
     APITimeoutError("no reply", sent=True),
     ServerError("500", status=500),
     ServerError("503", status=503),
-    ProtocolError("cut off", status=200),
+    ProtocolError("cut off", status=200, lost=True),
 ]
-REFUSED = [
+WHOLE = [ProtocolError("a score that is no number", status=200), ProtocolError("a redirect", status=307)]
+REFUSED = WHOLE + [
     kind("no")
     for kind in (
         FiAsyncError,

@@ -7,8 +7,9 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+from fi_async._connection import CLOUD_URL, LOCAL
 from fi_async._errors import ConfigurationError
-from fi_async._settings import CLOUD_URL, LOCAL, OMITTED, Limit
+from fi_async._settings import OMITTED, Limit
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import RunFlags
 from fi_async.evaluator import AsyncEvaluator

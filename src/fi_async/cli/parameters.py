@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from fi_async import sources
+from fi_async._connection import LOCAL
 from fi_async._errors import instead
 from fi_async._models import Template
-from fi_async._settings import LOCAL
 from fi_async.cli.errors import UsageError
 from fi_async.cli.input_rows import STDIN
 from fi_async.cli.options import RunFlags
@@ -43,7 +43,7 @@ def check_templates(names: Sequence[str], backend: str) -> dict[str, Template]:
     facts = {name: known.get(name) for name in names}
     for name in facts if backend == LOCAL else ():
         known.find(name)
-        found = local_templates.find(name)
+        found = local_templates.template_named(name)
         if found is None or not found.available:
             raise UsageError(
                 f"the local backend has no evaluator for {name}; fi-async templates --local lists those it has."

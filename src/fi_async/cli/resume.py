@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from fi_async._settings import LOCAL, Limit, Retried, RunFile, RunOptions, Timeout
+from fi_async._connection import LOCAL
+from fi_async._settings import Limit, Retried, RunFile, RunOptions, Timeout
 from fi_async.cli import backend, errors
 from fi_async.cli.errors import UsageError
 from fi_async.cli.input_rows import STDIN

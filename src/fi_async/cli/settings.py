@@ -14,8 +14,8 @@ from cyclopts import ArgumentCollection, Token
 from rich import box
 from rich.table import Table
 
+from fi_async._connection import CLOUD_URL, without_login
 from fi_async._errors import instead
-from fi_async._settings import CLOUD_URL, without_login
 from fi_async.cli import errors, terminal
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import RunFlags

@@ -11,8 +11,9 @@ from weakref import WeakSet
 
 import anyio
 
+from fi_async._connection import Connection
 from fi_async._events import Listener
-from fi_async._settings import Concurrency, Connection, Limit, RunOptions
+from fi_async._settings import Concurrency, Limit, RunOptions
 from fi_async.engine.attempts import Context
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.latencies import Latencies

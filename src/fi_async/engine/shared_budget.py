@@ -19,8 +19,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from fi_async._connection import Connection
 from fi_async._errors import ConfigurationError
-from fi_async._settings import Connection
 from fi_async.pacing.learned import Use
 
 _OURS: Final = 0x66694173  # "fiAs": how a budget's file is told from other programs'

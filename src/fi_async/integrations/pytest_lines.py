@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from fi_async._connection import CLOUD_URL, LOCAL
 from fi_async._errors import FiAsyncError
 from fi_async._loop_thread import loop_thread
 from fi_async._models import Case, Inputs, Outcome
-from fi_async._settings import CLOUD_URL, LOCAL, RunFile
+from fi_async._settings import RunFile
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.integrations.pytest_marks import Asked, Question
 from fi_async.sources.rows import Row

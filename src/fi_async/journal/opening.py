@@ -8,7 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from fi_async._settings import CLOUD_URL, LOCAL, RunFile, RunOptions
+from fi_async._connection import CLOUD_URL, LOCAL
+from fi_async._settings import RunFile, RunOptions
 from fi_async._version import __version__
 from fi_async.engine.intake import Intake
 from fi_async.engine.session import Session

@@ -9,8 +9,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Final, Self
 
+from fi_async._connection import LOCAL
 from fi_async._models import Case, Outcome, OutcomeStatus
-from fi_async._settings import LOCAL
 from fi_async.journal import encoding, replay, schema
 from fi_async.journal.records import OutcomeRecord, RunCount, RunInfo
 from fi_async.journal.replay import Past

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
 from importlib.util import find_spec
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import anyio
 
+from fi_async._connection import LOCAL, Connection
 from fi_async._errors import APITimeoutError, FiAsyncError
-from fi_async._settings import LOCAL, Connection, Timeout
+from fi_async._settings import Timeout
 from fi_async.wire.bodies import ACCEPT_ENCODING, LONGEST_REPLY
-from fi_async.wire.departure import Departure
+from fi_async.wire.departure import REQUEST_ID, Departure
 from fi_async.wire.failures import failure
 from fi_async.wire.proxies import Proxy, check_certificates, proxy_to, ssl_context
 from fi_async.wire.requests import HttpCall
@@ -58,17 +60,21 @@ class Transport:
         self, connection: Connection, *, http_client: HttpClient | None = None, app: AsgiApp | None = None
     ) -> None:
         self._root = _IN_PROCESS if connection.base_url == LOCAL else connection.base_url
-        self._get_headers = {
+        theirs = {name.lower() for name in connection.default_headers}
+        ours = {
             "Accept": "application/json",
             "Accept-Encoding": ACCEPT_ENCODING,
             "User-Agent": connection.user_agent,
-            **connection.default_headers,
             "X-Api-Key": connection.credentials.api_key,
             "X-Secret-Key": connection.credentials.secret_key,
         }
+        self._get_headers = {name: value for name, value in ours.items() if name.lower() not in theirs}
+        self._get_headers |= connection.default_headers
         self._post_headers = {**self._get_headers, "Content-Type": "application/json"}
         credentials = connection.credentials
         self._secrets = (credentials.api_key, credentials.secret_key, *connection.default_headers.values())
+        self._name = os.urandom(8).hex()  # no two clients' requests have the same id
+        self._numbers = count(1)
         self._proxy: Proxy | None = None
         if http_client is None and app is None:
             self._proxy = proxy_to(self._root)
@@ -100,7 +106,8 @@ class Transport:
             timeout: Its `connect` and `read` bound this request.
             deadline: When to give up at the latest, on `anyio.current_time()`.
             left: Called once, when the connection stands and before the first byte of the request is written. Never
-                called where the transport of a client of the caller's own does not tell.
+                called where the transport of a client of the caller's own does not tell. What it raises is raised;
+                the request is not sent then, and the connection is kept for the next, unless it leads through a proxy.
 
         Raises:
             APITimeoutError: No complete reply in time.
@@ -110,8 +117,11 @@ class Transport:
         pool = self._pool
         if pool is None or self._loop is not asyncio.get_running_loop():
             pool = await self._pool_of_this_loop()
-        departure = Departure(left)
-        headers = self._get_headers if call.body is None else self._post_headers
+        departure = Departure(f"{self._name}-{next(self._numbers)}", left)
+        headers = {
+            **(self._get_headers if call.body is None else self._post_headers),
+            REQUEST_ID: departure.request_id,
+        }
         deadline, by_call = self._until(timeout, deadline)
         try:
             with anyio.move_on_at(deadline):
@@ -136,6 +146,8 @@ class Transport:
         """Return a pool opened in the running loop; connections of a loop that has ended are of no use."""
         loop = asyncio.get_running_loop()
         if self._pool is None or self._loop is not loop:
+            if self._pool is not None and self._loop is not None and self._loop.is_closed():
+                _end(self._pool)
             self._loop, self._open = loop, _opened(self._new_pool())
             self._pool = await anext(self._open)
         return self._pool
@@ -167,9 +179,17 @@ class Transport:
     def __del__(self) -> None:
         """Close the connections of a transport that nobody closed, from whatever thread it is dropped in."""
         pool, loop = getattr(self, "_pool", None), getattr(self, "_loop", None)
-        if pool is not None and loop is not None:
-            with suppress(RuntimeError):  # the loop has ended, and closed them
-                loop.call_soon_threadsafe(pool.close)
+        if pool is None or loop is None:
+            return
+        try:
+            loop.call_soon_threadsafe(_end, pool)
+        except RuntimeError:  # the loop has ended
+            _end(pool)
+
+
+# Pools that are open. Were they held by their transports alone, and these by a cycle, all would be collected at once,
+# and the libraries complain of what is closed a moment later.
+_pools: Final[set[Pool]] = set()
 
 
 async def _opened(pool: Pool) -> AsyncGenerator[Pool]:
@@ -178,12 +198,19 @@ async def _opened(pool: Pool) -> AsyncGenerator[Pool]:
     A generator, because a loop closes those that it still has when it ends: a client that nobody closed leaves no
     connection behind all the same, and no complaint.
     """
+    _pools.add(pool)
     try:
         yield pool
     finally:
-        pool.close()
+        _end(pool)
         with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSING):
             await pool.aclose()
+
+
+def _end(pool: Pool) -> None:
+    """Close the connections of a pool at once."""
+    _pools.discard(pool)
+    pool.close()
 
 
 def _overdue(departure: Departure, *, by_call: bool) -> APITimeoutError:
