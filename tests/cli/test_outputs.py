@@ -45,7 +45,7 @@ def flat(line):
 def test_tables_hold_what_the_lines_hold(name, read, cli, jsonl, lines):
     file = jsonl(*ROWS)
     assert cli("run", file, RUN, "--out", name).code == cli("run", file, RUN, "--out out.jsonl").code == 1
-    own = {"eval_id", "latency_s"}
+    own = {"eval_id", "latency_s", "run"}
     found = [{key: value for key, value in row.items() if key not in own} for row in read(name)]
     assert found == [{key: value for key, value in flat(line).items() if key not in own} for line in lines()]
     assert all(row["eval_id"] and row["latency_s"] >= 0 for row in read(name) if row["status"] == "scored")
@@ -119,7 +119,7 @@ def test_half_a_surrogate_pair_is_written_as_its_name(name, read, cli, jsonl):
 
 
 def test_groups_of_rows(cli, jsonl, monkeypatch):
-    monkeypatch.setattr("fi_async.cli.sinks._ROWS_OF_A_GROUP", 2)
+    monkeypatch.setattr("fi_async.cli.outputs._ROWS_OF_A_GROUP", 2)
     assert cli("run", jsonl(*[{"text": "Paris"}] * 5), RUN, "--out out.parquet").code == 0
     assert parquet.ParquetFile("out.parquet").metadata.num_row_groups == 3
     assert [row["index"] for row in read_parquet()] == [0, 1, 2, 3, 4]

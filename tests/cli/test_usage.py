@@ -208,3 +208,8 @@ def test_never_a_traceback_unless_asked_for(error, code, said, cli, monkeypatch)
     assert ended.code == code
     assert ended.err.startswith("Traceback")
     assert ended.err.endswith(f"fi-async: {said}\n")
+
+
+def test_the_flags_of_run_are_grouped(cli):
+    heads = [line.strip("╭╮─ ") for line in cli("run --help").out.splitlines() if line.startswith("╭")]
+    assert heads == ["Arguments", "Input", "Evaluation", "Pace", "Keeping", "Verdict", "Output"]

@@ -123,11 +123,11 @@ async def test_what_is_tried_again_counts_as_pending(evaluator, path):
     async with evaluator(app, strategy="async", poll_interval=10.0) as ev:
         await ev.gather(texts(1), "contains", run=path)
         with open_view(path) as view:
-            assert (view.statuses(), view.past.done) == ({"failed": 1}, 1)
+            assert (view.count().statuses, view.past.done) == ({"failed": 1}, 1)
         with anyio.move_on_after(5):
             await ev.gather(texts(1), "contains", run=RunFile(path, retry=["failed"]))
         with open_view(path) as view:
-            assert (view.statuses(), view.past.done, view.pending, view.accepted) == ({}, 0, 1, 1)
+            assert (view.count().statuses, view.past.done, view.count().pending, view.count().accepted) == ({}, 0, 1, 1)
 
 
 async def test_equal_work_is_evaluated_once(evaluator, path):
@@ -142,7 +142,7 @@ async def test_equal_work_is_evaluated_once(evaluator, path):
     assert report.coverage == again.coverage == 1.0
     with open_view(path) as view:
         assert [(r.outcome.index, r.outcome.case.id) for r in view.records()] == [(n, f"c{n}") for n in range(30)]
-        assert view.statuses() == {"scored": 30}
+        assert view.count().statuses == {"scored": 30}
 
 
 async def test_equal_work_is_refused_when_asked(evaluator, path):
@@ -204,7 +204,7 @@ async def test_invalid_cases_are_kept_too(evaluator, path):
         second = await ev.gather(cases, "contains", eval_config=NEEDLE, run=path)
     assert [str(each.error) for each in second.outcomes] == [str(each.error) for each in first.outcomes]
     with open_view(path) as view:
-        assert view.statuses() == {"scored": 1, "invalid": 3}
+        assert view.count().statuses == {"scored": 1, "invalid": 3}
 
 
 async def test_an_evaluation_that_the_server_has_lost_is_started_anew(evaluator, path):
@@ -316,11 +316,16 @@ async def test_the_statuses_are_told_while_the_run_goes_on(evaluator, path):
         tasks.start_soon(lambda: ev.gather(texts(40), "contains", eval_config=NEEDLE, run=path))
         await anyio.sleep(5)
         with open_view(path) as view:
-            assert (view.pending, view.accepted, view.ambiguous, view.statuses()) == (40, 40, 0, {})
+            assert (view.count().pending, view.count().accepted, view.count().ambiguous, view.count().statuses) == (
+                40,
+                40,
+                0,
+                {},
+            )
             assert view.info.ended_at is None
         await anyio.sleep(20)
         with open_view(path) as view:
-            assert (view.pending, view.statuses()) == (0, {OutcomeStatus.SCORED: 40})
+            assert (view.count().pending, view.count().statuses) == (0, {OutcomeStatus.SCORED: 40})
             assert view.info.ended_at is not None
 
 

@@ -291,6 +291,7 @@ def test_no_key_is_an_error_that_is_told_once(run, monkeypatch):
     ran.assert_outcomes(errors=3, passed=1)
     said = ran.stdout.str()
     assert len(re.findall("FI_API_KEY and FI_SECRET_KEY missing", said)) == 1
+    assert "or run pytest with --fi-backend local to mean the embedded backend" in said
     assert said.count("not evaluated, for the same reason as test_it.py::test_declared[needle 1]\n") == 2
     ran.stdout.fnmatch_lines(["fi_async: 3 evaluations, 3 without a result"])
 

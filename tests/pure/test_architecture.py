@@ -105,21 +105,13 @@ NOT_OUR_WORDS = {"base", "common", "data", "handler", "helper", "manager", "misc
 
 # Still to be mended: a public name, and the modules in which it means different things.
 SHARED_NAMES: dict[str, set[str]] = {
-    "Kind": {"journal.schema", "pacing.planner"},
-    "Plan": {"cli.run", "pacing.planner"},
     "Quota": {"local.switches", "pacing.quota"},
-    "Sink": {"background.sinks", "cli.sinks"},
-    "Standing": {"cli.standing", "pacing.waiting"},
-    "Tally": {"cli.summary", "pacing.lateness"},
     "Templates": {"engine.calls", "wire.templates"},
 }
 # Still to be mended: files that hold more than one room.
 LONG_FILES = {"pacing.gate"}
 # Still to be mended: file names that stand in two rooms.
-SHARED_FILE_NAMES: dict[str, set[str]] = {
-    "sinks": {"background.sinks", "cli.sinks"},
-    "sources": {"cli.sources", "sources"},
-}
+SHARED_FILE_NAMES: dict[str, set[str]] = {}
 # Still to be mended: modules that import each other.
 CIRCLES: set[frozenset[str]] = set()
 

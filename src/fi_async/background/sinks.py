@@ -74,7 +74,7 @@ class JsonlSink:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, inputs: bool = False) -> None:
-        self._path = Path(path)
+        self._path = Path(os.path.expanduser(path))  # noqa: PTH111  # a name nobody has stays
         self._inputs = inputs
         self._file = -1
         self._is_torn = False

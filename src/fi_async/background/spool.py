@@ -38,7 +38,7 @@ class Spool:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = Path(os.path.expanduser(path))  # noqa: PTH111  # a name nobody has stays
         try:
             # Only where there is none: closing a file that SQLite has open in this process would undo its locks.
             with suppress(FileExistsError):

@@ -146,7 +146,7 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
     """Return the outcomes of all cases. Raises only what no other case could escape; see `evaluate`."""
     began = anyio.current_time()
     intake = await ask.intake(session)
-    async with _ledger(ask, session, intake) as ledger:
+    async with _ledger(ask, session, intake, cases) as ledger:
         reading = Reading(cases, intake, ledger)
         total = reading.total()
 
@@ -210,7 +210,7 @@ async def stream(
         ready.append(outcome)
         arrived.set()
 
-    async with _ledger(ask, session, intake) as ledger:
+    async with _ledger(ask, session, intake, cases) as ledger:
         reading = Reading(cases, intake, ledger)
         total = reading.total()
         run = handover.run = ask.run(session, intake, emit=emit, expected=total)
@@ -268,11 +268,11 @@ class Reading:
 
 
 @asynccontextmanager
-async def _ledger(ask: Ask, session: Session, intake: Intake) -> AsyncIterator[JournalLedger | None]:
+async def _ledger(ask: Ask, session: Session, intake: Intake, cases: Cases) -> AsyncIterator[JournalLedger | None]:
     if ask.kept is None:
         yield None
         return
     from fi_async.journal.opening import open_ledger  # noqa: PLC0415  # and SQLite, for those who keep a run
 
-    async with open_ledger(ask.kept, session, intake) as ledger:
+    async with open_ledger(ask.kept, session, intake, Reading(cases, intake, None).total()) as ledger:
         yield ledger

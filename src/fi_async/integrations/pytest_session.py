@@ -25,6 +25,11 @@ from fi_async.integrations.pytest_marks import NAME, Expectation, MarkedEvaluati
 _LONGEST: Final = 300  # characters of an input that a failure shows
 _MOST_KEYS: Final = 12
 
+_NO_KEYS: Final = (
+    "FI_API_KEY and FI_SECRET_KEY missing: set them to use your account, or run pytest with --fi-backend local to mean"
+    " the embedded backend"
+)
+
 
 @dataclass(slots=True)
 class SessionTotals:
@@ -211,7 +216,7 @@ class SessionEvaluations:
         """Fail with why there is no evaluation: in full for the first test, by its name for those after it."""
         said = f"not evaluated: {type(error).__name__}: {'' if error is None else error.message}"
         if isinstance(error, MissingCredentialsError):
-            said += ". Here: pytest --fi-backend local"
+            said = f"not evaluated: MissingCredentialsError: {_NO_KEYS}"
         first = self._first_with.setdefault(said, item.nodeid)
         if first != item.nodeid:
             said = f"not evaluated, for the same reason as {first}"

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,9 @@ from fi_async.sources.rows import TableRow, distinct, is_stored
 
 _log = logging.getLogger("fi_async.sources")
 
-_MANY_LINES: Final = 200  # of a row of CSV: few texts are so long, and many rows are lost if a quote is missing
+UNCLOSED_QUOTE: Final = "and never closed"
+"""What the fault of a row says whose quote swallowed the rest of the file."""
+_MANY_LINES: Final = 100  # of a cell: few texts are so long, and many rows are lost if a quote is missing
 _LONGEST_CELL: Final = 2**31 - 1
 
 
@@ -38,14 +41,9 @@ class CsvTable:
         with explained(self.name), closing(_csv_rows(self.name, self.path)) as rows:
             columns = _header(self.name, rows)
             for line, cells, problem in rows:
-                self._remark(line, cells)
+                if cells is not None and problem:
+                    _log.warning("%s, line %d: %s", self.name, line, problem)
                 yield _csv_record(f"{self.name}, line {line}", columns, cells, problem)
-
-    def _remark(self, line: int, cells: list[str] | None) -> None:
-        """Log a row of very many lines: two stray quotes far apart make one of all that is between them."""
-        breaks = sum(cell.count("\n") for cell in cells or ())
-        if breaks >= _MANY_LINES:
-            _log.warning("%s, lines %d to %d are one row: is a quote missing?", self.name, line, line + breaks)
 
     def columns(self) -> list[str] | None:
         """Return the header.
@@ -70,7 +68,7 @@ CsvRow = tuple[int, list[str] | None, str]
 
 
 def _csv_rows(name: str, path: Path) -> Generator[CsvRow]:
-    """Yield of every row that is not empty: the line it begins on, and its cells, or None and what is wrong.
+    """Yield of every row that is not empty: the line it begins on, its cells or None, and what is wrong or odd.
 
     A quote that is never closed swallows what comes after it: each line of that is a row, and told.
     """
@@ -86,21 +84,42 @@ def _csv_rows(name: str, path: Path) -> Generator[CsvRow]:
                 cells = next(reader, None)
             except csv.Error as error:
                 if "unexpected end" in str(error):
-                    yield from _swallowed(line, reader.line_num)
+                    yield from _swallowed(path, line, reader.line_num)
                 else:
                     yield line, None, str(error)
             else:
                 if cells is None:
                     return
                 if cells:
-                    yield line, cells, ""
+                    yield line, cells, _oddity(cells, reader.line_num - line + 1)
             line = reader.line_num + 1
 
 
-def _swallowed(first: int, last: int) -> Iterator[CsvRow]:
-    yield first, None, "a quote that is opened is never closed"
+def _oddity(cells: list[str], lines: int) -> str:
+    """Return what is odd about a row of so many lines: two stray quotes far apart make one of all between them."""
+    longest = max(len(each.splitlines()) for each in cells) if lines >= _MANY_LINES else 0
+    return f"a cell of {longest:,} lines: is a quote before it left out?" if longest >= _MANY_LINES else ""
+
+
+def _swallowed(path: Path, first: int, last: int) -> Iterator[CsvRow]:
+    opened = _opened_in(path, first)
+    yield first, None, f"a quote is opened in line {opened} {UNCLOSED_QUOTE}"
     for line in range(first + 1, last + 1):
-        yield line, None, f"swallowed by the quote that is opened in line {first} and never closed"
+        yield line, None, f"swallowed by the quote that is opened in line {opened} {UNCLOSED_QUOTE}"
+
+
+def _opened_in(path: Path, first: int) -> int:
+    """Return the line where the quote opens that the file ends in, in the row that begins on line `first`."""
+    is_open, opened, before = False, first, ""
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+        for number, line in enumerate(islice(text, first - 1, None), first):
+            for letter in line:
+                if letter == '"' and (is_open or before in ("", ",", '"')):
+                    opened = opened if is_open or before == '"' else number  # "" within quotes opens none
+                    is_open = not is_open
+                before = letter
+            before = before if is_open else ""
+    return opened
 
 
 def _header(name: str, rows: Iterator[CsvRow]) -> list[str]:
@@ -121,7 +140,8 @@ def _csv_record(place: str, columns: list[str], cells: list[str] | None, problem
     if any(cell.strip() for cell in cells[len(columns) :]):  # blank ones come of a comma at the end
         counted = f"{len(cells)} instead of {len(columns)}"
         return TableRow(place, None, "more cells than the header has columns", counted)
-    return TableRow(place, {column: cell for column, cell in zip(columns, cells, strict=False) if column})
+    named = {column: cell for column, cell in zip(columns, cells, strict=False) if column}
+    return TableRow(place, named, remark=problem)
 
 
 def _is_text(cells: list[str]) -> bool:

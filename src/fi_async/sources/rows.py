@@ -25,6 +25,7 @@ class TableRow(NamedTuple):
         detail: Where in the row, if known.
         id: The case's own, if it had one without any column.
         is_of_table: False for one of a program's own dicts, which have no columns by chance.
+        remark: What is odd about it, although it can be read.
     """
 
     place: str
@@ -33,6 +34,7 @@ class TableRow(NamedTuple):
     detail: str = ""
     id: str | None = None
     is_of_table: bool = True
+    remark: str = ""
 
 
 class Table(Protocol):
@@ -70,6 +72,7 @@ class TableCase(Case):
         fault: As of TableRow.
         detail: As of TableRow.
         is_of_table: As of TableRow. Columns that no template takes are then left out, whatever `extra_keys` says.
+        remark: As of TableRow.
     """
 
     given: Inputs | None = None
@@ -77,6 +80,7 @@ class TableCase(Case):
     fault: str | None = None
     detail: str = ""
     is_of_table: bool = True
+    remark: str = ""
 
     @property
     def problem(self) -> str | None:
@@ -124,7 +128,7 @@ class Shape:
 
     def row(self, record: TableRow) -> TableCase:
         """Return the case that a row makes."""
-        place, values, fault, detail, own_id, is_of_table = record
+        place, values, fault, detail, own_id, is_of_table, remark = record
         if values is None:
             return TableCase({}, own_id, None, place, fault, detail)
         consumed = {self.id_column, *self.mapping.values()}.difference(self.mapping)
@@ -135,7 +139,8 @@ class Shape:
         inputs |= self.constants
         if self.id_column is not None and (found := values.get(self.id_column)) is not None:
             own_id = None if found == "" else found  # an empty cell of a CSV names nothing
-        return TableCase(inputs, own_id, values, place, is_of_table=is_of_table and self.extra_columns == "ignore")
+        is_of_table = is_of_table and self.extra_columns == "ignore"
+        return TableCase(inputs, own_id, values, place, is_of_table=is_of_table, remark=remark)
 
     def wanted(self) -> dict[str | None, str]:
         """Return the columns that have to be there, by the key each is for; that of the id by None."""
