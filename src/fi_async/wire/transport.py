@@ -165,14 +165,16 @@ class Transport:
             from fi_async.wire.over_httpx import InProcess  # noqa: PLC0415  # as above
 
             return InProcess(self._root, self._app)
+        from fi_async.wire.over_httpx import CarriedClient  # noqa: PLC0415  # as above
+
         verify = ssl_context() if self._root.startswith("https:") else None
         if self._proxy is None and find_spec("aiohttp") is not None:
             from fi_async.wire.over_aiohttp import AiohttpConnections  # noqa: PLC0415  # an extra
 
-            return AiohttpConnections(self._root, verify)
-        from fi_async.wire.connections import Connections  # noqa: PLC0415  # httpcore: 15 ms, when needed
+            return CarriedClient(self._root, AiohttpConnections(self._root, verify))
+        from fi_async.wire.connections import Connections  # noqa: PLC0415  # as above
 
-        return Connections(self._root, verify, self._proxy)
+        return CarriedClient(self._root, Connections(self._root, verify, self._proxy))
 
     async def aclose(self) -> None:
         """Close the connections. The transport opens new ones if it is used again."""
