@@ -110,3 +110,12 @@ def examples(session: nox.Session) -> None:
     upgrade_pip(session)
     install(session, "examples", "notebooks")
     session.run("python", "examples/run_all.py")
+
+
+@nox.session(python=OLDEST, default=False)
+def fuzz(session: nox.Session) -> None:
+    """Feed every target of tests/fuzz many more bytes than CI does: `nox -s fuzz -- 20000` says how many of each."""
+    upgrade_pip(session)
+    install(session, "test")
+    examples = session.posargs[0] if session.posargs else "5000"
+    session.run("pytest", "tests/fuzz", "-n", "2", env={"FUZZ_EXAMPLES": examples, "CI": ""})

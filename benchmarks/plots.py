@@ -67,7 +67,7 @@ def record(
 
     async def run() -> Report:
         async with virtual.client(seen, **options) as evaluator:
-            seen.limit = lambda: evaluator.statistics()["concurrency"]["limit"]
+            seen.limit = lambda: evaluator.statistics().concurrency.limit
             run = evaluator.gather(list(cases(_TEMPLATE, count)), **asked(_TEMPLATE))
             report, _ = await asyncio.gather(run, _drop(seen, drop))
             return report

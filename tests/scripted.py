@@ -42,9 +42,11 @@ class Scripted:
         await send({"type": "http.response.body", "body": content})
 
 
-def scored(output: Any = "Passed", *, output_type: str = "Pass/Fail", count: int = 1) -> tuple[int, Any]:
+def scored(
+    output: Any = "Passed", *, output_type: str = "Pass/Fail", count: int = 1, name: str = "contains"
+) -> tuple[int, Any]:
     """Return the reply to a sync evaluation."""
-    item = {"name": "contains", "reason": "because", "runtime": 5, "output": output, "output_type": output_type}
+    item = {"name": name, "reason": "because", "runtime": 5, "output": output, "output_type": output_type}
     return 200, {"status": True, "result": [{"evaluations": [{**item, "eval_id": uuid(n)} for n in range(count)]}]}
 
 

@@ -29,17 +29,32 @@ if TYPE_CHECKING:
         StalledError,
         ValidationError,
     )
+    from fi_async._events import (
+        CanarySent,
+        CapacityChanged,
+        CaseEnded,
+        Event,
+        HoldBegun,
+        HoldEnded,
+        RequestAnswered,
+        RequestRetried,
+        RequestSent,
+        StrategyChanged,
+    )
     from fi_async._models import Case, EvalStatus, Outcome, OutcomeStatus, Template
     from fi_async._plan import RunPlan, TemplatePlan
     from fi_async._report import Counts, Report
     from fi_async._results import BatchRunResult, EvalResult
     from fi_async._settings import Limit, RunFile, RunOptions, Timeout
+    from fi_async._statistics import ClientStatistics, ConcurrencyStatistics, LimitStatistics, PollingStatistics
+    from fi_async.blocking import BlockingExecution, BlockingStream
+    from fi_async.engine.streams import Stream
     from fi_async.evaluator import AsyncEvaluator
     from fi_async.execution import Execution
     from fi_async.progress.meter import Progress
     from fi_async.sources import cases_from
     from fi_async.standalone import aevaluate, evaluate
-    from fi_async.sync import BlockingExecution, Evaluator
+    from fi_async.sync import Evaluator
 
 __all__ = [
     "APIConnectionError",
@@ -51,33 +66,49 @@ __all__ = [
     "AuthenticationError",
     "BatchRunResult",
     "BlockingExecution",
+    "BlockingStream",
+    "CanarySent",
+    "CapacityChanged",
     "Case",
+    "CaseEnded",
+    "ClientStatistics",
+    "ConcurrencyStatistics",
     "ConfigurationError",
     "Counts",
     "EvalResult",
     "EvalStatus",
     "EvaluationError",
     "Evaluator",
+    "Event",
     "Execution",
     "FiAsyncError",
+    "HoldBegun",
+    "HoldEnded",
     "IncompleteRunError",
     "InvalidCaseError",
     "JournalError",
     "Limit",
+    "LimitStatistics",
     "MissingCredentialsError",
     "NotFoundError",
     "Outcome",
     "OutcomeStatus",
     "PermissionDeniedError",
+    "PollingStatistics",
     "Progress",
     "ProtocolError",
     "RateLimitError",
     "Report",
+    "RequestAnswered",
+    "RequestRetried",
+    "RequestSent",
     "RunFile",
     "RunOptions",
     "RunPlan",
     "ServerError",
     "StalledError",
+    "StrategyChanged",
+    "Stream",
     "Template",
     "TemplatePlan",
     "Timeout",
@@ -97,17 +128,24 @@ _HOMES: Final[Mapping[str, str]] = {
             MissingCredentialsError NotFoundError PermissionDeniedError ProtocolError RateLimitError ServerError
             StalledError ValidationError
         """,
+        "_events": """
+            CanarySent CapacityChanged CaseEnded Event HoldBegun HoldEnded RequestAnswered RequestRetried RequestSent
+            StrategyChanged
+        """,
         "_models": "Case EvalStatus Outcome OutcomeStatus Template",
         "_plan": "RunPlan TemplatePlan",
         "_report": "Counts Report",
         "_results": "BatchRunResult EvalResult",
         "_settings": "Limit RunFile RunOptions Timeout",
+        "_statistics": "ClientStatistics ConcurrencyStatistics LimitStatistics PollingStatistics",
+        "blocking": "BlockingExecution BlockingStream",
+        "engine.streams": "Stream",
         "evaluator": "AsyncEvaluator",
         "execution": "Execution",
         "progress.meter": "Progress",
         "sources": "cases_from",
         "standalone": "aevaluate evaluate",
-        "sync": "BlockingExecution Evaluator",
+        "sync": "Evaluator",
     }.items()
     for name in names.split()
 }

@@ -172,7 +172,15 @@ class ServerError(APIStatusError):
 
 
 class ProtocolError(APIError):
-    """A reply that cannot be understood: cut-off JSON, a redirect, another program's page."""
+    """A reply that cannot be understood: cut-off JSON, a redirect, another program's page, a score that is no number.
+
+    Attributes:
+        lost: True if the server's own answer did not arrive, or not whole: the reply is empty or cut off, a page of a
+            proxy came in its place, or it is about another evaluation. What was asked may have been done. False if the
+            reply is whole, and says nothing that can be understood: the same request would bring the same again.
+    """
+
+    lost: bool = False
 
 
 class InvalidCaseError(FiAsyncError, ValueError):

@@ -15,11 +15,13 @@ from typing import Any, ClassVar, Final, Literal, Protocol
 
 from fi_async._errors import ConfigurationError
 from fi_async._models import OutcomeStatus
+from fi_async._public import public
 
 log: Final = logging.getLogger("fi_async")
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO}
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that a client did or met. `str(event)` is its line in the log.
@@ -31,6 +33,7 @@ class Event:
     level: ClassVar[int] = logging.DEBUG
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class RequestSent(Event):
     """A request leaves.
@@ -55,6 +58,7 @@ class RequestSent(Event):
         return f"sent {self.method} {self.endpoint}{about}{again}"
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class RequestAnswered(Event):
     """A reply has arrived whole, or none will.
@@ -79,6 +83,7 @@ class RequestAnswered(Event):
         return f"answered {self.method} {self.endpoint}: {status} after {self.seconds:.3g} s{request}"
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class RequestRetried(Event):
     """A request failed, and is sent again after a delay.
@@ -100,6 +105,7 @@ class RequestRetried(Event):
         return f"again in {self.delay:.3g} s: {self.endpoint}{about}: {self.why}"
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class HoldBegun(Event):
     """Nothing leaves for a while.
@@ -119,6 +125,7 @@ class HoldBegun(Event):
         return f"{self.cause}: nothing leaves {until}"
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class HoldEnded(Event):
     """Requests may leave again.
@@ -137,6 +144,7 @@ class HoldEnded(Event):
         return f"{self.cause}: over after {self.seconds:.3g} s"
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class CanarySent(Event):
     """One evaluation goes ahead, to ask whether a limit that was met lets others through.
@@ -153,6 +161,7 @@ class CanarySent(Event):
         return f"evaluation limit: one evaluation of {self.template} goes ahead, to see whether it is open again"
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class StrategyChanged(Event):
     """Requests are carried in another way from now on.
@@ -176,6 +185,7 @@ class StrategyChanged(Event):
         return f"strategy of {self.template}: {self.strategy}, rows {self.rows}{why}"
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class CapacityChanged(Event):
     """Another number of requests, or of accepted evaluations, may be under way from now on.
@@ -199,6 +209,7 @@ class CapacityChanged(Event):
         return f"{self.of} at once: {self.limit}, before {self.before}{why}"
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class CaseEnded(Event):
     """A case has its outcome under one template.

@@ -1,24 +1,17 @@
-"""Who asks whom, and how patiently: credentials, base URL, Timeout, RetryPolicy, RunOptions."""
+"""How patiently, how fast and where a run is kept: Timeout, RetryPolicy, Limit, RunFile, RunOptions."""
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Any, Final, Literal, Self, TypedDict, get_args
-from urllib.parse import urlsplit
 
-from fi_async._errors import ConfigurationError, MissingCredentialsError, instead
+from fi_async._errors import ConfigurationError, instead
 from fi_async._models import OnAmbiguous, OnStalled
 from fi_async._public import public
-from fi_async._version import __version__
-
-CLOUD_URL: Final = "https://api.futureagi.com"
-LOCAL: Final = "local"
-"""The base URL that means the embedded backend, in this process."""
 
 Strategy = Literal["auto", "sync", "async"]
 Concurrency = int | Literal["auto"]
@@ -177,6 +170,7 @@ class RunFile:
         reuse: Paths of other runs, as a shell's pattern such as `runs/*.db`: their results are taken for equal work.
         drain: Seconds that requests under way may take to their end when the run is stopped.
         source: Where a command line took the cases from; kept with the run.
+        held_only: True if the cases given are those that the file holds: those that it is known to lack stay pending.
 
     Raises:
         ConfigurationError: A value is out of its range.
@@ -192,10 +186,16 @@ class RunFile:
     reuse: str | None = None
     drain: float = 5.0
     source: Mapping[str, Any] = field(default_factory=dict)
+    held_only: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.path, str | os.PathLike) or not os.fspath(self.path):
             raise ConfigurationError(f"run must be the path of a file, not {self.path!r}")
+        object.__setattr__(self, "path", os.path.expanduser(self.path))  # noqa: PTH111  # a name nobody has stays
+        if os.path.isdir(self.path):  # noqa: PTH112  # no Path is needed for it
+            raise ConfigurationError(f"run={os.fspath(self.path)!r} is a directory: name a file in it")
+        if self.reuse is not None:
+            object.__setattr__(self, "reuse", os.path.expanduser(self.reuse))  # noqa: PTH111  # a pattern
         if isinstance(self.retry, str):
             raise ConfigurationError(f"retry must be a list, such as [{self.retry!r}]")
         for each in self.retry:
@@ -213,6 +213,7 @@ class RunKeywords(TypedDict, total=False):
     on_ambiguous: OnAmbiguous
     on_stalled: OnStalled
     model_name: str | None
+    model: str | None
     strategy: Strategy
     fill_missing: bool
     extra_keys: ExtraKeys
@@ -229,7 +230,8 @@ class RunOptions:
     Args:
         concurrency: Requests under way at once; "auto" finds how many the server can do with. Evaluations that the
             server works on between polls are not counted.
-        timeout: See Timeout; a number bounds each case, in seconds.
+        timeout: Seconds for each case, from its first request to its outcome, waits for rate limits not counted; None
+            sets no bound. A Timeout bounds more, such as `Timeout(call=10)` the call as a whole.
         max_retries: Further attempts after a failed one; 0 tries nothing again, not even a 429. Waiting out a rate
             limit is not counted.
         on_ambiguous: What to do with a request that was sent and whose reply was lost, so that it may have run:
@@ -237,7 +239,7 @@ class RunOptions:
         on_stalled: What to do with an evaluation that the server accepted and does not finish in the case's time:
             "fail" ends the case as stalled; "resubmit" starts it anew, once, and counts a possible duplicate; "wait"
             goes on asking for as long as it takes.
-        model_name: The judge, such as "turing_small"; None leaves it to the template.
+        model_name: The judge, such as "turing_small"; None leaves it to the template. Calls take it as `model` too.
         strategy: "sync" holds each request until its cases are scored; "async" submits them, then polls; "auto"
             does what takes the least time, as far as the run has seen.
         fill_missing: Fill a missing required key from its documented alias and list it in `result.filled`;
@@ -286,14 +288,18 @@ class RunOptions:
     def with_given(self, **given: Any) -> Self:
         """Return a copy with the keywords that were given; those OMITTED keep their value here.
 
-        A `timeout` that is a number, or None, bounds each case, and leaves the other timeouts as they are.
+        A `timeout` that is a number, or None, bounds each case, and leaves the other timeouts as they are. `model` is
+        another word for `model_name`.
 
         Raises:
-            ConfigurationError: A value is out of its range; the message names the keyword.
+            ConfigurationError: A value is out of its range, or both words for the judge name different ones; the
+                message names the keyword.
             TypeError: There is no such keyword.
         """
         changes = {name: value for name, value in given.items() if value is not OMITTED}
         known = [each.name for each in fields(self)]
+        if "model" in changes:
+            changes["model_name"] = same_judge(changes.pop("model"), changes.get("model_name", OMITTED))
         if unknown := next((name for name in changes if name not in known), None):
             raise TypeError(f"unexpected keyword argument {unknown!r}{instead(unknown, known)}")
         if "timeout" in changes and not isinstance(changes["timeout"], Timeout):
@@ -301,100 +307,22 @@ class RunOptions:
         return replace(self, **changes) if changes else self
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """A key pair that never shows in a repr, a log or an exception."""
+def same_judge(model: str | None, model_name: str | Omitted | None) -> str | None:
+    """Return the judge that a call names, by either word.
 
-    api_key: str = field(repr=False)
-    secret_key: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """Where requests go and as whom. Two clients with different connections share nothing.
-
-    Attributes:
-        base_url: Scheme, host and perhaps a path prefix, without a trailing slash; "local" in process.
-        credentials: The key pair.
-        user_agent: Sent as User-Agent.
-        default_headers: Sent with every request.
+    Raises:
+        ConfigurationError: They name different ones.
     """
-
-    base_url: str
-    credentials: Credentials
-    user_agent: str = f"fi-async/{__version__}"
-    default_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-    @property
-    def backend(self) -> str:
-        """Who evaluates, as outcomes name it: "local" or "cloud"."""
-        return LOCAL if self.base_url == LOCAL else "cloud"
-
-    @classmethod
-    def resolve(
-        cls,
-        fi_api_key: str | None,
-        fi_secret_key: str | None,
-        fi_base_url: str | None,
-        *,
-        allow_insecure_http: bool = False,
-        **others: Any,
-    ) -> Connection:
-        """Return the connection that arguments, then FI_API_KEY, FI_SECRET_KEY, FI_BASE_URL, describe.
-
-        Raises:
-            MissingCredentialsError: A key is missing, and the backend is not the local one.
-            ConfigurationError: The URL cannot be used, or a key cannot be sent in a header.
-        """
-        base_url = _base_url(fi_base_url or os.environ.get("FI_BASE_URL") or CLOUD_URL, allow_insecure_http)
-        api_key = fi_api_key or os.environ.get("FI_API_KEY")
-        secret_key = fi_secret_key or os.environ.get("FI_SECRET_KEY")
-        if base_url == LOCAL:
-            return cls(base_url, Credentials(api_key or LOCAL, secret_key or LOCAL), **others)
-        if not api_key or not secret_key:
-            missing = [name for name, value in (("FI_API_KEY", api_key), ("FI_SECRET_KEY", secret_key)) if not value]
-            raise MissingCredentialsError(
-                f"{' and '.join(missing)} missing: set FI_API_KEY and FI_SECRET_KEY, or pass fi_api_key= and"
-                " fi_secret_key=. To try without an account, use the embedded backend: AsyncEvaluator.local(),"
-                " or FI_BASE_URL=local"
-            )
-        for name, key in (("fi_api_key", api_key), ("fi_secret_key", secret_key)):
-            if not (key.isascii() and key.isprintable()) or key != key.strip():
-                raise ConfigurationError(f"{name} holds a space, a line break or a character no header can carry")
-        return cls(base_url, Credentials(api_key, secret_key), **others)
-
-
-def _base_url(url: str, allow_insecure_http: bool) -> str:
-    if url == LOCAL:
-        return LOCAL
-    url = url.strip().rstrip("/")
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or parts.query or parts.fragment:
-        raise ConfigurationError(f'fi_base_url must look like https://host or be "{LOCAL}", not {without_login(url)!r}')
-    if parts.username or parts.password:
-        raise ConfigurationError("fi_base_url must not hold a user name or password")
-    if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(parts.hostname or ""):
+    if model_name is not OMITTED and model != model_name:
         raise ConfigurationError(
-            f"fi_base_url {url!r} would send your keys unencrypted: use https, or pass allow_insecure_http=True"
+            f"model={model!r} and model_name={model_name!r} are two words for the judge: give one of them"
         )
-    return url
+    return model
 
 
-def without_login(url: str) -> str:
-    """Return the URL with what may be a password cut out, fit for a message."""
-    head, at, tail = url.rpartition("@")
-    scheme, separator, _ = head.rpartition("://")
-    return f"{scheme}{separator}***@{tail}" if at else url
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def not_picklable(client: object) -> str:
+    """Return why a client cannot be pickled, and what to do instead."""
+    return (
+        f"{type(client).__name__} cannot be pickled or copied: it holds connections and your keys. Make one in each"
+        " process, say in the pool's initializer; with shared_budget= they keep to the limits together"
+    )

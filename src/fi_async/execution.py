@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -16,9 +17,10 @@ from fi_async.engine.attempts import Work
 from fi_async.engine.run import Run, fetch_once
 from fi_async.engine.session import Session
 from fi_async.engine.submissions import poll
-from fi_async.wire import requests, responses
+from fi_async.wire import requests, verdicts
 from fi_async.wire.requests import Parameters
-from fi_async.wire.responses import Progress, Reply
+from fi_async.wire.responses import Reply
+from fi_async.wire.verdicts import Polled
 
 if TYPE_CHECKING:
     from fi_async._results import EvalResult
@@ -30,6 +32,7 @@ class Execution:
 
     Attributes:
         id: The evaluation's id: keep it, and `get_execution(id)` makes this handle again anywhere.
+        template: The template's name; empty if the handle was made from an id that this client does not know.
         status: Where it stood when last asked.
         error: Why it failed, once it has.
 
@@ -40,8 +43,7 @@ class Execution:
     """
 
     def __init__(self, id: str, session: Session, options: RunOptions, template: str = "") -> None:  # noqa: A002  # the official name
-        requests.get_eval(id)  # refuses what is no id, before anyone waits for it
-        self.id = id
+        self.id = requests.eval_id_of(id)  # refuses what is no id, before anyone waits for it
         self.template = template
         self.status = EvalStatus.PENDING
         self.error: EvaluationError | None = None
@@ -73,11 +75,11 @@ class Execution:
             APIError: The server could not be asked.
         """
 
-        def read(reply: Reply) -> Progress:
-            return responses.progress(responses.read(reply), reply)
+        def read(reply: Reply) -> Polled:
+            return verdicts.polled(reply, self.id, self.template)
 
-        progress = await fetch_once(self._session, requests.get_eval(self.id), self._options, read)
-        self.status, self._result, self.error = progress.status, progress.result, progress.error
+        found = await fetch_once(self._session, requests.get_eval(self.id), self._options, read)
+        self.status, self._result, self.error = found.status, found.result, found.error
         return self
 
     async def result(self) -> EvalResult:
@@ -96,7 +98,8 @@ class Execution:
         """Return this handle once the evaluation has ended.
 
         Args:
-            timeout: Seconds to wait; None waits as long as it takes.
+            timeout: Seconds for each case, from its first request to its outcome, waits for rate limits not counted;
+                None sets no bound. A Timeout bounds more, such as `Timeout(call=10)` the call as a whole.
             poll_interval: Seconds between requests; None adapts: soon at first, then at growing intervals.
             raise_on_failure: False returns the handle of a failed evaluation too; see its `error`.
 
@@ -107,7 +110,7 @@ class Execution:
         """
         if not self.is_done():
             options = self._options.with_given(timeout=timeout, poll_interval=poll_interval)
-            report = await poll_all([self.id], self._session, options)
+            report = await poll_all([(self.id, self.template)], self._session, options)
             self._settle(report.outcomes[0])
         if self.error is not None and raise_on_failure:
             raise self.error
@@ -122,13 +125,27 @@ class Execution:
             raise ended.error or StalledError("the evaluation did not end", eval_id=self.id)
 
 
-async def poll_all(eval_ids: list[str], session: Session, options: RunOptions) -> Report:
-    """Return how some accepted evaluations ended, in the order of their ids."""
+async def poll_all(evaluations: Sequence[tuple[str, str]], session: Session, options: RunOptions) -> Report:
+    """Return how some accepted evaluations ended, in their order.
+
+    Args:
+        evaluations: Their ids, each with its template; "" where that is not known: the server may say it.
+        session: The client's.
+        options: What shapes the run.
+    """
     began = anyio.current_time()
     context = session.context(options)
     run = Run(session, context, options)
-    for index, eval_id in enumerate(eval_ids):
-        run.add(poll(Work(index, Case({}, id=eval_id), Parameters(""), eval_id=eval_id), context))
+    asked = [(requests.eval_id_of(eval_id), template) for eval_id, template in evaluations]
+    for index, (eval_id, template) in enumerate(asked):
+        run.add(poll(Work(index, Case({}, id=eval_id), Parameters(template), eval_id=eval_id), context))
     await run.drive()
     ended = sorted(run.finished, key=lambda outcome: outcome.index)
-    return Report(ended, anyio.current_time() - began, context.counts)
+    return Report([_named(each) for each in ended], anyio.current_time() - began, context.counts)
+
+
+def _named(ended: Outcome) -> Outcome:
+    """Return an outcome with the template that the server named, where nobody else did."""
+    if ended.template or ended.result is None:
+        return ended
+    return replace(ended, template=ended.result.name)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from fi_async._models import TemplateLike
+from fi_async._models import Case, TemplateLike
 from fi_async._public import public
-from fi_async._settings import OMITTED, Omitted
+from fi_async._settings import OMITTED, Omitted, Timeout
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.sync import Evaluator
 
 if TYPE_CHECKING:
-    from fi_async._results import EvalResult
+    from fi_async._results import BatchRunResult, EvalResult
 
 
 @public
@@ -21,18 +22,21 @@ def evaluate(
     template: TemplateLike,
     /,
     *,
-    model: str | None = None,
-    eval_config: dict[str, Any] | None = None,
-    timeout: float | Omitted | None = OMITTED,
+    model: str | Omitted | None = OMITTED,
+    model_name: str | Omitted | None = OMITTED,
+    eval_config: Mapping[str, Any] | None = None,
+    timeout: float | Timeout | Omitted | None = OMITTED,
     **inputs: Any,
 ) -> EvalResult:
     """Return the result of one evaluation: `.score`, `.passed`, `.reason`.
 
     Args:
         template: A template's name, or an object with an `eval_name`.
-        model: The judge.
+        model: The judge, such as "turing_small".
+        model_name: Another word for `model`.
         eval_config: The template's parameters.
-        timeout: Seconds until the call gives up.
+        timeout: Seconds for each case, from its first request to its outcome, waits for rate limits not counted;
+            None sets no bound. A Timeout bounds more, such as `Timeout(call=10)` the call as a whole.
         **inputs: The inputs by key.
 
     Raises:
@@ -43,8 +47,9 @@ def evaluate(
         >>> evaluate("contains", text="Paris, France", eval_config={"keyword": "Paris"}).passed
         True
     """
-    evaluator = _blocking_client(*_environment())
-    batch = evaluator.evaluate(template, inputs, model_name=model, eval_config=eval_config, timeout=timeout)
+    # A Case: a list among the keywords is one input, and no batch.
+    given: dict[str, Any] = {"model": model, "model_name": model_name, "eval_config": eval_config, "timeout": timeout}
+    batch: BatchRunResult = _blocking_client(*_environment()).evaluate(template, Case(inputs), **given)
     return batch.eval_results[0]
 
 
@@ -53,14 +58,15 @@ async def aevaluate(
     template: TemplateLike,
     /,
     *,
-    model: str | None = None,
-    eval_config: dict[str, Any] | None = None,
-    timeout: float | Omitted | None = OMITTED,
+    model: str | Omitted | None = OMITTED,
+    model_name: str | Omitted | None = OMITTED,
+    eval_config: Mapping[str, Any] | None = None,
+    timeout: float | Timeout | Omitted | None = OMITTED,
     **inputs: Any,
 ) -> EvalResult:
     """Return the result of one evaluation, as `evaluate` does, for programs that await."""
-    evaluator = _client(*_environment())
-    batch = await evaluator.evaluate(template, inputs, model_name=model, eval_config=eval_config, timeout=timeout)
+    given: dict[str, Any] = {"model": model, "model_name": model_name, "eval_config": eval_config, "timeout": timeout}
+    batch: BatchRunResult = await _client(*_environment()).evaluate(template, Case(inputs), **given)
     return batch.eval_results[0]
 
 

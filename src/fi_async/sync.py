@@ -2,145 +2,94 @@
 
 from __future__ import annotations
 
-import asyncio
-import atexit
-import os
-import threading
-import weakref
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
-from concurrent.futures import Future
-from contextlib import contextmanager, suppress
-from functools import partial, wraps
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
+from functools import wraps
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, Self, TypeVar, Unpack, overload
 
-import anyio
-from anyio.from_thread import BlockingPortal
-
-from fi_async._models import Case, EvalStatus, Inputs, Outcome
+from fi_async._loop_thread import loop_thread
+from fi_async._models import Case, Inputs, TemplateLike
 from fi_async._public import public
-from fi_async._settings import OMITTED, Omitted, RunKeywords, Timeout
-from fi_async.engine.calls import Cases, Templates
+from fi_async._report import Report
+from fi_async._settings import Omitted, Timeout, not_picklable
+from fi_async._statistics import ClientStatistics
+from fi_async.blocking import BlockingExecution, BlockingQueue, BlockingStream
+from fi_async.engine.calls import Templates
+from fi_async.evaluations import EvaluateKeywords
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.execution import Execution
-from fi_async.wire.transport import AsgiApp, Transport
+from fi_async.sources.callers import CallersCases, callers_cases
+from fi_async.wire.transport import AsgiApp
 
 if TYPE_CHECKING:
-    from fi_async._results import EvalResult
-    from fi_async.background import BackgroundQueue, Statistics
+    from fi_async._results import BatchRunResult, EvalResult
+    from fi_async.background import BackgroundQueue
 
 P = ParamSpec("P")
+R = TypeVar("R")
 T = TypeVar("T")
 
-_LAST_WORDS = 2.0  # seconds that closing connections at exit may take
+_BLOCKING = {
+    "Execution": "BlockingExecution",
+    "Stream": "BlockingStream",
+    "AbstractAsyncContextManager[BackgroundQueue]": "AbstractContextManager[BlockingQueue]",
+}
 
 
-class _Background:
-    """The event loop that all Evaluators of this process share, in a thread of its own, begun on first use."""
+def _as_of(
+    method: Callable[Concatenate[AsyncEvaluator, P], Any],
+) -> Callable[[Callable[..., R]], Callable[Concatenate[Evaluator, P], R]]:
+    """Return a decorator that gives a method the arguments and the words of the client's own."""
 
-    def __init__(self, **backend_options: Any) -> None:
-        self.backend_options = backend_options
-        self.transports: weakref.WeakSet[Transport] = weakref.WeakSet()
-        self._forget()
-        if hasattr(os, "register_at_fork"):
-            # The thread does not live on in a child, and the lock may have been held at the fork.
-            os.register_at_fork(after_in_child=self._forget)
+    def decorate(function: Callable[..., R]) -> Callable[Concatenate[Evaluator, P], R]:
+        _describe(function, method)
+        return function
 
-    def _forget(self) -> None:
-        self._lock = threading.Lock()
-        self._portal: BlockingPortal | None = None
-        self._thread: threading.Thread | None = None
-        self.streams: set[AsyncGenerator[Outcome]] = set()
-
-    def portal(self) -> BlockingPortal:
-        """Return the way into the loop, begun if there is none."""
-        with self._lock:
-            if self._portal is None:
-                begun: Future[BlockingPortal] = Future()
-                # Not anyio's start_blocking_portal(): its context manager, dropped in a forked child, waits
-                # for the thread that only the parent has.
-                self._thread = threading.Thread(target=self._serve, args=(begun,), name="fi_async", daemon=True)
-                self._thread.start()
-                self._portal = begun.result()
-            return self._portal
-
-    def _serve(self, begun: Future[BlockingPortal]) -> None:
-        async def until_stopped() -> None:
-            async with BlockingPortal() as portal:
-                begun.set_result(portal)
-                await portal.sleep_until_stopped()
-
-        try:
-            anyio.run(until_stopped, backend="asyncio", backend_options=self.backend_options)
-        except BaseException as error:
-            if begun.done():
-                raise
-            begun.set_exception(error)  # such as that no more files can be opened: who waits must be told
-
-    def run(self, function: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what the function returns on the loop; an interrupt cancels it there, and waits for its end.
-
-        Another interrupt does not wait: a run that is kept may take its time for what is under way.
-        """
-        ended = threading.Event()
-
-        async def call() -> T:
-            try:
-                return await function(*args, **kwargs)
-            finally:
-                ended.set()
-
-        future = self.portal().start_task_soon(call)
-        try:
-            return future.result()
-        except BaseException:
-            if future.cancel():
-                ended.wait()
-            raise
-
-    def stop(self) -> None:
-        """Close what is still open, then the loop. A later call begins another."""
-        with self._lock:
-            portal, thread = self._portal, self._thread
-            self._portal = self._thread = None
-        if portal is None or thread is None:
-            return
-        with suppress(Exception):  # at exit there is no one left to tell
-            portal.start_task_soon(self._close_all).result(_LAST_WORDS)
-        with suppress(RuntimeError):  # the loop has ended already
-            portal.start_task_soon(portal.stop, True)
-        thread.join(_LAST_WORDS)
-
-    async def _close_all(self) -> None:
-        # Streams first, from without: the end of the loop would close what is inside them at the same time.
-        await asyncio.gather(*(stream.aclose() for stream in list(self.streams)), return_exceptions=True)
-        self.streams.clear()
-        for transport in list(self.transports):
-            await transport.aclose()
-        # Those that were dropped a moment ago are closing by themselves: the loop must not end before.
-        closing = [each for each in asyncio.all_tasks() if type(each.get_coro()).__name__ == "async_generator_athrow"]
-        if closing:
-            await asyncio.wait(closing)
+    return decorate
 
 
-background = _Background()
-atexit.register(background.stop)
+def _describe(function: Callable[..., Any], method: Callable[..., Any]) -> None:
+    """Give a function the signature and the docstring of a method of the client, with our handles for its own."""
+    signature = inspect.signature(method)
+    parameters = [each.replace(annotation=_blocking_type(each.annotation)) for each in signature.parameters.values()]
+    function.__doc__ = method.__doc__
+    function.__signature__ = signature.replace(  # type: ignore[attr-defined]  # see inspect
+        parameters=parameters, return_annotation=_blocking_type(signature.return_annotation)
+    )
+
+
+def _blocking_type(annotation: Any) -> Any:
+    if not isinstance(annotation, str):
+        return annotation
+    return re.sub(r"[\w]+(\[BackgroundQueue\])?", lambda found: _BLOCKING.get(found[0], found[0]), annotation)
 
 
 def _blocking(
     method: Callable[Concatenate[AsyncEvaluator, P], Awaitable[T]],
 ) -> Callable[Concatenate[Evaluator, P], T]:
-    """Return a method that waits for the client's of the same name."""
+    """Return a method that waits for the client's of the same name; cases that are read here are read meanwhile."""
 
     @wraps(method)
     def call(self: Evaluator, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return background.run(method, self._async, *args, **kwargs)
+        cases, given, named = _read_here(args, kwargs)
+        return loop_thread.run_serving(cases, method, self._async, *given, **named)
 
+    _describe(call, method)
     return call
 
 
-async def _statistics(evaluator: AsyncEvaluator) -> Mapping[str, Any]:
-    return evaluator.statistics()
+def _read_here(
+    args: Sequence[Any], kwargs: dict[str, Any]
+) -> tuple[CallersCases | None, Sequence[Any], dict[str, Any]]:
+    """Return the cases of a call that this thread has to read, and its arguments with these in their place."""
+    given = kwargs.get("cases", args[0] if args else None)
+    cases = callers_cases(given) if "cases" in kwargs or args else None
+    if cases is None:
+        return None, args, kwargs
+    return (cases, args, {**kwargs, "cases": cases}) if "cases" in kwargs else (cases, (cases, *args[1:]), kwargs)
 
 
 @public
@@ -149,14 +98,12 @@ class Evaluator:
 
     Works where an event loop already runs (a notebook), from several threads at once, and in forked children.
     Ctrl-C ends a call at once; one whose run a file keeps has `RunFile.drain` seconds for what is under way, and a
-    second Ctrl-C does not wait. Use it in `with`, or don't: what it holds is closed at exit.
-
-    Args:
-        *args: As of AsyncEvaluator, as all others.
-        **kwargs: As of AsyncEvaluator.
+    second Ctrl-C does not wait. Use it in `with`, or don't: what it holds is closed at exit. The arguments are those of
+    AsyncEvaluator.
 
     Raises:
-        MissingCredentialsError, ConfigurationError: As AsyncEvaluator.
+        MissingCredentialsError: There is no key pair, and the backend is not the local one.
+        ConfigurationError: A value is out of its range; the message names it.
 
     Example:
         >>> ev = Evaluator.local()
@@ -164,12 +111,13 @@ class Evaluator:
         True
     """
 
+    @_as_of(AsyncEvaluator.__init__)
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._adopt(AsyncEvaluator(*args, **kwargs))
 
     def _adopt(self, evaluator: AsyncEvaluator) -> None:
         self._async = evaluator
-        background.transports.add(evaluator._session.transport)
+        loop_thread.transports.add(evaluator._session.transport)
 
     @classmethod
     def _of(cls, evaluator: AsyncEvaluator) -> Self:
@@ -179,19 +127,25 @@ class Evaluator:
 
     @classmethod
     def local(cls, app: AsgiApp | None = None, **options: Any) -> Self:
-        """Return a client of the embedded backend; see `AsyncEvaluator.local`."""
+        """Return a client of the embedded backend: no account, no network, no cost.
+
+        Its function templates answer as the platform's; groundedness and its like are lexical estimates, and
+        say so.
+
+        Args:
+            app: A `fi_async.local.LocalBackend` of yours, with its latency, limits and faults.
+            **options: The keywords of the class.
+
+        Raises:
+            ConfigurationError: A value is out of its range; the message names it.
+        """
         return cls._of(AsyncEvaluator.local(app, **options))
-
-    def with_options(self, **options: Unpack[RunKeywords]) -> Self:
-        """Return a client with other defaults that shares this one's connections."""
-        return self._of(self._async.with_options(**options))
-
-    def statistics(self) -> Mapping[str, Any]:
-        """Return what the client knows of the server; see `AsyncEvaluator.statistics`."""
-        return background.run(_statistics, self._async)
 
     def __repr__(self) -> str:
         return repr(self._async).replace("Async", "", 1)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(not_picklable(self))
 
     def __enter__(self) -> Self:
         return self
@@ -201,148 +155,159 @@ class Evaluator:
     ) -> None:
         self.close()
 
+    @_as_of(AsyncEvaluator.with_options)
+    def with_options(self, **options: Any) -> Evaluator:
+        """Return a client with other defaults that shares this one's connections."""
+        return self._of(self._async.with_options(**options))
+
+    @_as_of(AsyncEvaluator.statistics)
+    def statistics(self) -> ClientStatistics:
+        """Return what the client knows of the server."""
+
+        async def statistics() -> ClientStatistics:
+            return self._async.statistics()
+
+        return loop_thread.run(statistics)
+
     close = _blocking(AsyncEvaluator.aclose)
-    evaluate = _blocking(AsyncEvaluator.evaluate)
     get_eval_result = _blocking(AsyncEvaluator.get_eval_result)
     gather = _blocking(AsyncEvaluator.gather)
     plan = _blocking(AsyncEvaluator.plan)
-    poll = _blocking(AsyncEvaluator.poll)
     list_evaluations = _blocking(AsyncEvaluator.list_evaluations)
     evaluate_pipeline = _blocking(AsyncEvaluator.evaluate_pipeline)
     get_pipeline_results = _blocking(AsyncEvaluator.get_pipeline_results)
     configure_evaluations = _blocking(AsyncEvaluator.configure_evaluations)
 
+    @overload
+    def evaluate(
+        self,
+        /,
+        eval_templates: Templates,
+        inputs: Inputs | Case | Sequence[Inputs | Case],
+        *,
+        model_name: str | Omitted | None = ...,
+        model: str | Omitted | None = ...,
+        is_async: bool = ...,
+        timeout: float | Timeout | Omitted | None = ...,
+        eval_config: Mapping[str, Any] | None = ...,
+        custom_eval_name: str | None = ...,
+        trace_eval: bool = ...,
+        error_localizer: bool = ...,
+        platform: str | None = ...,
+        span_id: str | None = ...,
+        **fields: Any,
+    ) -> BatchRunResult: ...
+
+    @overload
+    def evaluate(
+        self,
+        /,
+        eval_templates: TemplateLike,
+        *,
+        model_name: str | Omitted | None = ...,
+        model: str | Omitted | None = ...,
+        is_async: bool = ...,
+        timeout: float | Timeout | Omitted | None = ...,
+        eval_config: Mapping[str, Any] | None = ...,
+        custom_eval_name: str | None = ...,
+        trace_eval: bool = ...,
+        error_localizer: bool = ...,
+        span_id: str | None = ...,
+        **fields: Any,
+    ) -> EvalResult: ...
+
+    def evaluate(self, /, eval_templates: Any, inputs: Any = None, **kwargs: Any) -> Any:
+        """Return the results of one set of inputs, or of a batch, in order."""
+        evaluate: Callable[..., Awaitable[Any]] = self._async.evaluate
+        return loop_thread.run(evaluate, eval_templates, inputs, **kwargs)
+
+    @overload
     def submit(
-        self, eval_templates: Templates, inputs: Inputs | Case | list[Inputs | Case], **given: Any
-    ) -> BlockingExecution | list[BlockingExecution]:
-        """Start evaluations and return their handles at once; see `AsyncEvaluator.submit`."""
-        handles: Execution | list[Execution] = background.run(
-            partial(self._async.submit, eval_templates, inputs, **given)
-        )
+        self, eval_templates: TemplateLike, inputs: Inputs | Case, **given: Unpack[EvaluateKeywords]
+    ) -> BlockingExecution: ...
+
+    @overload
+    def submit(
+        self, eval_templates: TemplateLike, inputs: Sequence[Inputs | Case], **given: Unpack[EvaluateKeywords]
+    ) -> list[BlockingExecution]: ...
+
+    @overload
+    def submit(
+        self,
+        eval_templates: list[TemplateLike],
+        inputs: Inputs | Case | Sequence[Inputs | Case],
+        **given: Unpack[EvaluateKeywords],
+    ) -> list[BlockingExecution]: ...
+
+    def submit(self, eval_templates: Any, inputs: Any, **kwargs: Any) -> Any:
+        """Start evaluations and return their handles at once."""
+        submit: Callable[..., Awaitable[Execution | list[Execution]]] = self._async.submit
+        handles = loop_thread.run(submit, eval_templates, inputs, **kwargs)
         if isinstance(handles, list):
             return [BlockingExecution(handle) for handle in handles]
         return BlockingExecution(handles)
 
+    @overload
+    def poll(
+        self,
+        evaluations: str | BlockingExecution,
+        /,
+        *,
+        timeout: float | Timeout | Omitted | None = ...,
+        poll_interval: float | Omitted | None = ...,
+    ) -> EvalResult: ...
+
+    @overload
+    def poll(
+        self,
+        evaluations: str | BlockingExecution | Sequence[str | BlockingExecution],
+        /,
+        *more: str | BlockingExecution,
+        timeout: float | Timeout | Omitted | None = ...,
+        poll_interval: float | Omitted | None = ...,
+    ) -> EvalResult | Report: ...
+
+    def poll(self, evaluations: Any, /, *more: Any, **kwargs: Any) -> Any:
+        """Return the result of an accepted evaluation; of several, a Report in their order."""
+        return loop_thread.run(self._async.poll, _awaited(evaluations), *map(_awaited, more), **kwargs)
+
     def get_execution(self, execution_id: str) -> BlockingExecution:
         """Return the handle of an accepted evaluation, from its id alone, asked once where it stands.
 
+        Args:
+            execution_id: The evaluation's id.
+
         Raises:
+            InvalidCaseError: The id is no text, or blank.
             NotFoundError: The id is unknown, or another organisation's.
+            APIError: The server could not be asked.
         """
         return BlockingExecution(self._async.get_execution(execution_id)).refresh()
 
-    def stream(
-        self,
-        cases: Cases,
-        eval_templates: Templates,
-        *,
-        eval_config: Mapping[str, Any] | None = None,
-        **options: Any,
-    ) -> Iterator[Outcome]:
-        """Iterate over outcomes as cases end; see `AsyncEvaluator.stream`."""
-        outcomes = self._async.stream(cases, eval_templates, eval_config=eval_config, **options)
-        background.streams.add(outcomes)
-        try:
-            while True:
-                try:
-                    yield background.run(outcomes.__anext__)
-                except StopAsyncIteration:
-                    return
-        finally:
-            if outcomes in background.streams:  # at exit it is closed already, and no loop can be begun
-                background.streams.discard(outcomes)
-                background.run(outcomes.aclose)
+    @_as_of(AsyncEvaluator.stream)
+    def stream(self, *args: Any, **kwargs: Any) -> BlockingStream:
+        """Iterate over outcomes as cases end."""
+        cases, given, named = _read_here(args, kwargs)
+        return BlockingStream(self._async.stream(*given, **named), cases)
 
-    @contextmanager
-    def background(self, eval_templates: Templates, **given: Any) -> Iterator[BlockingQueue]:
-        """Yield a queue that the threads of an application offer cases to; see `AsyncEvaluator.background`."""
-        opening = self._async.background(eval_templates, **given)
-        with background.portal().wrap_async_context_manager(opening) as queue:
-            yield BlockingQueue(queue)
+    @_as_of(AsyncEvaluator.background)
+    def background(self, *args: Any, **kwargs: Any) -> AbstractContextManager[BlockingQueue]:
+        """Yield a queue that the threads of an application offer cases to."""
+        return _queue(self._async.background(*args, **kwargs))
 
 
-class BlockingQueue:
-    """A queue of the background, for programs that don't await; see `AsyncEvaluator.background`."""
-
-    def __init__(self, queue: BackgroundQueue) -> None:
-        self._queue = queue
-
-    def __repr__(self) -> str:
-        return repr(self._queue)
-
-    @property
-    def last_error(self) -> Exception | None:
-        """What the sink raised last; None if it never did."""
-        return self._queue.last_error
-
-    @property
-    def error(self) -> Exception | None:
-        """What ended the queue early; None if nothing did. Leaving raises it."""
-        return self._queue.error
-
-    def offer(self, case: Inputs | Case) -> bool:
-        """Tell whether a case was taken, at once and from any thread; see `BackgroundQueue.offer`."""
-        return self._queue.offer(case)
-
-    def put(self, case: Inputs | Case) -> bool:
-        """Tell whether a case was taken, once it is on disk if there is a spool; see `BackgroundQueue.put`."""
-        return background.run(self._queue.put, case)
-
-    def drained(self, timeout: float | None = None) -> bool:
-        """Tell whether the outcomes of all cases are with the sink; see `BackgroundQueue.drained`."""
-        return background.run(self._queue.drained, timeout)
-
-    def statistics(self) -> Statistics:
-        """Return what the queue has done so far."""
-        return self._queue.statistics()
+for _name in ("evaluate", "submit", "poll"):  # their overloads are for type checkers: decorated, they would be lost
+    _describe(getattr(Evaluator, _name), getattr(AsyncEvaluator, _name))
 
 
-@public
-class BlockingExecution:
-    """The handle of an evaluation on the server, for programs that don't await; see `Execution`."""
+@contextmanager
+def _queue(opening: AbstractAsyncContextManager[BackgroundQueue]) -> Iterator[BlockingQueue]:
+    with loop_thread.portal().wrap_async_context_manager(opening) as queue:
+        yield BlockingQueue(queue)
 
-    def __init__(self, execution: Execution) -> None:
-        self._execution = execution
 
-    def __repr__(self) -> str:
-        return repr(self._execution)
-
-    @property
-    def id(self) -> str:
-        """The evaluation's id: with it `get_execution` makes this handle again anywhere."""
-        return self._execution.id
-
-    @property
-    def status(self) -> EvalStatus:
-        """Where the evaluation stood when last asked."""
-        return self._execution.status
-
-    @property
-    def error_message(self) -> str | None:
-        """The server's words on why it failed; None if it did not."""
-        return self._execution.error_message
-
-    def is_done(self) -> bool:
-        """Tell whether the evaluation had ended when last asked."""
-        return self._execution.is_done()
-
-    def refresh(self) -> Self:
-        """Ask once where the evaluation stands, and return this handle. Raises as `Execution.refresh` does."""
-        background.run(self._execution.refresh)
-        return self
-
-    def result(self) -> EvalResult:
-        """Return the result, waiting for it. Raises as `Execution.wait` does."""
-        return background.run(self._execution.result)
-
-    def wait(
-        self,
-        timeout: float | Timeout | Omitted | None = OMITTED,
-        poll_interval: float | Omitted | None = OMITTED,
-        *,
-        raise_on_failure: bool = True,
-    ) -> Self:
-        """Return this handle once the evaluation has ended; see `Execution.wait`."""
-        wait = partial(self._execution.wait, timeout, poll_interval, raise_on_failure=raise_on_failure)
-        background.run(wait)
-        return self
+def _awaited(evaluation: Any) -> Any:
+    """Return what the client polls: of our handles, those within."""
+    if isinstance(evaluation, list | tuple):
+        return [_awaited(each) for each in evaluation]
+    return evaluation._execution if isinstance(evaluation, BlockingExecution) else evaluation

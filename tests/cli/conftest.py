@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-import fi_async.evaluator
+import fi_async.client
 from fi_async.cli import main
 from fi_async.local import LocalBackend, Switches
 
@@ -54,7 +54,7 @@ def embedded(monkeypatch: pytest.MonkeyPatch) -> Callable[..., LocalBackend]:
 
     def make(**switches: Any) -> LocalBackend:
         app = LocalBackend(Switches(**switches))
-        monkeypatch.setattr(fi_async.evaluator, "embedded_backend", lambda: app)
+        monkeypatch.setattr(fi_async.client, "embedded_backend", lambda: app)
         return app
 
     return make

@@ -14,12 +14,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-import fi_async.evaluator
-from fi_async import AsyncEvaluator
-from fi_async.cli.summary import Totals
+import fi_async.client
+from fi_async import AsyncEvaluator, Limit
+from fi_async.cli.backend import limits
+from fi_async.cli.totals import RunTotals
 from fi_async.local import Faults, Quota
 from fi_async.progress.displays import Lines
-from fi_async.sources.files import Jsonl
+from fi_async.sources.files import JsonTable
 
 HIT = "--param keyword=Paris"
 KEYS = [
@@ -38,6 +39,7 @@ KEYS = [
     "attempts",
     "latency_s",
     "inputs",
+    "run",
 ]
 GROUNDED = {"output": "The tower is in Paris.", "context": "The tower stands in Paris.", "text": "Paris"}
 
@@ -65,6 +67,7 @@ def test_every_row_becomes_a_line(cli, jsonl, lines):
         "attempts": 1,
         "latency_s": None,
         "inputs": rows[0],
+        "run": {"evaluations": 2, "backend_named": True},
     }
     assert first["eval_id"]
     assert first["reason"]
@@ -170,7 +173,7 @@ def test_csv_rows_that_cannot_be_read(cli, lines):
     assert [line["status"] for line in found] == ["scored", "invalid", "invalid", "scored", "invalid"]
     assert found[1]["error"] == "in.csv, line 3: not valid UTF-8: save the file as UTF-8"
     assert found[2]["error"] == "in.csv, line 4: not valid CSV (',' expected after '\"')"
-    assert found[4]["error"] == "in.csv, line 6: not valid CSV (a quote that is opened is never closed)"
+    assert found[4]["error"] == "in.csv, line 6: not valid CSV (a quote is opened in line 6 and never closed)"
 
 
 @pytest.mark.parametrize(
@@ -179,7 +182,10 @@ def test_csv_rows_that_cannot_be_read(cli, lines):
         (b"", "the first line must be the names of the columns: the file is empty"),
         (b"t\xe9xt\n1\n", "the first line must be the names of the columns: not valid UTF-8: save the file as UTF-8"),
         (b"text,text\n1,2\n", "in.csv: two columns are named 'text': rename one"),
-        (b"answer\nParis\n", "in.csv has no column for 'text', which contains needs: --map text=COLUMN. It has answer"),
+        (
+            b"answer\nParis\n",
+            "in.csv has no column for 'text', which contains needs: --map text=COLUMN. It has 'answer'",
+        ),
         (b"text\n", "in.csv holds no rows"),
     ],
 )
@@ -206,7 +212,7 @@ def test_a_column_of_a_csv_can_be_mapped(cli):
 
 def test_rows_are_counted_before_the_run_only_for_a_file_that_keeps_it(cli, jsonl, monkeypatch):
     counted = []
-    monkeypatch.setattr(Jsonl, "count", lambda self: counted.append(self.name))
+    monkeypatch.setattr(JsonTable, "count", lambda self: counted.append(self.name))
     cli("run", jsonl({"text": "1"}), "--eval is_json --backend local --dry-run")
     assert counted == []
 
@@ -236,7 +242,7 @@ def test_stdin_is_jsonl(cli, stdin, lines):
 def test_stdin_that_breaks_ends_the_run(cli, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Pipe()))
     ended = cli("run - --eval is_json --backend local")
-    assert (ended.code, ended.err) == (3, "fi-async: Input/output error\n")
+    assert (ended.code, ended.err) == (3, "fi-async: stdin: Input/output error\n")
 
 
 def test_no_rows_is_wrong_usage_and_leaves_the_output_alone(cli, jsonl):
@@ -325,7 +331,7 @@ def test_causes_are_grouped_and_hold_no_inputs(cli, jsonl, embedded):
 
 
 def test_causes_beyond_what_is_told_apart_are_counted_together(cli, jsonl, monkeypatch):
-    monkeypatch.setattr("fi_async.cli.summary.MOST_CAUSES", 2)
+    monkeypatch.setattr("fi_async.cli.totals.MOST_CAUSES", 2)
     ended = cli("run", jsonl(*({"a" * n: "x"} for n in range(1, 9))), "--eval is_json --json")
     assert [(cause["count"], cause["error"]) for cause in ended.summary["causes"]] == [
         (6, "other"),
@@ -360,7 +366,7 @@ def test_a_server_that_was_never_reached(cli, jsonl, monkeypatch):
     async def unreachable(*_):
         raise httpx.ConnectError("All connection attempts failed")
 
-    monkeypatch.setattr(fi_async.evaluator, "embedded_backend", lambda: unreachable)
+    monkeypatch.setattr(fi_async.client, "embedded_backend", lambda: unreachable)
     for rows in (3, 500):
         ended = cli("run", jsonl(b"{", *[{"text": "1"}] * rows), "--eval is_json --max-retries 0 --backend local")
         assert (ended.code, ended.out) == (3, "")
@@ -400,7 +406,7 @@ def test_an_output_that_cannot_be_written_is_told_before_anything_is_evaluated(n
 
 @pytest.fixture
 def interrupt_after_5(embedded, monkeypatch):
-    add = Totals.add
+    add = RunTotals.add
 
     def add_and_interrupt(self, outcome):
         add(self, outcome)
@@ -408,7 +414,7 @@ def interrupt_after_5(embedded, monkeypatch):
             signal.raise_signal(signal.SIGINT)
 
     embedded(latency=0.02)
-    monkeypatch.setattr(Totals, "add", add_and_interrupt)
+    monkeypatch.setattr(RunTotals, "add", add_and_interrupt)
 
 
 @pytest.mark.parametrize("source", ["in.jsonl", "-"])
@@ -418,8 +424,18 @@ def test_an_interrupt_keeps_what_was_done(source, cli, jsonl, stdin, interrupt_a
     ended = cli("run", source, "--eval is_json --concurrency 2 --backend local --out out.jsonl --json")
     assert ended.code == 130
     done = len(Path("out.jsonl").read_text().splitlines())
-    assert done == ended.summary["scored"] == ended.summary["cases"] >= 5
-    of_all = " of 100" if source != "-" else ""
+    is_known = source != "-"
+    told = {name: ended.summary[name] for name in ("scored", "cases", "evaluations", "pending", "is_all", "coverage")}
+    assert told == {
+        "scored": done,
+        "cases": 100 if is_known else done,
+        "evaluations": 100 if is_known else done,
+        "pending": 100 - done if is_known else 0,
+        "is_all": is_known,
+        "coverage": done / 100 if is_known else 1.0,
+    }
+    assert 5 <= done < 100
+    of_all = " of 100" if is_known else ""
     assert ended.err.startswith(f"interrupted: {done}{of_all} cases done; they are in out.jsonl.")
 
 
@@ -515,3 +531,45 @@ def test_os_pipes_are_read_as_they_come(cli, lines):
     assert cli("run in.jsonl --eval is_json --out out.jsonl").code == 0
     os.waitpid(pid, 0)
     assert json.dumps(lines()[0]["inputs"]) == '{"text": "1"}'
+
+
+def test_given_limits_rows_and_intervals_are_kept_to(cli, jsonl, embedded):
+    app = embedded(requests=Quota(3, 1.0))
+    rows = [{"text": f"[{number}]"} for number in range(7)]
+    asked = "--eval is_json --strategy sync --rows 1 --limits 3/1s 100/hour:evaluations --json"
+    ended = cli("run", jsonl(*rows), asked)
+    assert (ended.code, ended.summary["scored"]) == (0, 7)
+    assert (app.statistics()["posts"], app.statistics()["refused_requests"]) == (7, 0)
+    app = embedded(latency=0.05)
+    ended = cli("run", "in.jsonl --eval is_json --strategy async --rows 7 --poll-interval 0.01 --json")
+    assert (ended.code, ended.summary["scored"], app.statistics()["posts"]) == (0, 7, 1)
+    assert app.statistics()["gets"] > 7
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("300/min", Limit(300, "minute")),
+        ("40/10s", Limit(40, 10.0)),
+        ("5/s", Limit(5, "second")),
+        ("1000/hour:evaluations", Limit(1000, "hour", of="evaluations")),
+        ("9/d:requests", Limit(9, "day")),
+    ],
+)
+def test_a_limit_is_read(given, expected):
+    assert limits([given]) == [expected]
+
+
+@pytest.mark.parametrize("given", ["300", "0/min", "x/min", "3/0s", "3/min:rows", "3/fortnight", "-3/min"])
+def test_a_limit_that_cannot_be_read_is_refused(given, cli, jsonl):
+    ended = cli("run", jsonl({"text": "[1]"}), f"--eval is_json --limits={given}")
+    assert (ended.code, ended.out) == (2, "")
+    assert f"--limits {given}: " in ended.err
+
+
+@pytest.mark.parametrize(("choice", "status"), [("", "scored"), ("--extra-keys forbid", "invalid")])
+def test_columns_that_no_template_takes_are_left_out_as_help_says_or_refused(choice, status, cli, jsonl, lines):
+    cli("run", jsonl({"text": "[1]", "note": "x"}), f"--eval is_json {choice} --out out.jsonl")
+    assert [line["status"] for line in lines()] == [status]
+    assert "--extra-keys" in (told := cli("run --help").out)
+    assert "[default: ignore]" in " ".join(told[told.index("--extra-keys") :].split())

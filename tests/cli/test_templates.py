@@ -28,7 +28,7 @@ def test_json_lists_all(cli):
 
 def test_json_lists_the_local_ones(cli):
     listed = json.loads(cli("templates --local --json").out)
-    expected = {name for name in _catalogue.rows() if local_templates.find(name).available}
+    expected = {name for name in _catalogue.rows() if local_templates.template_named(name).available}
     assert {each["name"] for each in listed} == expected
     assert {each["local"] for each in listed} == {"exact", "estimate"}
 

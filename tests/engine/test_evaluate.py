@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import pickle
+from contextlib import nullcontext
 
 import anyio
 import pytest
@@ -14,16 +16,21 @@ from fi_async import (
     AuthenticationError,
     Case,
     ConfigurationError,
+    EvalResult,
     EvalStatus,
     EvaluationError,
     Execution,
     FiAsyncError,
+    HoldBegun,
     InvalidCaseError,
+    Limit,
     MissingCredentialsError,
     NotFoundError,
     StalledError,
+    Timeout,
     ValidationError,
 )
+from fi_async._events import emit
 from fi_async.local import Faults, Switches
 from scripted import Scripted, accepted, completed, error, failed, pending, scored, uuid
 
@@ -44,7 +51,7 @@ async def test_one_evaluation_gives_its_result():
 
 
 async def test_a_missing_key_is_filled_from_its_alias_and_listed():
-    app = Scripted(scored())
+    app = Scripted(scored(name="groundedness"))
     async with client(app) as ev:
         batch = await ev.evaluate("groundedness", {"output": "a", "context": "b"})
         assert batch.eval_results[0].filled == {"input": "output"}
@@ -123,7 +130,7 @@ async def test_is_async_returns_at_once_with_ids():
 
 
 async def test_errors_are_raised_typed_and_tell_what_was_done():
-    replies = [scored(), error(400, "boom"), error(400, "boom"), error(400, "boom")]
+    replies = [scored(name="is_json"), error(400, "boom"), error(400, "boom"), error(400, "boom")]
     async with client(Scripted(*replies), concurrency=1) as ev:
         with pytest.raises(ValidationError, match="boom") as caught:
             await ev.evaluate(["is_json", "one_line"], {"text": "x"})
@@ -147,15 +154,27 @@ async def test_a_row_that_spoils_its_batch_costs_only_itself():
     assert len(caught.value.report.outcomes) == 2
 
 
-async def test_the_timeout_bounds_the_call():
-    async with client(backend(latency=60)) as ev:
-        with pytest.raises(APITimeoutError):
-            await ev.evaluate("contains", {"text": "x"}, timeout=5)
-        assert anyio.current_time() == 5.0
+@pytest.mark.parametrize("call", ["evaluate", "gather", "client"])
+@pytest.mark.parametrize("is_refused", [False, True])
+async def test_a_number_of_seconds_bounds_each_case_whatever_the_call(call, is_refused):
+    refusing = Scripted((429, {"status": False, "result": {"retry_after": 100}}), scored())
+    given = {"timeout": 5}
+    async with client(refusing if is_refused else backend(latency=60), **(given if call == "client" else {})) as ev:
+        if call == "gather":
+            report = await ev.gather([{"text": "x"}], "contains", **given)
+            assert report.coverage == is_refused
+        else:
+            with nullcontext() if is_refused else pytest.raises(APITimeoutError):
+                await ev.evaluate("contains", {"text": "x"}, **(given if call == "evaluate" else {}))
+        assert anyio.current_time() == pytest.approx(100.0 if is_refused else 5.0)
+
+
+async def test_the_timeout_of_the_call_bounds_what_a_limit_takes_too():
     app = Scripted((429, {"status": False, "result": {"retry_after": 100}}))
     async with client(app) as ev:
         with pytest.raises(FiAsyncError, match="timeout of the call"):
-            await ev.evaluate("contains", {"text": "x"}, timeout=5)
+            await ev.evaluate("contains", {"text": "x"}, timeout=Timeout(call=5))
+        assert anyio.current_time() == 5.0
 
 
 async def test_submit_gives_a_handle_that_can_be_awaited():
@@ -219,8 +238,14 @@ async def test_a_failed_execution_raises_its_error_or_hands_it_over():
 async def test_an_id_that_is_none_is_refused():
     app = backend()
     async with client(app) as ev:
-        with pytest.raises(InvalidCaseError, match="must be a UUID"):
-            ev.get_execution("abc123")
+        for none in ("", "  ", 5, None):
+            with pytest.raises(InvalidCaseError, match="eval_id must be a text, as submit\\(\\) returns it"):
+                ev.get_execution(none)
+            with pytest.raises(InvalidCaseError, match="eval_id must be a text"):
+                await ev.poll([uuid(9), none])
+            with pytest.raises(InvalidCaseError, match="eval_id must be a text"):
+                await ev.get_eval_result(none)
+        assert app.statistics()["requests"] == 0
         with pytest.raises(NotFoundError, match="Evaluation not found"):
             await ev.get_execution(uuid(9))
         with pytest.raises(NotFoundError, match="Evaluation not found"):
@@ -373,3 +398,178 @@ def test_two_names_for_one_bound_are_one_too_many():
     with pytest.raises(ConfigurationError, match="old name"):
         AsyncEvaluator.local(concurrency=1, max_workers=1)
     assert repr(AsyncEvaluator.local(max_workers=3)) == "<AsyncEvaluator local concurrency=3>"
+
+
+@pytest.mark.parametrize(("eval_id", "sent"), [("job-17", "job-17"), ("a/b?c", "a%2Fb%3Fc")])
+async def test_an_execution_is_found_again_by_whatever_id_a_server_gave(eval_id, sent):
+    app = Scripted(completed(eval_id=eval_id))
+    async with client(app) as ev:
+        assert (await ev.get_execution(eval_id)).passed is True
+        assert (await ev.poll(eval_id)).eval_id == eval_id
+        assert (await ev.get_eval_result(eval_id))["result"]["eval_status"] == "completed"
+    assert {request[1] for request in app.requests} == {f"/sdk/api/v1/new-eval/?eval_id={sent}"}
+
+
+async def test_the_raw_answer_is_never_another_evaluations():
+    async with client(Scripted(completed(number=1), completed("Failed", number=2))) as ev:
+        answer = await ev.get_eval_result(uuid(2))
+    assert (answer["result"]["result"]["eval_id"], answer["result"]["result"]["value"]) == (uuid(2), "Failed")
+
+
+async def test_a_redirect_ends_a_case_at_once_and_names_the_base_url_to_set():
+    app = Scripted((307, b"", {"location": "https://me:pw@eu.example.com/sdk/api/v1/new-eval/?key=s3cret"}))
+    async with client(app) as ev:
+        report = await ev.gather([{"text": "a"}, {"text": "b"}], "contains", eval_config=NEEDLE)
+    assert len(app.requests) == 2
+    assert (report.summary()["ambiguous"], report.summary()["possible_duplicates"]) == (0, 0)
+    for outcome in report.outcomes:
+        assert "set fi_base_url=https://eu.example.com (" in str(outcome.error)
+        assert "pw" not in repr(outcome)
+        assert "s3cret" not in repr(outcome)
+
+
+async def test_odd_fields_cost_no_score_and_no_second_request():
+    item = {"name": "contains", "reason": ["why"], "runtime": "12 ms", "output": "Passed", "output_type": "Pass/Fail"}
+    app = Scripted((200, {"status": True, "result": [{"evaluations": [{**item, "model": 5, "eval_id": 17}]}]}))
+    async with client(app) as ev:
+        report = await ev.gather([{"text": "a"}], "contains", eval_config=NEEDLE, strategy="sync")
+    (outcome,) = report.outcomes
+    assert (outcome.score, outcome.attempts, outcome.eval_id, len(app.requests)) == (1.0, 1, "17", 1)
+    assert (outcome.result.reason, outcome.result.runtime, outcome.result.model) == ('["why"]', None, "5")
+
+
+# -- what callers may say ----------------------------------------------------------------------------------------------
+
+
+async def test_inputs_may_be_keywords_and_then_the_one_result_is_returned():
+    async with client(backend()) as ev:
+        result = await ev.evaluate("is_json", text="[1]")
+        assert (type(result), result.passed) == (EvalResult, True)
+        assert (await ev.evaluate("contains", text="a needle", eval_config=NEEDLE)).passed is True
+        several = await ev.evaluate(["is_json", "contains"], text="needle", eval_config={"contains": NEEDLE})
+        assert [each.passed for each in several.eval_results] == [False, True]
+        with pytest.raises(TypeError, match=r"evaluate\(\) needs inputs"):
+            await ev.evaluate("is_json")
+        with pytest.raises(TypeError, match="unexpected keyword argument 'modle' beside inputs; did you mean model"):
+            await ev.evaluate("is_json", {"text": "{}"}, modle="x")
+
+
+@pytest.mark.parametrize("call", ["evaluate", "submit", "gather", "plan", "stream"])
+@pytest.mark.parametrize("inputs", [{"text": "{}"}, [{"text": "{}"}], Case({"text": "{}"})])
+async def test_swapped_arguments_are_named(call, inputs):
+    async with client(backend()) as ev:
+        given = (inputs, "is_json") if call in ("evaluate", "submit") else ("is_json", inputs)
+
+        async def ask() -> None:
+            answer = getattr(ev, call)(*given)
+            await (anext(answer) if call == "stream" else answer)
+
+        with pytest.raises(ConfigurationError, match="are the arguments swapped"):
+            await ask()
+
+
+@pytest.mark.parametrize("cases", ["is_json", {"text": "{}"}])
+async def test_what_is_no_collection_of_cases_is_refused(cases):
+    async with client(backend()) as ev:
+        with pytest.raises(ConfigurationError, match="cases must be an iterable of dicts or Cases"):
+            await ev.gather(cases, "is_json")
+
+
+async def test_a_single_case_has_no_number():
+    async with client(backend()) as ev:
+        with pytest.raises(InvalidCaseError, match=r"^the input 'text' is blank"):
+            await ev.evaluate("is_json", {"text": " "})
+        with pytest.raises(InvalidCaseError, match=r"^case 1: the input 'text' is blank"):
+            await ev.evaluate("is_json", [{"text": "[1]"}, {"text": " "}])
+
+
+MODEL_CALLS = ["evaluate", "submit", "gather", "stream", "plan", "with_options"]
+
+
+@pytest.mark.parametrize("call", [*MODEL_CALLS, "constructor"])
+async def test_both_words_for_the_judge_are_taken_and_must_agree(call):
+    async with client(backend()) as ev:
+
+        async def ask(**given: str) -> None:
+            if call == "constructor":
+                assert AsyncEvaluator.local(**given)._options.model_name == "turing_small"
+            elif call == "with_options":
+                assert ev.with_options(**given)._options.model_name == "turing_small"
+            elif call == "stream":
+                assert (await anext(ev.stream([{"text": "[1]"}], "is_json", **given))).result.model == "turing_small"
+            elif call in ("gather", "plan"):
+                await getattr(ev, call)([{"text": "[1]"}], "is_json", **given)
+            else:
+                await getattr(ev, call)("is_json", {"text": "[1]"}, **given)
+
+        for given in ({"model": "turing_small"}, {"model": "turing_small", "model_name": "turing_small"}):
+            await ask(**given)
+        with pytest.raises(ConfigurationError, match="model='a' and model_name='b' are two words for the judge"):
+            await ask(model="a", model_name="b")
+
+
+async def test_a_poll_of_several_keeps_the_template_of_each():
+    app = backend(latency=2)
+    async with client(app) as ev, client(app) as other:
+        first = await ev.submit("contains", {"text": "needle"}, eval_config=NEEDLE)
+        second = await ev.submit("is_json", {"text": "[1]"})
+        for given in ([first, second], [first.id, second.id]):
+            report = await ev.poll(given)
+            assert [each.template for each in report.outcomes] == ["contains", "is_json"]
+            assert set(report.summary()["templates"]) == {"contains", "is_json"}
+        assert ev.get_execution(first.id).template == "contains"
+        assert (await other.poll(first, second.id)).outcomes[0].template == "contains"
+        assert (await other.poll(first)).passed is True
+
+
+async def test_a_template_made_after_the_first_listing_is_found():
+    listed = [{"name": "mine", "config": {"required_keys": ["text"], "output": "Pass/Fail"}}]
+    app = Scripted(
+        (200, {"status": True, "result": []}), (200, {"status": True, "result": listed}), scored(name="mine")
+    )
+    async with client(app) as ev:
+        assert await ev.list_evaluations() == []
+        assert await ev.list_evaluations() == []
+        assert (await ev.gather([{"text": "x"}], "mine")).coverage == 1.0
+        assert [path.split("/")[-2] for _, path, *_ in app.requests] == ["get-evals", "get-evals", "new-eval"]
+
+
+async def test_the_list_of_templates_is_asked_for_again_when_told_to():
+    app = backend()
+    async with client(app) as ev:
+        await ev.list_evaluations()
+        await ev.list_evaluations()
+        assert app.statistics()["requests"] == 1
+        await ev.list_evaluations(refresh=True)
+        assert app.statistics()["requests"] == 2
+
+
+async def test_every_fact_that_a_client_knows_has_a_field():
+    async with client(backend(), limits=[Limit(5)], concurrency="auto") as ev:
+        await ev.evaluate("is_json", {"text": "[1]"})
+        told, session = ev.statistics(), ev._session
+        gate = session.gate.statistics(anyio.current_time(), session.terms(ev._options))
+        for part, facts in (
+            (told, gate),
+            (told.concurrency, session.slots().statistics()),
+            (told.polling, session.polls.statistics()),
+            (told.limits[0], gate["limits"][0]),
+        ):
+            values = dataclasses.asdict(part)
+            assert set(facts) <= set(values)
+            for name in set(facts) - {"limits"}:
+                assert values[name] == facts[name], name
+        assert dataclasses.asdict(told)["limits"][0]["count"] == 5
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            told.refusals = 1
+
+
+def test_a_listener_is_the_clients_and_those_made_of_it():
+    told = []
+    ev = AsyncEvaluator.local(on_event=told.append)
+    event = HoldBegun("request limit", 1.0)
+    for each in (ev, ev.with_options(concurrency=2)):
+        emit(each._session, event)
+    assert told == [event, event]
+    with pytest.raises(ConfigurationError, match="on_event must be a function"):
+        AsyncEvaluator.local(on_event="print")

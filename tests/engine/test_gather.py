@@ -283,14 +283,18 @@ async def test_a_failed_evaluation_carries_the_servers_words():
     assert (outcome.error.server_message, outcome.eval_id) == ("the judge is out", uuid(3))
 
 
-async def test_an_unknown_template_is_looked_up_once_and_named_with_its_like():
+async def test_each_unknown_template_is_looked_up_once_and_named_with_its_like():
     app = backend()
     async with client(app) as ev:
         with pytest.raises(NotFoundError, match="did you mean groundedness"):
             await ev.gather([{"output": "x"}], "Groundednes")
         with pytest.raises(NotFoundError, match="'nothing_like_it'"):
             await ev.gather([{"output": "x"}], "nothing_like_it")
-    assert app.statistics()["requests"] == 1
+        assert app.statistics()["requests"] == 2
+        for name in ("Groundednes", "nothing_like_it"):
+            with pytest.raises(NotFoundError):
+                await ev.gather([{"output": "x"}], name)
+        assert app.statistics()["requests"] == 2
 
 
 async def test_wrong_options_are_refused_before_anything_is_sent():

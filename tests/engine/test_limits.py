@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from embedded import NEEDLE, backend, client, texts
-from fi_async import AmbiguousError, Limit
+from fi_async import AmbiguousError, Limit, LimitStatistics
 from fi_async.local import Quota
 from scripted import Scripted, accepted, error, failed, scored
 
@@ -33,7 +33,7 @@ async def test_a_limit_that_nobody_told_is_learned():
     assert report.coverage == 1.0
     assert report.wall_s <= 1.1 * 40.0 + 1.0
     assert app.statistics()["refused_requests"] <= 32 + 3 * 4  # all at once the first time, then probes
-    assert ev.statistics()["learned_requests_per_window"] == 60
+    assert ev.statistics().learned_requests_per_window == 60
 
 
 async def test_evaluations_of_a_plan_are_spread_over_its_days():
@@ -49,11 +49,11 @@ async def test_evaluations_of_a_plan_are_spread_over_its_days():
 
 
 async def test_a_batch_counts_each_of_its_rows():
-    app = Scripted(scored(count=3))
+    app = Scripted(scored(count=3, name="levenshtein_similarity"))
     async with client(app, limits=[Limit(3, of="evaluations")]) as ev:
         rows = {"output": ["a", "b", "c"], "expected": ["a", "b", "c"]}
         await ev.evaluate("levenshtein_similarity", rows)
-        assert ev.statistics()["limits"] == [{"count": 3, "seconds": 60.0, "of": "evaluations", "left": 0}]
+        assert ev.statistics().limits == (LimitStatistics(3, 60.0, "evaluations", left=0),)
 
 
 async def test_a_batch_of_more_rows_than_a_window_has_is_sent_by_itself():
@@ -97,8 +97,8 @@ async def test_a_plan_that_nobody_told_is_learned(strategy, begins, latency):
     assert [outcome.passed for outcome in report.outcomes] == [index % 3 == 0 for index in range(500)]
     made = app.statistics()
     assert report.wall_s <= 1.15 * (90.0 + latency)  # the last window begins after nine, and takes a latency
-    assert 10.0 % ev.statistics()["learned_window_s"] == 0.0
-    assert 50 <= ev.statistics()["learned_evaluations_per_window"] <= 66
+    assert 10.0 % ev.statistics().learned_window_s == 0.0
+    assert 50 <= ev.statistics().learned_evaluations_per_window <= 66
     assert made["duplicates"] == 0
 
 

@@ -247,8 +247,8 @@ async def test_a_latency_that_is_none_is_refused():
 )
 async def test_it_is_said_what_is_waited_for(switches, options, at, said):
     async with client(backend(**switches)) as ev, anyio.create_task_group() as tasks:
-        assert ev.statistics()["waiting_for"] is None
+        assert ev.statistics().waiting_for is None
         count = 10 if said else 2
         tasks.start_soon(lambda: ev.gather(texts(count), "contains", eval_config=NEEDLE, rows=1, **options))
         await anyio.sleep(at)
-        assert ev.statistics()["waiting_for"] == said
+        assert ev.statistics().waiting_for == said

@@ -27,12 +27,12 @@ async def test_what_takes_the_same_is_asked_for_once(concurrency):
     app = backend(latency=2.0)
     async with client(app, concurrency=concurrency, strategy="async") as ev:
         report = await ev.gather(grounded(2000), "groundedness")
-        told = ev.statistics()["polling"]
+        told = ev.statistics().polling
     assert report.coverage == 1.0
     assert report.wall_s <= 2.3
     assert app.statistics()["requests"] <= 1.4 * 2000
-    assert told["evaluations"] == 2000
-    assert told["polls_per_evaluation"] == app.statistics()["gets"] / 2000 == report.counts.polls / 2000
+    assert told.evaluations == 2000
+    assert told.polls_per_evaluation == app.statistics()["gets"] / 2000 == report.counts.polls / 2000
 
 
 async def test_what_takes_long_or_short_is_found_soon_after_it_ends():
@@ -43,7 +43,7 @@ async def test_what_takes_long_or_short_is_found_soon_after_it_ends():
         async for outcome in ev.stream(grounded(500), "groundedness"):
             ended[outcome.eval_id] = anyio.current_time()
         wall = anyio.current_time()
-        told = ev.statistics()["polling"]
+        told = ev.statistics().polling
     slowest = 0.0
     for row in app._store._rows.values():
         took = row.ready - row.start
@@ -53,7 +53,7 @@ async def test_what_takes_long_or_short_is_found_soon_after_it_ends():
     assert wall <= 1.05 * slowest
     assert sum(late) <= 0.05 * 500
     assert app.statistics()["requests"] <= 7.05 * 500
-    assert told["lateness_s"] == pytest.approx(0.25, abs=0.15)
+    assert told.lateness_s == pytest.approx(0.25, abs=0.15)
 
 
 async def test_a_stuck_row_ends_by_what_others_took_unless_a_timeout_is_given():

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import pytest
 
 from embedded import NEEDLE, backend, client, texts
-from fi_async import Evaluator, Limit, Progress, cases_from
-from fi_async.progress import displays
+from fi_async import ConfigurationError, Evaluator, Limit, Progress, cases_from
 from fi_async.progress.bar import Bar
-from fi_async.progress.displays import Lines, Told, display_of
+from fi_async.progress.choice import display_of
+from fi_async.progress.displays import Display, Lines, Told
 from fi_async.progress.notebook import Notebook
 
 pytestmark = pytest.mark.anyio
@@ -213,7 +213,7 @@ def test_without_rich_there_are_lines(terminal, monkeypatch):
 def test_a_display_that_cannot_be_made_leaves_the_place_to_others(terminal, monkeypatch):
     with redirect_stderr(terminal):
         with monkeypatch.context() as patched:
-            patched.setattr(displays, "_live_class", lambda: lambda: 1 / 0)
+            patched.setattr(Bar, "__init__", lambda _: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 display_of(True)
         display = display_of(True)
@@ -222,7 +222,11 @@ def test_a_display_that_cannot_be_made_leaves_the_place_to_others(terminal, monk
 
 
 def test_who_is_asked_for_nothing_or_a_function():
-    assert display_of(False) is None
+    assert display_of(False) is display_of(None) is None
+    mine = Display()
+    assert display_of(mine) is mine
+    with pytest.raises(ConfigurationError, match="progress must be True, False, None, a function or a display, not 5"):
+        display_of(5)
     assert type(display_of(print)) is Told
 
 
@@ -281,3 +285,23 @@ def test_the_sync_facade_passes_it_on():
         ev.gather(texts(2), "contains", eval_config=NEEDLE, progress=told.append)
         list(ev.stream(texts(2), "contains", eval_config=NEEDLE, progress=told.append))
     assert [each.done for each in told if each.done == 2][-1] == 2
+
+
+async def test_no_progress_is_none_and_a_display_of_the_programs_is_shown_it(terminal):
+    class Mine(Display):
+        def __init__(self) -> None:
+            self.seen: list[int] = []
+            self.is_closed = False
+
+        def show(self, progress: Progress) -> None:
+            self.seen.append(progress.done)
+
+        def close(self) -> None:
+            self.is_closed = True
+
+    with redirect_stderr(terminal):
+        await gathered(None)
+        assert terminal.getvalue() == ""
+    mine = Mine()
+    await gathered(mine)
+    assert (mine.seen[-1], mine.is_closed) == (4, True)

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from embedded import NEEDLE, backend, client, texts
-from fi_async import ConfigurationError, Limit
+from fi_async import ConfigurationError, Limit, LimitStatistics
 from fi_async.local import Quota
 
 pytestmark = pytest.mark.anyio
@@ -64,9 +64,9 @@ async def test_a_client_that_comes_later_finds_what_is_used_and_uses_the_rest(pa
         (report,) = await gathered([other], 20)
         told = other.statistics()
         assert report.wall_s == 0.0
-        assert told["limits"] == [{"count": 60, "seconds": 60.0, "of": "requests", "left": 0}]
-        assert told["shared_budget"] == str(path)
-        assert told["opens_in_s"] > 50
+        assert told.limits == (LimitStatistics(60, 60.0, "requests", left=0),)
+        assert told.shared_budget == str(path)
+        assert told.opens_in_s > 50
     assert app.statistics()["refused_requests"] == 0
 
 
@@ -75,7 +75,7 @@ async def test_what_is_left_is_told_of_all_clients(path):
     async with client(app, shared_budget=path) as one, client(app, shared_budget=path) as other:
         await gathered([one, other], 10, limits=limits)
         await gathered([one], 5, limits=limits)
-        assert other.statistics()["limits"][0]["left"] == one.statistics()["limits"][0]["left"] == 35
+        assert other.statistics().limits[0].left == one.statistics().limits[0].left == 35
 
 
 async def test_a_refusal_that_one_client_meets_holds_the_other(path):
@@ -89,7 +89,7 @@ async def test_a_refusal_that_one_client_meets_holds_the_other(path):
             tasks.start_soon(gathered, [other], 20)
             await anyio.sleep(4.9)
             assert (app.statistics()["posts"], app.statistics()["refused_requests"]) == (posts, refused)
-        assert other.statistics()["refusals"] == 0
+        assert other.statistics().refusals == 0
         assert app.statistics()["refused_requests"] == refused
 
 
@@ -97,7 +97,7 @@ async def test_a_limit_that_nobody_told_is_learned_together(path):
     app = backend(requests=Quota(300, 10.0), latency=0.2)
     async with client(app, shared_budget=path) as one, client(app, shared_budget=path) as other:
         reports = await gathered([one, other], 500, concurrency=32)
-        learned = [ev.statistics()["learned_requests_per_window"] for ev in (one, other)]
+        learned = [ev.statistics().learned_requests_per_window for ev in (one, other)]
     assert [report.coverage for report in reports] == [1.0, 1.0]
     assert sum(learned) == 300
     assert app.statistics()["refused_requests"] <= 64 + 2 * 3  # those under way, then a probe of each
@@ -115,8 +115,8 @@ async def test_a_plan_that_nobody_told_is_learned_together(path, begins, count, 
     for ev in clients:
         await ev.aclose()
     assert [report.coverage for report in reports] == [1.0] * count
-    assert {each["learned_window_s"] for each in told} <= {5.0, 10.0}
-    assert all(50 <= each["learned_evaluations_per_window"] <= 66 for each in told)
+    assert {each.learned_window_s for each in told} <= {5.0, 10.0}
+    assert all(50 <= each.learned_evaluations_per_window <= 66 for each in told)
     assert max(report.wall_s for report in reports) <= 1.05 * (90.0 + 0.2), "as one client that sends all of them"
 
 
@@ -127,7 +127,7 @@ async def test_one_canary_at_a_time_asks_for_all_clients(path):
         tasks.start_soon(gathered, clients, 20)
         await anyio.sleep(20.0)
         refused = app.statistics()["refused_evaluations"]
-        waits = [ev.statistics()["waiting_for"] for ev in clients]
+        waits = [ev.statistics().waiting_for for ev in clients]
         await anyio.sleep(39.9)
         canaries = app.statistics()["refused_evaluations"] - refused
         await anyio.sleep(15.0)
@@ -135,7 +135,10 @@ async def test_one_canary_at_a_time_asks_for_all_clients(path):
         tasks.cancel_scope.cancel()
     for ev in clients:
         await ev.aclose()
-    assert set(waits) <= {"evaluation limit: canary is out", *(f"evaluation limit: canary in {n} s" for n in range(9))}
+    assert set(waits) <= {
+        "the evaluation that tells whether the evaluation limit is over",
+        *(f"evaluation limit, {n} s until one evaluation tells whether it is over" for n in range(9)),
+    }
     assert 3 <= canaries <= 6
 
 
@@ -249,6 +252,6 @@ async def test_a_client_may_be_used_again_after_it_was_closed(path):
     assert sorted(each.name for each in path.parent.iterdir()) == ["budget"], "SQLite's own files are gone"
     narrow = ev.with_options(concurrency=2)
     await gathered([narrow], 5, limits=[Limit(60)])
-    assert ev.statistics()["limits"][0]["left"] == 50
+    assert ev.statistics().limits[0].left == 50
     await narrow.aclose()
     assert sorted(each.name for each in path.parent.iterdir()) == ["budget"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from embedded import NEEDLE, backend, client, texts
+from fi_async import ConcurrencyStatistics
 from fi_async.local import Lognormal
 from scripted import Scripted, error, scored
 
@@ -34,15 +35,15 @@ async def test_a_number_stays_a_number():
     app = Scripted(error(503), error(503), error(503), error(503), scored())
     async with client(app, concurrency=5) as ev:
         await ev.gather(texts(20), "contains", eval_config=NEEDLE)
-        assert ev.statistics()["concurrency"] == {"limit": 5, "under_way": 0}
+        assert ev.statistics().concurrency == ConcurrencyStatistics(limit=5)
         assert repr(ev._session.slots()) == "<Slots 0/5>"
 
 
 async def test_what_is_found_is_told_with_its_reason():
     async with client(backend(latency=1.0), concurrency="auto") as ev:
         report = await ev.gather(texts(500), "contains", eval_config=NEEDLE)
-        told = ev.statistics()["concurrency"]
+        told = ev.statistics().concurrency
     assert report.coverage == 1.0
-    assert told["limit"] == 256
-    assert told["under_way"] == 0
-    assert "growing" in told["why"] or "held" in told["why"]
+    assert told.limit == 256
+    assert told.under_way == 0
+    assert "growing" in told.why or "held" in told.why

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 
 import anyio
 import anyio.lowlevel
 import pytest
 
 from embedded import NEEDLE, backend, client, texts
-from fi_async import AuthenticationError, Timeout
+from fi_async import AuthenticationError, Counts, Stream, Timeout
 from scripted import Scripted, error, scored
 
 pytestmark = pytest.mark.anyio
@@ -103,3 +104,69 @@ async def test_two_streams_share_the_clients_bound():
         group.start_soon(collected, ev, texts(9))
         group.start_soon(collected, ev, texts(9))
     assert app.statistics()["peak_in_flight"] == 3
+
+
+async def test_leaving_the_block_ends_the_run_and_no_request_leaves_later():
+    tasks = asyncio.all_tasks()
+    app = backend(latency=1)
+    counts = []
+    async with client(app, concurrency=4) as ev:
+        async with ev.stream(texts(1000), "contains", eval_config=NEEDLE) as run:
+            assert isinstance(run, Stream)
+            async for outcome in run:
+                assert (outcome.status, run.counts.requests >= 4) == ("scored", True)
+                assert run.statistics().concurrency.limit == 4
+                break
+            counts.append(run.counts.requests)
+        asked = app.statistics()["requests"]
+        assert asyncio.all_tasks() == tasks
+        await anyio.sleep(100)
+        assert app.statistics()["requests"] == asked <= 8
+        with pytest.raises(StopAsyncIteration):
+            await anext(run)
+
+
+async def test_an_exception_within_the_block_ends_the_run_and_stays():
+    app = backend(latency=1)
+    async with client(app, concurrency=4) as ev:
+
+        async def fail() -> None:
+            async with ev.stream(texts(1000), "contains", eval_config=NEEDLE) as run:
+                async for _ in run:
+                    raise LookupError
+
+        with pytest.raises(LookupError):
+            await fail()
+        asked = app.statistics()["requests"]
+        await anyio.sleep(100)
+        assert app.statistics()["requests"] == asked
+
+
+async def test_a_stream_says_what_it_waits_for_itself():
+    async with client(backend(latency=5.0), concurrency=2) as ev:
+        quick, slow = ev.stream(texts(1), "contains", eval_config=NEEDLE), ev.stream(texts(9), "contains", rows=1)
+        async with quick, slow, anyio.create_task_group() as tasks:
+            assert quick.statistics().waiting_for is None
+            tasks.start_soon(anext, slow)
+            await anyio.sleep(1)
+            assert (slow.statistics().waiting_for, quick.statistics().waiting_for) == ("concurrency 2", None)
+            tasks.cancel_scope.cancel()
+
+
+async def test_counts_that_are_given_are_those_of_the_stream():
+    counts = Counts()
+    async with client(backend()) as ev, ev.stream(texts(3), "contains", counts=counts, rows=1) as run:
+        assert run.counts is counts
+        assert len([outcome async for outcome in run]) == 3
+    assert counts.requests == 3
+
+
+async def test_a_generator_stays_what_it_was_in_other_hands():
+    async with client(backend()) as ev:
+        outcomes = ev.stream(texts(3), "contains", eval_config=NEEDLE)
+        assert (await outcomes.asend(None)).index == 0
+        with pytest.raises(KeyError):
+            await outcomes.athrow(KeyError("x"))
+        async with aclosing(ev.stream(texts(3), "contains")) as others:
+            await anext(others)
+        assert [outcome async for outcome in others] == []

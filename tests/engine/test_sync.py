@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import errno
+import inspect
 import os
+import sqlite3
 import threading
+import typing
 from collections.abc import Iterator
 
 import pytest
@@ -13,14 +17,22 @@ from embedded import NEEDLE, texts
 from fi_async import (
     AsyncEvaluator,
     BlockingExecution,
+    BlockingStream,
     Case,
+    ClientStatistics,
     EvalStatus,
     Evaluator,
+    Execution,
     InvalidCaseError,
     NotFoundError,
+    RunOptions,
     StalledError,
-    sync,
+    Stream,
+    cases_from,
 )
+from fi_async._loop_thread import LoopThread, loop_thread
+from fi_async.background import BackgroundQueue
+from fi_async.blocking import BlockingQueue
 from fi_async.local import LocalBackend, Switches
 
 
@@ -44,8 +56,8 @@ def test_the_methods_are_those_of_the_client_without_await(ev):
 
 
 def test_its_statistics_are_the_clients(ev):
-    assert ev.statistics()["polling"] == ev._async._session.polls.statistics()
-    assert ev.statistics()["concurrency"]["under_way"] == 0
+    assert ev.statistics().polling == ClientStatistics().polling
+    assert ev.statistics().concurrency.under_way == 0
 
 
 def test_errors_are_raised_as_they_are(ev):
@@ -116,8 +128,8 @@ def test_a_forked_child_begins_a_loop_of_its_own(ev):
 
 def test_after_a_stop_the_next_call_begins_anew(ev):
     assert passed(ev)
-    sync.background.stop()
-    sync.background.stop()
+    loop_thread.stop()
+    loop_thread.stop()
     assert passed(ev)
 
 
@@ -130,7 +142,7 @@ def test_a_loop_that_cannot_be_begun_is_told_and_tried_again():
             raise answer
         return answer
 
-    background = sync._Background(loop_factory=loop_factory)
+    background = LoopThread(loop_factory=loop_factory)
     with pytest.raises(OSError, match="Too many open files"):
         background.portal()
     assert background.run(asyncio.sleep, 0, "begun") == "begun"
@@ -177,3 +189,150 @@ def test_threads_offer_to_a_queue(ev, tmp_path):
 def test_what_is_wrong_with_a_queue_is_raised_on_entering(ev):
     with pytest.raises(NotFoundError), ev.background("contians", sink=print):
         pytest.fail("entered")
+
+
+# -- streams -----------------------------------------------------------------------------------------------------------
+
+
+def rows_of_a_cursor(count: int) -> sqlite3.Cursor:
+    """Return rows of SQLite, which refuses every thread but this one."""
+    database = sqlite3.connect(":memory:")
+    database.row_factory = lambda _, row: {"text": row[0]}
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?)"
+    return database.execute(f"{numbers} SELECT 'needle ' || i FROM n", (count,))
+
+
+@pytest.mark.parametrize("wrapped", [lambda rows: rows, cases_from, lambda rows: (r for r in rows)])
+def test_cases_are_read_in_the_thread_that_has_them(wrapped, ev):
+    asked = {"eval_config": NEEDLE}
+    assert len(list(ev.stream(wrapped(rows_of_a_cursor(300)), "contains", **asked))) == 300
+    report = ev.gather(cases=wrapped(rows_of_a_cursor(150)), eval_templates="contains", **asked)
+    assert [outcome.index for outcome in report.outcomes] == list(range(150))
+    assert report.coverage == 1.0
+    assert ev.plan(wrapped(rows_of_a_cursor(7)), "contains", **asked).cases == 7
+
+
+def test_what_a_generator_raises_is_raised_where_it_is_read(ev):
+    def broken() -> Iterator[dict[str, str]]:
+        yield from ({"text": f"needle {number}"} for number in range(100))
+        raise LookupError(f"in {threading.current_thread().name}")
+
+    told = f"in {threading.current_thread().name}"
+    taken = []
+    with pytest.raises(LookupError, match=told), ev.stream(broken(), "contains", eval_config=NEEDLE) as run:
+        taken += run
+    with pytest.raises(LookupError, match=told):
+        ev.gather(broken(), "contains", eval_config=NEEDLE)
+
+
+def test_a_generator_may_use_the_client_itself(ev):
+    def checked() -> Iterator[dict[str, str]]:
+        for number in range(5):
+            yield {"text": "needle" if passed(ev, f"needle {number}") else "straw"}
+
+    assert [each.passed for each in ev.gather(checked(), "contains", eval_config=NEEDLE).outcomes] == [True] * 5
+
+
+def test_a_kept_run_reads_here_too(ev, tmp_path):
+    asked = {"eval_config": NEEDLE, "run": tmp_path / "run.db"}
+    assert ev.gather(rows_of_a_cursor(100), "contains", **asked).coverage == 1.0
+    again = list(ev.stream(rows_of_a_cursor(100), "contains", **asked))
+    assert {outcome.origin for outcome in again} == {"replayed"}
+
+
+def test_an_interrupted_generator_ends_the_run(ev):
+    def interrupted() -> Iterator[dict[str, str]]:
+        yield {"text": "needle"}
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(ev.stream(interrupted(), "contains", eval_config=NEEDLE))
+    with pytest.raises(KeyboardInterrupt):
+        ev.gather(interrupted(), "contains", eval_config=NEEDLE)
+    assert passed(ev)
+
+
+def test_leaving_the_block_ends_the_run():
+    app = LocalBackend(Switches())
+    with Evaluator.local(app) as ev:
+        with ev.stream(iter(lambda: {"text": "needle"}, None), "contains", eval_config=NEEDLE, rows=1) as run:
+            assert isinstance(run, BlockingStream)
+            assert next(run).passed
+            assert run.statistics().concurrency.limit >= 1
+            assert run.counts.requests >= 1
+        asked = app.statistics()["requests"]
+        assert list(run) == []
+        assert passed(ev)
+        assert app.statistics()["requests"] == asked + 1
+
+
+def test_a_slow_consumer_slows_the_reading_of_its_generator():
+    read = 0
+
+    def counted() -> Iterator[dict[str, str]]:
+        nonlocal read
+        for number in range(5000):
+            read += 1
+            yield {"text": f"needle {number}"}
+
+    with Evaluator.local(concurrency=4, strategy="sync") as ev, ev.stream(counted(), "contains", rows=1) as run:
+        for taken, _ in zip(range(1, 200), run, strict=False):
+            assert read - taken <= 64 + 2 * 4
+
+
+# -- it is the client --------------------------------------------------------------------------------------------------
+
+PAIRS = [
+    (AsyncEvaluator, Evaluator, {"aclose": "close"}),
+    (Execution, BlockingExecution, {}),
+    (Stream, BlockingStream, {"aclose": "close"}),
+    (BackgroundQueue, BlockingQueue, {}),
+]
+OF_THE_LOOP = {"asend", "athrow", "drive", "take", "release"}  # what awaits, or what the engine itself calls
+
+
+@pytest.mark.parametrize(("awaited", "blocking", "names"), PAIRS, ids=lambda each: getattr(each, "__name__", ""))
+def test_both_clients_have_the_same_methods_with_the_same_arguments(awaited, blocking, names):
+    members = [name for name, _ in inspect.getmembers(awaited) if not name.startswith("_") and name not in OF_THE_LOOP]
+    assert members
+    for name in [*members, *(["__init__"] if awaited is AsyncEvaluator else [])]:
+        ours, theirs = getattr(blocking, names.get(name, name)), getattr(awaited, name)
+        if not callable(theirs):
+            continue
+        expected, got = inspect.signature(theirs), inspect.signature(ours)
+        assert [(each.name, each.kind, each.default) for each in got.parameters.values()] == [
+            (each.name, each.kind, each.default) for each in expected.parameters.values()
+        ], name
+        assert inspect.getdoc(ours), name
+
+
+def test_what_a_handle_says_of_itself_is_the_same(ev):
+    execution = ev.submit("contains", {"text": "needle"}, eval_config=NEEDLE)
+    shown = {name for name in vars(execution._execution) if not name.startswith("_")}
+    assert {name: getattr(execution, name) for name in sorted(shown)} == {
+        "error": None,
+        "id": execution.id,
+        "status": EvalStatus.PENDING,
+        "template": "contains",
+    }
+
+
+@pytest.mark.parametrize("client", [AsyncEvaluator, Evaluator])
+@pytest.mark.parametrize("name", ["gather", "stream", "plan", "background", "with_options", "__init__"])
+def test_each_keyword_of_a_run_is_in_the_signature(client, name):
+    parameters = inspect.signature(getattr(client, name)).parameters
+    assert {field.name for field in dataclasses.fields(RunOptions)} | {"model"} <= set(parameters)
+    assert "options" not in parameters
+
+
+def test_overloads_are_there_for_type_checkers():
+    for name, count in (("evaluate", 2), ("submit", 3), ("poll", 2)):
+        assert len(typing.get_overloads(getattr(AsyncEvaluator, name))) == count
+        assert len(typing.get_overloads(getattr(Evaluator, name))) == count
+
+
+def test_handles_may_be_polled(ev):
+    handles = ev.submit("contains", [{"text": "needle"}, {"text": "straw"}], eval_config=NEEDLE)
+    report = ev.poll(handles)
+    assert [(each.template, each.passed) for each in report.outcomes] == [("contains", True), ("contains", False)]
+    assert ev.poll(handles[0]).passed is True

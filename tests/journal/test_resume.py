@@ -124,11 +124,11 @@ async def test_what_is_tried_again_counts_as_pending(evaluator, path):
     async with evaluator(app, strategy="async", poll_interval=10.0) as ev:
         await ev.gather(texts(1), "contains", run=path)
         with open_view(path) as view:
-            assert (view.statuses(), view.past.done) == ({"failed": 1}, 1)
+            assert (view.count().statuses, view.past.done) == ({"failed": 1}, 1)
         with anyio.move_on_after(5):
             await ev.gather(texts(1), "contains", run=RunFile(path, retry=["failed"]))
         with open_view(path) as view:
-            assert (view.statuses(), view.past.done, view.pending, view.accepted) == ({}, 0, 1, 1)
+            assert (view.count().statuses, view.past.done, view.count().pending, view.count().accepted) == ({}, 0, 1, 1)
 
 
 async def test_equal_work_is_evaluated_once(evaluator, path):
@@ -143,7 +143,7 @@ async def test_equal_work_is_evaluated_once(evaluator, path):
     assert report.coverage == again.coverage == 1.0
     with open_view(path) as view:
         assert [(r.outcome.index, r.outcome.case.id) for r in view.records()] == [(n, f"c{n}") for n in range(30)]
-        assert view.statuses() == {"scored": 30}
+        assert view.count().statuses == {"scored": 30}
 
 
 async def test_equal_work_is_refused_when_asked(evaluator, path):
@@ -205,7 +205,7 @@ async def test_invalid_cases_are_kept_too(evaluator, path):
         second = await ev.gather(cases, "contains", eval_config=NEEDLE, run=path)
     assert [str(each.error) for each in second.outcomes] == [str(each.error) for each in first.outcomes]
     with open_view(path) as view:
-        assert view.statuses() == {"scored": 1, "invalid": 3}
+        assert view.count().statuses == {"scored": 1, "invalid": 3}
 
 
 async def test_an_evaluation_that_the_server_has_lost_is_started_anew(evaluator, path):
@@ -225,7 +225,13 @@ async def test_an_evaluation_that_the_server_has_lost_is_started_anew(evaluator,
     [("fail", ("stalled", 1, 0)), ("resubmit", ("scored", 2, 1)), ("wait", ("scored", 1, 0))],
 )
 async def test_a_stalled_case_fails_is_started_anew_or_waited_for(evaluator, path, policy, expected):
-    app = Scripted(accepted(1), pending(), pending(), accepted(2) if policy == "resubmit" else pending(), completed())
+    app = Scripted(
+        accepted(1),
+        pending(),
+        pending(),
+        accepted(2) if policy == "resubmit" else pending(),
+        completed(number=2 if policy == "resubmit" else 1),
+    )
     async with evaluator(app, strategy="async", poll_interval=10.0, timeout=15.0, on_stalled=policy) as ev:
         (outcome,) = (await ev.gather(texts(1), "contains", run=path)).outcomes
     assert (outcome.status.value, outcome.attempts, outcome.possible_duplicates) == expected
@@ -311,11 +317,16 @@ async def test_the_statuses_are_told_while_the_run_goes_on(evaluator, path):
         tasks.start_soon(lambda: ev.gather(texts(40), "contains", eval_config=NEEDLE, run=path))
         await anyio.sleep(5)
         with open_view(path) as view:
-            assert (view.pending, view.accepted, view.ambiguous, view.statuses()) == (40, 40, 0, {})
+            assert (view.count().pending, view.count().accepted, view.count().ambiguous, view.count().statuses) == (
+                40,
+                40,
+                0,
+                {},
+            )
             assert view.info.ended_at is None
         await anyio.sleep(20)
         with open_view(path) as view:
-            assert (view.pending, view.statuses()) == (0, {OutcomeStatus.SCORED: 40})
+            assert (view.count().pending, view.count().statuses) == (0, {OutcomeStatus.SCORED: 40})
             assert view.info.ended_at is not None
 
 
@@ -340,3 +351,54 @@ async def test_a_timeout_that_lands_while_the_file_takes_cases_in_loses_none_of_
         monkeypatch.undo()
         report = await ev.gather(texts(300), "contains", eval_config=NEEDLE, run=path)
     assert (report.coverage, app.statistics()["duplicates"]) == (1.0, report.summary()["possible_duplicates"])
+
+
+ODD_IDS = ["job-17", "a/b?c#d", 17, "x" * 3000, "\ud83d", " ", '"; drop table log; --']
+
+
+def accepted_under(*ids):
+    items = [{"name": "contains", "output_type": "Pass/Fail", "eval_id": each} for each in ids]
+    return 200, {"status": True, "result": [{"evaluations": items}]}
+
+
+@pytest.mark.parametrize("odd", ODD_IDS, ids=lambda odd: repr(odd)[:12])
+async def test_an_id_that_is_no_uuid_ends_nobodys_run_and_is_resumed(evaluator, path, odd):
+    """One of three evaluations is accepted under an odd id; the run is stopped, and goes on from its file."""
+
+    def answer(request):
+        method, path, body, _ = request
+        if method == "POST":
+            return accepted_under(*(odd if text == "1" else uuid(int(text)) for text in body["inputs"]["text"]))
+        if not ready:
+            return pending()
+        number = next((n for n in range(3) if path.endswith(uuid(n))), 1)
+        return completed("Passed", number, eval_id=odd if number == 1 else uuid(number))
+
+    cases = [{"text": str(number)} for number in range(3)]
+    options = {"strategy": "async", "eval_config": NEEDLE, "run": RunFile(path, drain=0.001)}
+    ready = False
+    app = Scripted(answer)
+    async with evaluator(app) as ev:
+        cut = await ev.gather(cases, "contains", timeout=Timeout(call=5.0), **options)
+        assert [outcome.status.value for outcome in cut.outcomes] == ["stalled"] * 3
+        ready = True
+        report = await ev.gather(cases, "contains", **options)
+    told_id = odd if isinstance(odd, str) and odd != "\ud83d" else {17: "17"}.get(odd, "\ufffd")
+    assert [outcome.score for outcome in report.outcomes] == [1.0] * 3
+    assert report.outcomes[1].eval_id == told_id
+    assert sum(request[0] == "POST" for request in app.requests) == 1
+
+
+@pytest.mark.parametrize("odd", ["job-17", ""])
+async def test_an_odd_id_that_the_server_then_does_not_know_is_that_cases_failure(evaluator, path, odd):
+    def answer(request):
+        method, path, body, _ = request
+        if method == "POST":
+            return accepted_under(*(odd if text == "1" else uuid(int(text)) for text in body["inputs"]["text"]))
+        number = next((n for n in range(3) if path.endswith(uuid(n))), None)
+        return error(400, "Must be a valid UUID.") if number is None else completed("Passed", number)
+
+    cases = [{"text": str(number)} for number in range(3)]
+    async with evaluator(Scripted(answer), strategy="async") as ev:
+        report = await ev.gather(cases, "contains", eval_config=NEEDLE, run=path)
+    assert [outcome.status.value for outcome in report.outcomes] == ["scored", "failed", "scored"]

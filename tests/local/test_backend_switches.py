@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import fields
+
+import anyio
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from fi_async.local import (
     Faults,
@@ -14,6 +20,7 @@ from fi_async.local import (
     parse_quota,
     parse_switches,
 )
+from fi_async.local.envelopes import UNABLE_TO_RUN
 from local.api import PARIS
 
 CONTROL = "http://local/_local/"
@@ -196,3 +203,76 @@ async def test_unknown_control_routes(api, method, path):
 
 def test_no_secret_shows():
     assert "secret" not in repr(Switches(keys={"key": "secret"}))
+
+
+NUMBERS = st.one_of(
+    st.integers(),
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.sampled_from([10**400, -(10**400), 1e308, 5e-324, 1e9, 1e10, 0, -0.0]),
+)
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+NEAR_TEXTS = st.sampled_from(
+    [
+        *("1e999", "-1", "nan", "1e9", "1e9~1e9", "2~0.8", "~", "5/0s", "1/1e-9s", "1/999999999999h"),
+        *("503=1", "503=nan", "²=1", "slow=1:1e9", "slow=1:inf", "502_after=1", "99999999=1", "gets=off", "fail=1"),
+    ]
+)
+CHANGES = st.dictionaries(
+    st.sampled_from([field.name for field in fields(Switches)]),
+    NUMBERS | NEAR_TEXTS | st.lists(NEAR_TEXTS, max_size=3) | JSON_VALUES,
+    max_size=4,
+)
+
+
+@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(CHANGES.map(json.dumps) | JSON_VALUES.map(json.dumps) | st.binary(max_size=20))
+@example('{"latency": 1e999}')
+@example('{"latency": 1' + "0" * 400 + "}")
+@example('{"latency": "1e9~1e9"}')
+@example('{"latency": {"median": 1}}')
+@example('{"requests": "5/0.000001s"}')
+@example('{"keys": {"key": 5}}')
+@example('{"capacity": ' + "9" * 5000 + "}")
+@example("[" * 100_000)
+@example('{"faults": {"slow": "1:1e400"}}')
+def test_whatever_the_control_route_is_told_nothing_breaks(start, body):
+    async def ask():
+        api = start()
+        reply = await api.post(path=f"{CONTROL}switches", content=body)
+        assert reply.status_code in (200, 400), reply.text
+        if reply.status_code == 400:
+            assert reply.json()["error"].strip()
+            assert len(reply.content) < 10_000
+            assert api.backend.switches == Switches()
+        try:
+            again = await api.post({**PARIS, "is_async": True})
+            await api.post(PARIS)
+            if again.status_code == 200 and "evaluations" in again.text:
+                await api.get(eval_id=again.json()["result"][0]["evaluations"][0]["eval_id"])
+        except (ConnectionResetError, ValueError):
+            assert api.backend.switches.faults != Faults()  # it was told to break off, or to cut replies
+
+    anyio.run(ask)
+
+
+async def test_without_a_call_log_an_engines_error_is_the_generic_500(start):
+    bad_pattern = {"eval_name": "regex", "inputs": {"text": "x"}, "config": {"params": {"pattern": "("}}}
+    with_log = await start().post(bad_pattern)
+    assert (with_log.status_code, "Runtime error" in with_log.json()["detail"]) == (400, True)
+    api = start(call_log=False)
+    without = await api.post(bad_pattern)
+    assert (without.status_code, without.json()["detail"]) == (500, UNABLE_TO_RUN)
+    failed = await api.progress(await api.submit(**bad_pattern))
+    assert "Runtime error" in failed["result"]["error_message"]
+    assert parse_switches({"call_log": False}).call_log is False
+    with pytest.raises(ValueError, match="call_log is true or false, not 'no'"):
+        parse_switches({"call_log": "no"})
+
+
+def test_a_key_is_not_repeated_where_keys_are_wrong():
+    with pytest.raises(ValueError, match=r"^keys is secret keys by API key, or None$"):
+        Switches(keys={"key": 5, "other": "s3cret"})

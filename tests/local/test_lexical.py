@@ -4,7 +4,7 @@ import pytest
 
 from fi_async.local.metrics import ESTIMATES
 from fi_async.local.metrics.lexical import PREFIX
-from fi_async.local.scoring import score
+from fi_async.local.scoring import run_evaluator
 
 TOWER = "The Eiffel Tower is a wrought-iron lattice tower on the Champ de Mars in Paris."
 FRANCE = "Paris is the capital and most populous city of France."
@@ -13,7 +13,7 @@ COMPANY = "The company was founded in 2015 and it has 1,500 employees."
 
 
 def groundedness(output, context):
-    return score("groundedness", {"output": output, "input": "Is it so?", "context": context}, {})
+    return run_evaluator("groundedness", {"output": output, "input": "Is it so?", "context": context}, {})
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_groundedness_reads_a_list_of_chunks():
     ],
 )
 def test_context_adherence_is_the_supported_share(output, support):
-    verdict = score("context_adherence", {"output": output, "context": FRANCE}, {})
+    verdict = run_evaluator("context_adherence", {"output": output, "context": FRANCE}, {})
     assert verdict.output == pytest.approx(support)
 
 
@@ -92,7 +92,7 @@ def test_context_adherence_is_the_supported_share(output, support):
     ],
 )
 def test_completeness_is_taking_up_the_question_and_adding_to_it(question, output, expected):
-    assert score("completeness", {"input": question, "output": output}, {}).output == expected
+    assert run_evaluator("completeness", {"input": question, "output": output}, {}).output == expected
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_completeness_is_taking_up_the_question_and_adding_to_it(question, outpu
     ],
 )
 def test_toxicity_fails_insults_and_threats(output, expected):
-    assert score("toxicity", {"output": output}, {}).output == expected
+    assert run_evaluator("toxicity", {"output": output}, {}).output == expected
 
 
 INPUTS = {"input": "Où est la tour ?", "output": "La tour est à Paris. Où ? 日本 🗼", "context": "Paris, 東京, Ελλάδα"}
@@ -118,6 +118,6 @@ INPUTS = {"input": "Où est la tour ?", "output": "La tour est à Paris. Où ? �
 def test_an_estimate_says_that_it_is_one_and_says_the_same_twice(name):
     keys = {"groundedness": INPUTS, "toxicity": {"output"}, "completeness": {"input", "output"}}
     inputs = {key: INPUTS[key] for key in keys.get(name, {"output", "context"})}
-    verdict = score(name, inputs, {})
+    verdict = run_evaluator(name, inputs, {})
     assert verdict.reason.startswith("Lexical estimate (local backend, not the platform's judge): ")
-    assert score(name, inputs, {}) == verdict
+    assert run_evaluator(name, inputs, {}) == verdict

@@ -7,7 +7,7 @@ import pytest
 
 from fi_async._catalogue import rows
 from fi_async.local.metrics import ESTIMATES
-from fi_async.local.scoring import BlankInputError, EngineError, check_params, score, supported
+from fi_async.local.scoring import BlankInputError, EngineError, check_params, run_evaluator, supported
 
 FILES = sorted((Path(__file__).parent / "vectors").glob("*.jsonl"))
 CASES = [
@@ -22,7 +22,7 @@ def answer(name, inputs, params):
     if faults := check_params(name, params):
         return {"status": 400, "error": {"config": faults}}
     try:
-        verdict = score(name, inputs, params)
+        verdict = run_evaluator(name, inputs, params)
     except BlankInputError:
         return {"status": 500, "error": "Unable to run standalone evaluation. Please try again."}
     except EngineError as error:

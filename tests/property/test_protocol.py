@@ -18,10 +18,11 @@ from fi_async import (
     EvalStatus,
     EvaluationError,
     InvalidCaseError,
+    ProtocolError,
     _catalogue,
 )
-from fi_async.wire import requests, responses
-from fi_async.wire.preflight import ALIASES, Row, prepare, rows_of
+from fi_async.wire import requests, responses, verdicts
+from fi_async.wire.preflight import ALIASES, PreparedInputs, prepare, rows_of
 from fi_async.wire.requests import Parameters
 from fi_async.wire.responses import Reply
 from fi_async.wire.templates import Templates
@@ -62,7 +63,7 @@ def test_a_case_becomes_rows_that_the_server_takes_or_refusals(inputs, names, fi
     prepared = prepare(Case(inputs), templates, **rules)
     assert len(prepared) == len(templates)
     for template, row in zip(templates, prepared, strict=True):
-        if not isinstance(row, Row):
+        if not isinstance(row, PreparedInputs):
             assert type(row) is InvalidCaseError
             assert row.field is not None
             continue
@@ -82,7 +83,7 @@ def test_a_case_becomes_rows_that_the_server_takes_or_refusals(inputs, names, fi
 def test_a_case_with_text_for_each_key_is_sent_as_it_is(chosen):
     name, inputs = chosen
     (row,) = prepare(Case(inputs), [Templates().find(name)])
-    assert isinstance(row, Row)
+    assert isinstance(row, PreparedInputs)
     assert row.inputs == inputs
     assert row.filled == {}
 
@@ -203,9 +204,9 @@ def test_any_reply_is_read_or_refused_with_its_status(reply):
 @example(Reply(200, {}, b'{"result":[{"evaluations":[{"reason":{"a":1}}]}]}'), 1)
 def test_any_reply_to_a_new_evaluation_names_each_row_or_is_an_error(reply, rows):
     with suppress(APIError, EvaluationError):
-        items = responses.started(responses.read(reply), reply, rows)
+        items = verdicts.started(reply, "", rows, is_async=False)
         assert len(items) == rows
-        assert all(type(item) is EvalResult for item in items)
+        assert all(type(item) in (EvalResult, ProtocolError) for item in items)
 
 
 @settings(deadline=None, max_examples=300)
@@ -216,7 +217,7 @@ def test_any_reply_to_a_new_evaluation_names_each_row_or_is_an_error(reply, rows
 )
 def test_any_reply_to_a_poll_says_where_it_stands_or_is_an_error(reply):
     with suppress(APIError):
-        progress = responses.progress(responses.read(reply), reply)
+        progress = verdicts.polled(reply, "job-1")
         assert progress.is_done is (progress.status in (EvalStatus.COMPLETED, EvalStatus.FAILED))
         assert (progress.result is not None) is (progress.status is EvalStatus.COMPLETED)
         assert (progress.error is not None) is (progress.status is EvalStatus.FAILED)
@@ -226,7 +227,7 @@ def polled(value: Any, output_type: str) -> Any:
     record = {"value": value, "output_type": output_type}
     content = json.dumps({"status": True, "result": {"eval_status": "completed", "result": record}}).encode()
     reply = Reply(200, {}, content)
-    return responses.progress(responses.read(reply), reply).result.output
+    return verdicts.polled(reply, "job-1").result.output
 
 
 @settings(deadline=None, max_examples=200)
@@ -265,4 +266,4 @@ def test_both_spellings_keep_every_field_and_are_stable(body):
 def test_each_template_can_be_asked(name):
     template = Templates().find(name)
     (row,) = prepare(Case(dict.fromkeys(template.required_keys or ("any",), "text")), [template])
-    assert isinstance(row, Row)
+    assert isinstance(row, PreparedInputs)

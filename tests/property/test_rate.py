@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 
 from fi_async._settings import Limit
 from fi_async.pacing.gate import Gate
+from fi_async.pacing.ticket import Need, Terms
+
+ONE = Need(post=True, rows=1)
 
 
 @settings(deadline=None, max_examples=150)
@@ -21,21 +24,21 @@ from fi_async.pacing.gate import Gate
     transit=st.floats(0, 0.2),
 )
 def test_no_window_is_overfilled_and_every_request_leaves(offset, count, length, gaps, transit):
-    gate = Gate()
-    gate.keep_to([Limit(count, per=length)])
+    gate, terms = Gate(limits=[Limit(count, per=length)]), Terms()
     arrivals: Counter[int] = Counter()
     now = 0.0
     for gap in gaps:
         now += gap
-        opens = gate.opens_at(now, post=True)
+        opens = gate.opens_at(now, ONE, terms)
         assert opens < math.inf, "every answer is in"
         assert opens <= now + 2 * length + 1
         now = max(now, opens)
-        gate.left(now, post=True)
+        ticket = gate.issue(now, ONE, terms)
+        assert ticket is not None
         arrived = now + transit
         arrivals[math.floor((arrived + offset) / length)] += 1
         now = arrived + transit
-        gate.answered(now - 2 * transit, now, float(math.floor(arrived + offset)), refused=False)
+        ticket.answered(now, 200, float(math.floor(arrived + offset)))
     assert max(arrivals.values()) <= count
 
 
@@ -47,33 +50,30 @@ def test_no_window_is_overfilled_and_every_request_leaves(offset, count, length,
     total=st.integers(1, 150),
 )
 def test_a_limit_that_nobody_told_is_learned_and_all_get_through(offset, count, width, total):
-    gate, length = Gate(), 60.0
+    gate, terms, length = Gate(), Terms(), 60.0
     taken: Counter[int] = Counter()
     refused: Counter[int] = Counter()
     now, done, rounds = 0.0, 0, 0
     while done < total:
         rounds += 1
         assert rounds < 10 * total + 100, "it does not end"
-        going = 0
-        while going < min(width, total - done) and gate.opens_at(now, post=True) <= now:
-            gate.left(now, post=True)
-            going += 1
+        going = []
+        while len(going) < min(width, total - done) and gate.opens_at(now, ONE, terms) <= now:
+            going.append(gate.issue(now, ONE, terms))
         if not going:
-            now = gate.opens_at(now, post=True)
+            now = gate.opens_at(now, ONE, terms)
             assert now < math.inf
             continue
         sent_at, now = now, now + 0.05
-        for _ in range(going):
+        for ticket in going:
             server = sent_at + offset
             window = math.floor(server / length)
             date = float(math.floor(server))
-            over = taken[window] >= count
-            gate.answered(sent_at, now, date, refused=over)
-            if over:
+            if taken[window] >= count:
                 refused[window] += 1
-                left = math.ceil((window + 1) * length - server)
-                gate.hold(now + left, server_until=date + left)
+                ticket.refused(now, math.ceil((window + 1) * length - server), date)
             else:
+                ticket.answered(now, 200, date)
                 taken[window] += 1
                 done += 1
     assert max(refused.values(), default=0) <= width

@@ -11,10 +11,12 @@ from unittest.mock import patch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fi_async._settings import Connection, Credentials, Limit
+from fi_async._connection import Connection, Credentials
+from fi_async._settings import Limit
 from fi_async.engine.shared_budget import SharedBudget
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.quota import OVERDUE
+from fi_async.pacing.ticket import Need, Terms
 
 EPOCH = 1.7e9
 CONNECTION = Connection("https://evals.test", Credentials("key", "secret"))
@@ -30,26 +32,26 @@ class Client:
     def start(self, now: float) -> None:
         """Begin as a process does, that knows nothing but the file."""
         self.budget = SharedBudget(self.path, CONNECTION, wall_clock=lambda: self.time + self.skew)
-        self.gate = Gate(self.budget)
-        self.gate.keep_to(self.limits)
+        self.gate, self.terms = Gate(self.budget, limits=self.limits), Terms()
         self.time = now + EPOCH
 
     def ask(self, now: float, rows: int) -> float:
         """Take what a request needs, and return the time; or the later time at which to ask again."""
         self.time, ours = now + EPOCH, now + self.begins
-        opens = self.gate.opens_at(ours, post=True, rows=rows)
+        need = Need(post=True, rows=rows)
+        opens = self.gate.opens_at(ours, need, self.terms)
         assert opens < math.inf, "every answer is in"
         if opens <= ours:
-            if self.gate.claim(ours, post=True, rows=rows):
-                self.is_canary = self.gate.left(ours, post=True, rows=rows)
+            ticket = self.gate.issue(ours, need, self.terms)
+            if ticket is not None:
+                self.ticket = ticket
                 return now
-            opens = self.gate.opens_at(ours, post=True, rows=rows)
+            opens = self.gate.opens_at(ours, need, self.terms)
             assert opens > ours, "what was refused has to wait for something"
         return opens - self.begins
 
-    def answered(self, sent: float, now: float, arrived: float) -> None:
-        date = float(math.floor(arrived + EPOCH))
-        self.gate.answered(sent + self.begins, now + self.begins, date, refused=False)
+    def answered(self, now: float, arrived: float) -> None:
+        self.ticket.answered(now + self.begins, 200, float(math.floor(arrived + EPOCH)))
 
 
 STEPS = st.tuples(
@@ -92,7 +94,7 @@ def test_no_window_is_overfilled_and_every_request_leaves(counts, length, clocks
             arrived = now + transit
             sent[math.floor((arrived + EPOCH) / length)] += 1
             started[math.floor((arrived + EPOCH) / (2 * length))] += rows
-            client.answered(now, arrived + transit, arrived)
+            client.answered(arrived + transit, arrived)
             now = arrived + transit
         for client in clients:
             client.budget.disconnect()
@@ -156,19 +158,19 @@ def test_a_plan_that_nobody_told_is_kept_to_together(count, length, begins, turn
             while (then := client.ask(now, 1)) > now:
                 now = then
                 assert now <= asked + 1.25 * length + OVERDUE + 10, "a window, its canaries, and one that was lost"
-            if client.is_canary:
-                assert now >= canaries, "another client's is out"
+            if client.ticket.canary is not None:
+                assert now >= canaries - 1e-6, "another client's is out"
                 canaries = now + (OVERDUE if what == "crashed" else 0.0)
             passes = plan.evaluates(now)
             if what == "crashed":
                 client.budget.disconnect()
                 client.start(now)
                 continue
-            client.answered(now, now + took, now)
+            client.answered(now + took, now)
             now += took
             if passes:
-                client.gate.passed(canary=client.is_canary)
+                client.gate.ran(client.ticket.canary)
             else:
-                client.gate.refused(now + client.begins, canary=client.is_canary, since=now + client.begins)
+                client.gate.stopped(client.ticket.canary, now + client.begins, since=now + client.begins)
         for client in clients:
             client.budget.disconnect()

@@ -10,14 +10,16 @@ from typing import Any
 from fi_async import APIConnectionError, APITimeoutError, Case, Timeout
 from fi_async._settings import RetryPolicy
 from fi_async.engine.attempts import Action, Arrival, Context, Job, Work
+from fi_async.pacing.clock import ServerClock
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.polling import Completions
-from fi_async.wire.preflight import Row
+from fi_async.wire.preflight import PreparedInputs
 from fi_async.wire.requests import Parameters
 from fi_async.wire.responses import Reply
 
+EPOCH = 1_000_000.0  # the server's time when ours is 0: a multiple of 10 s
 IDS = [f"00000000-0000-4000-8000-{number:012d}" for number in range(100)]
-REFUSED = APIConnectionError("could not connect", sent=False)
+REFUSED = APIConnectionError("the TLS handshake failed", sent=False)
 
 
 def context(
@@ -34,7 +36,7 @@ def context(
 
 
 def work(index: int = 0, *, filled: dict[str, str] | None = None, **parameters: Any) -> Work:
-    row = Row({"output": f"text {index}"}, filled or {})
+    row = PreparedInputs({"output": f"text {index}"}, filled or {})
     return Work(index, Case({"output": f"text {index}"}, id=f"c{index}"), Parameters("tone", **parameters), row)
 
 
@@ -47,6 +49,11 @@ def reply(body: Any, status: int = 200, **headers: str) -> Reply:
     return Reply(
         status, {"content-type": "application/json", "x-request-id": "r-1", **named}, json.dumps(body).encode()
     )
+
+
+def cut_off() -> Reply:
+    """A good status whose body ends too soon."""
+    return Reply(200, {"content-type": "application/json", "x-request-id": "r-1"}, b'{"status":true,"result":[{"eval')
 
 
 def scored(*outputs: Any, output_type: str = "Pass/Fail") -> Reply:
@@ -108,8 +115,23 @@ def timed_out() -> APITimeoutError:
     return APITimeoutError("no reply within 120 s")
 
 
+def unreachable() -> APIConnectionError:
+    error = APIConnectionError("could not connect", sent=False)
+    error.unreachable = True
+    return error
+
+
 def reset() -> APIConnectionError:
     return APIConnectionError("the connection broke")
+
+
+def told(offset: float = EPOCH, *, at: float = 0.0) -> ServerClock:
+    """Return a clock that has heard so many replies that it knows the offset to a millisecond."""
+    clock = ServerClock()
+    for step in range(1001):
+        now = at - 2 + step / 1000
+        clock.heard(now, now, float(int(now + offset)))
+    return clock
 
 
 def begin(job: Job) -> Action | Sequence[Any]:

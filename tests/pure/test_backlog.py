@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,22 +11,25 @@ from fi_async import Case, Limit
 from fi_async._settings import RunOptions
 from fi_async.engine.attempts import Context, Work
 from fi_async.engine.backlog import Backlog
-from fi_async.engine.slots import Slots
 from fi_async.pacing.accepted import MOST
-from fi_async.wire.preflight import Row
+from fi_async.pacing.slots import Slots
+from fi_async.pacing.ticket import Terms
+from fi_async.wire.preflight import PreparedInputs
 from fi_async.wire.requests import Parameters
 from pure.hand import context
 
 
 def of(index: int, template: str = "tone", *keys: str) -> Work:
-    row = Row(dict.fromkeys(keys or ("output",), "text"), {})
+    row = PreparedInputs(dict.fromkeys(keys or ("output",), "text"), {})
     return Work(index, Case(row.inputs), Parameters(template), row)
 
 
 def backlog(
     count: int = 0, *, run: Context | None = None, slots: int = 4, expected: int | None = None, **options: Any
 ) -> Backlog:
-    made = Backlog(run or context(), RunOptions(**options), Slots(slots), expected)
+    run = run or context()
+    run.terms = replace(run.terms, slots=Slots(slots))
+    made = Backlog(run, RunOptions(**options), expected)
     for index in range(count):
         made.put(of(index))
     return made
@@ -39,12 +43,12 @@ def known(latency: float) -> Context:
 
 
 def take(waiting: Backlog) -> tuple[list[int], str]:
-    works, kind = waiting.take(0.0, unsent=0)
+    works, kind = waiting.take(0.0)
     return [work.index for work in works], kind
 
 
 def may_begin(waiting: Backlog, at_work: int) -> bool:
-    return waiting.may_begin(0.0, at_work=at_work, unsent=0)
+    return waiting.may_begin(0.0, at_work=at_work)
 
 
 # -- which -------------------------------------------------------------------------------------------------------------
@@ -54,7 +58,7 @@ def test_the_case_that_was_read_first_is_begun_first():
     waiting = backlog()
     for index, template in ((0, "tone"), (0, "is_json"), (1, "tone"), (2, "is_json")):
         waiting.put(of(index, template))
-    first = [waiting.take(0.0, unsent=0)[0][0] for _ in range(4)]
+    first = [waiting.take(0.0)[0][0] for _ in range(4)]
     assert [(work.index, work.parameters.template) for work in first] == [
         (0, "tone"),
         (0, "is_json"),
@@ -82,8 +86,16 @@ def test_works_of_several_templates_never_share_a_request():
 
 def test_a_request_carries_no_more_rows_than_may_leave_together():
     run = context()
-    run.gate.keep_to([Limit(2, per=60.0, of="evaluations")])
+    run.terms = Terms(limits=[Limit(2, per=60.0, of="evaluations")])
+    assert take(backlog(5, run=run, rows=5))[0] == [0, 1, 2, 3, 4], "nobody counts it yet"
+    run.gate.keep_count_of(run.terms.limits)
     assert take(backlog(5, run=run, rows=5))[0] == [0, 1]
+
+
+def test_a_request_carries_no_fewer_rows_for_the_limits_of_another_run():
+    run = context()
+    run.gate.keep_count_of([Limit(2, per=60.0, of="evaluations")])
+    assert take(backlog(5, run=run, rows=5))[0] == [0, 1, 2, 3, 4]
 
 
 # -- how ---------------------------------------------------------------------------------------------------------------
@@ -92,7 +104,7 @@ def test_a_request_carries_no_more_rows_than_may_leave_together():
 def test_what_is_put_back_comes_first_and_is_planned_anew():
     run = context()
     waiting = backlog(2000, run=run)
-    works, kind = waiting.take(0.0, unsent=0)
+    works, kind = waiting.take(0.0)
     assert ([work.index for work in works], kind) == ([0], "sync")
     for _ in range(5):
         run.latencies.held("tone", 2.0)
@@ -102,7 +114,7 @@ def test_what_is_put_back_comes_first_and_is_planned_anew():
 
 def test_works_that_are_put_back_keep_their_order():
     waiting = backlog(6, rows=3)
-    works, _ = waiting.take(0.0, unsent=0)
+    works, _ = waiting.take(0.0)
     waiting.put_back(works)
     assert [take(waiting)[0], take(waiting)[0]] == [[0, 1, 2], [3, 4, 5]]
 
@@ -139,7 +151,7 @@ def test_what_was_put_back_has_not_been_begun():
     waiting = backlog(1, run=run)
     waiting.is_fed = True
     for _ in range(400):
-        waiting.put_back(waiting.take(0.0, unsent=0)[0])
+        waiting.put_back(waiting.take(0.0)[0])
     for _ in range(5):
         run.latencies.held("tone", 2.0)
     assert take(waiting) == ([0], "sync")

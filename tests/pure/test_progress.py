@@ -61,7 +61,7 @@ def test_no_run_ends_before_its_limit_opens():
 
 
 def test_a_limit_that_does_not_say_when_it_ends():
-    said = "request limit: probe is out"
+    said = "the answer that tells whether the request limit is over"
     held = meter(1.0).progress(2.0, opens_in=math.inf, waiting_for=said)
     assert held == Progress(1, 0, None, 0, 0.5, 2.0, None, said)
 
@@ -70,7 +70,12 @@ def test_all_done_takes_no_longer():
     assert meter(1.0, 2.0, total=2).progress(3.0).eta_s == 0.0
     assert meter(1.0, 2.0, total=1).progress(3.0).eta_s == 0.0
     assert meter(1.0, 2.0).progress(3.0).eta_s is None
-    assert meter(1.0, total=2).progress(3.0, opens_in=math.inf).eta_s is None
+
+
+def test_the_time_left_stays_while_an_answer_is_waited_for_and_when_nothing_ended_lately():
+    assert meter(1.0, total=2).progress(3.0, opens_in=math.inf).eta_s == 3.0
+    assert meter(1.0, total=2).progress(200.0).eta_s == 200.0
+    assert meter(total=2).progress(200.0).eta_s is None
 
 
 @pytest.mark.parametrize(

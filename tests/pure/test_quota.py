@@ -33,7 +33,7 @@ def wait(quota: Quota, now: float, opens: float, clock: ServerClock) -> tuple[fl
         now = max(now, quota.opens_at())
         assert now < math.inf
         assert quota.left(now, 1, clock) is True
-        assert quota.opens_at() == math.inf
+        assert quota.opens_at() == now + OVERDUE
         if now >= opens:
             quota.passed(canary=True, clock=clock)
             return now, refused
@@ -164,15 +164,39 @@ def test_a_canary_that_is_lost_makes_room_for_another():
     assert quota.opens_at() == 2.5, "there was none out"
 
 
-def test_a_canary_that_nobody_tells_of_is_overdue_after_some_time():
+def test_a_canary_that_nobody_tells_of_is_waited_for_until_its_time_and_then_another_leaves():
     quota, clock = Quota(), told()
-    assert not quota.is_overdue(math.inf)
+    assert (quota.is_asking, quota.opens_at()) == (False, 0.0)
+    quota.refused(1.0, canary=False, clock=clock)
+    assert (quota.is_asking, quota.opens_at()) == (False, 1.5)
+    assert quota.left(1.5, 1, clock)
+    assert (quota.is_asking, quota.opens_at()) == (True, 1.5 + OVERDUE)
+    assert quota.left(1.5 + OVERDUE, 1, clock)
+    assert (quota.is_asking, quota.opens_at()) == (True, 1.5 + 2 * OVERDUE)
+    quota.refused(200.0, canary=True, clock=clock)
+    assert quota.opens_at() == pytest.approx(200.0 + FIRST * GROWTH), (
+        "the one that was overdue counts as one that asked"
+    )
+
+
+@pytest.mark.parametrize("until", [3.0, 500.0])
+def test_a_canary_is_waited_for_as_long_as_whoever_holds_it_says(until):
+    quota, clock = Quota(), told()
     quota.refused(1.0, canary=False, clock=clock)
     quota.left(1.5, 1, clock)
-    assert not quota.is_overdue(1.5 + OVERDUE - 0.1)
-    assert quota.is_overdue(1.5 + OVERDUE)
-    quota.lost(1.5 + OVERDUE)
-    assert not quota.is_overdue(math.inf)
+    quota.wait_for_canary(until)
+    assert quota.opens_at() == until
+
+
+def test_a_canary_that_never_got_there_makes_room_for_another_at_once():
+    quota, clock = Quota(), told()
+    quota.refused(1.0, canary=False, clock=clock)
+    quota.left(1.5, 1, clock)
+    quota.returned(2.0)
+    assert (quota.is_asking, quota.opens_at()) == (False, 2.0)
+    quota.left(2.0, 1, clock)
+    quota.lost(3.0)
+    assert quota.opens_at() == 3.0 + FIRST, "the pause did not grow"
 
 
 def test_what_is_known_is_the_same_by_another_clock():
@@ -180,6 +204,8 @@ def test_what_is_known_is_the_same_by_another_clock():
     used(quota, 50, clock)
     quota.refused(0.5, canary=False, clock=clock)
     quota.left(1.0, 1, clock)
+    other.restore(quota.state(1000.0), 995.0)
+    assert other.opens_at() == quota.opens_at() + 5.0 == 1.0 + OVERDUE + 5.0
     quota.lost(1.25)
     other.restore(quota.state(1000.0), 995.0)
     assert other.opens_at() == quota.opens_at() + 5.0

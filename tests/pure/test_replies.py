@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from fi_async import (
     ServerError,
     ValidationError,
 )
-from fi_async.wire import responses
+from fi_async.wire import responses, verdicts
 from fi_async.wire.responses import Reply
 
 RECORDED: dict[str, dict[str, Any]] = {
@@ -261,11 +260,11 @@ THROTTLED = {"ratelimit_429", "ratelimit_429_get"}
 
 # Neither yes nor no: an empty body, a redirect, another view's page.
 UNREADABLE = {
-    "route_cors_preflight": "is not a JSON object",
-    "route_head": "is not a JSON object",
-    "route_options": "has no result",
-    "route_no_trailing_slash_get": "is a redirect to /sdk/api/v1/new-eval/?eval_id=28d0202c-73fa-44cc-94ab-",
-    "route_no_trailing_slash_post": "is a redirect to /sdk/api/v1/new-eval/;",
+    "route_cors_preflight": ("is empty", True),
+    "route_head": ("is empty", True),
+    "route_options": ("has no result", False),
+    "route_no_trailing_slash_get": ("is a redirect, which evaluated nothing", False),
+    "route_no_trailing_slash_post": ("is a redirect, which evaluated nothing", False),
 }
 
 # Answers of the other endpoints, by part of what they say.
@@ -311,6 +310,16 @@ def test_every_recorded_reply_is_in_exactly_one_of_the_tables():
     assert len(RECORDED) == 271
 
 
+def template_of(name: str) -> str:
+    """The template that a recorded reply is about: all its items name the same."""
+    return next(iter(in_body(name, "name")), "")
+
+
+def asked_for(name: str) -> str:
+    """The id that a recorded poll was about."""
+    return next(iter(in_body(name, "eval_id")), "")
+
+
 def in_body(name: str, field: str) -> list[Any]:
     """The values of a field in the order of the body, read without the code under test."""
     return [
@@ -321,7 +330,7 @@ def in_body(name: str, field: str) -> list[Any]:
 @pytest.mark.parametrize(("name", "outputs"), SCORED.items())
 def test_a_sync_reply_has_each_rows_result_in_order(name, outputs):
     it = recorded(name)
-    results = responses.started(responses.read(it), it, len(outputs))
+    results = verdicts.started(it, template_of(name), len(outputs), is_async=False)
     assert [result.output for result in results] == list(outputs)
     assert [type(result.output) for result in results] == [type(output) for output in outputs]
     assert [result.eval_id for result in results] == in_body(name, "eval_id")
@@ -334,7 +343,7 @@ def test_a_sync_reply_has_each_rows_result_in_order(name, outputs):
 @pytest.mark.parametrize(("name", "rows"), ACCEPTED.items())
 def test_an_async_reply_names_an_id_for_each_row_and_no_output(name, rows):
     it = recorded(name)
-    results = responses.started(responses.read(it), it, rows)
+    results = verdicts.started(it, template_of(name), rows, is_async=True)
     assert [result.eval_id for result in results] == in_body(name, "eval_id")
     assert len({result.eval_id for result in results}) == rows
     assert [(result.output, result.output_type, result.score) for result in results] == [
@@ -345,14 +354,14 @@ def test_an_async_reply_names_an_id_for_each_row_and_no_output(name, rows):
 @pytest.mark.parametrize(("name", "status"), UNDER_WAY.items())
 def test_a_poll_tells_an_evaluation_under_way(name, status):
     it = recorded(name)
-    progress = responses.progress(responses.read(it), it)
+    progress = verdicts.polled(it, asked_for(name))
     assert (progress.status, progress.result, progress.error, progress.is_done) == (status, None, None, False)
 
 
 @pytest.mark.parametrize(("name", "expected"), COMPLETED.items())
 def test_a_poll_brings_a_result_in_its_own_type(name, expected):
     it = recorded(name)
-    progress = responses.progress(responses.read(it), it)
+    progress = verdicts.polled(it, asked_for(name))
     assert progress.status is EvalStatus.COMPLETED
     assert progress.is_done
     assert progress.error is None
@@ -376,7 +385,7 @@ def test_the_verdicts_of_sync_calls_that_are_stored_as_failed_are_among_these():
 @pytest.mark.parametrize(("name", "words"), FAILED.items())
 def test_a_poll_brings_an_error_with_the_servers_words(name, words):
     it = recorded(name)
-    progress = responses.progress(responses.read(it), it)
+    progress = verdicts.polled(it, asked_for(name))
     assert (progress.status, progress.result, progress.is_done) == (EvalStatus.FAILED, None, True)
     error = progress.error
     assert type(error) is EvaluationError
@@ -456,11 +465,14 @@ def test_a_429_says_when_to_come_back(name):
     assert error.server_message in error.message
 
 
-@pytest.mark.parametrize(("name", "why"), UNREADABLE.items())
-def test_what_says_neither_yes_nor_no_is_a_protocol_error(name, why):
+@pytest.mark.parametrize(("name", "said"), UNREADABLE.items())
+def test_what_says_neither_yes_nor_no_is_a_protocol_error(name, said):
+    why, lost = said
     error = refusal(recorded(name))
     assert type(error) is ProtocolError
     assert why in error.message
+    assert error.lost is lost
+    assert "eval_id" not in error.message
 
 
 @pytest.mark.parametrize(("name", "part"), ANSWERED.items())
@@ -498,14 +510,12 @@ def camel(record: dict[str, Any]) -> dict[str, Any]:
     return {IN_CAMEL.get(name, name): value for name, value in record.items()}
 
 
-def poll(result: Any) -> responses.Progress:
-    it = reply({"status": True, "result": result})
-    return responses.progress(responses.read(it), it)
+def poll(result: Any, eval_id: str = RECORD["eval_id"], template: str = "") -> verdicts.Polled:
+    return verdicts.polled(reply({"status": True, "result": result}), eval_id, template)
 
 
-def start(result: Any, rows: int) -> list[Any]:
-    it = reply({"status": True, "result": result})
-    return responses.started(responses.read(it), it, rows)
+def start(result: Any, rows: int, *, template: str = "", is_async: bool = False) -> list[Any]:
+    return verdicts.started(reply({"status": True, "result": result}), template, rows, is_async=is_async)
 
 
 def test_a_poll_in_the_old_spelling_reads_as_one_in_the_new():
@@ -610,16 +620,248 @@ def test_choices_that_cannot_be_parsed_stay_text_or_are_refused(text):
     assert done.result.output is not None
 
 
+# What each kind of value becomes in a field of text.
+AS_TEXT: list[tuple[Any, str | None]] = [
+    ("", ""),
+    ("text", "text"),
+    (5, "5"),
+    (0, "0"),
+    (1.5, "1.5"),
+    (True, None),
+    (False, None),
+    ([], None),
+    (["a", 1], '["a", 1]'),
+    ({}, None),
+    ({"é": None}, '{"é": null}'),
+    (10**400, "1" + "0" * 400),
+]
+AS_MILLISECONDS: list[tuple[Any, float | None]] = [
+    (12, 12.0),
+    (1.5, 1.5),
+    ("12", 12.0),
+    ("12 ms", None),
+    ("", None),
+    ("nan", None),
+    ("inf", None),
+    (True, None),
+    ([12], None),
+    ({"ms": 12}, None),
+    (10**400, None),
+    ("9" * 10_000, None),
+]
+OTHERS = [5, 1.5, True, [], ["x"], {}, {"x": 1}]
+ODD_FIELDS = [
+    *(("reason", value, taken) for value, taken in AS_TEXT),
+    *(("model", value, taken) for value, taken in AS_TEXT),
+    *(("runtime", value, taken) for value, taken in AS_MILLISECONDS),
+    *(("name", value, "") for value in OTHERS),
+    *(("backend", value, "cloud") for value in OTHERS),
+    *(("error_localizer_enabled", value, None) for value in ("true", 1, 0, [], {})),
+    *(("estimate", value, False) for value in ("true", 1, [], {"x": 1})),
+    *(("error_localizer", value, value) for value in ("text", 5, [1], {"x": [1]})),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "taken"), ODD_FIELDS, ids=lambda value: repr(value)[:30])
+def test_a_verdict_is_kept_whatever_stands_beside_it(field, value, taken, caplog):
+    caplog.set_level("DEBUG", logger="fi_async")
+    done = poll({"eval_status": "completed", "result": {**RECORD, field: value}})
+    (item,) = start([{"evaluations": [{**RECORD, "output": "Passed", field: value}]}], 1)
+    for result in (done.result, item):
+        assert (result.score, result.passed, result.eval_id) == (1.0, True, RECORD["eval_id"])
+        assert getattr(result, field) == taken
+        assert type(getattr(result, field)) is type(taken)
+        assert result.model_dump_json()
+    for record in caplog.records:
+        assert record.getMessage().startswith(f"{field} is a {type(value).__name__}, and ")
+        assert record.getMessage().endswith("(request r-1)")
+    is_number = type(value) is int and type(taken) is float
+    assert len(caplog.records) == (0 if type(value) is type(taken) or is_number else 2)
+
+
+@pytest.mark.parametrize("value", [5, True, ["score"], {"x": 1}], ids=repr)
 @pytest.mark.parametrize(
-    "record",
-    [{"name": 5}, {"reason": {"why": "not text"}}, {"runtime": "soon"}, {"eval_id": 5}, {"output_type": ["score"]}],
+    ("output", "score"), [("Passed", 1.0), ("Failed", 0.0), ("0.9", 0.9), (0.25, 0.25), ("{'score': 0.5}", 0.5)]
+)
+def test_without_a_readable_type_the_form_of_an_output_says_it(value, output, score):
+    done = poll({"eval_status": "completed", "result": {**RECORD, "output_type": value, "value": output}})
+    assert (done.result.score, done.result.output_type) == (score, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "eval_id"),
+    [("job-17", "job-17"), ("a/b?c", "a/b?c"), (17, "17"), (1.5, "1.5"), (["a"], '["a"]'), ("x" * 5000, "x" * 5000)],
+    ids=lambda value: repr(value)[:20],
+)
+def test_an_id_is_opaque_text(value, eval_id):
+    (accepted,) = start([{"evaluations": [{"name": "contains", "eval_id": value}]}], 1, is_async=True)
+    assert accepted.eval_id == eval_id
+    done = poll({"eval_status": "completed", "result": {**RECORD, "eval_id": value}}, eval_id)
+    assert (done.result.eval_id, done.result.score) == (eval_id, 1.0)
+    failed = poll({"eval_status": "failed", "result": {**RECORD, "value": None, "eval_id": value}}, eval_id)
+    assert failed.error.eval_id == eval_id
+
+
+@pytest.mark.parametrize("value", [None, "", True, [], {}], ids=repr)
+def test_an_accepted_evaluation_without_an_id_is_an_error_of_its_row_alone(value):
+    items = [{"eval_id": "job-1"}, {"eval_id": value}, {"eval_id": "job-3"}]
+    first, second, third = start([{"evaluations": items}], 3, is_async=True)
+    assert (first.eval_id, third.eval_id) == ("job-1", "job-3")
+    assert type(second) is ProtocolError
+    assert second.message == "the reply accepts an evaluation without naming its eval_id, at evaluation 2 of 3"
+    assert not second.lost
+
+
+def test_one_id_for_several_rows_scores_none_of_them():
+    items = [{"eval_id": "job-1"}, {"eval_id": "job-1"}, {"eval_id": "job-3"}]
+    first, second, third = start([{"evaluations": items}], 3, is_async=True)
+    assert [type(each) for each in (first, second)] == [ProtocolError] * 2
+    assert "gives several evaluations one eval_id, at evaluation 1 of 3" in first.message
+    assert third.eval_id == "job-3"
+
+
+def test_a_row_that_cannot_be_read_takes_no_other_with_it():
+    items = [{"output": "0.5", "output_type": "score"}, {"output": "high", "output_type": "score"}, {"output": 1}]
+    first, second, third = start([{"evaluations": items}], 3)
+    assert (first.score, third.score) == (0.5, 1.0)
+    assert second.message == "the reply gives a score that is no number, at evaluation 2 of 3"
+    assert (second.status, second.request_id, second.lost) == (200, "r-1", False)
+
+
+UNJUDGED = {**RECORD, "reason": None, "runtime": None}
+
+
+def test_a_verdict_without_reason_and_runtime_is_nobodys():
+    with pytest.raises(ProtocolError, match="gives a verdict that nobody judged") as caught:
+        poll({"eval_status": "completed", "result": UNJUDGED})
+    assert (caught.value.eval_id, caught.value.lost) == (RECORD["eval_id"], False)
+    judged = {**UNJUDGED, "output": "Passed", "runtime": 3}
+    unjudged = {**UNJUDGED, "output": "Passed"}
+    first, second = start([{"evaluations": [judged, unjudged]}], 2)
+    assert first.score == 1.0
+    assert second.message == (
+        "the reply gives a verdict that nobody judged (its reason and its runtime are null), at evaluation 2 of 2"
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"reason": "why"}, {"reason": ""}, {"runtime": 0}, {"runtime": "12 ms"}, {"reason": ["why"]}],
     ids=repr,
 )
-def test_a_field_of_another_type_is_read_or_a_protocol_error_and_no_crash(record):
-    with suppress(ProtocolError):
-        poll({"eval_status": "completed", "result": {**RECORD, **record}})
-    with suppress(ProtocolError):
-        start([{"evaluations": [{"output": "Passed", **record}]}], 1)
+def test_one_of_both_is_enough(change):
+    assert poll({"eval_status": "completed", "result": {**UNJUDGED, **change}}).result.score == 1.0
+
+
+@pytest.mark.parametrize("absent", ["reason", "runtime"])
+def test_a_server_that_never_says_why_or_how_long_is_believed(absent):
+    record = {name: value for name, value in UNJUDGED.items() if name != absent}
+    assert poll({"eval_status": "completed", "result": record}).result.score == 1.0
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "pending"])
+@pytest.mark.parametrize("spell", [dict, camel], ids=["new", "old"])
+def test_what_another_evaluation_came_to_is_never_taken_for_this_ones(status, spell):
+    other = "00000000-0000-4000-8000-000000000002"
+    with pytest.raises(ProtocolError, match=f"is about another evaluation, '{RECORD['eval_id']}'") as caught:
+        poll({"eval_status": status, "result": spell(RECORD)}, other)
+    assert (caught.value.eval_id, caught.value.lost) == (other, True)
+
+
+@pytest.mark.parametrize("asked", [RECORD["eval_id"].upper(), RECORD["eval_id"].replace("-", "")])
+def test_a_uuid_may_come_back_in_another_form(asked):
+    assert poll({"eval_status": "completed", "result": RECORD}, asked).result.score == 1.0
+
+
+def test_ids_that_are_no_uuids_are_compared_as_they_are():
+    with pytest.raises(ProtocolError, match="is about another evaluation, 'job-17'"):
+        poll({"eval_status": "completed", "result": {**RECORD, "eval_id": "job-17"}}, "job-1")
+
+
+def test_a_poll_that_names_no_id_is_believed_and_its_result_has_the_one_asked_for():
+    record = {name: value for name, value in RECORD.items() if name != "eval_id"}
+    assert poll({"eval_status": "completed", "result": record}, "job-1").result.eval_id == "job-1"
+
+
+def test_the_raw_answer_is_held_to_its_id_too():
+    body = {"status": True, "result": {"evalStatus": "completed", "result": camel(RECORD)}}
+    assert verdicts.whole_answer(reply(body), RECORD["eval_id"]) == body
+    with pytest.raises(ProtocolError, match="is about another evaluation") as caught:
+        verdicts.whole_answer(reply(body), "job-1")
+    assert caught.value.lost
+    for odd in ({"status": True}, {"result": None}, {"result": {"result": "soon"}}, {"result": ["x"]}):
+        assert verdicts.whole_answer(reply(odd), "job-1") == odd
+
+
+def test_another_templates_verdict_is_never_a_score():
+    with pytest.raises(ProtocolError, match="is about another template, 'groundedness', not 'contains'") as caught:
+        poll({"eval_status": "completed", "result": RECORD}, template="contains")
+    assert not caught.value.lost
+    first, second = start([{"evaluations": [{"name": "tone", "output": 1}, {"output": 2}]}], 2, template="contains")
+    assert "is about another template, 'tone', not 'contains', at evaluation 1 of 2" in first.message
+    assert second.score == 2.0
+
+
+@pytest.mark.parametrize(
+    ("location", "advice"),
+    [
+        ("https://eu.example.com/sdk/api/v1/new-eval/", "set fi_base_url=https://eu.example.com"),
+        ("https://eu.example.com:8443/fi/sdk/api/v1/new-eval/?a=1", "set fi_base_url=https://eu.example.com:8443/fi"),
+        ("https://me:s3cret@eu.example.com/sdk/api/v1/?key=s3cret#s3cret", "set fi_base_url=https://eu.example.com"),
+        ("//eu.example.com/sdk/api/v1/new-eval/", "set fi_base_url=https://eu.example.com"),
+        ("http://[2001:db8::1]:80/sdk/api/v1/new-eval/", "set fi_base_url=http://[2001:db8::1]:80"),
+        ("https://login.example.com/s3cret?next=/sdk/api/v1/", "it leads to a page of https://login.example.com;"),
+        ("/sdk/api/v1/new-eval/?eval_id=s3cret", "another path of the same server; is fi_base_url right?"),
+        ("ftp://example.com/s3cret", "is fi_base_url right?"),
+        ("https://exa\x1bmple.com/s3cret", "is fi_base_url right?"),
+        ("https://example.com:s3cret/", "is fi_base_url right?"),
+        ("https://[s3cret", "is fi_base_url right?"),
+        ("", "is fi_base_url right?"),
+        (None, "is fi_base_url right?"),
+    ],
+)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_says_which_base_url_to_set_and_shows_no_secret(status, location, advice):
+    error = refusal(reply(b"", status, **({} if location is None else {"location": location})))
+    assert type(error) is ProtocolError
+    assert not error.lost
+    assert error.message.endswith(advice) or advice in error.message
+    assert "evaluated nothing" in error.message
+    assert "s3cret" not in f"{error} {error.server_message} {vars(error)}"
+    assert error.message.isprintable()
+
+
+def test_a_template_without_keys_is_told_as_such():
+    words = "Unexpected keys provided: text. Accepted keys are: "
+    error = refusal(reply({"detail": "Validation failed", "errors": {"inputs": [words]}}, 400))
+    assert type(error) is ValidationError
+    assert "the template lists no input keys (its required_keys are empty), and then takes none" in error.message
+    assert error.fields == {"inputs": [words]}
+    other = refusal(reply({"detail": "Validation failed", "errors": {"inputs": [f"{words}output"]}}, 400))
+    assert other.message == f"the server refused the request: inputs: {words}output"
+
+
+def test_half_a_pair_is_replaced_and_what_nests_without_end_is_left_out():
+    deep: Any = "x"
+    for _ in range(200):
+        deep = [deep]
+    record = {**RECORD, "reason": "half \ud83d, whole \U0001f600", "error_localizer": {"deep": deep}}
+    result = poll({"eval_status": "completed", "result": record}).result
+    assert (result.score, result.reason) == (1.0, "half \ufffd, whole \U0001f600")
+    assert result.model_dump_json()
+
+
+def test_a_byte_that_is_no_text_does_not_unmake_a_score():
+    content = json.dumps({"status": True, "result": {"eval_status": "completed", "result": RECORD}}).encode()
+    it = reply(content.replace(b'"why"', b'"w\xffy"'))
+    assert verdicts.polled(it, RECORD["eval_id"]).result.reason == "w\ufffdy"
+
+
+def test_a_number_of_many_digits_does_not_unmake_a_score():
+    content = json.dumps({"status": True, "result": {"eval_status": "completed", "result": RECORD}}).encode()
+    it = reply(content.replace(b"9.0", b"9" * 5000))
+    result = verdicts.polled(it, RECORD["eval_id"]).result
+    assert (result.score, result.runtime) == (1.0, None)
 
 
 @pytest.mark.parametrize(
@@ -649,14 +891,25 @@ def test_a_poll_that_does_not_say_where_it_stands_is_a_protocol_error(result):
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"", b'{"status":true,"result":[{"eval', b"<html></html>", b"[1]", b'"yes"', b"null", b"\xff\xfe", b"[" * 10**5],
-    ids=lambda content: repr(content[:12]),
+    ("content", "said", "lost"),
+    [
+        (b"", "is empty", True),
+        (b'{"status":true,"result":[{"eval', "is no JSON from character 26 of 31 on", True),
+        (b'{"status":true}{"status":true}', "is no JSON from character 15 of 30 on", True),
+        (b"<html></html>", "is no JSON from character 0 of 13 on", True),
+        (b"\xff\xfe", "is no JSON from character 0 of 2 on", True),
+        (b"[1]", "is not a JSON object", False),
+        (b'"yes"', "is not a JSON object", False),
+        (b"null", "is not a JSON object", False),
+        (b"[" * 10**5 + b"]" * 10**5, "nests deeper than any of the API's", False),
+    ],
+    ids=lambda value: repr(value)[:20],
 )
-def test_a_good_status_without_a_json_object_is_a_protocol_error(content):
+def test_a_good_status_without_a_json_object_is_a_protocol_error(content, said, lost):
     error = refusal(reply(content))
     assert type(error) is ProtocolError
-    assert error.message == "the reply is not a JSON object"
+    assert error.message == f"the reply {said}"
+    assert error.lost is lost
     assert error.server_message.startswith(f"{len(content)} bytes of application/json")
 
 

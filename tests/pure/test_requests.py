@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
 from fi_async import InvalidCaseError
@@ -92,28 +94,45 @@ def test_a_poll_asks_for_one_id_in_any_spelling_of_it(eval_id):
 
 
 @pytest.mark.parametrize(
-    "eval_id",
+    ("eval_id", "said"),
     [
-        "",
-        "not-a-uuid",
-        ID[:-1],
-        f"{ID}0",
-        f"{ID}&foo=1",
-        f"{ID}\n",
-        f"{ID[:-1]}\n",
-        f" {ID[1:]}",
-        None,
-        5,
-        b"x",
-        ID.split("-"),
+        ("", "blank"),
+        (" \n", "blank"),
+        (None, "NoneType"),
+        (5, "int"),
+        (b"x", "bytes"),
+        (ID.split("-"), "list"),
     ],
     ids=repr,
 )
-def test_what_is_no_uuid_is_refused_before_it_is_sent(eval_id):
+def test_what_is_no_text_is_no_id(eval_id, said):
     with pytest.raises(InvalidCaseError) as caught:
-        requests.get_eval(eval_id)
+        requests.eval_id_of(eval_id)
     assert caught.value.field == "eval_id"
-    assert caught.value.message == f"eval_id must be a UUID, as submit() returns it, not {eval_id!r}"
+    assert caught.value.message == f"eval_id must be a text, as submit() returns it, not {said}"
+
+
+def test_an_id_may_be_a_uuid_object():
+    assert requests.eval_id_of(UUID(ID)) == ID
+    assert requests.eval_id_of("job-17") == "job-17"
+
+
+@pytest.mark.parametrize(
+    ("eval_id", "quoted"),
+    [
+        ("job-17", "job-17"),
+        ("17", "17"),
+        ("a/b?c", "a%2Fb%3Fc"),
+        ("x&foo=1#y z%", "x%26foo%3D1%23y%20z%25"),
+        ("../\r\nHost: evil", "..%2F%0D%0AHost%3A%20evil"),
+        ("Größe", "Gr%C3%B6%C3%9Fe"),
+        ("\ud800", "%3F"),
+        ("", ""),
+        ("x" * 3000, "x" * 3000),
+    ],
+)
+def test_an_id_is_opaque_text_that_is_sent_back_quoted(eval_id, quoted):
+    assert requests.get_eval(eval_id) == HttpCall("GET", f"/sdk/api/v1/new-eval/?eval_id={quoted}")
 
 
 def test_the_list_of_templates():

@@ -44,9 +44,10 @@ LOST = [
     APITimeoutError("no reply", sent=True),
     ServerError("500", status=500),
     ServerError("503", status=503),
-    ProtocolError("cut off", status=200),
+    ProtocolError("cut off", status=200, lost=True),
 ]
-REFUSED = [
+WHOLE = [ProtocolError("a score that is no number", status=200), ProtocolError("a redirect", status=307)]
+REFUSED = WHOLE + [
     kind("no")
     for kind in (
         FiAsyncError,
@@ -140,18 +141,25 @@ def test_a_refusal_is_final(error, policy, repeatable):
 
 @pytest.mark.parametrize("repeatable", [True, False], ids=named)
 @pytest.mark.parametrize("policy", [RESUBMIT, FAIL], ids=named)
-def test_a_429_is_waited_out_as_long_as_the_server_says(policy, repeatable):
-    assert decided(THROTTLES[0], repeatable=repeatable, policy=policy) == Retry(44.0, throttled=True)
+@pytest.mark.parametrize("error", [*THROTTLES, RateLimitError("429")], ids=named)
+@pytest.mark.parametrize("failures", [1, 5, 100])
+def test_a_limit_is_waited_out_at_the_gate_however_often_it_failed_before(error, policy, repeatable, failures):
+    decision = decided(error, repeatable=repeatable, policy=policy, failures=failures)
+    assert decision == Retry(0.0, held=True, throttled=True)
 
 
 @pytest.mark.parametrize("repeatable", [True, False], ids=named)
 @pytest.mark.parametrize("policy", [RESUBMIT, FAIL], ids=named)
-@pytest.mark.parametrize("error", [THROTTLES[1], RateLimitError("429")], ids=named)
-def test_a_limit_that_names_no_time_is_waited_out_ever_longer(error, policy, repeatable):
-    assert decided(error, repeatable=repeatable, policy=policy) == Retry(first_delay(), throttled=True)
-    slow = decided(error, repeatable=repeatable, policy=policy, throttles=5)
-    assert slow == Retry(random.Random(1).uniform(4, 8), throttled=True)
-    assert decided(error, repeatable=repeatable, policy=policy, failures=5) == Retry(first_delay(), throttled=True)
+@pytest.mark.parametrize("failures", [1, 5, 100])
+def test_a_server_that_is_not_there_is_waited_for_at_the_gate(policy, repeatable, failures):
+    decision = decided(NEVER_SENT[0], repeatable=repeatable, policy=policy, failures=failures, is_out=True)
+    assert decision == Retry(0.0, held=True)
+
+
+@pytest.mark.parametrize("repeatable", [True, False], ids=named)
+@pytest.mark.parametrize("policy", [NO_RETRY, NO_RETRY_FAIL], ids=named)
+def test_without_retries_a_server_that_is_not_there_is_not_waited_for(policy, repeatable):
+    assert decided(NEVER_SENT[0], repeatable=repeatable, policy=policy, is_out=True) == GiveUp()
 
 
 @pytest.mark.parametrize("repeatable", [True, False], ids=named)
@@ -159,21 +167,6 @@ def test_a_limit_that_names_no_time_is_waited_out_ever_longer(error, policy, rep
 @pytest.mark.parametrize("error", THROTTLES, ids=named)
 def test_without_retries_not_even_a_limit_is_waited_out(error, policy, repeatable):
     assert decided(error, repeatable=repeatable, policy=policy) == GiveUp()
-
-
-@pytest.mark.parametrize(
-    ("said", "longest", "delay"), [(0.0, 120.0, 0.0), (119.9, 120.0, 119.9), (120.5, 120.0, 120.0), (3600, 60.0, 60.0)]
-)
-def test_the_time_a_server_names_is_capped(said, longest, delay):
-    policy = RetryPolicy(max_retry_after=longest)
-    assert decided(RateLimitError("429", retry_after=said), repeatable=True, policy=policy) == Retry(
-        delay, throttled=True
-    )
-
-
-@pytest.mark.parametrize("failures", [1, 100])
-def test_limits_are_waited_out_however_often_it_failed_before(failures):
-    assert decided(THROTTLES[0], repeatable=False, failures=failures) == Retry(44.0, throttled=True)
 
 
 @pytest.mark.parametrize("max_retries", [1, 4, 7])
@@ -190,9 +183,10 @@ def test_it_is_tried_again_max_retries_times_at_growing_delays(error, repeatable
     assert last == GiveUp(ambiguous=error in LOST and not repeatable)
 
 
-def test_a_server_that_says_now_again_and_again_is_asked_ever_later():
-    again = RateLimitError("429", retry_after=0.0)
-    assert decided(again, repeatable=True, failures=1, throttles=1) == Retry(0.0, throttled=True)
-    second = decided(again, repeatable=True, failures=1, throttles=2)
-    assert isinstance(second, Retry)
-    assert 0.5 <= second.delay <= 1.0
+@pytest.mark.parametrize("crowds", [1, 2, 10])
+def test_a_refusal_for_want_of_capacity_is_no_failure_and_grows_the_pause(crowds):
+    error = ServerError("503", status=503)
+    decision = decided(error, repeatable=True, policy=RetryPolicy(max_retries=1), failures=1, crowds=crowds)
+    longest = min(0.5 * 2**crowds, 8.0)
+    assert isinstance(decision, Retry)
+    assert (decision.held, longest / 2 <= decision.delay <= longest) == (False, True)

@@ -10,18 +10,18 @@ import traceback
 
 import pytest
 
-from fi_async import ConfigurationError, FiAsyncError, MissingCredentialsError, RunOptions, Timeout, __version__
-from fi_async._settings import (
-    CLOUD_URL,
-    LOCAL,
-    OMITTED,
-    Connection,
-    Credentials,
-    Limit,
-    Omitted,
-    RetryPolicy,
-    RunKeywords,
+from fi_async import (
+    AsyncEvaluator,
+    ConfigurationError,
+    Evaluator,
+    FiAsyncError,
+    MissingCredentialsError,
+    RunOptions,
+    Timeout,
+    __version__,
 )
+from fi_async._connection import CLOUD_URL, LOCAL, Connection, Credentials
+from fi_async._settings import OMITTED, Limit, Omitted, RetryPolicy, RunKeywords
 
 NOT_SECONDS = [0, -1, -0.5, math.nan, True, False, "5", [], 1j]
 
@@ -62,7 +62,7 @@ def test_any_positive_number_is_a_timeout(value):
 
 
 def test_the_retry_policy_has_defaults():
-    assert RetryPolicy() == RetryPolicy(max_retries=4, on_ambiguous="resubmit", max_retry_after=120.0)
+    assert RetryPolicy() == RetryPolicy(max_retries=4, on_ambiguous="resubmit", on_stalled="fail")
 
 
 @pytest.mark.parametrize("value", [-1, 1.0, True, "3", None], ids=repr)
@@ -82,9 +82,9 @@ def test_on_ambiguous_is_one_of_two_words(kind, value):
 
 
 @pytest.mark.parametrize("value", [*NOT_SECONDS, None], ids=repr)
-def test_max_retry_after_is_a_number_of_seconds(value):
-    with pytest.raises(ConfigurationError, match="max_retry_after must be a number of seconds above 0"):
-        RetryPolicy(max_retry_after=value)
+def test_patience_is_a_number_of_seconds(value):
+    with pytest.raises(ConfigurationError, match=r"patience must be a number of seconds above 0"):
+        Timeout(patience=value)
 
 
 # -- RunOptions --------------------------------------------------------------------------------------------------------
@@ -110,7 +110,8 @@ def test_the_run_options_have_defaults():
 
 
 def test_the_keywords_type_checkers_see_are_the_options_there_are():
-    assert list(RunKeywords.__annotations__) == [field.name for field in dataclasses.fields(RunOptions)]
+    named = [name for name in RunKeywords.__annotations__ if name != "model"]  # another word for model_name
+    assert named == [field.name for field in dataclasses.fields(RunOptions)]
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.0, True, "8", None], ids=repr)
@@ -266,6 +267,7 @@ def test_the_local_backend_needs_no_keys(monkeypatch):
         ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
         ("http://127.9.9.9", "http://127.9.9.9"),
         ("http://[::1]:8000", "http://[::1]:8000"),
+        ("https://bücher.example:8443/füße", "https://xn--bcher-kva.example:8443/f%C3%BC%C3%9Fe"),
     ],
 )
 def test_base_urls_that_can_be_used(url, base):
@@ -289,6 +291,9 @@ def test_base_urls_that_can_be_used(url, base):
         "https://[::1",
         "https://host:99999",
         "https://host:port",
+        "https://ho st",
+        "https://ho\nst",
+        "https://host/pa\tth",
     ],
 )
 def test_base_urls_that_cannot_be_used_are_named_with_an_example(url):
@@ -331,6 +336,57 @@ def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(key):
             Connection.resolve(*pair, None)
         assert caught.value.message == f"{name} holds a space, a line break or a character no header can carry"
         assert "ter2" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_base_url_of_the_environment_is_named_by_its_variable(monkeypatch):
+    monkeypatch.setenv("FI_BASE_URL", "ftp://user:hunter2@host")
+    with pytest.raises(ConfigurationError) as caught:
+        Connection.resolve("a", "s", None)
+    assert caught.value.message.startswith('FI_BASE_URL must look like https://host or be "local", not ')
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("X-Token", "hunter2\n", "holds what no header can carry"),
+        ("X-Token", "hunter2 ", "begins or ends with a space"),
+        ("X-Token", "hunter2é", "holds what no header can carry"),
+        ("X-Token", "hunter2\0", "holds what no header can carry"),
+        ("X-Token", b"hunter2", "must be text, not bytes"),
+        ("X-Token", None, "must be text, not NoneType"),
+        ("X Token", "hunter2", "a header's name is letters, digits and hyphens"),
+        ("X-Token:", "hunter2", "a header's name is letters, digits and hyphens"),
+        ("", "hunter2", "a header's name is letters, digits and hyphens"),
+        *((each, "hunter2", "it belongs to the connection") for each in ("Host", "content-length", "Connection")),
+        ("TRANSFER-ENCODING", "hunter2", "it belongs to the connection"),
+        ("x-api-key", "hunter2", "pass fi_api_key="),
+        ("X-Secret-Key", "hunter2", "pass fi_secret_key="),
+        ("Authorization", "hunter2", "the server would go by it instead of the key pair"),
+        ("Accept-Encoding", "hunter2", "replies are unpacked within bounds"),
+    ],
+)
+def test_a_header_that_cannot_be_sent_is_refused_at_construction_and_not_shown(name, value, reason):
+    with pytest.raises(ConfigurationError) as caught:
+        Connection.resolve("a", "s", None, default_headers={name: value})
+    assert caught.value.message.startswith(f"default_headers[{name!r}]")
+    assert reason in caught.value.message
+    assert "hunter2" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_header_in_two_spellings_is_refused():
+    with pytest.raises(ConfigurationError, match=r"default_headers\['x-team'\] is there twice"):
+        Connection.resolve("a", "s", None, default_headers={"X-Team": "t", "x-team": "u"})
+
+
+def test_a_user_agent_that_cannot_be_sent_is_refused():
+    with pytest.raises(ConfigurationError, match="user_agent begins or ends with a space"):
+        Connection.resolve("a", "s", None, user_agent="mine/1\r\nX-Api-Key: other")
+
+
+def test_headers_that_are_the_callers_to_set_are_kept():
+    headers = {"X-Team": "t", "accept": "application/json;v=2", "Cookie": "a=b"}
+    assert Connection.resolve("a", "s", None, default_headers=headers).default_headers == headers
 
 
 @pytest.mark.parametrize(
@@ -385,3 +441,15 @@ def test_limits_are_a_list_of_them():
 def test_rows_are_auto_or_a_whole_number_from_one(value):
     with pytest.raises(ConfigurationError, match=r'rows must be "auto" or a whole number from 1'):
         RunOptions(rows=value)
+
+
+@pytest.mark.parametrize("clone", [pickle.dumps, copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("kind", [AsyncEvaluator, Evaluator])
+def test_a_client_is_neither_pickled_nor_copied_and_says_what_to_do(kind, clone):
+    made = kind("k" * 32, "s3cret" * 6)
+    with pytest.raises(TypeError) as caught:
+        clone(made)
+    assert str(caught.value) == (
+        f"{kind.__name__} cannot be pickled or copied: it holds connections and your keys. Make one in each process,"
+        " say in the pool's initializer; with shared_budget= they keep to the limits together"
+    )

@@ -14,7 +14,7 @@ from contextlib import closing
 import pytest
 
 from fi_async import AsyncEvaluator, ConfigurationError, Limit
-from fi_async._settings import Connection, Credentials
+from fi_async._connection import Connection, Credentials
 from fi_async.engine.shared_budget import SharedBudget
 from fi_async.pacing.learned import Use
 
@@ -256,7 +256,7 @@ def test_a_forked_child_opens_the_file_for_itself(path):
     code = f"""
 import os
 from fi_async import Limit
-from fi_async._settings import Connection, Credentials
+from fi_async._connection import Connection, Credentials
 from fi_async.pacing.learned import Use
 from fi_async.engine.shared_budget import SharedBudget
 

@@ -18,10 +18,27 @@ WINDOW = Obstacle("request", 13.2)
         (Standing(ready=1, slots=16), None),
         (Standing(ready=0, obstacle=WINDOW), None),
         (Standing(ready=1, obstacle=WINDOW, slots=1, taken=1), "request limit, 14 s to the next window"),
-        (Standing(ready=1, obstacle=Obstacle("request", math.inf)), "request limit: probe is out"),
+        (
+            Standing(ready=1, obstacle=Obstacle("request", math.inf)),
+            "the answer that tells whether the request limit is over",
+        ),
         (Standing(ready=1, obstacle=Obstacle("evaluation", 60.0)), "evaluation limit, 60 s to the next window"),
-        (Standing(ready=1, obstacle=Obstacle("evaluation", 2.5, by_canary=True)), "evaluation limit: canary in 3 s"),
-        (Standing(ready=1, obstacle=Obstacle("evaluation", math.inf, True)), "evaluation limit: canary is out"),
+        (
+            Standing(ready=1, obstacle=Obstacle("evaluation", 2.5, by_canary=True)),
+            "evaluation limit, 3 s until one evaluation tells whether it is over",
+        ),
+        (
+            Standing(ready=1, obstacle=Obstacle("evaluation", math.inf, True)),
+            "the evaluation that tells whether the evaluation limit is over",
+        ),
+        (
+            Standing(ready=1, obstacle=Obstacle("server", 2.5)),
+            "the server, which cannot be reached: 3 s to the next attempt",
+        ),
+        (
+            Standing(ready=1, obstacle=Obstacle("server", math.inf)),
+            "the answer that tells whether the server can be reached",
+        ),
         (Standing(ready=1, slots=16, taken=16), "concurrency 16"),
         (Standing(ready=1, slots=16, taken=16, is_capacity=True), "concurrency 16: server's capacity"),
         (Standing(slots=16, taken=16), None),

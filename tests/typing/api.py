@@ -9,12 +9,16 @@ from fi_async import (
     AsyncEvaluator,
     BatchRunResult,
     BlockingExecution,
+    BlockingStream,
     Case,
+    ClientStatistics,
+    Counts,
     EvalResult,
     Evaluator,
     Execution,
     Outcome,
     Report,
+    Stream,
     Timeout,
     aevaluate,
     evaluate,
@@ -45,6 +49,14 @@ async def awaited(client: httpx.AsyncClient) -> None:
         assert_type(report.results, list[EvalResult])
         async for outcome in ev.stream(numbers(), "toxicity", timeout=None, strategy="async"):
             assert_type(outcome, Outcome)
+        assert_type(await ev.evaluate("toxicity", output="x"), EvalResult)
+        assert_type(await ev.poll(ev.get_execution("id"), timeout=5), EvalResult)
+        assert_type(ev.statistics(), ClientStatistics)
+        async with ev.stream([{"output": "x"}], "toxicity", model="turing_small") as run:
+            assert_type(run, Stream)
+            assert_type(run.counts, Counts)
+            async for outcome in run:
+                assert_type(outcome, Outcome)
         async with ev.background("toxicity", sink=print, on_full="wait", concurrency=4) as queue:
             assert_type(queue.offer({"output": "x"}), bool)
             assert_type(await queue.put(Case({"output": "x"})), bool)
@@ -68,5 +80,22 @@ def blocking() -> None:
         assert_type(ev.get_execution("id").result(), EvalResult)
         for outcome in ev.stream([{"output": "x"}], "toxicity"):
             assert_type(outcome, Outcome)
+        with ev.stream([{"output": "x"}], "toxicity", concurrency=3) as run:
+            assert_type(run, BlockingStream)
+            assert_type(run.statistics(), ClientStatistics)
+        assert_type(ev.evaluate("toxicity", output="x"), EvalResult)
+        assert_type(ev.submit("toxicity", {"output": "x"}, timeout=5), BlockingExecution)
+        assert_type(ev.submit("toxicity", [{"output": "x"}]), list[BlockingExecution])
+        assert_type(ev.submit(["toxicity", "tone"], {"output": "x"}), list[BlockingExecution])
+        assert_type(ev.poll("id"), EvalResult)
+        assert_type(ev.poll(ev.get_execution("id")), EvalResult)
+        assert_type(ev.with_options(max_retries=0), Evaluator)
+        assert_type(ev.statistics(), ClientStatistics)
+        with ev.background("toxicity", sink=print, on_full="wait") as queue:
+            assert_type(queue.offer({"output": "x"}), bool)
+        Evaluator(concurency=3)  # type: ignore[call-arg]  # a misspelt keyword is seen everywhere
+        ev.with_options(on_ambiguous="maybe")  # type: ignore[arg-type]  # and a wrong value
+        ev.stream([], "toxicity", concurency=3)  # type: ignore[call-arg]  # in streams, too
+        ev.submit("toxicity", {"output": "x"}, modle="x")  # type: ignore[call-overload]  # and in overloads
         ev.gather([], "toxicity", concurency=3)  # type: ignore[call-arg]  # a misspelt keyword is seen
     assert_type(evaluate("toxicity", output="x"), EvalResult)

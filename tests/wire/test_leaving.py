@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from fi_async import APIConnectionError, Timeout
-from fi_async._settings import Connection
+from fi_async._connection import Connection
 from fi_async.local import LocalBackend
 from fi_async.wire.requests import Parameters, get_evals, new_eval
 from fi_async.wire.transport import Transport
@@ -167,17 +167,50 @@ async def test_what_a_client_of_the_users_own_does_not_tell_of_may_have_left():
 
 
 @pytest.mark.usefixtures("any_transport")
-async def test_what_the_caller_of_left_breaks_is_the_callers():
-    def left():
-        raise LookupError("a bug")
+async def test_a_request_that_may_not_leave_after_all_is_not_sent_and_keeps_its_connection():
+    accepted, asked = [], []
 
-    async with socket_server(answer) as url:
+    async def count(reader, writer):
+        accepted.append(writer)
+        while True:
+            asked.append(await read_request(reader))
+            writer.write(OK)
+            await writer.drain()
+
+    def left():
+        raise LookupError("not now")
+
+    async with socket_server(count) as url:
         transport = transport_to(url)
-        for _ in range(2):
-            with pytest.raises(LookupError, match="a bug"):
-                await transport.send(POST, Timeout(), left=left)
+        for _ in range(2):  # over a connection that is new, then over one that has been used
+            for _ in range(2):
+                with pytest.raises(LookupError, match="not now"):
+                    await transport.send(POST, Timeout(), left=left)
             assert (await transport.send(POST, Timeout())).status == 200
         await transport.aclose()
+    assert (len(accepted), len(asked)) == (1, 2)
+
+
+@pytest.mark.usefixtures("any_transport")
+async def test_a_connection_that_was_kept_unused_and_then_closed_is_not_used():
+    accepted = []
+
+    async def hang_up_first(reader, writer):
+        accepted.append(writer)
+        if len(accepted) > 1:
+            await answer(reader, writer)
+
+    def left():
+        raise LookupError("not now")
+
+    async with socket_server(hang_up_first) as url:
+        transport = transport_to(url)
+        with pytest.raises(LookupError, match="not now"):
+            await transport.send(POST, Timeout(), left=left)
+        await anyio.sleep(0.05)
+        assert (await transport.send(POST, Timeout())).status == 200
+        await transport.aclose()
+    assert len(accepted) == 2
 
 
 @pytest.mark.usefixtures("any_transport")

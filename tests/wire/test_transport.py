@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from fi_async import APIConnectionError, APITimeoutError, AsyncEvaluator, ConfigurationError, Timeout
-from fi_async._settings import Connection
+from fi_async._connection import Connection
 from fi_async.local import Faults, LocalBackend, Quota, Switches
 from fi_async.local.server import running
 from fi_async.wire.connections import Connections

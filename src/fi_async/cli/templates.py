@@ -71,7 +71,7 @@ def show_one(name: str, *, as_json: bool) -> int:
 
 def _locally(template: Template) -> str | None:
     """Return how the local backend evaluates a template: "exact", "estimate", or None for not at all."""
-    found = local_templates.find(template.name)
+    found = local_templates.template_named(template.name)
     if found is None or not found.available:
         return None
     return "estimate" if found.estimate else "exact"

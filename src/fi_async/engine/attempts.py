@@ -29,7 +29,7 @@ from fi_async.pacing.latencies import Latencies
 from fi_async.pacing.polling import Completions
 from fi_async.pacing.retry import Decision, GiveUp, decide
 from fi_async.pacing.ticket import Canary, Terms
-from fi_async.wire.preflight import Row
+from fi_async.wire.preflight import PreparedInputs
 from fi_async.wire.requests import HttpCall, Parameters
 from fi_async.wire.responses import Reply
 
@@ -94,7 +94,7 @@ class Work:
     index: int
     case: Case
     parameters: Parameters
-    row: Row | None = None
+    row: PreparedInputs | None = None
     number: int = 0  # in the journal; 0 without one
     attempts: int = 0
     ambiguous: int = 0

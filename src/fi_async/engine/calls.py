@@ -15,13 +15,15 @@ from fi_async._errors import FiAsyncError
 from fi_async._models import Case, Inputs, Outcome, Template, TemplateLike
 from fi_async._report import Counts, Report
 from fi_async._settings import RunFile, RunOptions
+from fi_async._statistics import ClientStatistics, client_statistics
 from fi_async.engine.attempts import Job, Work
 from fi_async.engine.intake import Intake, batches, count_of, grouped, questions, unread
 from fi_async.engine.run import Run, fetch_once
 from fi_async.engine.session import Session
 from fi_async.engine.submissions import Started, score, start
 from fi_async.pacing.slots import Slots
-from fi_async.progress.displays import Asked
+from fi_async.pacing.waiting import waiting_for
+from fi_async.progress.displays import ProgressLike
 from fi_async.progress.watch import watched
 from fi_async.sources.tables import HasColumnNames, HasColumns
 from fi_async.wire import requests, responses
@@ -70,24 +72,46 @@ class Ask:
         return Run(session, intake.context, self.options, **how)
 
 
-async def list_templates(session: Session, options: RunOptions) -> list[dict[str, Any]]:
-    """Return the server's list of templates: asked for once, also by many at the same moment."""
+async def list_templates(session: Session, options: RunOptions, *, refresh: bool = False) -> list[dict[str, Any]]:
+    """Return the server's list of templates: asked for once, also by many at the same moment, or anew."""
     known = session.templates
+    before = known.listed
     async with session.listing():
-        if known.listed is None:
+        # Whoever waited for another's list has a fresh one.
+        if known.listed is None or (refresh and known.listed is before):
             known.learn(await fetch_once(session, requests.get_evals(), options, responses.listed_templates))
     return known.listed or []
 
 
 async def find_templates(session: Session, names: Sequence[str], options: RunOptions) -> list[Template]:
-    """Return the facts of some templates. Only a name that is not a system template's costs a request.
+    """Return the facts of some templates. Only a name that is not known costs a request: it may be new on the server.
 
     Raises:
         NotFoundError: The server lists no such template; the message suggests names that resemble it.
     """
-    if any(session.templates.get(name) is None for name in names):
-        await list_templates(session, options)
+    if session.templates.is_worth_listing(names, anyio.current_time()):
+        await list_templates(session, options, refresh=True)
     return [session.templates.find(name) for name in names]
+
+
+def statistics(session: Session, options: RunOptions, now: float, waiting_for: str | None) -> ClientStatistics:
+    """Return what a client knows of the server.
+
+    Args:
+        session: The client's.
+        options: What binds its requests, or those of one run.
+        now: The time.
+        waiting_for: What it waits for.
+
+    Raises:
+        ConfigurationError: The shared budget cannot be read.
+    """
+    return client_statistics(
+        session.gate.statistics(now, session.terms(options)),
+        concurrency=session.slots().statistics(),
+        polling=session.polls.statistics(),
+        waiting_for=waiting_for,
+    )
 
 
 async def evaluate(
@@ -99,6 +123,7 @@ async def evaluate(
         InvalidCaseError: A case cannot be sent; none was.
         FiAsyncError: The first failure among them; its `report` has the outcomes of all.
     """
+    names_of(ask.templates)  # first: swapped arguments make odd inputs, too
     cases = rows_of(inputs)
     intake = await ask.intake(session)
     works = intake.works(cases)
@@ -117,11 +142,11 @@ async def evaluate(
     return [each.result for each in ended if each.result is not None]
 
 
-async def gather(session: Session, ask: Ask, cases: Cases, progress: Asked = False) -> Report:
+async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLike = False) -> Report:
     """Return the outcomes of all cases. Raises only what no other case could escape; see `evaluate`."""
     began = anyio.current_time()
     intake = await ask.intake(session)
-    async with _ledger(ask, session, intake) as ledger:
+    async with _ledger(ask, session, intake, cases) as ledger:
         reading = Reading(cases, intake, ledger)
         total = reading.total()
 
@@ -147,14 +172,37 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: Asked = Fal
         return report()
 
 
+@dataclass(slots=True)
+class Handover:
+    """Outcomes between a run and whoever takes them: each that is taken from `ready` is told to `release`.
+
+    Attributes:
+        counts: What the run asks of the server, as it goes.
+        ready: Outcomes that wait to be taken.
+        run: The run, once it has begun.
+    """
+
+    counts: Counts
+    ready: deque[Outcome] = field(default_factory=deque)
+    run: Run | None = None
+
+    def release(self, taken: int) -> None:
+        """Make room for others: the run may read and evaluate so many more."""
+        if self.run is not None and taken:
+            self.run.release(taken)
+
+    def waiting_for(self, now: float) -> str | None:
+        """Return what the run waits for; None if for nothing but replies, or for its outcomes to be taken."""
+        return None if self.run is None else waiting_for(self.run.standing(now))
+
+
 async def stream(
-    session: Session, ask: Ask, cases: Cases, counts: Counts | None = None, progress: Asked = False
-) -> AsyncGenerator[Outcome]:
-    """Yield outcomes as they come. Cases are read no faster than outcomes are taken."""
+    session: Session, ask: Ask, cases: Cases, handover: Handover, progress: ProgressLike = False
+) -> AsyncGenerator[None]:
+    """Run, and yield whenever outcomes are ready. Cases are read no faster than outcomes are taken."""
     intake = await ask.intake(session)
-    if counts is not None:
-        intake.context.counts = counts
-    ready: deque[Outcome] = deque()
+    intake.context.counts = handover.counts
+    ready = handover.ready
     arrived = asyncio.Event()
 
     def emit(outcome: Outcome) -> None:
@@ -162,24 +210,22 @@ async def stream(
         ready.append(outcome)
         arrived.set()
 
-    async with _ledger(ask, session, intake) as ledger:
+    async with _ledger(ask, session, intake, cases) as ledger:
         reading = Reading(cases, intake, ledger)
         total = reading.total()
-        run = ask.run(session, intake, emit=emit, expected=total)
+        run = handover.run = ask.run(session, intake, emit=emit, expected=total)
         async with watched(progress, total, run.standing) as seen:
             # A task of its own, not a task group: a generator may be closed by another task than it began in, and a
             # task group must not. Whichever way the generator ends, the task has ended before it.
             driving = asyncio.create_task(run.drive(reading.feed, intake.begin))
             driving.add_done_callback(lambda _: arrived.set())
             try:
-                while True:
-                    while ready:
-                        yield ready.popleft()
-                        run.release()
-                    if driving.done():
-                        break
-                    await arrived.wait()
-                    arrived.clear()
+                while ready or not driving.done():
+                    if ready:
+                        yield
+                    else:
+                        await arrived.wait()
+                        arrived.clear()
                 await driving
             finally:
                 driving.cancel()
@@ -229,11 +275,11 @@ class Reading:
 
 
 @asynccontextmanager
-async def _ledger(ask: Ask, session: Session, intake: Intake) -> AsyncIterator[JournalLedger | None]:
+async def _ledger(ask: Ask, session: Session, intake: Intake, cases: Cases) -> AsyncIterator[JournalLedger | None]:
     if ask.kept is None:
         yield None
         return
     from fi_async.journal.opening import open_ledger  # noqa: PLC0415  # and SQLite, for those who keep a run
 
-    async with open_ledger(ask.kept, session, intake) as ledger:
+    async with open_ledger(ask.kept, session, intake, Reading(cases, intake, None).total()) as ledger:
         yield ledger

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence, Sized
-from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from contextlib import aclosing, closing, nullcontext
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final
 
@@ -17,7 +17,8 @@ from fi_async.engine.attempts import Context, Job, Work
 from fi_async.engine.outcomes import cut_off, outcome
 from fi_async.engine.submissions import accept, score
 from fi_async.pacing.planner import Kind
-from fi_async.sources.rows import Row, Source
+from fi_async.sources.callers import CallersCases
+from fi_async.sources.rows import Source, TableCase
 from fi_async.sources.tables import in_memory
 from fi_async.wire import preflight
 from fi_async.wire.requests import ROWS_OF_SEVERAL_LISTS, Parameters, max_rows
@@ -79,7 +80,7 @@ class Intake:
         """
         works = []
         for index, item in enumerate(items):
-            for admitted in self.admit(index, item):
+            for admitted in self.admit(index, item, is_only=len(items) == 1):
                 if isinstance(admitted, Outcome):
                     raise admitted.error or InvalidCaseError("the case cannot be sent", index=index)
                 works.append(admitted)
@@ -92,34 +93,60 @@ class Intake:
             for admitted in self.admit(index, item)
         ]
 
-    def admit(self, index: int, item: Inputs | Case) -> list[Work | Outcome]:
-        """Return a case's work under each template, or the outcome that says why it cannot be sent."""
-        try:
-            case = preflight.case_of(item, index)
-            rows = self._prepare(case)
-        except InvalidCaseError as error:
-            case, rows = Case({}), [error] * len(self.questions)
-        place = case.place if isinstance(case, Row) else f"case {index}"
+    def admit(self, index: int, item: Inputs | Case, *, is_only: bool = False) -> list[Work | Outcome]:
+        """Return a case's work under each template, or the outcome that says why it cannot be sent.
+
+        An error names the case's place, but for one that is the only case of its call.
+        """
+        case, rows = self._prepared(index, item)
+        place = f"{case.place}: " if isinstance(case, TableCase) else "" if is_only else f"case {index}: "
         admitted: list[Work | Outcome] = []
         for question, row in zip(self.questions, rows, strict=True):
             work = Work(index, case, question.parameters)
             if isinstance(row, InvalidCaseError):
-                located = InvalidCaseError(f"{place}: {row.message}", field=row.field, index=index)
+                located = InvalidCaseError(f"{place}{row.message}", field=row.field, index=index)
                 admitted.append(outcome(work, self.context, OutcomeStatus.INVALID, error=located))
             else:
                 work.row = row
                 admitted.append(work)
         return admitted
 
-    def _prepare(self, case: Case) -> Sequence[preflight.Row | InvalidCaseError]:
-        if isinstance(case, Row) and case.problem is not None:
+    def _prepared(
+        self, index: int, item: Inputs | Case
+    ) -> tuple[Case, Sequence[preflight.PreparedInputs | InvalidCaseError]]:
+        """Return an item as a case that can be kept and shown, whatever it is, and what is sent for it, or why not."""
+        try:
+            case = preflight.case_of(item, index)
+            rows = self._prepare(case)
+            if isinstance(case.inputs, Mapping):
+                return case, rows
+        except InvalidCaseError as error:
+            rows = [error] * len(self.questions)
+        except Exception as error:  # noqa: BLE001  # of a class of the user's: it ends this case, and not the run
+            unread = InvalidCaseError(f"its inputs cannot be read ({type(error).__name__})", index=index)
+            rows = [unread] * len(self.questions)
+        return _salvaged(item), rows
+
+    def _prepare(self, case: Case) -> Sequence[preflight.PreparedInputs | InvalidCaseError]:
+        if isinstance(case, TableCase) and case.problem is not None:
             return [InvalidCaseError(case.problem)] * len(self.questions)
         return preflight.prepare(
             case,
             [each.template for each in self.questions],
             fill_missing=self.options.fill_missing,
-            extra_keys=self.options.extra_keys,
+            extra_keys="ignore" if isinstance(case, TableCase) and case.is_of_table else self.options.extra_keys,
         )
+
+
+def _salvaged(item: object) -> Case:
+    """Return what can be read of an item that is no case."""
+    if not isinstance(item, Case):
+        return Case({})
+    try:
+        inputs = dict(item.inputs) if isinstance(item.inputs, Mapping) else {}
+    except Exception:  # noqa: BLE001  # as above
+        inputs = {}
+    return replace(item, inputs=inputs, id=item.id if isinstance(item.id, str) else None)
 
 
 def grouped(works: Sequence[Work], *, held: bool) -> list[list[Work]]:
@@ -168,12 +195,17 @@ async def batches(items: Any, size: int) -> AsyncGenerator[Sequence[Any]]:
 
     Those of a source that may wait come one by one: the first must not wait for the next.
     """
+    if isinstance(items, CallersCases):
+        async with aclosing(items.in_batches(size)) as read_elsewhere:
+            async for batch in read_elsewhere:
+                yield batch
+        return
     if isinstance(items, AsyncIterable):
         async for item in items:
             yield (item,)
         return
     source = _source_of(items)
-    if source is None and not isinstance(items, Iterable):
+    if source is None and (not isinstance(items, Iterable) or isinstance(items, str | bytes | Mapping)):
         raise ConfigurationError(f"cases must be an iterable of dicts or Cases, or a frame, not {type(items).__name__}")
     # A file is not left open when the run ends early.
     with nullcontext(items) if source is None else closing(source.rows()) as rows:

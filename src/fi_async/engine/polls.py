@@ -15,7 +15,7 @@ from fi_async.engine.attempts import Context, Rest, Steps, Work, ask, note_dupli
 from fi_async.engine.outcomes import DENIED
 from fi_async.pacing.polling import Accepted
 from fi_async.pacing.retry import GiveUp, decide
-from fi_async.wire import requests, responses
+from fi_async.wire import requests, verdicts
 from fi_async.wire.requests import HttpCall
 from fi_async.wire.responses import Reply
 
@@ -56,18 +56,25 @@ def until_done(work: Work, context: Context) -> Steps[Outcome | Next]:
             context.completions.left(row)
 
 
-def _ask_once(call: HttpCall, work: Work, context: Context) -> Steps[responses.Progress | FiAsyncError]:
+def _ask_once(call: HttpCall, work: Work, context: Context) -> Steps[verdicts.Polled | FiAsyncError]:
     """Return where an evaluation stands, or what was in the way of knowing.
 
-    The evaluation goes on without us, and is paid: what cannot be read now is asked for later.
+    The evaluation goes on without us, and is paid: an answer that was lost is asked for later.
+
+    Raises:
+        ProtocolError: The answer is there, and cannot be understood.
     """
 
-    def read(reply: Reply) -> responses.Progress:
-        return responses.progress(responses.read(reply), reply)
+    def read(reply: Reply) -> verdicts.Polled:
+        return verdicts.polled(reply, work.eval_id or "", work.parameters.template)
 
     try:
         return (yield from ask(call, read, context, [work]))
-    except (APIConnectionError, ServerError, ProtocolError) as error:
+    except (APIConnectionError, ServerError) as error:
+        return error
+    except ProtocolError as error:
+        if not error.lost:
+            raise
         return error
 
 
@@ -89,7 +96,7 @@ def _until_due(work: Work, row: Accepted, context: Context) -> Steps[None]:
         now = (yield Rest(min(row.at + look, end))).now
 
 
-def _learn(work: Work, row: Accepted, context: Context, answer: responses.Progress | FiAsyncError) -> None:
+def _learn(work: Work, row: Accepted, context: Context, answer: verdicts.Polled | FiAsyncError) -> None:
     """Tell what an answer says of how long evaluations take; one that failed says nothing."""
     age, template = work.seen_at - row.at, work.parameters.template
     if isinstance(answer, FiAsyncError):
@@ -109,7 +116,7 @@ def _is_over(work: Work, row: Accepted, context: Context) -> bool:
     return context.timeout.case == "auto" and context.completions.is_stalled(row, work.seen_at - row.at)
 
 
-def _settle(work: Work, context: Context, progress: responses.Progress) -> Outcome | Next:
+def _settle(work: Work, context: Context, progress: verdicts.Polled) -> Outcome | Next:
     """Return what becomes of an evaluation that is done: an outcome, or another try if a limit stopped it."""
     if progress.result is not None:
         return outcomes.scored(work, context, progress.result)

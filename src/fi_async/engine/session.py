@@ -11,7 +11,9 @@ from weakref import WeakSet
 
 import anyio
 
-from fi_async._settings import Concurrency, Connection, Limit, RunOptions
+from fi_async._connection import Connection
+from fi_async._events import Listener
+from fi_async._settings import Concurrency, Limit, RunOptions
 from fi_async.engine.attempts import Context
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.latencies import Latencies
@@ -44,6 +46,9 @@ class Session:
         rng: Draws the jitter; seeded by tests.
         budget: What this client shares with others; None shares nothing.
         limits: What binds all of its runs.
+
+    Attributes:
+        on_event: Who is told what happens; None for nobody but the log.
     """
 
     def __init__(
@@ -67,6 +72,7 @@ class Session:
         self.latencies: dict[str, float] = {}
         self.runs: WeakSet[Waiter] = WeakSet()
         self.wall_clock: Callable[[], float] = time.time
+        self.on_event: Listener | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._slots: Slots
         self._listing: anyio.Lock
@@ -76,7 +82,7 @@ class Session:
         other = Session(self.connection, self.transport, concurrency, rng=self.rng, budget=self.budget)
         other.templates, other.gate, other.polls = self.templates, self.gate, self.polls
         other.latencies, other.runs = self.latencies, self.runs
-        other.wall_clock = self.wall_clock
+        other.wall_clock, other.on_event = self.wall_clock, self.on_event
         return other
 
     async def aclose(self) -> None:

@@ -26,7 +26,7 @@ from fi_async.engine.attempts import (
 from fi_async.engine.outcomes import DENIED
 from fi_async.engine.polls import until_done
 from fi_async.pacing.retry import GiveUp
-from fi_async.wire import requests, responses
+from fi_async.wire import requests, verdicts
 from fi_async.wire.requests import HttpCall
 from fi_async.wire.responses import Reply
 
@@ -104,11 +104,8 @@ def poll(work: Work, context: Context) -> Job:
 
 
 def _submit(works: Sequence[Work], context: Context, *, is_async: bool, then: Callable[[Work, EvalResult], Any]) -> Job:
-    def read(reply: Reply) -> list[EvalResult]:
-        results = responses.started(responses.read(reply), reply, len(works))
-        if is_async and not all(result.eval_id for result in results):
-            raise ProtocolError("the reply accepts evaluations without naming their eval_id", status=reply.status)
-        return results
+    def read(reply: Reply) -> list[EvalResult | ProtocolError]:
+        return verdicts.started(reply, works[0].parameters.template, len(works), is_async=is_async)
 
     def steps() -> Steps[Sequence[Any]]:
         rows = [work.row.inputs for work in works if work.row is not None]
@@ -129,15 +126,20 @@ def _submit(works: Sequence[Work], context: Context, *, is_async: bool, then: Ca
         except FiAsyncError as error:
             return [outcomes.failed(work, context, error) for work in works]
         _note_ids(works, results, context, is_async=is_async)
-        return [then(work, result) for work, result in zip(works, results, strict=True)]
+        return [
+            outcomes.failed(work, context, result) if isinstance(result, ProtocolError) else then(work, result)
+            for work, result in zip(works, results, strict=True)
+        ]
 
     return Job(steps(), works)
 
 
-def _note_ids(works: Sequence[Work], results: Sequence[EvalResult], context: Context, *, is_async: bool) -> None:
+def _note_ids(
+    works: Sequence[Work], results: Sequence[EvalResult | ProtocolError], context: Context, *, is_async: bool
+) -> None:
     for work, result in zip(works, results, strict=True):
         work.eval_id, work.accepted_at = result.eval_id, work.seen_at
-        if is_async:
+        if is_async and not isinstance(result, ProtocolError):
             context.ledger.accepted(work)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 
-from fi_async.local import asgi, control, envelopes, faults, gate
+from fi_async.local import ahead, asgi, control, envelopes, faults, gate
 from fi_async.local.asgi import Receive, Request, Scope, SendMessage
 from fi_async.local.counts import ServerCounts
 from fi_async.local.envelopes import Refused
@@ -75,13 +75,14 @@ class LocalBackend:
         """
         if scope["type"] != "http":
             raise NotImplementedError(f"the local backend speaks HTTP, not {scope['type']}")
-        request = await asgi.read(scope, receive)
+        request = await asgi.read_request(scope, receive)
         if request is None:
             return
         if request.path.startswith(control.PREFIX):
-            await asgi.write(send, request, control.answer(self, request), self._clock())
+            await asgi.send_reply(send, request, control.answer(self, request), self._clock())
             return
         with self._counts.counting(request.method) as number:
+            await ahead.settle(ahead.slow_cases(request, self.switches, self._store))
             answer = self._answer(request, number)
             # Sleeping is all that waiting for an evaluation takes: it is stored, whoever hangs up now.
             seconds = answer.due - self._clock() + self.switches.overhead
@@ -90,7 +91,7 @@ class LocalBackend:
             if answer.reply is None:
                 await asgi.reset(scope, receive)
             else:
-                await asgi.write(send, request, answer.reply, self._clock())
+                await asgi.send_reply(send, request, answer.reply, self._clock())
 
     def _answer(self, request: Request, number: int) -> Answer:
         """Decide, without waiting, what the n-th request of its method gets and when."""
@@ -99,7 +100,7 @@ class LocalBackend:
         if fault is not None:
             self._counts.faults[fault] += 1
             if faults.is_before(fault):
-                return faults.instead(fault, now)
+                return faults.reply_instead(fault, now)
         try:
             answer = self._process(request, now, switches)
         except Refused as refused:
@@ -121,6 +122,6 @@ class LocalBackend:
     def _elsewhere(self, request: Request) -> envelopes.HttpReply:
         """Return the redirect to the path with a trailing slash, or the page that there is nothing here."""
         if self._routes.find(f"{request.path}/") is None:
-            return envelopes.page(404)
+            return envelopes.html_page(404)
         query = f"?{request.query_string}" if request.query_string else ""
         return envelopes.moved(f"{request.path}/{query}")

@@ -39,7 +39,7 @@ class Request:
         return dict(parse_qsl(self.query_string, keep_blank_values=True))
 
 
-async def read(scope: Scope, receive: Receive) -> Request | None:
+async def read_request(scope: Scope, receive: Receive) -> Request | None:
     """Return the request with its whole body; None if the client left before it was sent."""
     chunks = []
     more = True
@@ -58,7 +58,7 @@ async def read(scope: Scope, receive: Receive) -> Request | None:
     )
 
 
-async def write(send: SendMessage, request: Request, reply: HttpReply, now: float) -> None:
+async def send_reply(send: SendMessage, request: Request, reply: HttpReply, now: float) -> None:
     """Send a reply, dated `now` (seconds since the epoch). To HEAD goes the head of what GET would get."""
     headers = (
         ("content-type", reply.content_type),

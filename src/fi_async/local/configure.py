@@ -39,7 +39,7 @@ def _check_evaluation(config: Mapping[str, Any]) -> str:
     values, messages = fields.checked(config, _EVALUATION)
     fields.refuse_all(messages, "eval_config.")
     name: str = values["eval_templates"]
-    template = templates.find(name)
+    template = templates.template_named(name)
     if template is None:
         validation.refuse("eval_config.non_field_errors", f"Evaluation template with name :{name} not found.")
     if message := validation.wrong_keys(template, values["inputs"]):

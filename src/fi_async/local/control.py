@@ -11,6 +11,7 @@ from fi_async.local.switches import Switches
 from fi_async.local.texts import parse_switches
 
 PREFIX = "/_local/"
+_LONGEST_MESSAGE = 1000
 
 
 class Controlled(Protocol):
@@ -38,6 +39,6 @@ def _change(backend: Controlled, request: Request) -> HttpReply:
         if not isinstance(changes, dict):
             raise TypeError("the body is not an object with the switches to change")
         backend.switches = parse_switches(changes, backend.switches)
-    except (ValueError, TypeError) as error:
-        return json_reply(400, {"error": str(error)})
+    except (ValueError, TypeError, RecursionError) as error:
+        return json_reply(400, {"error": str(error)[:_LONGEST_MESSAGE]})
     return json_reply(200, {"changed": sorted(changes)})

@@ -7,9 +7,10 @@ import math
 from collections.abc import Iterable
 from statistics import NormalDist
 
-from fi_async.local.switches import Lognormal
+from fi_async.local.switches import LONGEST, Lognormal
 
 _STANDARD_NORMAL = NormalDist()
+_GREATEST_EXPONENT = 700.0  # of what is a float
 
 
 def uniform(seed: int, purpose: str, n: int) -> float:
@@ -36,5 +37,5 @@ def latency(distribution: float | Lognormal, seed: int, n: int) -> float:
     """Return the seconds that the n-th evaluation takes."""
     if isinstance(distribution, Lognormal):
         normal = _STANDARD_NORMAL.inv_cdf(uniform(seed, "latency", n))
-        return distribution.median * math.exp(distribution.sigma * normal)
+        return min(LONGEST, distribution.median * math.exp(min(_GREATEST_EXPONENT, distribution.sigma * normal)))
     return distribution

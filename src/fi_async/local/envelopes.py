@@ -104,7 +104,7 @@ def rate_limited(quota: Quota, retry_after: int) -> HttpReply:
     return json_reply(429, {"status": False, "result": result}, (("retry-after", str(retry_after)),))
 
 
-def page(status: int) -> HttpReply:
+def html_page(status: int) -> HttpReply:
     """Return the fourth error shape: HTML, as for an unknown route, a crash, or from a proxy."""
     title, text = {
         404: ("Not Found", "The requested resource was not found on this server."),

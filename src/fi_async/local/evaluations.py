@@ -86,9 +86,10 @@ class EvaluationBook:
                 row = self._admit(job, inputs, at, visit)
                 ran.append(row)
                 at = row.ready
-                ended = results.outcome(row)
+                ended = results.end_of(row)
                 refusal = ended.refusal
                 if refusal:
+                    refusal = refusal if visit.switches.call_log else server_error()
                     break
                 items.append(results.sync_item(row, ended))
         except BrokenRowError:

@@ -23,12 +23,12 @@ def is_before(fault: str) -> bool:
     return fault.isdigit() or fault in ("html_500", "reset_before")
 
 
-def instead(fault: str, now: float) -> Answer:
+def reply_instead(fault: str, now: float) -> Answer:
     """Return what the client sees of a request that was not processed."""
     if fault == "reset_before":
         return Answer(None, now)
     if fault == "html_500":
-        return Answer(envelopes.page(500), now)
+        return Answer(envelopes.html_page(500), now)
     status = int(fault)
     kind = "server_error" if status >= 500 else "api_error"
     return Answer(envelopes.error(status, kind, kind, envelopes.phrase(status)), now)
@@ -42,7 +42,7 @@ def spoiled(fault: str, answer: Answer, switches: Switches) -> Answer:
         return replace(answer, due=answer.due + switches.faults.slow[1])
     if fault == "cut_json":
         return replace(answer, reply=_cut(answer.reply))
-    return replace(answer, reply=envelopes.page(int(fault.removesuffix(_AFTER))))
+    return replace(answer, reply=envelopes.html_page(int(fault.removesuffix(_AFTER))))
 
 
 def _cut(reply: HttpReply) -> HttpReply:

@@ -55,7 +55,7 @@ def json_body(request: Request) -> Any:
         text = f"JSON parse error - {error}"
         raise Refused(envelopes.api_error(400, "parse_error", text, kind="validation_error")) from error
     except RecursionError as error:  # nested too deep: nobody on the platform catches it
-        raise Refused(envelopes.page(500)) from error
+        raise Refused(envelopes.html_page(500)) from error
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -120,7 +120,7 @@ def _job(item: Any) -> ValidRequest:
     if wrong:
         raise WrongItemError({field: [message] for field, message in wrong.items()})
     name, inputs, params = values["eval_template"], values["inputs"], values["config"].get("params", {})
-    template = templates.find(name)
+    template = templates.template_named(name)
     if template is None:
         raise WrongItemError({"eval_template": [f"Evaluation template with name '{name}' not found."]})
     if not template.available:
@@ -144,7 +144,7 @@ def _summary(rows: Sequence[Evaluation]) -> dict[str, Any]:
     """Return the aggregate of each template; evaluations that failed are left out, without a word."""
     outputs: dict[str, list[Any]] = {}
     for row in rows:
-        ended = results.outcome(row)
+        ended = results.end_of(row)
         if ended.error is None:
             outputs.setdefault(row.template, []).append(ended.output)
     known = {row.template: results.template_of(row) for row in rows}

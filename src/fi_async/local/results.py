@@ -29,13 +29,13 @@ class EvaluationEnd:
     refusal: HttpReply | None = None
 
 
-def outcome(row: Evaluation) -> EvaluationEnd:
+def end_of(row: Evaluation) -> EvaluationEnd:
     """Evaluate: the same row always ends the same way."""
     if row.error is not None:
         refusal = server_error() if row.error == RATE_LIMITED else bad_request(row.error)
         return EvaluationEnd(error=row.error, refusal=refusal)
     try:
-        verdict = scoring.score(row.template, json.loads(row.inputs), json.loads(row.params))
+        verdict = scoring.run_evaluator(row.template, json.loads(row.inputs), json.loads(row.params))
     except scoring.BlankInputError as blank:
         return EvaluationEnd(error=str(blank), refusal=server_error())
     except scoring.EngineError as failed:
@@ -75,7 +75,7 @@ def async_item(row: Evaluation) -> dict[str, Any]:
     }
 
 
-def progress(row: Evaluation, now: float, spelling: Literal["snake", "camel"]) -> HttpReply:
+def poll_reply(row: Evaluation, now: float, spelling: Literal["snake", "camel"]) -> HttpReply:
     """Return the reply to GET new-eval/ about this evaluation."""
     reached = state(row, now)
     word, result = _finished(row) if reached == "done" else (reached, _BEING_PROCESSED)
@@ -84,7 +84,7 @@ def progress(row: Evaluation, now: float, spelling: Literal["snake", "camel"]) -
 
 
 def _finished(row: Evaluation) -> tuple[str, dict[str, Any]]:
-    template, ended = template_of(row), outcome(row)
+    template, ended = template_of(row), end_of(row)
     scored = ended.error is None
     result: dict[str, Any] = {
         "eval_id": eval_id(row.id),
@@ -125,7 +125,7 @@ def eval_id(identity: bytes) -> str:
 
 def template_of(row: Evaluation) -> TemplateFacts:
     """Return the template of a stored evaluation."""
-    template = templates.find(row.template)
+    template = templates.template_named(row.template)
     if template is None:
         raise LookupError(f"the store holds an evaluation of {row.template!r}, which the catalogue no longer has")
     return template

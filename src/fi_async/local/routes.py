@@ -61,7 +61,7 @@ class Routes:
 
     def _evaluate(self, request: Request, visit: Visit) -> Answer | HttpReply:
         refusal = self._evaluations.overloaded(visit)
-        return refusal or self._evaluations.submit(validation.new_eval(gate.json_body(request)), visit)
+        return refusal or self._evaluations.submit(validation.valid_request(gate.json_body(request)), visit)
 
     def _progress(self, request: Request, visit: Visit) -> HttpReply:
         text = fields.clean(request.query, {"eval_id": Field(fields.text)})["eval_id"]
@@ -71,7 +71,7 @@ class Routes:
             validation.refuse("eval_id", "Must be a valid UUID.")
         if row is None:
             return envelopes.bad_request(_NOT_FOUND)
-        return results.progress(row, visit.now, visit.switches.spelling)
+        return results.poll_reply(row, visit.now, visit.switches.spelling)
 
     def _templates(self, _request: Request, _visit: Visit) -> HttpReply:
         return templates.listing()
@@ -79,7 +79,7 @@ class Routes:
     def _template(self, request: Request, _visit: Visit) -> HttpReply:
         number = request.path.removesuffix("/").rpartition("/")[2]
         if not number.isascii() or not number.isdigit():
-            raise Refused(envelopes.page(500))  # recorded: the platform does not catch this
+            raise Refused(envelopes.html_page(500))  # recorded: the platform does not catch this
         found = templates.numbered(int(number))
         return envelopes.bad_request(_TEMPLATE_NOT_FOUND) if found is None else envelopes.success(found)
 

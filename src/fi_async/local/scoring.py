@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from fi_async._catalogue import rows
+from fi_async.local import bounded
 from fi_async.local.metrics import METRICS, Verdict
 
 _KINDS: Final[Mapping[str, tuple[type[Any], tuple[type[Any], ...], str]]] = {
@@ -27,7 +28,7 @@ class EngineError(Exception):
 
 
 def supported() -> frozenset[str]:
-    """The names of the templates that `score` knows."""
+    """The names of the templates that `run_evaluator` knows."""
     return frozenset(METRICS)
 
 
@@ -40,7 +41,7 @@ def check_params(name: str, params: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def score(name: str, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> Verdict:
+def run_evaluator(name: str, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> Verdict:
     """The verdict of one evaluation.
 
     Raises:
@@ -52,7 +53,7 @@ def score(name: str, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> Ve
     _require_keys(rows()[name], inputs)
     _refuse_blank(inputs)
     try:
-        return METRICS[name](inputs, _with_schema(name, params))
+        return bounded.verdict_of(METRICS[name], name, inputs, _with_schema(name, params))
     except Exception as error:
         raise EngineError(f"Code eval input validation failed: Runtime error: {error}") from error
 

@@ -11,6 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeGuard
 
+LONGEST = 1e9
+"""Seconds that anything may be told to take: 31 years. Beyond, sums of times stop being numbers."""
+
+_SHORTEST_WINDOW = 1e-3
+_GREATEST = 1e100  # neither infinite nor NaN, and no integer that is no float
+_LONGEST_SHOWN = 100
 _UNITS = {1: "second", 60: "minute", 3600: "hour", 86400: "day"}
 
 
@@ -20,15 +26,28 @@ def _require(condition: bool, message: str) -> None:
 
 
 def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _GREATEST
+
+
+def _shown(value: object) -> str:
+    """Return a value as a message repeats it: not all of a large one."""
+    try:
+        text = repr(value)
+    except ValueError:  # a number of more digits than Python writes
+        return f"a {type(value).__name__} of many digits"
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def _is_seconds(value: object) -> bool:
-    return _is_number(value) and value >= 0
+    return _is_number(value) and 0 <= value <= LONGEST
 
 
 def _is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_pairs(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(each, str) for pair in value.items() for each in pair)
 
 
 def _is_names(value: object) -> bool:
@@ -46,10 +65,10 @@ class Quota:
     window_seconds: float
 
     def __post_init__(self) -> None:
-        _require(_is_whole(self.count) and self.count >= 0, f"a quota counts from 0 up, not {self.count!r}")
+        _require(_is_whole(self.count) and self.count >= 0, f"a quota counts from 0 up, not {_shown(self.count)}")
         _require(
-            _is_number(self.window_seconds) and self.window_seconds > 0,
-            f"a quota's window lasts some seconds, not {self.window_seconds!r}",
+            _is_number(self.window_seconds) and _SHORTEST_WINDOW <= self.window_seconds <= LONGEST,
+            f"a quota's window lasts some seconds, not {_shown(self.window_seconds)}",
         )
 
     def window(self, at: float) -> int:
@@ -77,8 +96,8 @@ class Lognormal:
     sigma: float
 
     def __post_init__(self) -> None:
-        _require(_is_seconds(self.median), f"a median is 0 seconds or more, not {self.median!r}")
-        _require(_is_seconds(self.sigma), f"sigma is 0 or more, not {self.sigma!r}")
+        _require(_is_seconds(self.median), f"a median is 0 seconds or more, not {_shown(self.median)}")
+        _require(_is_seconds(self.sigma), f"sigma is 0 or more, not {_shown(self.sigma)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +136,16 @@ class Faults:
         for name, probability in everything:
             _require(
                 _is_number(probability) and 0 <= probability <= 1,
-                f"the probability of {name} is from 0 to 1, not {probability!r}",
+                f"the probability of {name} is from 0 to 1, not {_shown(probability)}",
             )
         for each in (self.of_request("POST"), self.of_evaluation()):
             total = sum(probability for _, probability in each)
             _require(total <= 1 + 1e-9, f"the probabilities of faults sum to {total:g}, which is more than 1")
         for status in (*self.status, *self.status_after):
-            _require(_is_whole(status) and 400 <= status <= 599, f"a fault's status is 400 to 599, not {status!r}")
-        _require(_is_seconds(self.slow[1]), f"a slow reply is some seconds late, not {self.slow[1]!r}")
+            _require(
+                _is_whole(status) and 400 <= status <= 599, f"a fault's status is 400 to 599, not {_shown(status)}"
+            )
+        _require(_is_seconds(self.slow[1]), f"a slow reply is some seconds late, not {_shown(self.slow[1])}")
 
     def of_request(self, method: str) -> Iterator[tuple[str, float]]:
         """Yield the faults that can strike a request of this method, by the names statistics count them under."""
@@ -160,6 +181,8 @@ class Switches:
             an asynchronous one is accepted and then fails as `rate_limited`.
         faults: How often what goes wrong.
         spelling: Of the keys in replies to GET: "camel" as old servers wrote them.
+        call_log: The server has a log of its calls, as the platform has: a synchronous evaluation that the engine
+            fails on gets a 400 with the engine's words. Without, it gets the generic 500.
         seed: Of every draw: the n-th request and the n-th evaluation meet the same fate in each run.
         keys: Secret key by API key; None takes any pair that is not empty.
         projects: The names that pipelines may use; None for any name.
@@ -176,6 +199,7 @@ class Switches:
     evaluations: tuple[Quota, ...] = ()
     faults: Faults = field(default_factory=Faults)
     spelling: Literal["snake", "camel"] = "snake"
+    call_log: bool = True
     seed: int = 0
     keys: Mapping[str, str] | None = field(default=None, repr=False)
     projects: frozenset[str] | None = None
@@ -184,8 +208,10 @@ class Switches:
     def __post_init__(self) -> None:
         for name, (allows, words) in _ALLOWED.items():
             value = getattr(self, name)
-            _require(allows(value), f"{name} is {words}, not {value!r}")
-        _require(self.keys is None or isinstance(self.keys, Mapping), "keys are secret keys by API key, or None")
+            # What is a secret is not repeated.
+            _require(
+                allows(value), f"{name} is {words}" if name == "keys" else f"{name} is {words}, not {_shown(value)}"
+            )
 
     def replace(self, **changes: object) -> Switches:
         """Return a copy with these fields changed."""
@@ -205,7 +231,9 @@ _ALLOWED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     ),
     "faults": (lambda value: isinstance(value, Faults), "of the type Faults"),
     "spelling": (lambda value: value in ("snake", "camel"), '"snake" or "camel"'),
+    "call_log": (lambda value: isinstance(value, bool), "true or false"),
     "seed": (_is_whole, "a whole number"),
+    "keys": (lambda value: value is None or _is_pairs(value), "secret keys by API key, or None"),
     "projects": (lambda value: value is None or _is_names(value), "a frozenset of names, or None"),
     "own_templates": (_is_names, "a frozenset of names"),
 }

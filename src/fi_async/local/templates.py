@@ -40,7 +40,7 @@ class TemplateFacts:
         return {"backend": "local", "estimate": self.estimate}
 
 
-def find(name: str) -> TemplateFacts | None:
+def template_named(name: str) -> TemplateFacts | None:
     """Return the template of this name, which is case-sensitive; None if the platform has none."""
     return _templates().get(name)
 

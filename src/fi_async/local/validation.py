@@ -36,14 +36,14 @@ class ValidRequest:
     error_localizer: bool
 
 
-def new_eval(body: Any) -> ValidRequest:
+def valid_request(body: Any) -> ValidRequest:
     """Return what a body of POST new-eval/ asks for.
 
     Raises:
         Refused: With the platform's 400.
     """
     values = fields.clean(body, _NEW_EVAL)
-    template = templates.find(values["eval_name"])
+    template = templates.template_named(values["eval_name"])
     if template is None:
         refuse("non_field_errors", f"Evaluation template with name :{values['eval_name']} not found.")
     inputs = values["inputs"]

@@ -25,7 +25,7 @@ from fi_async.pacing.quota import OVERDUE, UNASKED, Quota
 from fi_async.pacing.slots import Slots
 from fi_async.pacing.ticket import Canary, Need, Terms, Ticket
 from fi_async.pacing.waiting import Obstacle
-from fi_async.pacing.windows import Window
+from fi_async.pacing.windows import Counted, Window
 
 LONGEST_WAIT: Final = 120.0  # seconds of a Retry-After that is obeyed, at most
 _TRUST: Final = 1.0  # seconds that this machine's clock and the server's are taken to differ at most, until it is told
@@ -253,22 +253,20 @@ class Gate:
         claims = list(zip(self._windows.values(), ticket.charged, strict=False))
         with self._with_others(now, ticket.need, claims) as turn:
             for window, since in claims:
-                if not window.still_open(now, ticket.need.of(window.limit), self.clock, ticket.issued_at, since):
+                if not window.still_open(now, ticket.need.of(window.limit), self.clock, since):
                     return False
             ticket.charged = [w.use(now, ticket.need.of(w.limit), self.clock, since) for w, since in claims]
             if turn is not None:
                 uses = [use for w, since in claims for use in w.uses(now, ticket.need.of(w.limit), self.clock)
-                        if use.amount and (since is None or use.window > since)]  # fmt: skip
+                        if use.amount and _is_new(w, use, since, self.clock)]  # fmt: skip
                 turn.take(uses, turn.used(uses))
         return True
 
     @contextmanager
-    def _with_others(
-        self, now: float, need: Need, claims: Sequence[tuple[Window, int | None]]
-    ) -> Iterator[Turn | None]:
+    def _with_others(self, now: float, need: Need, claims: Sequence[tuple[Window, Counted]]) -> Iterator[Turn | None]:
         """Take a turn of the shared budget, where there is one and a window began that was not asked for yet."""
-        if self._budget is None or all(
-            since is not None and use.window <= since
+        if self._budget is None or not any(
+            _is_new(window, use, since, self.clock)
             for window, since in claims
             for use in window.uses(now, need.of(window.limit), self.clock)
             if use.amount
@@ -502,3 +500,9 @@ class Gate:
             "opens_in_s": max(0.0, opens - now),
             "unreachable_for_s": 0.0 if self.outage.since is None else now - self.outage.since,
         }
+
+
+def _is_new(window: Window, use: Use, since: Counted, clock: ServerClock) -> bool:
+    """Return True if what was counted before is not yet counted in the window of a use."""
+    last = window.last_counted(since, clock)
+    return last is None or use.window > last

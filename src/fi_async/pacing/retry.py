@@ -6,6 +6,8 @@
     429                                             Retry, all wait         Retry, all wait
     "failed" with rate_limited                      Retry, all wait         -
     no reply, cut-off reply, 5xx                    ambiguous               Retry
+    another's reply, or a page in place of one      ambiguous               Retry
+    a whole reply of another shape, a redirect      GiveUp                  GiveUp
     503 while too many requests were under way      ambiguous, no failure   Retry, no failure
     any other refusal, or a failed evaluation       GiveUp                  GiveUp
 
@@ -107,4 +109,4 @@ def _is_lost(error: FiAsyncError) -> bool:
     """Tell whether the request may have reached the server, and its answer did not reach us."""
     if isinstance(error, APIConnectionError):
         return error.sent
-    return isinstance(error, (ServerError, ProtocolError))
+    return isinstance(error, ServerError) or (isinstance(error, ProtocolError) and error.lost)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from fi_async._settings import Limit
 from fi_async.pacing.slots import Slots
+from fi_async.pacing.windows import Counted
 
 if TYPE_CHECKING:
     from fi_async.pacing.gate import Gate
@@ -72,7 +73,7 @@ class Ticket:
         canary: The one that its evaluation is, if it is; the gate takes it back unless the request was answered.
         window: In which window of the learned allowance it counts.
         tries: True if it is the one that tries whether there is a server again.
-        charged: For each limit that is given, the last window that it was counted in.
+        charged: For each limit that is given, where it was counted.
         is_settled: True once it is.
     """
 
@@ -91,7 +92,7 @@ class Ticket:
         window: int = 0,
         tries: bool = False,
         canary: Canary | None = None,
-        charged: Sequence[int | None] = (),
+        charged: Sequence[Counted] = (),
     ) -> None:
         self._gate = gate
         self.need, self.issued_at, self.slots = need, now, slots

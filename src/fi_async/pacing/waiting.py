@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+
+_TRIED: Final = "the answer that tells whether the server can be reached"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +24,18 @@ class Obstacle:
     by_canary: bool = False
 
     def __str__(self) -> str:
-        if self.opens_in == math.inf:
-            return f"{self.of} limit: {'canary is out' if self.by_canary else 'probe is out'}"
-        seconds = f"{math.ceil(self.opens_in)} s"
-        when = f": canary in {seconds}" if self.by_canary else f", {seconds} to the next window"
-        return f"{self.of} limit{when}"
+        seconds = "" if self.opens_in == math.inf else f"{math.ceil(self.opens_in)} s"
+        if self.of == "server":
+            return f"the server, which cannot be reached: {seconds} to the next attempt" if seconds else _TRIED
+        if not seconds:
+            teller = "evaluation" if self.by_canary else "answer"
+            return f"the {teller} that tells whether the {self.of} limit is over"
+        when = (
+            f"{seconds} until one evaluation tells whether it is over"
+            if self.by_canary
+            else f"{seconds} to the next window"
+        )
+        return f"{self.of} limit, {when}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,19 @@ TRANSIT: Final = 0.25  # seconds after which a request has surely arrived; at a 
 _AS_ONE: Final = 1000  # parts of a span, in each of which uses are counted together: what a day's limit needs of memory
 
 
+@dataclass(slots=True, eq=False)
+class Undated:
+    """What was used within a short time while the server's clock was not known."""
+
+    first: float
+    latest: float
+    amount: int
+
+
+Counted = int | Undated | None
+"""Where something was counted: in windows up to that number, or without any; None if nowhere."""
+
+
 @dataclass(slots=True)
 class Window:
     """How much of a given limit is used, in the fixed windows of the server's clock: epoch multiples of its length.
@@ -26,7 +39,7 @@ class Window:
     limit: Limit
     was_full: bool = False
     _used: dict[int, int] = field(default_factory=dict)
-    _undated: deque[tuple[float, int]] = field(default_factory=deque)
+    _undated: deque[Undated] = field(default_factory=deque)
 
     def opens_at(self, now: float, amount: int, clock: ServerClock) -> float:
         """Return the time from which so much more may be used. More than the whole limit goes by itself."""
@@ -44,18 +57,18 @@ class Window:
 
     def _opens_undated(self, now: float, amount: int) -> float:
         room = max(self.limit.count, amount) - amount
-        used = sum(each for _, each in self._recent(now))
+        used = sum(each.amount for each in self._recent(now))
         at = now
-        for sent, each in self._undated:
+        for each in self._undated:
             if used <= room:
                 break
-            used, at = used - each, sent + self._reach
+            used, at = used - each.amount, each.latest + self._reach
         self.was_full |= at > now
         return at
 
-    def _recent(self, now: float) -> deque[tuple[float, int]]:
+    def _recent(self, now: float) -> deque[Undated]:
         """Return what was used in the last span, as it may have arrived."""
-        while self._undated and self._undated[0][0] + self._reach <= now:
+        while self._undated and self._undated[0].latest + self._reach <= now:
             self._undated.popleft()
         return self._undated
 
@@ -73,42 +86,56 @@ class Window:
     def _fits(self, index: int, amount: int) -> bool:
         return self._used.get(index, 0) + amount <= max(self.limit.count, amount)
 
-    def use(self, now: float, amount: int, clock: ServerClock, since: int | None = None) -> int | None:
-        """Record that so much is used now, and return the last window it may count in; None while none is known.
+    def use(self, now: float, amount: int, clock: ServerClock, since: Counted = None) -> Counted:
+        """Record that so much is used now, and return where it is counted.
 
         Args:
             now: The time.
             amount: How much.
             clock: The server's.
-            since: The last window that it was counted in before, when it was first to leave.
+            since: Where it was counted before, when it was first to leave.
         """
         if not amount:
             return None
         if not clock.is_known:
-            self._use_undated(now, amount)
-            return None
+            if isinstance(since, Undated):
+                since.amount -= amount
+            return self._use_undated(now, amount)
         first, last = self._span(now, clock)
         for index in [index for index in self._used if index < first]:
             del self._used[index]
-        for index in range(first if since is None else max(first, since + 1), last + 1):
+        before = self.last_counted(since, clock)
+        for index in range(first if before is None else max(first, before + 1), last + 1):
             self._used[index] = self._used.get(index, 0) + amount
         return last
 
-    def _use_undated(self, now: float, amount: int) -> None:
+    def _use_undated(self, now: float, amount: int) -> Undated:
         self._recent(now)
-        if self._undated and now - self._undated[-1][0] < self.limit.seconds / _AS_ONE:
-            amount += self._undated.pop()[1]
-        self._undated.append((now, amount))
+        if not self._undated or now - self._undated[-1].first >= self.limit.seconds / _AS_ONE:
+            self._undated.append(Undated(now, now, 0))
+        last = self._undated[-1]
+        last.latest, last.amount = now, last.amount + amount
+        return last
 
-    def still_open(self, now: float, amount: int, clock: ServerClock, claimed_at: float, since: int | None) -> bool:
-        """Return True if what was claimed some time ago may leave now: in the same window, or in one with room."""
+    def last_counted(self, since: Counted, clock: ServerClock) -> int | None:
+        """Return the last window that something was counted in; None if in none."""
+        if isinstance(since, Undated):
+            return self._span(since.latest, clock)[1] if clock.is_known else None
+        return since
+
+    def still_open(self, now: float, amount: int, clock: ServerClock, since: Counted) -> bool:
+        """Return True if what was counted some time ago may leave now: in the same window, or in one with room."""
         if not amount:
             return True
         if not clock.is_known:
-            return now - claimed_at <= TRANSIT or self._opens_undated(now, amount) <= now
+            # As long as it counts, whatever left since has made room for it.
+            counts = isinstance(since, Undated) and now < since.latest + self._reach
+            return counts or self._opens_undated(now, amount) <= now
         first, last = self._span(now, clock)
-        before = self._span(claimed_at, clock)[1] if since is None else since
-        return all(self._fits(index, amount) for index in range(max(first, before + 1), last + 1))
+        before = self.last_counted(since, clock)
+        return all(
+            self._fits(index, amount) for index in range(first if before is None else max(first, before + 1), last + 1)
+        )
 
     def uses(self, now: float, amount: int, clock: ServerClock) -> list[Use]:
         """Return what so much takes, in each window that it may fall into."""
@@ -122,9 +149,9 @@ class Window:
     def settle(self, clock: ServerClock) -> None:
         """Count what was used before the server's time was known in the windows it belongs to, now that it is."""
         while self._undated and clock.is_known:
-            sent, amount = self._undated.popleft()
-            for index in range(self._span(sent, clock)[0], self._span(sent, clock)[1] + 1):
-                self._used[index] = self._used.get(index, 0) + amount
+            each = self._undated.popleft()
+            for index in range(self._span(each.first, clock)[0], self._span(each.latest, clock)[1] + 1):
+                self._used[index] = self._used.get(index, 0) + each.amount
 
     def next_in(self, now: float, clock: ServerClock) -> float:
         """Return the seconds until more may be used: until the next window begins."""
@@ -132,10 +159,10 @@ class Window:
         if clock.is_known:
             return length - clock.earliest(now) % length
         recent = self._recent(now)
-        return recent[0][0] + self._reach - now if recent else length
+        return recent[0].latest + self._reach - now if recent else length
 
     def left(self, now: float, clock: ServerClock) -> int:
         """Return how much may still be used in the present window."""
         if not clock.is_known:
-            return self.limit.count - sum(each for _, each in self._recent(now))
+            return self.limit.count - sum(each.amount for each in self._recent(now))
         return self.limit.count - max(self._used.get(index, 0) for index in self._span(now, clock))

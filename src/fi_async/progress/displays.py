@@ -1,4 +1,4 @@
-"""Who shows progress: a live display where there is one, lines in a log, or a function of the program's.
+"""What shows progress: a live display, lines in a log, or a function of the program's.
 
 One live display at a time: whoever comes second prints lines, and neither breaks the other's.
 """
@@ -11,9 +11,6 @@ from collections.abc import Callable
 from typing import Final
 
 from fi_async.progress.meter import Progress
-
-Asked = bool | Callable[[Progress], None]
-"""False shows nothing, True what fits the place; a function is told twice a second, and at the end."""
 
 _live: Final = threading.Lock()
 
@@ -36,6 +33,11 @@ class Display:
 
     def close(self) -> None:
         """Leave the place to others."""
+
+
+ProgressLike = bool | Callable[[Progress], None] | Display | None
+"""False and None show nothing, True what fits the place; a function is told twice a second, and at the end. A display
+is asked to `show` as often as its `every` says, to `end` with the last, and to `close`."""
 
 
 class Told(Display):
@@ -71,45 +73,22 @@ class Lines(Display):
 
 
 class Live(Display):
-    """A display that is redrawn in its place. There is one in a process; made only while none is shown."""
+    """A display that is redrawn in its place. There is one in a process, made by `shown`."""
+
+    @classmethod
+    def shown(cls) -> Live | None:
+        """Return the one live display; None while another is shown."""
+        if not _live.acquire(blocking=False):
+            return None
+        try:
+            return cls()
+        except BaseException:
+            _live.release()
+            raise
 
     def close(self) -> None:
         """Leave the place to others."""
         _live.release()
-
-
-def display_of(asked: Asked) -> Display | None:
-    """Return who shows the progress of a run; None for nobody."""
-    if asked is False:
-        return None
-    if callable(asked):
-        return Told(asked)
-    live = _live_class()
-    if live is None or not _live.acquire(blocking=False):
-        return Lines()
-    try:
-        return live()
-    except BaseException:
-        _live.release()
-        raise
-
-
-def _live_class() -> Callable[[], Live] | None:
-    if _in_notebook():
-        from fi_async.progress.notebook import Notebook  # noqa: PLC0415  # as the next
-
-        return Notebook
-    try:
-        from fi_async.progress.bar import Bar, is_terminal  # noqa: PLC0415  # needs the extra `cli`
-    except ModuleNotFoundError:
-        return None
-    return Bar if is_terminal() else None
-
-
-def _in_notebook() -> bool:
-    # A program that runs in a notebook has IPython loaded; only a shell with a kernel has a frontend.
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    return getattr(shell, "kernel", None) is not None
 
 
 def line(progress: Progress) -> str:

@@ -52,7 +52,7 @@ class Meter:
     def __init__(self, began: float, total: int | None) -> None:
         self.total = total
         self._began = began
-        self._done = self._failed = 0
+        self._done = self._failed = self._sent = 0
         self._last = began
         self._recent: deque[list[int]] = deque()  # [second, how many evaluations ended in it]
 
@@ -63,6 +63,7 @@ class Meter:
         if outcome.attempts == 0 or outcome.origin != "evaluated":
             return
         self._last = now
+        self._sent += 1
         second = int(now - self._began)
         if not self._recent or self._recent[-1][0] != second:
             self._recent.append([second, 0])
@@ -96,11 +97,15 @@ class Meter:
         )
 
     def _eta(self, now: float, rate: float, opens_in: float) -> float | None:
-        if self.total is None or math.isinf(opens_in):
+        if self.total is None:
             return None
         left = max(0, self.total - self._done)
+        # Where nothing ended for a minute, the run as a whole tells more than nothing.
+        rate = rate or self._sent / max(now - self._began, 1e-9)
         if left == 0 or rate == 0:
             return None if left else 0.0
+        if math.isinf(opens_in):  # an answer opens the gate: when, nobody knows, but it is one among many
+            opens_in = 0.0
         # The rate spreads what ended over the whole wait: what is waited already lies behind.
         waited = now - self._last if opens_in > 0 else 0.0
         return max(opens_in, left / rate - waited)

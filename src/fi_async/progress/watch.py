@@ -11,7 +11,8 @@ import anyio
 
 from fi_async._models import Outcome
 from fi_async.pacing.waiting import Standing, waiting_for
-from fi_async.progress.displays import Asked, Display, display_of
+from fi_async.progress.choice import display_of
+from fi_async.progress.displays import Display, ProgressLike
 from fi_async.progress.meter import Meter, Progress
 
 _log = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def watched(
-    asked: Asked, total: int | None, standing: Callable[[float], Standing]
+    asked: ProgressLike, total: int | None, standing: Callable[[float], Standing]
 ) -> AsyncGenerator[Callable[[Outcome], None]]:
     """Show a run's progress while entered; what it yields takes each outcome.
 

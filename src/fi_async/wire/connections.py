@@ -36,29 +36,43 @@ class Connections:
 
     def __init__(self, root: str, verify: ssl.SSLContext | None, proxy: Proxy | None = None) -> None:
         self._root = httpcore.URL(root)
+        self._origin = self._root.origin
         self._host = urlsplit(root).netloc.encode()
-        through = None if proxy is None else httpcore.Proxy(proxy.url, auth=proxy.login)
-        self._made = httpcore.AsyncConnectionPool(ssl_context=verify, proxy=through, keepalive_expiry=KEEPALIVE)
+        self._verify = verify
+        self._network = httpcore.AnyIOBackend()
+        # Never asked for a request: it knows how to make connections through proxies.
+        self._proxied: httpcore.AsyncConnectionPool | None = None
+        if proxy is not None:
+            through = httpcore.Proxy(proxy.url, auth=proxy.login)
+            self._proxied = httpcore.AsyncConnectionPool(ssl_context=verify, proxy=through, keepalive_expiry=KEEPALIVE)
         self._free: list[httpcore.AsyncConnectionInterface] = []
         self._busy: set[httpcore.AsyncConnectionInterface] = set()
+        self._unused: dict[httpcore.AsyncConnectionInterface, httpcore.AsyncNetworkStream] = {}
 
     def __repr__(self) -> str:
         return f"<Connections busy={len(self._busy)} free={len(self._free)}>"
 
     async def send(self, call: HttpCall, headers: Mapping[str, str], timeout: Timeout, departure: Departure) -> Reply:
         """Return the whole reply. Raises what httpcore raises."""
-        connection = self._taken()
         request = self._request(call, headers, timeout)
-        is_open = connection is not None
-        if connection is None:
-            connection = self._made.create_connection(self._root.origin)
+        connection = self._taken()
+        if connection is None and self._proxied is not None:
+            connection = self._proxied.create_connection(self._origin)
             request.extensions["trace"] = _leaving(departure)
+        else:
+            connection = connection or await self._connected(timeout)
+            try:
+                departure.leave()
+            except BaseException:
+                self._free.append(connection)  # nothing was sent
+                raise
+            self._unused.pop(connection, None)
         self._busy.add(connection)
         is_whole = False
         try:
-            if is_open:
-                departure.leave()
             response = await connection.handle_async_request(request)
+            found = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
+            departure.check(found)
             body = Body()
             async for part in response.stream:  # type: ignore[union-attr]  # it is an async one here
                 body.add(part)
@@ -70,17 +84,33 @@ class Connections:
                 self._free.append(connection)
             else:
                 _close(connection)
-        found = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
         return Reply(response.status, found, body.content(found))
 
     def _taken(self) -> httpcore.AsyncConnectionInterface | None:
         """Return a free connection that still stands and has nothing more to say."""
         while self._free:
             connection = self._free.pop()
-            if not connection.is_closed() and not connection.has_expired():
+            unused = self._unused.get(connection)
+            is_over = connection.has_expired() if unused is None else unused.get_extra_info("is_readable")
+            if not is_over and not connection.is_closed():
                 return connection
+            self._unused.pop(connection, None)
             _close(connection)
         return None
+
+    async def _connected(self, timeout: Timeout) -> httpcore.AsyncConnectionInterface:
+        """Return a new connection that stands."""
+        host = self._origin.host.decode()
+        stream = await self._network.connect_tcp(host, self._origin.port, timeout=timeout.connect)
+        if self._verify is not None:
+            try:
+                stream = await stream.start_tls(self._verify, host, timeout=timeout.connect)
+            except BaseException:
+                _close(stream)
+                raise
+        connection = httpcore.AsyncHTTP11Connection(self._origin, stream, keepalive_expiry=KEEPALIVE)
+        self._unused[connection] = stream
+        return connection
 
     def _request(self, call: HttpCall, headers: Mapping[str, str], timeout: Timeout) -> httpcore.Request:
         lines = [(b"Host", self._host), *((name.encode(), value.encode()) for name, value in headers.items())]
@@ -98,6 +128,7 @@ class Connections:
     def close(self) -> None:
         """Close every connection at once, without waiting for anything."""
         connections, self._free, self._busy = [*self._free, *self._busy], [], set()
+        self._unused.clear()
         for connection in connections:
             _close(connection)
 
@@ -107,7 +138,7 @@ class Connections:
 
 
 def _leaving(departure: Departure) -> Any:
-    """Return the trace of a request over a connection that is yet to be made."""
+    """Return the trace of a request over a connection that is yet to be made, through a proxy."""
 
     async def trace(event: str, info: Mapping[str, Any]) -> None:
         # A tunnel through a proxy is asked for in a request of its own.
@@ -127,7 +158,7 @@ def _has_more(connection: Any) -> bool:
     return connection is None or bool(connection._h11_state.trailing_data[0])
 
 
-def _close(connection: httpcore.AsyncConnectionInterface) -> None:
+def _close(connection: httpcore.AsyncConnectionInterface | httpcore.AsyncNetworkStream) -> None:
     """Close a connection without awaiting: no cancellation can leave it open."""
     closing = connection.aclose()
     with suppress(Exception, StopIteration):

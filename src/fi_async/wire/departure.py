@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from fi_async._errors import APIConnectionError
+
+REQUEST_ID: Final = "X-Request-Id"  # the server gives it back
 
 
 class Departure:
-    """Whether a request has begun to leave.
+    """Whether a request has begun to leave, and which reply is its own.
 
     Args:
+        request_id: What it is sent with, beginning with what all requests of its client begin with.
         left: Called once, when the connection stands and before the first byte of the request is written.
 
     Attributes:
         has_left: True from then on: the server may have acted on the request.
-        broke: What `left` raised, if it did.
+        broke: What `left` raised, or an application in this process: a bug, and no failure of the request.
     """
 
-    __slots__ = ("_left", "broke", "has_left")
+    __slots__ = ("_left", "broke", "has_left", "request_id")
 
-    def __init__(self, left: Callable[[], None] | None) -> None:
+    def __init__(self, request_id: str, left: Callable[[], None] | None) -> None:
+        self.request_id = request_id
         self._left = left
         self.has_left = False
         self.broke: Exception | None = None
@@ -34,3 +41,21 @@ class Departure:
             except Exception as error:
                 self.broke = error
                 raise
+
+    def check(self, headers: Mapping[str, str]) -> None:
+        """Return unless a reply is that to another request of this client.
+
+        A reply that nobody asked for, on a connection that was kept, would be taken for the reply to what was asked
+        next: only what it is a reply to tells. Servers that give back no id, or one of their own, are believed.
+
+        Args:
+            headers: The reply's, by lower-case name.
+
+        Raises:
+            APIConnectionError: It is.
+        """
+        said = headers.get("x-request-id")
+        if said is None or said == self.request_id:
+            return
+        if said.partition("-")[0] == self.request_id.partition("-")[0]:
+            raise APIConnectionError("the reply that came is that to another request", sent=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+import socket
 import ssl
 from collections.abc import Awaitable, Mapping
 from contextvars import ContextVar
@@ -9,7 +11,6 @@ from functools import lru_cache
 from typing import Any, Final
 
 import aiohttp
-from httpcore._utils import is_socket_readable
 from yarl import URL
 
 from fi_async._settings import Timeout
@@ -57,13 +58,14 @@ class AiohttpConnections:
         )
         body = Body()
         try:
+            found = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in response.raw_headers}
+            departure.check(found)
             while part := await response.content.readany():
                 body.add(part)
         except BaseException:
             response.close()
             raise
         response.release()
-        found = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in response.raw_headers}
         return Reply(response.status, found, body.content(found))
 
     def _url(self, call: HttpCall) -> URL:
@@ -103,8 +105,8 @@ class _Connector(aiohttp.TCPConnector):
             connection.close()
         try:
             departure.leave()
-        except Exception:
-            connection.close()
+        except BaseException:
+            connection.release()  # nothing was sent
             raise
         return connection
 
@@ -112,7 +114,16 @@ class _Connector(aiohttp.TCPConnector):
 def _has_more(connection: Any) -> bool:
     """Tell whether bytes came behind the last reply: they would be taken for the reply to the next request."""
     protocol, transport = connection.protocol, connection.transport
-    return protocol is None or protocol.should_close or is_socket_readable(transport.get_extra_info("socket"))
+    return protocol is None or protocol.should_close or _is_readable(transport.get_extra_info("socket"))
+
+
+def _is_readable(waiting: socket.socket) -> bool:
+    """Tell whether bytes, or the end of the connection, wait in a socket for the event loop to read them."""
+    if not hasattr(select, "poll"):  # Windows; elsewhere select() takes no descriptors beyond 1,023
+        return bool(select.select([waiting], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(waiting, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 @lru_cache(maxsize=16)

@@ -77,6 +77,7 @@ class HttpxClient:
                 departure.has_left = True  # its transport does not tell: it may have
             raise
         found = dict(response.headers.items())
+        departure.check(found)
         content = response.content if body is None else body.content(found)
         return Reply(response.status_code, found, content)
 
@@ -104,7 +105,13 @@ class InProcess(HttpxClient):
     async def send(self, call: HttpCall, headers: Mapping[str, str], timeout: Timeout, departure: Departure) -> Reply:
         """Return the whole reply. Raises what the application raises."""
         departure.leave()
-        return await super().send(call, headers, timeout, departure)
+        try:
+            return await super().send(call, headers, timeout, departure)
+        except (httpx.TransportError, OSError):
+            raise
+        except Exception as error:
+            departure.broke = error
+            raise
 
 
 def _leaving(departure: Departure, seen: list[str]) -> Any:

@@ -178,12 +178,14 @@ def ssl_context() -> ssl.SSLContext:
 @cache  # building one takes 40-110 ms
 def _ssl_context(file: str | None, directory: str | None) -> ssl.SSLContext:
     check_certificates({"SSL_CERT_FILE": file or "", "SSL_CERT_DIR": directory or ""})
+    if not (file or directory):
+        import certifi  # noqa: PLC0415  # only where it is needed
+
+        file = certifi.where()
     try:
-        if file or directory:
-            return ssl.create_default_context(cafile=file or None, capath=directory or None)
+        context = ssl.create_default_context(cafile=file or None, capath=directory or None)
     except OSError as error:  # an SSLError is one
         reason = error.strerror or "it holds no certificates"
         raise ConfigurationError(f"SSL_CERT_FILE {file!r} cannot be used: {reason}") from None
-    import certifi  # noqa: PLC0415  # only where it is needed
-
-    return ssl.create_default_context(cafile=certifi.where())
+    context.set_alpn_protocols(["http/1.1"])
+    return context

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 from urllib.parse import quote, urlencode
+from uuid import UUID
 
 from fi_async._errors import InvalidCaseError
 
 ROOT: Final = "/sdk/api/v1/"  # every path ends in a slash: without it a POST is redirected into a GET
-_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
 ROWS_OF_SEVERAL_LISTS: Final = 3  # the server's bound on a batch of two or more lists
 ROWS_OF_ONE_LIST: Final = 1000  # the server sets none; a reply lost should not cost more than this
 
@@ -87,12 +86,21 @@ def new_eval(parameters: Parameters, rows: Sequence[Mapping[str, str]], *, is_as
 def get_eval(eval_id: str) -> HttpCall:
     """Return the call that asks how an evaluation stands; the server takes one id a request.
 
-    Raises:
-        InvalidCaseError: The id is no UUID, so the server cannot know it.
+    An id is opaque text: the platform's are UUIDs, and what another server calls its evaluations is sent back quoted.
     """
-    if not isinstance(eval_id, str) or not _UUID.fullmatch(eval_id):
-        raise InvalidCaseError(f"eval_id must be a UUID, as submit() returns it, not {eval_id!r}", field="eval_id")
-    return HttpCall("GET", f"{ROOT}new-eval/?eval_id={eval_id}")
+    return HttpCall("GET", f"{ROOT}new-eval/?eval_id={quote(eval_id, safe='', errors='replace')}")
+
+
+def eval_id_of(given: object) -> str:
+    """Return the id that a caller gives, a text or a UUID, as text.
+
+    Raises:
+        InvalidCaseError: It is neither, or blank.
+    """
+    if isinstance(given, UUID) or (isinstance(given, str) and given.strip()):
+        return str(given)
+    said = "blank" if isinstance(given, str) else type(given).__name__
+    raise InvalidCaseError(f"eval_id must be a text, as submit() returns it, not {said}", field="eval_id")
 
 
 def get_evals() -> HttpCall:

@@ -1,24 +1,24 @@
-"""From an HTTP reply to what it means: a result, where an evaluation stands, or a typed error.
+"""From an HTTP reply to what it means: the API's `result`, or a typed error.
 
 Servers spell reply fields in snake_case, old ones in camelCase; both are read, the first is preferred.
+`verdicts` reads what a result says of evaluations.
 """
 
 from __future__ import annotations
 
-import ast
 import json
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from fi_async._errors import (
     APIError,
     APIStatusError,
     AuthenticationError,
-    EvaluationError,
     NotFoundError,
     PermissionDeniedError,
     ProtocolError,
@@ -26,10 +26,7 @@ from fi_async._errors import (
     ServerError,
     ValidationError,
 )
-from fi_async._models import EvalStatus
-
-if TYPE_CHECKING:
-    from fi_async._results import EvalResult
+from fi_async.wire.requests import ROOT
 
 _CAMEL: Final = {
     "eval_status": "evalStatus",
@@ -41,9 +38,13 @@ _CAMEL: Final = {
     "error_localizer_enabled": "errorLocalizerEnabled",
 }
 _SNAKE: Final = {camel: snake for snake, camel in _CAMEL.items()}
-_THROTTLED: Final = "rate_limited"  # the reason of an evaluation that a plan's limit stopped
 _UNKNOWN: Final = frozenset({"Evaluation not found", "Evaluation template not found"})  # said with a 400
+_NO_KEYS: Final = "Accepted keys are:"  # what the refusal of a key ends in where a template takes none at all
 _LONGEST_QUOTE: Final = 500
+_DEEPEST: Final = 100  # how far a reply may nest; the API's own go to 8
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")  # as JSON writes halves of a pair
+_PLAIN_HOST: Final = re.compile(r"[\w.-]+|[0-9a-fA-F:.]+")
+_PLAIN_PATH: Final = re.compile(r"[\w./~-]{0,100}")
 _REFUSALS: Final[Mapping[int, tuple[type[APIStatusError], str]]] = {
     401: (AuthenticationError, "the server does not accept the key pair"),
     403: (PermissionDeniedError, "the key pair may not do this"),
@@ -78,20 +79,6 @@ class Reply:
         return _epoch(self.headers.get("date"))
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where an evaluation stands: not done, done with a result, or failed with an error."""
-
-    status: EvalStatus
-    result: EvalResult | None = None
-    error: EvaluationError | None = None
-
-    @property
-    def is_done(self) -> bool:
-        """True once nothing will change any more."""
-        return self.result is not None or self.error is not None
-
-
 def read(reply: Reply) -> Any:
     """Return the `result` of a good reply.
 
@@ -101,49 +88,110 @@ def read(reply: Reply) -> Any:
     """
     body = read_body(reply)
     if "result" not in body:
-        raise _unreadable(reply, "has no result")
+        raise unreadable(reply, "has no result")
     return body["result"]
 
 
 def read_body(reply: Reply) -> dict[str, Any]:
     """Return the whole JSON object of a good reply. Raises as `read` does."""
     if reply.status >= 400:
-        raise _refusal(reply, _json_object(reply))
+        body = _json(reply)
+        raise _refusal(reply, body if isinstance(body, dict) else None)
     if reply.status >= 300:
-        to = reply.headers.get("location", "somewhere else")
-        raise _unreadable(reply, f"is a redirect to {to}; redirects are not followed, as they would carry your keys")
-    body = _json_object(reply)
-    if body is None:
-        raise _unreadable(reply, "is not a JSON object")
+        raise unreadable(
+            reply,
+            "is a redirect, which evaluated nothing and is not followed, as it would carry your keys elsewhere:"
+            f" {_way_out(reply.headers.get('location', ''))}",
+        )
+    body = _json(reply)
+    if isinstance(body, Exception):
+        if not isinstance(body, json.JSONDecodeError):
+            raise unreadable(reply, "nests deeper than any of the API's")
+        # What is no JSON is not the server's own answer, or not all of it: cut off, or a page of whoever is between.
+        where = f"is no JSON from character {body.pos} of {len(body.doc)} on" if body.doc else "is empty"
+        raise unreadable(reply, where, lost=True)
+    if not isinstance(body, dict):
+        raise unreadable(reply, "is not a JSON object")
     if body.get("status") is False:
         raise _refusal(reply, body)
     return body
 
 
-def _json_object(reply: Reply) -> dict[str, Any] | None:
+def _json(reply: Reply) -> Any:
+    """Return the JSON of a body, without what no file and no screen takes; the error if it is none."""
     try:
-        body = json.loads(reply.content)
-    except (ValueError, RecursionError):
+        text = reply.content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = reply.content.decode("utf-8-sig", "replace")  # one wrong byte in a reason does not unmake a score
+    try:
+        value = _parsed(text)
+    except (ValueError, RecursionError) as error:
+        return error
+    # Both are rare, and told by a look at the text: most replies are handed on as they are.
+    odd = text.count("[") + text.count("{") > _DEEPEST or _SURROGATE.search(text)
+    return _storable(value) if odd else value
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:  # a number of more digits than Python reads
+        return json.loads(text, parse_int=float)
+
+
+def _storable(value: Any, depth: int = 0) -> Any:
+    """Return a value without what JSON can say and nothing can store.
+
+    Halves of surrogate pairs are replaced by the sign for a character that was lost, what nests too deep by None.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list | dict) and depth >= _DEEPEST:
         return None
-    return body if isinstance(body, dict) else None
+    if isinstance(value, list):
+        return [_storable(each, depth + 1) for each in value]
+    if isinstance(value, dict):
+        return {_storable(key): _storable(each, depth + 1) for key, each in value.items()}
+    return value
 
 
-def _unreadable(reply: Reply, what: str) -> ProtocolError:
+def unreadable(reply: Reply, what: str, *, lost: bool = False, eval_id: str | None = None) -> ProtocolError:
+    """Return the error of a reply that cannot be understood; `what` goes on after "the reply"."""
     return ProtocolError(
         f"the reply {what}",
         status=reply.status,
         request_id=reply.request_id,
         server_message=_quote(reply, None),
+        eval_id=eval_id,
+        lost=lost or None,
     )
 
 
+def _way_out(location: str) -> str:
+    """Return what to do about a redirect to this location. Of its login and its query nothing is shown."""
+    try:
+        parts = urlsplit(location.strip())
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "is fi_base_url right?"
+    prefix, is_api, _ = parts.path.partition(ROOT)
+    if not host or parts.scheme not in ("http", "https", "") or not _PLAIN_HOST.fullmatch(host):
+        return "it leads to another path of the same server; is fi_base_url right?"
+    address = f"{parts.scheme or 'https'}://{f'[{host}]' if ':' in host else host}{'' if port is None else f':{port}'}"
+    if is_api and _PLAIN_PATH.fullmatch(prefix):
+        return f"if you know this server, set fi_base_url={address}{prefix}"
+    return f"it leads to a page of {address}; is fi_base_url right?"
+
+
 def _refusal(reply: Reply, body: Mapping[str, Any] | None) -> APIError:
-    words = _quote(reply, body)
-    facts = {
+    words, code = _quote(reply, body), (body or {}).get("code")
+    facts: dict[str, Any] = {
         "status": reply.status,
         "request_id": reply.request_id,
         "server_message": words,
-        "code": (body or {}).get("code"),
+        "code": code if isinstance(code, str) else None,
     }
     if reply.status == 400:
         return _bad_request(words, body or {}, facts)
@@ -163,6 +211,11 @@ def _bad_request(words: str, body: Mapping[str, Any], facts: Mapping[str, Any]) 
     if words.rstrip(".") in _UNKNOWN:
         return NotFoundError(words, **facts)
     said = "; ".join(f"{name}: {' '.join(messages)}" for name, messages in fields.items())
+    if any(message.rstrip().endswith(_NO_KEYS) for messages in fields.values() for message in messages):
+        said = (
+            "the template lists no input keys (its required_keys are empty), and then takes none, so that it cannot be"
+            f" evaluated: give it its keys on the platform, or make it anew with them ({said})"
+        )
     return ValidationError(f"the server refused the request: {said or words}", fields=fields, **facts)
 
 
@@ -182,7 +235,8 @@ def _quote(reply: Reply, body: Mapping[str, Any] | None) -> str:
 
 def retry_after(reply: Reply) -> float | None:
     """Return the seconds that a refusal says to wait; None if it does not say."""
-    return _retry_after(reply, _json_object(reply) or {})
+    body = _json(reply)
+    return _retry_after(reply, body if isinstance(body, dict) else {})
 
 
 def _retry_after(reply: Reply, body: Mapping[str, Any]) -> float | None:
@@ -211,20 +265,6 @@ def _epoch(header: str | None) -> float | None:
         return None
 
 
-def started(result: Any, reply: Reply, rows: int) -> list[EvalResult]:
-    """Return the items of a `new-eval/` reply, in the order of the rows that were sent.
-
-    Those of a sync call carry outputs; those of an async one carry ids to poll.
-
-    Raises:
-        ProtocolError: There are not as many items as rows, so that none can be told whose it is.
-    """
-    items = [item for group in _listed(result) for item in _listed(group.get("evaluations", [group]))]
-    if len(items) != rows:
-        raise _unreadable(reply, f"names {len(items)} evaluations for {rows} rows")
-    return [_result(_unwrapped(item), reply) for item in items]
-
-
 def listed_templates(reply: Reply) -> list[dict[str, Any]]:
     """Return the items of `get-evals/`.
 
@@ -234,106 +274,11 @@ def listed_templates(reply: Reply) -> list[dict[str, Any]]:
     """
     result = read(reply)
     if not isinstance(result, list):
-        raise _unreadable(reply, "does not list templates")
-    return [dict(each) for each in _listed(result)]
+        raise unreadable(reply, "does not list templates")
+    return [dict(each) for each in objects_of(result)]
 
 
-def _unwrapped(item: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an item itself where a server put it inside {"eval_status", "result"}."""
-    inner = item.get("result")
-    return inner if isinstance(inner, dict) else item
-
-
-def progress(result: Any, reply: Reply) -> Progress:
-    """Return where an evaluation stands, from the reply to `new-eval/?eval_id=`.
-
-    A failed *sync* verdict is stored as "failed" with a value and no error: that is a result.
-
-    Raises:
-        ProtocolError: The reply does not say.
-    """
-    if not isinstance(result, dict):
-        raise _unreadable(reply, "does not say where the evaluation stands")
-    outer = _snake(result)
-    try:
-        status = EvalStatus(str(outer.get("eval_status")).lower())
-    except ValueError:
-        raise _unreadable(reply, f"has the unknown eval_status {outer.get('eval_status')!r}") from None
-    if status in (EvalStatus.PENDING, EvalStatus.PROCESSING):
-        return Progress(status)
-    record = outer.get("result")
-    record = _snake(record) if isinstance(record, dict) else {}
-    words = record.get("error_message")
-    value = _value(record)
-    if value is not None and (status is EvalStatus.COMPLETED or not words):
-        return Progress(EvalStatus.COMPLETED, _result(record, reply))
-    words = str(words or "the evaluation ended without a value")
-    error = EvaluationError(
-        f"the evaluation failed on the server: {words[:_LONGEST_QUOTE]}",
-        eval_id=record.get("eval_id"),
-        request_id=reply.request_id,
-        server_message=words,
-        throttled=_THROTTLED in words or None,
-    )
-    return Progress(EvalStatus.FAILED, error=error)
-
-
-def _result(item: Mapping[str, Any], reply: Reply) -> EvalResult:
-    # Half of what importing this package would take: so it is imported with the first result.
-    from pydantic import ValidationError as WrongType  # noqa: PLC0415
-
-    from fi_async._results import EvalResult  # noqa: PLC0415
-
-    item = _snake(item)
-    output_type = item.get("output_type")
-    try:
-        return EvalResult(
-            name=item.get("name") or "",
-            output=_typed(_value(item), output_type, reply),
-            reason=item.get("reason"),
-            runtime=item.get("runtime"),
-            output_type=output_type,
-            eval_id=item.get("eval_id"),
-            model=item.get("model"),
-            error_localizer_enabled=item.get("error_localizer_enabled"),
-            error_localizer=item.get("error_localizer"),
-            backend=item.get("backend") or "cloud",
-            estimate=bool(item.get("estimate")),
-            request_id=reply.request_id,
-        )
-    except WrongType as error:
-        field = error.errors(include_input=False)[0]["loc"][0]
-        raise _unreadable(reply, f"gives the field {field} in another type") from None
-
-
-def _value(record: Mapping[str, Any]) -> Any:
-    """Return the verdict: posts call it output, polls value."""
-    output = record.get("output")
-    return record.get("value") if output is None else output
-
-
-def _typed(value: Any, output_type: str | None, reply: Reply) -> Any:
-    """Return an output in its own type: polls give numbers, lists and dicts as text (Python's repr)."""
-    if isinstance(value, bool) and output_type in (None, "", "Pass/Fail"):
-        return "Passed" if value else "Failed"
-    if output_type in ("score", "numeric") and value is not None:
-        try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError):
-            number = math.nan
-        if not math.isfinite(number):
-            raise _unreadable(reply, f"gives a {output_type} that is no number")
-        return number
-    if output_type == "choices" and isinstance(value, str) and value[:1] in ("[", "{"):
-        for parse in (json.loads, ast.literal_eval):
-            try:
-                return parse(value)
-            except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-                continue
-    return value
-
-
-def _snake(record: Mapping[str, Any]) -> dict[str, Any]:
+def snake(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return a record in today's spelling; where both are given, today's wins."""
     return {
         _SNAKE.get(name, name): value
@@ -342,7 +287,8 @@ def _snake(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _listed(value: Any) -> Sequence[Mapping[str, Any]]:
+def objects_of(value: Any) -> Sequence[Mapping[str, Any]]:
+    """Return the objects of a list; of anything else none."""
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
-from typing import Any
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from fi_async import _catalogue
 from fi_async._errors import ConfigurationError, NotFoundError
-from fi_async._models import NamedTemplate, Template, TemplateLike
+from fi_async._models import Case, NamedTemplate, Template, TemplateLike
+
+_LOOK_AGAIN: Final = 60.0  # seconds until a name that no list had is looked for again
+_MOST_MISSED: Final = 1000
 
 
 def name_of(template: TemplateLike) -> str:
@@ -29,8 +33,12 @@ def names_of(templates: TemplateLike | Iterable[TemplateLike]) -> list[str]:
     """Return the names of one template or several, each once, in the order given.
 
     Raises:
-        ConfigurationError: There is none, or one is not a template.
+        ConfigurationError: There is none, or one is not a template, but perhaps the inputs.
     """
+    if isinstance(templates, Mapping | Case) or (
+        isinstance(templates, Sequence) and any(isinstance(each, Mapping | Case) for each in templates)
+    ):
+        raise ConfigurationError("eval_templates must name templates, and has inputs: are the arguments swapped?")
     if isinstance(templates, str | NamedTemplate) or not isinstance(templates, Iterable):
         return [name_of(templates)]
     names = list(dict.fromkeys(name_of(each) for each in templates))
@@ -48,6 +56,7 @@ class Templates:
     def __init__(self) -> None:
         self.listed: list[dict[str, Any]] | None = None
         self._known: dict[str, Template] = {}
+        self._missed: dict[str, float] = {}
 
     def get(self, name: str) -> Template | None:
         """Return a template's facts; None if the name is not known."""
@@ -68,6 +77,19 @@ class Templates:
                 f"no evaluation template is named {name!r}" + (f"; did you mean {similar}?" if similar else "")
             )
         return template
+
+    def is_worth_listing(self, names: Iterable[str], now: float) -> bool:
+        """Tell whether the server's list may have a name that is not known: it was never asked, or not lately.
+
+        A name may have been made since the last list, so that each that is new costs one; one that was in none is
+        looked for again after a minute.
+        """
+        unknown = [name for name in names if self.get(name) is None]
+        fresh = [name for name in unknown if now - self._missed.get(name, -math.inf) >= _LOOK_AGAIN]
+        if len(self._missed) > _MOST_MISSED:
+            self._missed.clear()
+        self._missed |= dict.fromkeys(fresh, now)
+        return bool(fresh)
 
     def learn(self, registry: list[dict[str, Any]]) -> None:
         """Take over the server's own list (the result of `get-evals/`)."""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
+import os
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
+from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import anyio
 
+from fi_async._connection import LOCAL, Connection
 from fi_async._errors import APITimeoutError, FiAsyncError
-from fi_async._settings import LOCAL, Connection, Timeout
+from fi_async._settings import Timeout
 from fi_async.wire.bodies import ACCEPT_ENCODING, LONGEST_REPLY
-from fi_async.wire.departure import Departure
+from fi_async.wire.departure import REQUEST_ID, Departure
 from fi_async.wire.failures import failure
 from fi_async.wire.proxies import Proxy, check_certificates, proxy_to, ssl_context
 from fi_async.wire.requests import HttpCall
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 AsgiApp = Callable[..., Any]
 
 _CLOSING: Final = 2.0  # seconds that closing connections may take
+_LONG_KEY: Final = 16  # characters: what is shorter may stand in a reply by chance
+_MASK: Final = b"********"
 _IN_PROCESS: Final = "http://local.invalid"  # a host no resolver knows: an ASGI transport never looks it up
 
 
@@ -58,17 +63,22 @@ class Transport:
         self, connection: Connection, *, http_client: HttpClient | None = None, app: AsgiApp | None = None
     ) -> None:
         self._root = _IN_PROCESS if connection.base_url == LOCAL else connection.base_url
-        self._get_headers = {
+        theirs = {name.lower() for name in connection.default_headers}
+        ours = {
             "Accept": "application/json",
             "Accept-Encoding": ACCEPT_ENCODING,
             "User-Agent": connection.user_agent,
-            **connection.default_headers,
             "X-Api-Key": connection.credentials.api_key,
             "X-Secret-Key": connection.credentials.secret_key,
         }
+        self._get_headers = {name: value for name, value in ours.items() if name.lower() not in theirs}
+        self._get_headers |= connection.default_headers
         self._post_headers = {**self._get_headers, "Content-Type": "application/json"}
         credentials = connection.credentials
+        self._keys = [each.encode() for each in (credentials.api_key, credentials.secret_key) if len(each) >= _LONG_KEY]
         self._secrets = (credentials.api_key, credentials.secret_key, *connection.default_headers.values())
+        self._name = os.urandom(8).hex()  # no two clients' requests have the same id
+        self._numbers = count(1)
         self._proxy: Proxy | None = None
         if http_client is None and app is None:
             self._proxy = proxy_to(self._root)
@@ -100,7 +110,8 @@ class Transport:
             timeout: Its `connect` and `read` bound this request.
             deadline: When to give up at the latest, on `anyio.current_time()`.
             left: Called once, when the connection stands and before the first byte of the request is written. Never
-                called where the transport of a client of the caller's own does not tell.
+                called where the transport of a client of the caller's own does not tell. What it raises is raised;
+                the request is not sent then, and the connection is kept for the next, unless it leads through a proxy.
 
         Raises:
             APITimeoutError: No complete reply in time.
@@ -110,12 +121,15 @@ class Transport:
         pool = self._pool
         if pool is None or self._loop is not asyncio.get_running_loop():
             pool = await self._pool_of_this_loop()
-        departure = Departure(left)
-        headers = self._get_headers if call.body is None else self._post_headers
+        departure = Departure(f"{self._name}-{next(self._numbers)}", left)
+        headers = {
+            **(self._get_headers if call.body is None else self._post_headers),
+            REQUEST_ID: departure.request_id,
+        }
         deadline, by_call = self._until(timeout, deadline)
         try:
             with anyio.move_on_at(deadline):
-                return await pool.send(call, headers, timeout, departure)
+                return _without(self._keys, await pool.send(call, headers, timeout, departure))
             problem: Exception = _overdue(departure, by_call=by_call)
         except FiAsyncError as error:
             problem = error
@@ -136,6 +150,8 @@ class Transport:
         """Return a pool opened in the running loop; connections of a loop that has ended are of no use."""
         loop = asyncio.get_running_loop()
         if self._pool is None or self._loop is not loop:
+            if self._pool is not None and self._loop is not None and self._loop.is_closed():
+                _end(self._pool)
             self._loop, self._open = loop, _opened(self._new_pool())
             self._pool = await anext(self._open)
         return self._pool
@@ -167,9 +183,31 @@ class Transport:
     def __del__(self) -> None:
         """Close the connections of a transport that nobody closed, from whatever thread it is dropped in."""
         pool, loop = getattr(self, "_pool", None), getattr(self, "_loop", None)
-        if pool is not None and loop is not None:
-            with suppress(RuntimeError):  # the loop has ended, and closed them
-                loop.call_soon_threadsafe(pool.close)
+        if pool is None or loop is None:
+            return
+        try:
+            loop.call_soon_threadsafe(_end, pool)
+        except RuntimeError:  # the loop has ended
+            _end(pool)
+
+
+# Pools that are open. Were they held by their transports alone, and these by a cycle, all would be collected at once,
+# and the libraries complain of what is closed a moment later.
+_pools: Final[set[Pool]] = set()
+
+
+def _without(keys: Sequence[bytes], reply: Reply) -> Reply:
+    """Return a reply without our keys, where a server says them back: its words get into errors, logs and files."""
+    content, headers = reply.content, reply.headers
+    for key in keys:
+        if key in content:
+            content = content.replace(key, _MASK)
+        if any(key.decode() in value for value in headers.values()):
+            masked = _MASK.decode()
+            headers = {name.lower(): value.replace(key.decode(), masked) for name, value in headers.items()}
+    if content is reply.content and headers is reply.headers:
+        return reply
+    return replace(reply, content=content, headers=headers)
 
 
 async def _opened(pool: Pool) -> AsyncGenerator[Pool]:
@@ -178,12 +216,19 @@ async def _opened(pool: Pool) -> AsyncGenerator[Pool]:
     A generator, because a loop closes those that it still has when it ends: a client that nobody closed leaves no
     connection behind all the same, and no complaint.
     """
+    _pools.add(pool)
     try:
         yield pool
     finally:
-        pool.close()
+        _end(pool)
         with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSING):
             await pool.aclose()
+
+
+def _end(pool: Pool) -> None:
+    """Close the connections of a pool at once."""
+    _pools.discard(pool)
+    pool.close()
 
 
 def _overdue(departure: Departure, *, by_call: bool) -> APITimeoutError:

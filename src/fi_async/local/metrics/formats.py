@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from types import MappingProxyType
@@ -76,21 +77,25 @@ class _TagChecker(HTMLParser):
         super().__init__()
         self.has_tags = False
         self.open: list[str] = []
+        self.times_open: Counter[str] = Counter()
         self.errors: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
         self.has_tags = True
         if tag not in _VOID_ELEMENTS:
             self.open.append(tag)
+            self.times_open[tag] += 1
 
     def handle_endtag(self, tag: str) -> None:
-        if tag not in self.open:
+        if not self.times_open[tag]:
             self.errors.append(f"orphan </{tag}>")
             return
         if self.open[-1] != tag:
             self.errors.append(f"mismatched </{tag}> (expected </{self.open[-1]}>)")
-        while self.open.pop() != tag:
-            pass
+        closed = ""
+        while closed != tag:
+            closed = self.open.pop()
+            self.times_open[closed] -= 1
 
 
 def is_html(inputs: Mapping[str, Any], _params: Mapping[str, Any]) -> Verdict:

@@ -96,19 +96,19 @@ def mrr(inputs: Mapping[str, Any], _params: Mapping[str, Any]) -> Verdict:
 def ndcg_at_k(inputs: Mapping[str, Any], params: Mapping[str, Any]) -> Verdict:
     """The discounted gain of the first `k` chunks / the best possible one (Järvelin and Kekäläinen 2002).
 
-    A relevant chunk gains once, however often it was retrieved; the best possible order is that of as many
-    chunks as were retrieved.
+    A relevant chunk gains each time that it was retrieved, so that repeated ones may gain more than the best possible
+    order, which has each once: the share is 1 then, and the reason says the gains as they are. So it is on the
+    platform.
     """
     hypothesis, reference = _read(inputs)
     if not reference:
         return Verdict(0.0, "NDCG@K requires at least one ground-truth item")
     top, k = _top(hypothesis, params)
     relevant = set(_texts(reference))
-    first_ranks = {item: rank for rank, item in reversed(list(enumerate(top, start=1)))}
-    gain = math.fsum(_discount(rank) for item, rank in first_ranks.items() if item in relevant)
+    gain = math.fsum(_discount(rank) for rank, item in enumerate(top, start=1) if item in relevant)
     ideal = math.fsum(_discount(rank) for rank in range(1, min(len(relevant), len(top)) + 1))
     ndcg = gain / ideal if ideal else 0.0
-    return Verdict(ndcg, f"NDCG@{k}: {ndcg:.3f} (DCG={gain:.3f}, IDCG={ideal:.3f})")
+    return Verdict(min(ndcg, 1.0), f"NDCG@{k}: {ndcg:.3f} (DCG={gain:.3f}, IDCG={ideal:.3f})")
 
 
 def _discount(rank: int) -> float:

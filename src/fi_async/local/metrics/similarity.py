@@ -20,19 +20,38 @@ from fi_async.local.metrics._verdict import Metric, Verdict
 _NO_PUNCTUATION: Final = str.maketrans("", "", string.punctuation)
 _NUMBER: Final = re.compile(r"-?\d+\.?\d*")
 _BLEU_ORDERS: Final = 4
+_OFTEN: Final = 4  # times; where an item stands that is rarer is told when it is met, as its bits take memory
 _BLEU_NO_NGRAM: Final = 1e-9
 
 
 def edit_distance(source: Sequence[str], target: Sequence[str]) -> int:
-    """The fewest insertions, deletions and substitutions from source to target (Wagner and Fischer 1974)."""
-    row = list(range(len(target) + 1))
-    for deletions, item in enumerate(source, start=1):
-        diagonal, row[0] = row[0], deletions
-        for column, other in enumerate(target, start=1):
-            substituted = diagonal + (item != other)
-            diagonal = row[column]
-            row[column] = min(substituted, diagonal + 1, row[column - 1] + 1)
-    return row[-1]
+    """The fewest insertions, deletions and substitutions from source to target (Levenshtein 1966).
+
+    A column of the matrix of distances is held in the bits of two integers, where it rises and where it falls (Myers
+    1999, as Hyyro 2003 has it for whole texts): texts of 100 kB take seconds, not hours.
+    """
+    text, pattern = sorted((source, target), key=len)
+    size = len(pattern)
+    if not text:
+        return size
+    places: dict[str, list[int]] = {}
+    for place, item in enumerate(pattern):
+        places.setdefault(item, []).append(place)
+    often = {item: _bits(each) for item, each in places.items() if len(each) > _OFTEN}
+    every, last = (1 << size) - 1, 1 << (size - 1)
+    rises, falls, distance = every, 0, size
+    for item in text:
+        equal = often[item] if item in often else _bits(places.get(item, ()))
+        across = (((equal & rises) + rises) ^ rises) | equal
+        up, down = falls | (every & ~(across | rises)), rises & across
+        distance += bool(up & last) - bool(down & last)
+        up, here = (up << 1) | 1, equal | falls
+        rises, falls = ((down << 1) | ~(here | up)) & every, up & here & every
+    return distance
+
+
+def _bits(places: Sequence[int]) -> int:
+    return sum(1 << place for place in places)
 
 
 def _pair(inputs: Mapping[str, Any], params: Mapping[str, Any]) -> tuple[str, str]:

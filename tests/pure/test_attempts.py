@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import random
 
 import pytest
@@ -16,7 +15,6 @@ from fi_async import (
     Case,
     Counts,
     EvaluationError,
-    InvalidCaseError,
     NotFoundError,
     OutcomeStatus,
     PermissionDeniedError,
@@ -24,11 +22,14 @@ from fi_async import (
     RateLimitError,
     ServerError,
     StalledError,
+    Timeout,
     ValidationError,
 )
-from fi_async.engine.attempts import Hold, Job, Rest, Send, Work
+from fi_async.engine.attempts import Context, Job, Requeue, Rest, Send, Work
 from fi_async.engine.outcomes import DENIED
 from fi_async.engine.submissions import Started, accept, fetch, poll, score, start
+from fi_async.pacing.quota import FIRST, OVERDUE, UNASKED
+from fi_async.pacing.ticket import Canary, Need
 from fi_async.wire import requests, responses
 from fi_async.wire.requests import Parameters
 from pure.hand import (
@@ -38,6 +39,7 @@ from pure.hand import (
     begin,
     completed,
     context,
+    cut_off,
     failed,
     limited,
     pending,
@@ -48,6 +50,7 @@ from pure.hand import (
     tell,
     throttled,
     timed_out,
+    unreachable,
     work,
     works,
 )
@@ -180,8 +183,8 @@ def test_what_was_never_sent_is_sent_again_after_a_rest():
 
 @pytest.mark.parametrize(
     "what",
-    [timed_out(), reset(), refused(500), refused(503), reply([]), scored(), scored("Passed", "Passed")],
-    ids=["timeout", "reset", "500", "503", "no object", "no items", "too many items"],
+    [timed_out(), reset(), refused(500), refused(503), cut_off(), reply("", 502)],
+    ids=["timeout", "reset", "500", "503", "cut off", "a proxy's 502"],
 )
 def test_a_lost_evaluation_is_sent_again_and_counted_on_the_case_and_the_run(what):
     run = context()
@@ -192,6 +195,52 @@ def test_a_lost_evaluation_is_sent_again_and_counted_on_the_case_and_the_run(wha
     (outcome,) = tell(job, 12.0, scored("Passed"))
     assert (outcome.status, outcome.attempts, outcome.ambiguous, outcome.possible_duplicates) == (SCORED, 2, 1, 1)
     assert run.counts == Counts(requests=2, retries=1, ambiguous=1, possible_duplicates=1)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        reply([]),
+        scored(),
+        scored("Passed", "Passed"),
+        scored("high", output_type="score"),
+        reply({"status": True, "result": "done"}),
+        reply({}, 301, location="https://eu.example.com/sdk/api/v1/new-eval/"),
+        reply({}, 307),
+    ],
+    ids=["no object", "no items", "too many items", "a score that is none", "no list", "301", "307"],
+)
+@pytest.mark.parametrize("on_ambiguous", ["resubmit", "fail"])
+def test_what_says_the_same_every_time_fails_once_and_is_no_ambiguity(what, on_ambiguous):
+    run = context(on_ambiguous=on_ambiguous)
+    job = score([work()], run)
+    begin(job)
+    (outcome,) = tell(job, 10.0, what)
+    assert (outcome.status, type(outcome.error)) == (FAILED, ProtocolError)
+    assert (outcome.attempts, outcome.ambiguous, outcome.possible_duplicates) == (1, 0, 0)
+    assert run.counts == Counts(requests=1)
+
+
+def test_a_row_that_cannot_be_read_fails_alone():
+    run = context()
+    job = score(works(3), run)
+    begin(job)
+    first, second, third = tell(job, 10.0, scored(0.5, "high", 0.25, output_type="score"))
+    assert [first.score, third.score] == [0.5, 0.25]
+    assert (second.status, type(second.error), second.eval_id) == (FAILED, ProtocolError, IDS[1])
+    assert run.counts == Counts(requests=1)
+
+
+def test_a_row_accepted_without_an_id_fails_alone_and_the_others_are_polled():
+    run = context()
+    job = accept(works(2), run)
+    begin(job)
+    items = [{"name": "tone"}, {"name": "tone", "eval_id": "job-17"}]
+    failed_one, polls = tell(job, 1.0, reply({"status": True, "result": [{"evaluations": items}]}))
+    assert (failed_one.status, type(failed_one.error)) == (FAILED, ProtocolError)
+    assert isinstance(polls, Job)
+    begin(polls)
+    assert tell(polls, 2.0).call.path == "/sdk/api/v1/new-eval/?eval_id=job-17"
 
 
 @pytest.mark.parametrize("max_retries", [0, 1, 4])
@@ -212,7 +261,7 @@ def test_after_max_retries_the_last_error_is_the_outcome(max_retries):
     )
 
 
-@pytest.mark.parametrize("what", [timed_out(), reset(), refused(500, "boom"), reply([])], ids=repr)
+@pytest.mark.parametrize("what", [timed_out(), reset(), refused(500, "boom"), cut_off()], ids=repr)
 def test_fail_forbids_sending_again_and_tells_the_cause(what):
     run = context(on_ambiguous="fail")
     job = score([work()], run)
@@ -243,7 +292,7 @@ def test_a_429_holds_everyone_and_is_no_failure():
     job = score([work()], run)
     first = begin(job)
     for now in (10.0, 60.0, 110.0):
-        assert tell(job, now, throttled(44)) == Hold(now + 44.0)
+        assert tell(job, now, throttled(44)) == Requeue()
         assert tell(job, now) == Send(first.call, None)
     assert isinstance(tell(job, 160.0, REFUSED), Rest)
     assert isinstance(tell(job, 161.0), Send)
@@ -252,21 +301,64 @@ def test_a_429_holds_everyone_and_is_no_failure():
     assert run.counts == Counts(requests=5, retries=1, throttled=3)
 
 
-def test_a_429_is_capped():
-    job = score([work()], context())
-    begin(job)
-    assert tell(job, 10.0, throttled(3600)) == Hold(130.0)
+def test_a_server_that_is_not_there_holds_everyone_and_is_no_failure():
+    run, one = context(max_retries=1), work()
+    job = score([one], run)
+    first = begin(job)
+    for now in (10.0, 15.0, 20.0):
+        assert tell(job, now, unreachable()) == Requeue()
+        assert tell(job, now) == Send(first.call, None)
+    assert one.failures == 0
+    assert isinstance(tell(job, 160.0, REFUSED), Rest)
+    assert isinstance(tell(job, 161.0), Send)
+    (outcome,) = tell(job, 162.0, scored("Passed"))
+    assert (outcome.status, outcome.attempts, outcome.ambiguous) == (SCORED, 5, 0)
+    assert run.counts == Counts(requests=5, retries=1)
 
 
-def test_limits_that_name_no_time_are_asked_ever_later():
-    job = score([work()], context())
+@pytest.mark.parametrize(("patience", "since", "ends"), [(300.0, 70.0, True), (300.0, 70.1, False), (5.0, 95.0, True)])
+def test_one_that_stays_away_for_longer_than_there_is_patience_fails_like_any_other(patience, since, ends):
+    """That of the call, and at most half a minute where no request ever got through."""
+    run = context(max_retries=1)
+    run.timeout = Timeout(patience=patience)
+    run.gate.outage.failed(since, tried=False)
+    job = score([work()], run)
     begin(job)
-    for longest, delay in zip((0.5, 1.0, 2.0, 4.0, 8.0), delays(0.5, 1.0, 2.0, 4.0, 8.0), strict=True):
-        held = tell(job, 10.0, throttled(None))
-        assert isinstance(held, Hold)
-        assert longest / 2 <= held.until - 10.0 <= longest
-        assert held.until == 10.0 + delay
-        assert isinstance(tell(job, 10.0), Send)
+    action = tell(job, 100.0, unreachable())
+    assert action == (Rest(100.0 + delays(0.5)[0]) if ends else Requeue())
+    if ends:
+        tell(job, 101.0)
+        (outcome,) = tell(job, 102.0, unreachable())
+        assert (outcome.status, outcome.error.unreachable, outcome.ambiguous) == (FAILED, True, 0)
+
+
+def test_what_failed_before_a_limit_refused_it_counts_after_it_too():
+    """A job that takes a refused row over knows how often it has failed; one that is answered has never."""
+    run, one = context(max_retries=1), work()
+    job = score([one], run)
+    begin(job)
+    assert isinstance(tell(job, 1.0, REFUSED), Rest)
+    assert isinstance(tell(job, 2.0), Send)
+    assert tell(job, 3.0, throttled(44)) == Requeue()
+    assert one.failures == 1
+    job.steps.close()
+    anew = score([one], run)
+    begin(anew)
+    (outcome,) = tell(anew, 50.0, REFUSED)
+    assert (outcome.status, outcome.attempts) == (FAILED, 3)
+
+
+def test_an_answer_makes_what_failed_before_forgotten():
+    one = work()
+    job = accept([one], context(max_retries=1))
+    begin(job)
+    tell(job, 1.0, REFUSED)
+    tell(job, 2.0)
+    tell(job, 3.0, throttled(44))
+    tell(job, 3.0)
+    assert one.failures == 1
+    tell(job, 50.0, accepted())
+    assert one.failures == 0
 
 
 def test_without_retries_a_429_is_the_outcome():
@@ -371,7 +463,7 @@ def test_a_try_that_could_begin_only_after_the_deadline_is_not_made(what):
 def test_a_limit_met_at_the_deadline_is_waited_out_all_the_same():
     job = score([work()], context(case=10.0))
     begin(job)
-    assert tell(job, 110.0, throttled(44), sent_at=100.0) == Hold(154.0)
+    assert tell(job, 110.0, throttled(44), sent_at=100.0) == Requeue()
 
 
 # -- several rows, of which one is refused -----------------------------------------------------------------------------
@@ -460,7 +552,7 @@ def test_fail_allows_going_on_row_by_row_where_nothing_ran():
     singles(tell(job, 1.0, refused(400, errors={"inputs": ["bad"]})))
 
 
-@pytest.mark.parametrize("what", [timed_out(), refused(500), reply([])], ids=["timeout", "500", "no object"])
+@pytest.mark.parametrize("what", [timed_out(), refused(500), cut_off()], ids=["timeout", "500", "cut off"])
 def test_fail_makes_a_lost_batch_an_ambiguous_outcome_for_each_row(what):
     run = context(on_ambiguous="fail")
     job = score(works(3), run)
@@ -500,6 +592,15 @@ def test_a_batch_that_fails_after_its_deadline_is_not_sent_again_row_by_row():
 # -- accepted, and polled ----------------------------------------------------------------------------------------------
 
 
+def canary(run: Context, now: float = 200.0) -> Canary:
+    """Return the canary that leaves in a ticket, and comes back with an answer."""
+    ticket = run.gate.issue(now, Need(post=True, rows=1), run.terms)
+    assert ticket is not None
+    ticket.answered(now + 0.5, 200, None)
+    assert ticket.canary is not None
+    return ticket.canary
+
+
 def polling(run: object, one: Work | None = None, now: float = 100.0) -> Job:
     """A job of `poll` whose evaluation was accepted at this time."""
     job = accept([one or work()], run)
@@ -527,15 +628,14 @@ def test_accepted_rows_become_a_poll_each():
 
 
 @pytest.mark.parametrize("make", [accept, start])
-def test_an_acceptance_without_an_id_is_ambiguous(make):
-    run = context(on_ambiguous="fail")
-    job = make([work()], run)
+def test_an_acceptance_without_an_id_fails_and_is_not_sent_again(make):
+    job = make([work()], context())
     begin(job)
     item = {"name": "tone", "output_type": "Pass/Fail"}
     (outcome,) = tell(job, 1.0, reply({"status": True, "result": [{"evaluations": [item]}]}))
-    assert type(outcome.error) is AmbiguousError
-    assert type(outcome.error.__cause__) is ProtocolError
-    assert "without naming their eval_id" in outcome.error.message
+    assert type(outcome.error) is ProtocolError
+    assert "without naming its eval_id" in outcome.error.message
+    assert (outcome.attempts, outcome.ambiguous) == (1, 0)
 
 
 def test_a_started_evaluation_has_an_id_and_what_is_known():
@@ -569,8 +669,35 @@ def test_what_the_server_says_of_model_and_id_is_kept():
     job = polling(context(), work(model="turing_small"))
     begin(job)
     tell(job, 100.25)
-    (outcome,) = tell(job, 101.0, completed(model="turing_large", eval_id=IDS[7]))
-    assert (outcome.result.model, outcome.result.eval_id) == ("turing_large", IDS[7])
+    (outcome,) = tell(job, 101.0, completed(model="turing_large", eval_id=IDS[0].upper()))
+    assert (outcome.result.model, outcome.result.eval_id) == ("turing_large", IDS[0].upper())
+
+
+def test_anothers_result_is_asked_for_again_and_never_taken():
+    run = context()
+    job = polling(run)
+    begin(job)
+    tell(job, 100.25)
+    assert isinstance(tell(job, 101.0, completed(eval_id=IDS[7])), Rest)
+    assert isinstance(tell(job, 102.0), Send)
+    (outcome,) = tell(job, 103.0, completed("Failed"))
+    assert (outcome.status, outcome.result.eval_id, outcome.score) == (SCORED, IDS[0], 0.0)
+    assert (outcome.attempts, outcome.ambiguous, run.counts.retries) == (1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [completed(name="clean"), completed("high", output_type="score"), reply({"status": True, "result": []})],
+    ids=["another template", "a score that is none", "no object"],
+)
+def test_a_poll_that_says_the_same_every_time_is_asked_once(what):
+    run = context()
+    job = polling(run)
+    begin(job)
+    tell(job, 100.25)
+    (outcome,) = tell(job, 101.0, what)
+    assert (outcome.status, type(outcome.error), outcome.error.eval_id) == (FAILED, ProtocolError, IDS[0])
+    assert run.counts.polls == 1
 
 
 def test_completions_are_learned_from_acceptance_to_result():
@@ -633,7 +760,7 @@ def test_lost_polls_are_asked_again_until_the_deadline_and_cost_no_attempt():
         else:
             asked += 1
             assert action.deadline == 109.0 + GRACE
-            action = tell(job, now, [timed_out(), refused(500), reply([]), REFUSED][asked % 4])
+            action = tell(job, now, [timed_out(), refused(500), cut_off(), REFUSED][asked % 4])
     (outcome,) = action
     assert 105.0 < now <= 109.0
     assert asked > 5
@@ -713,7 +840,7 @@ def test_a_429_on_a_poll_holds_everyone():
     job = polling(run)
     begin(job)
     tell(job, 100.25)
-    assert tell(job, 101.0, throttled(44)) == Hold(145.0)
+    assert tell(job, 101.0, throttled(44)) == Requeue()
     assert isinstance(tell(job, 101.0), Send)
     (outcome,) = tell(job, 146.0, completed())
     assert outcome.status is SCORED
@@ -726,9 +853,10 @@ def test_an_evaluation_that_a_limit_stopped_begins_anew_and_others_wait():
     job = polling(run, one)
     begin(job)
     tell(job, 100.25)
-    (again,) = tell(job, 101.0, limited())
+    assert tell(job, 101.0, limited()) == [one]
     assert run.gate.quota.is_closed
-    assert again.works == [one]
+    assert (one.eval_id, one.accepted_at, one.deadline, one.throttled) == (None, None, None, 1)
+    again = accept([one], run)
     send = begin(again)
     assert send.deadline is None
     assert b'"is_async":true' in send.call.body
@@ -745,20 +873,74 @@ def test_a_canary_tells_the_quota_what_became_of_it():
     run, one = context(), work()
     quota = run.gate.quota
     quota.refused(100.0, canary=False, clock=run.gate.clock)
-    for what, is_closed in ((limited(), True), (failed("boom"), False)):
-        one.is_canary = quota.left(101.0, 1, run.gate.clock)
-        job = polling(run, one)
+    for now, what, is_closed in ((200.0, limited(), True), (300.0, failed("boom"), False)):
+        one.canary = canary(run, now)
+        job = polling(run, one, now + 1)
         begin(job)
-        tell(job, 100.25)
-        tell(job, 101.0, what)
-        assert (one.is_canary, quota.is_closed) == (False, is_closed)
-    quota.refused(102.0, canary=False, clock=run.gate.clock)
-    one.is_canary = quota.left(103.0, 1, run.gate.clock)
+        tell(job, now + 1.25)
+        tell(job, now + 2, pending())
+        assert (quota.is_asking, quota.is_closed) == (True, True)
+        tell(job, now + 2.25)
+        tell(job, now + 3, what)
+        assert (one.canary, quota.is_asking, quota.is_closed) == (None, False, is_closed)
+
+
+@pytest.mark.parametrize("what", [refused(404), refused(500), timed_out(), throttled(44), reply([])], ids=repr)
+def test_a_canary_whose_request_scores_nothing_is_let_go(what):
+    run, one = context(), work()
+    quota = run.gate.quota
+    quota.refused(100.0, canary=False, clock=run.gate.clock)
+    one.canary = canary(run)
     job = score([one], run)
     begin(job)
-    tell(job, 104.0, refused(404))
-    assert (one.is_canary, quota.is_closed) == (False, True)
-    assert quota.opens_at() < math.inf
+    tell(job, 201.0, what)
+    assert (one.canary, quota.is_asking, quota.is_closed) == (None, False, True)
+    assert quota.opens_at() == 201.0 + FIRST
+
+
+def test_a_canary_that_is_scored_opens_the_quota():
+    run, one = context(), work()
+    run.gate.quota.refused(100.0, canary=False, clock=run.gate.clock)
+    one.canary = canary(run)
+    job = score([one], run)
+    begin(job)
+    tell(job, 201.0, scored("Passed"))
+    assert (one.canary, run.gate.quota.is_closed) == (None, False)
+
+
+def test_a_canary_that_a_limit_stopped_opens_nothing_without_retries_either():
+    run, one = context(max_retries=0), work()
+    run.gate.quota.refused(100.0, canary=False, clock=run.gate.clock)
+    one.canary = canary(run)
+    job = polling(run, one, 200.0)
+    begin(job)
+    tell(job, 200.25)
+    (outcome,) = tell(job, 201.0, limited())
+    assert (outcome.status, run.gate.quota.is_closed, run.gate.refused_evaluations) == (FAILED, True, 1)
+
+
+def test_the_canary_of_an_evaluation_that_is_started_is_kept_for_whoever_asks_for_it():
+    run, one = context(), work()
+    run.gate.quota.refused(100.0, canary=False, clock=run.gate.clock)
+    one.canary = out = canary(run)
+    job = start([one], run)
+    begin(job)
+    tell(job, 201.0, accepted())
+    assert one.canary is None
+    assert run.gate.quota.opens_at() == 201.0 + UNASKED
+    assert run.gate.claim_canary(IDS[0], 210.0) is out
+    assert run.gate.quota.opens_at() == 210.0 + OVERDUE
+
+
+def test_each_poll_of_a_canary_lets_it_be_waited_for_as_long_again():
+    run, one = context(), work()
+    run.gate.quota.refused(100.0, canary=False, clock=run.gate.clock)
+    one.canary = canary(run)
+    job = polling(run, one, 201.0)
+    begin(job)
+    tell(job, 201.25)
+    tell(job, 250.0, pending())
+    assert run.gate.quota.opens_at() == 250.0 + OVERDUE
 
 
 GENERIC = "Unable to run standalone evaluation. Please try again."
@@ -816,11 +998,11 @@ def test_an_id_whose_inputs_are_not_known_cannot_begin_anew():
     assert outcome.error.attempts is None
 
 
-def test_an_id_that_is_none_is_refused_before_anything_is_sent():
+@pytest.mark.parametrize("eval_id", ["job-17", "a/b?c", "", "\ud800"])
+def test_whatever_id_a_server_gave_is_asked_for(eval_id):
     one = by_id()
-    one.eval_id = "nonsense"
-    with pytest.raises(InvalidCaseError):
-        begin(poll(one, context()))
+    one.eval_id = eval_id
+    assert begin(poll(one, context())).call == requests.get_eval(eval_id)
 
 
 # -- what is kept ------------------------------------------------------------------------------------------------------

@@ -1,28 +1,24 @@
-"""What the user asked for, checked before anything is sent: templates, their parameters, columns, backend."""
+"""Templates, their parameters and the columns of a command line, checked before anything is sent."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from fi_async import sources
+from fi_async._connection import LOCAL
 from fi_async._errors import instead
 from fi_async._models import Template
-from fi_async._settings import CLOUD_URL, LOCAL, OMITTED
 from fi_async.cli.errors import UsageError
+from fi_async.cli.input_rows import STDIN
 from fi_async.cli.options import RunFlags
-from fi_async.cli.sources import STDIN
-from fi_async.evaluator import AsyncEvaluator
 from fi_async.local import templates as local_templates
 from fi_async.sources.rows import Source
 from fi_async.wire.preflight import ALIASES
 from fi_async.wire.templates import Templates
-
-_KEYS: Final = ("FI_API_KEY", "FI_SECRET_KEY")
 
 
 def check_paths(flags: RunFlags) -> None:
@@ -36,54 +32,6 @@ def check_paths(flags: RunFlags) -> None:
             raise UsageError(f"--{field.name.replace('_', '-')} -: name a file; stdout is /dev/stdout")
 
 
-def evaluator(backend: str, flags: RunFlags) -> AsyncEvaluator:
-    """Return the client of a backend.
-
-    Raises:
-        ConfigurationError: A setting is wrong.
-    """
-    options: dict[str, Any] = {
-        "concurrency": flags.concurrency,
-        "timeout": OMITTED if flags.timeout is None else flags.timeout,
-        "max_retries": flags.max_retries,
-        "on_ambiguous": flags.on_ambiguous,
-        "on_stalled": flags.on_stalled,
-        "model_name": flags.model,
-        "strategy": flags.strategy,
-        "extra_keys": "ignore",
-        "shared_budget": flags.shared_budget,
-    }
-    return AsyncEvaluator.local(**options) if backend == LOCAL else AsyncEvaluator(fi_base_url=base_url(), **options)
-
-
-def base_url() -> str:
-    """Return the server's address, where the backend is the cloud."""
-    url = os.environ.get("FI_BASE_URL")
-    return CLOUD_URL if not url or url == LOCAL else url
-
-
-def backend(chosen: str | None) -> str:
-    """Return "cloud" or "local": the one chosen, or what the environment says.
-
-    Raises:
-        UsageError: It is the cloud, and there is no key pair.
-    """
-    missing = [name for name in _KEYS if not os.environ.get(name)]
-    if chosen == LOCAL or (chosen is None and os.environ.get("FI_BASE_URL") == LOCAL) or is_fallback(chosen):
-        return LOCAL
-    if missing:
-        raise UsageError(
-            f"{' and '.join(missing)} missing: set FI_API_KEY and FI_SECRET_KEY to use your account, or use the"
-            " embedded backend with --backend local"
-        )
-    return "cloud"
-
-
-def is_fallback(chosen: str | None) -> bool:
-    """Tell whether the local backend is used for want of anything that says otherwise."""
-    return chosen is None and not any(os.environ.get(name) for name in (*_KEYS, "FI_BASE_URL"))
-
-
 def check_templates(names: Sequence[str], backend: str) -> dict[str, Template]:
     """Return the facts of those templates that need no request; the others are the server's to know.
 
@@ -95,7 +43,7 @@ def check_templates(names: Sequence[str], backend: str) -> dict[str, Template]:
     facts = {name: known.get(name) for name in names}
     for name in facts if backend == LOCAL else ():
         known.find(name)
-        found = local_templates.find(name)
+        found = local_templates.template_named(name)
         if found is None or not found.available:
             raise UsageError(
                 f"the local backend has no evaluator for {name}; fi-async templates --local lists those it has."
@@ -171,7 +119,7 @@ def check_columns(source: Source, known: Mapping[str, Template]) -> None:
             if keys.isdisjoint((key, *ALIASES.get(key, ()))):
                 raise UsageError(
                     f"{source.name} has no column for {key!r}, which {template.name} needs: --map {key}=COLUMN."
-                    f" It has {', '.join(columns)}"
+                    f" It has {sources.listed(columns)}"
                 )
 
 

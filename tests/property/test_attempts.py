@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fi_async import AmbiguousError, AuthenticationError, Outcome, OutcomeStatus, PermissionDeniedError
-from fi_async.engine.attempts import Context, Hold, Job, Rest, Send, Work
+from fi_async.engine.attempts import Context, Job, Requeue, Rest, Send, Work
 from fi_async.engine.submissions import accept, score
 from pure.hand import (
     REFUSED,
@@ -32,6 +32,7 @@ from pure.hand import (
     tell,
     throttled,
     timed_out,
+    unreachable,
     works,
 )
 
@@ -49,6 +50,7 @@ POSTED: dict[str, Callable[[int], Any]] = {
     "scored": lambda rows: scored(*["Passed"] * rows),
     "accepted": accepted,
     "refused": lambda _: REFUSED,
+    "nobody there": lambda _: unreachable(),
     "429": lambda _: throttled(44),
     "429 without a time": lambda _: throttled(None),
     "bad field": lambda _: refused(400, errors={"inputs": ["bad"]}),
@@ -65,6 +67,7 @@ POLLED: dict[str, Callable[[], Any]] = {
     "limited": limited,
     "429": throttled,
     "refused": lambda: REFUSED,
+    "nobody there": unreachable,
     "not found": lambda: refused(400, "Evaluation not found."),
 }
 events = st.lists(
@@ -92,6 +95,7 @@ class Drive:
     polls: int = 0
     denied_from: float = math.inf
     denied_with: int = 401
+    plans_anew: bool = False
 
     def to_the_end(self, job: Job) -> list[Outcome]:
         jobs = [(job, 100.0)]
@@ -99,6 +103,7 @@ class Drive:
             job, began = jobs.pop(0)
             items, now = self._one(job, began)
             jobs += [(item, now) for item in items if isinstance(item, Job)]
+            jobs += [(accept([item], self.run), now) for item in items if isinstance(item, Work)]
             self.ended += [item for item in items if isinstance(item, Outcome)]
         return self.ended
 
@@ -108,8 +113,11 @@ class Drive:
             if isinstance(action, Rest):
                 now = max(now, action.until)
                 action = tell(job, now)
-            elif isinstance(action, Hold):
-                self.opens_at = max(self.opens_at, action.until)
+            elif isinstance(action, Requeue):
+                self.opens_at = max(self.opens_at, now + 44)
+                if self.plans_anew and all(work.eval_id is None for work in job.works):
+                    job.steps.close()
+                    return job.works, now
                 action = tell(job, now)
             else:
                 action, now = self._sent(job, action, now)
@@ -172,11 +180,13 @@ def checked(drive: Drive, all_works: list[Work], make: Any) -> list[Outcome]:
 
 @makes
 @settings(deadline=None, max_examples=200)
-@given(script=events, max_retries=st.integers(0, 4), case=st.sampled_from([None, 20.0, 600.0]))
-def test_one_row_is_tried_at_most_max_retries_times_again_but_for_limits(make, script, max_retries, case):
-    drive = Drive(context(max_retries=max_retries, case=case), script)
+@given(
+    script=events, max_retries=st.integers(0, 4), case=st.sampled_from([None, 20.0, 600.0]), plans_anew=st.booleans()
+)
+def test_one_row_is_tried_at_most_max_retries_times_again_but_for_limits(make, script, max_retries, case, plans_anew):
+    drive = Drive(context(max_retries=max_retries, case=case), script, plans_anew=plans_anew)
     checked(drive, works(1), make)
-    tried = sum(1 for _, what in drive.posts if not what.startswith("429"))
+    tried = sum(1 for _, what in drive.posts if not what.startswith("429") and what != "nobody there")
     assert tried <= (max_retries + 1) * (1 + drive.run.gate.refused_evaluations)
 
 
@@ -185,11 +195,12 @@ def test_one_row_is_tried_at_most_max_retries_times_again_but_for_limits(make, s
 @given(
     script=events,
     rows=st.integers(2, 3),
-    max_retries=st.integers(0, 3),
-    on_ambiguous=st.sampled_from(["resubmit", "fail"]),
+    policy=st.tuples(st.integers(0, 3), st.sampled_from(["resubmit", "fail"])),
+    plans_anew=st.booleans(),
 )
-def test_each_row_of_several_is_accounted_for(make, script, rows, max_retries, on_ambiguous):
-    drive = Drive(context(max_retries=max_retries, on_ambiguous=on_ambiguous, case=60.0), script)
+def test_each_row_of_several_is_accounted_for(make, script, rows, policy, plans_anew):
+    run = context(max_retries=policy[0], on_ambiguous=policy[1], case=60.0)
+    drive = Drive(run, script, plans_anew=plans_anew)
     checked(drive, works(rows), make)
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import sqlite3
 from contextlib import closing
 
 import pytest
 
 from fi_async import ConfigurationError, Limit
-from fi_async._settings import Connection, Credentials
+from fi_async._connection import Connection, Credentials
 from fi_async.engine.shared_budget import SharedBudget
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.quota import FIRST, OVERDUE
+from fi_async.pacing.ticket import Need, Terms
 
 AT = 1_000_005.0  # this machine's time, and the server's, when a loop's is 0
 LOOK = 0.05  # seconds from one look at another's canary to the next
@@ -25,41 +25,51 @@ class Client:
     def __init__(self, path, begins=0.0, limits=()):
         self.budget = SharedBudget(path, Connection("https://evals.test", Credentials("key", "secret")))
         self.budget.wall_clock = lambda: AT + self.now
-        self.begins, self.now, self.step = begins, 0.0, 0.0
-        self.gate = Gate(self.budget)
-        self.gate.keep_to(limits)
+        self.begins, self.now = begins, 0.0
+        self.gate = Gate(self.budget, limits=limits)
+        self.terms = Terms()
+        self.ticket = None
 
     def opens_at(self, now, rows=1):
         self.now = now
-        return self.gate.opens_at(now + self.begins, post=True, rows=rows) - self.begins
+        return self.gate.opens_at(now + self.begins, Need(post=True, rows=rows), self.terms) - self.begins
 
     def claims(self, now, rows=1):
         """Tell whether a request may leave, and let it."""
         self.now = now
-        if not self.gate.claim(now + self.begins, post=True, rows=rows):
-            return False
-        self.is_canary = self.gate.left(now + self.begins, post=True, rows=rows)
-        return True
+        ticket = self.gate.issue(now + self.begins, Need(post=True, rows=rows), self.terms)
+        self.ticket = ticket or self.ticket
+        return ticket is not None
+
+    def is_answered(self, now, date=None):
+        self.ticket.answered(now + self.begins, 200, date)
+
+    def passes(self):
+        self.gate.ran(self.ticket.canary)
 
     def sends(self, now, count):
         """Send so many requests, each answered at once, and each of an evaluation that passes."""
         for _ in range(count):
             assert self.opens_at(now) <= now
             assert self.claims(now)
-            self.gate.answered(now + self.begins, now + self.begins, None, refused=False)
-            self.gate.passed(canary=self.is_canary)
+            self.is_answered(now)
+            self.passes()
 
     def is_refused(self, now, until):
         assert self.claims(now)
-        self.gate.answered(now + self.begins, now + self.begins, None, refused=True)
-        self.gate.hold(until + self.begins)
+        self.ticket.refused(now + self.begins, until - now, None)
 
     def is_limited(self, now):
-        self.gate.refused(now + self.begins, canary=self.is_canary)
+        if not self.ticket.is_settled:
+            self.is_answered(now)
+        self.gate.stopped(self.ticket.canary, now + self.begins)
+
+    def room(self, now):
+        return self.gate.room(now + self.begins, self.terms)
 
     def told(self, now, what):
         self.now = now
-        return self.gate.statistics(now + self.begins)[what]
+        return self.gate.statistics(now + self.begins, self.terms)[what]
 
 
 @pytest.fixture
@@ -88,9 +98,10 @@ def meet_the_limit(one):
 
 
 def test_all_is_taken_or_nothing(clients):
-    for each in clients:
-        each.gate.keep_to([Limit(3, per=10.0), Limit(5, per=10.0, of="evaluations")])
     one, other = clients
+    for each in clients:
+        each.terms = Terms(limits=[Limit(3, per=10.0), Limit(5, per=10.0, of="evaluations")])
+        each.gate.keep_count_of(each.terms.limits)
     assert one.claims(0.0, rows=4)
     assert not other.claims(0.0, rows=2)
     assert [other.claims(0.0), other.claims(0.0)] == [True, False]
@@ -100,7 +111,8 @@ def test_all_is_taken_or_nothing(clients):
 def test_more_than_a_window_has_is_granted_where_nobody_was(clients):
     one, other = clients
     for each in clients:
-        each.gate.keep_to([Limit(3, per=10.0, of="evaluations")])
+        each.terms = Terms(limits=[Limit(3, per=10.0, of="evaluations")])
+        each.gate.keep_count_of(each.terms.limits)
     assert one.claims(0.0, rows=5)
     assert not other.claims(0.0, rows=1)
     assert not other.claims(0.0, rows=5)
@@ -114,7 +126,7 @@ def test_a_refusal_closes_it_until_the_latest_time_that_anyone_was_told(clients)
     assert one.claims(0.0)
     assert other.claims(0.0)
     one.is_refused(0.0, until=5.0)
-    other.gate.hold(3.0 + other.begins)
+    other.ticket.refused(0.0 + other.begins, 3.0, None)
     assert not other.claims(3.0)
     assert other.opens_at(3.0) == CLOSE(5.0)
     assert other.claims(5.0 + 1e-6)
@@ -179,16 +191,17 @@ def test_what_clients_got_through_together_is_what_a_window_lets_through(clients
 def test_one_canary_goes_for_all_and_all_know_at_once_what_becomes_of_it(clients):
     one, other = clients
     meet_the_limit(one)
-    assert one.is_canary
+    assert one.ticket.canary is not None
     assert not other.claims(0.5)
-    assert one.opens_at(0.6) == math.inf, "its answer comes first"
+    assert one.opens_at(0.6) == CLOSE(0.5 + OVERDUE), "it is waited for"
     assert other.opens_at(0.52) == CLOSE(0.5 + LOOK)
     one.is_limited(0.7)
     assert other.opens_at(0.7) == CLOSE(1.2)
     assert other.claims(1.2 + 1e-6)
-    assert other.is_canary
+    assert other.ticket.canary is not None
     assert not one.claims(1.3)
-    other.gate.passed(canary=True)
+    other.is_answered(1.3)
+    other.passes()
     assert one.opens_at(1.4) <= 1.4
     one.sends(1.4, 4)
     other.sends(1.4, 5)
@@ -200,23 +213,21 @@ def test_a_canary_whose_process_ended_keeps_nobody_waiting_for_ever(clients):
     meet_the_limit(one)
     one.budget.disconnect()
     assert not other.claims(0.5 + OVERDUE - 0.01)
-    assert not other.claims(0.5 + OVERDUE + 0.01)
-    then = other.opens_at(0.5 + OVERDUE + 0.02)
-    assert then < 0.5 + OVERDUE + 1.0
-    assert other.claims(then)
-    assert other.is_canary
+    assert other.claims(0.5 + OVERDUE + 0.01)
+    assert other.ticket.canary is not None
 
 
 def test_rows_that_another_client_left_no_room_for_are_planned_anew(clients):
     one, other = clients
     meet_the_limit(one)
-    one.gate.passed(canary=True)
+    one.is_answered(0.6)
+    one.passes()
     other.told(0.6, "limits")
     one.sends(0.6, 5)
-    assert other.gate.room(0.7 + other.begins) == 9
+    assert other.room(0.7) == 9
     assert other.opens_at(0.7, rows=9) <= 0.7
     assert not other.claims(0.7, rows=9)
-    assert other.gate.room(0.7 + other.begins) == 4
+    assert other.room(0.7) == 4
     assert other.claims(0.7, rows=4)
     assert not one.claims(0.7)
 
@@ -224,7 +235,8 @@ def test_rows_that_another_client_left_no_room_for_are_planned_anew(clients):
 def test_what_the_last_request_of_one_got_through_counts_too(clients):
     one, other = clients
     meet_the_limit(one)
-    one.gate.passed(canary=True)
+    one.is_answered(0.6)
+    one.passes()
     one.sends(0.6, 5)
     assert other.claims(0.6)
     other.is_limited(0.7)
@@ -236,7 +248,8 @@ def test_what_could_not_be_told_is_told_with_the_next_claim(clients, path):
     meet_the_limit(one)
     with closing(sqlite3.connect(path, isolation_level=None)) as another:
         another.execute("BEGIN IMMEDIATE")
-        one.gate.passed(canary=True)
+        one.is_answered(0.6)
+        one.passes()
         another.execute("COMMIT")
     assert not other.claims(0.6)
     one.sends(0.6, 1)
@@ -245,15 +258,16 @@ def test_what_could_not_be_told_is_told_with_the_next_claim(clients, path):
 
 def test_what_cannot_be_told_costs_no_result(clients, path):
     one, _ = clients
-    one.sends(0.0, 10)
+    meet_the_limit(one)
+    canary, out = one.ticket, one.gate.issue(0.5, Need(), one.terms)
     with closing(sqlite3.connect(path)) as another:
         another.execute("DROP TABLE learned")
-    one.gate.refused(one.begins, canary=False)
-    one.gate.passed(canary=False)
-    one.gate.lost(one.begins)
-    one.gate.hold(one.begins)
+    one.gate.stopped(None, one.begins)
+    one.gate.ran(None)
+    out.refused(0.6, 5.0, None)
+    canary.lost(one.begins)
     with pytest.raises(ConfigurationError, match="no such table: learned"):
-        one.claims(0.1)
+        one.claims(9.0)
 
 
 def test_a_file_that_was_damaged_is_told_by_the_claim(clients, path):
@@ -264,7 +278,7 @@ def test_a_file_that_was_damaged_is_told_by_the_claim(clients, path):
         another.execute("DROP TABLE learned")
     assert other.opens_at(0.6) == CLOSE(0.6)
     with pytest.raises(ConfigurationError, match="no such table: learned"):
-        other.claims(0.6)
+        other.claims(0.6 + LOOK)
 
 
 # -- clocks ------------------------------------------------------------------------------------------------------------
@@ -273,12 +287,13 @@ def test_a_file_that_was_damaged_is_told_by_the_claim(clients, path):
 def test_one_knows_the_servers_time_that_another_was_told(clients):
     one, other = clients
     assert one.claims(0.0)
-    one.gate.answered(0.0, 0.1, AT, refused=False)  # of AT to a second later, between these two
+    one.is_answered(0.1, AT)  # of AT to a second later, between these two
     assert one.claims(0.2)
     assert other.claims(0.2)
     least, most = other.gate.clock.told
     assert (least + other.begins, most + other.begins) == CLOSE((AT - 0.1, AT + 1.0))
-    other.gate.answered(0.9 + other.begins, 0.95 + other.begins, AT, refused=False)
+    assert other.claims(0.9)
+    other.is_answered(0.95, AT)
     assert other.claims(1.0)
     assert one.claims(1.0)
     assert one.gate.clock.told == CLOSE((AT - 0.1, AT + 0.1))
@@ -288,7 +303,7 @@ def test_one_knows_the_servers_time_that_another_was_told(clients):
 def test_the_servers_time_is_asked_for_again_after_a_while(clients, later, is_known):
     one, other = clients
     assert one.claims(0.0)
-    one.gate.answered(0.0, 0.1, AT, refused=False)
+    one.is_answered(0.1, AT)
     assert one.claims(0.2)
     assert other.claims(later)
     assert (other.gate.clock.told is not None) == is_known
