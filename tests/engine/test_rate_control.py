@@ -1,4 +1,4 @@
-"""What was seen to hang a client, to flood a server or to wait for too long: each once, with its times and its counts."""
+"""What was seen to hang a client, to flood a server or to wait too long: each with its times and its counts."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_what_was_submitted_and_is_not_asked_for_holds_others_for_half_a_m
         report = await ev.gather(texts(6), "contains", eval_config=NEEDLE)
         assert (report.summary()["scored"], anyio.current_time()) == (5, 0.25)
         await ev.submit("contains", ONE, eval_config=NEEDLE)
-        assert (anyio.current_time(), ev.statistics()["opens_in_s"]) == (0.75, 30.0)
+        assert (anyio.current_time(), ev.statistics().opens_in_s) == (0.75, 30.0)
         with pytest.raises(ServerError):  # the window of the plan is not over: it went, and was told so
             await ev.evaluate("contains", ONE, eval_config=NEEDLE)
         assert anyio.current_time() == 30.75
@@ -92,7 +92,7 @@ async def test_a_given_limit_is_kept_in_any_span_where_a_server_tells_no_time():
     app = Timed(Scripted(scored()))
     async with client(app, limits=[Limit(3, per=1)]) as ev:
         report = await ev.gather(texts(10), "contains", eval_config=NEEDLE, rows=1)
-        assert ev.statistics()["limits_by_clock_of"] == "machine"
+        assert ev.statistics().limits_by_clock_of == "machine"
     assert report.coverage == 1.0
     assert app.at == [0.0] * 3 + [1.25] * 3 + [2.5] * 3 + [3.75]
 
@@ -106,7 +106,7 @@ async def test_limits_of_a_call_bind_that_call_and_those_of_a_plan_bind_nobody()
         assert report.wall_s == pytest.approx(0.2)
     async with client(backend(latency=0.2), concurrency=64) as ev:
         await ev.plan(texts(30), "contains", limits=hourly)
-        assert ev.statistics()["limits"] == []
+        assert ev.statistics().limits == ()
         report = await ev.gather(texts(30), "contains", eval_config=NEEDLE, rows=1)
         assert report.wall_s == pytest.approx(0.2)
 
