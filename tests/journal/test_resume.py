@@ -8,6 +8,7 @@ import pytest
 from embedded import NEEDLE, backend, texts
 from fi_async import AmbiguousError, Case, JournalError, OutcomeStatus, RunFile, StalledError, Timeout
 from fi_async.journal.view import open_view
+from fi_async.journal.writer import Journal
 from scripted import Scripted, accepted, completed, error, failed, pending, uuid
 
 pytestmark = pytest.mark.anyio
@@ -327,6 +328,30 @@ async def test_the_statuses_are_told_while_the_run_goes_on(evaluator, path):
         with open_view(path) as view:
             assert (view.count().pending, view.count().statuses) == (0, {OutcomeStatus.SCORED: 40})
             assert view.info.ended_at is not None
+
+
+@pytest.mark.parametrize("at", [0.0, 1e-9, 0.2])
+async def test_a_timeout_that_lands_while_the_file_takes_cases_in_loses_none_of_them(evaluator, path, monkeypatch, at):
+    admit = Journal.admit
+
+    async def slowly(self, rows):
+        await anyio.sleep(0.1)
+        return await admit(self, rows)
+
+    app = backend(latency=1.0)
+    async with evaluator(app) as ev:
+        await ev.gather(texts(100), "contains", eval_config=NEEDLE, run=path)
+        monkeypatch.setattr(Journal, "admit", slowly)
+        report = await ev.gather(texts(300), "contains", eval_config=NEEDLE, run=path, timeout=Timeout(call=0.05 + at))
+    assert [each.index for each in report.outcomes] == list(range(300))
+    # What ended in the earlier run is handed out again; 16 requests were under way and came to their end.
+    told = {"replayed": 100, "cancelled": 184} if at == 0.2 else {"replayed": 64, "cancelled": 236}
+    assert told.items() <= report.summary().items()
+    assert report.summary()["scored"] == 300 - told["cancelled"]
+    async with evaluator(app) as ev:
+        monkeypatch.undo()
+        report = await ev.gather(texts(300), "contains", eval_config=NEEDLE, run=path)
+    assert (report.coverage, app.statistics()["duplicates"]) == (1.0, report.summary()["possible_duplicates"])
 
 
 ODD_IDS = ["job-17", "a/b?c#d", 17, "x" * 3000, "\ud83d", " ", '"; drop table log; --']

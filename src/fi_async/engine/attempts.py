@@ -238,6 +238,7 @@ def ask(
         FiAsyncError: The last attempt's error; an AmbiguousError if the policy forbids another.
     """
     failures, crowds, tries = max((work.failures for work in works), default=0), 0, 0
+    told = works or [_Told()]
     while True:
         event = yield Send(call, _deadline(call, works))
         tries += 1
@@ -254,7 +255,7 @@ def ask(
             return answer
         if not call.repeatable:
             _let_canary_go(works, event.now, context)
-        is_lasting = _is_lasting(problem, works)
+        is_lasting = _is_lasting(problem, told)
         decision = decide(
             problem,
             repeatable=call.repeatable,
@@ -299,14 +300,21 @@ def _let_canary_go(works: Sequence[Work], now: float, context: Context) -> None:
         work.canary = None
 
 
-def _is_lasting(problem: FiAsyncError, works: Sequence[Work]) -> bool:
+@dataclass(slots=True)
+class _Told:
+    """What was said of a call that is for no work."""
+
+    said: str | None = None
+
+
+def _is_lasting(problem: FiAsyncError, told: Sequence[Work | _Told]) -> bool:
     """Return True if the server says the same again of a failure that it has words of its own for: it will not pass."""
     words = problem.server_message if isinstance(problem, ServerError) and problem.status == 500 else None
     words = words if isinstance(problem, ServerError) and problem.code is not None else None
-    said_before = bool(words) and words not in _PHRASES and all(work.said == words for work in works)
-    for work in works:
-        work.said = words
-    return said_before and bool(works)
+    said_before = all(each.said == words for each in told)
+    for each in told:
+        each.said = words
+    return said_before and bool(words) and words not in _PHRASES
 
 
 def _evaluated_nothing(problem: FiAsyncError, decision: Decision) -> bool:
