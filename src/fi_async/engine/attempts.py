@@ -20,6 +20,7 @@ from fi_async._errors import (
     RateLimitError,
     ServerError,
 )
+from fi_async._events import Listener, RequestRetried, emit, wants
 from fi_async._models import Case, Outcome
 from fi_async._report import Counts
 from fi_async._settings import RetryPolicy, Timeout
@@ -27,7 +28,7 @@ from fi_async.pacing.accepted import AcceptedLimit
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.latencies import Latencies
 from fi_async.pacing.polling import Completions
-from fi_async.pacing.retry import Decision, GiveUp, decide
+from fi_async.pacing.retry import Decision, GiveUp, Retry, decide
 from fi_async.pacing.ticket import Canary, Terms
 from fi_async.wire.preflight import PreparedInputs
 from fi_async.wire.requests import HttpCall, Parameters
@@ -200,6 +201,7 @@ class Context:
     """What the jobs of one run share.
 
     Attributes:
+        on_event: Who is told what happens; None for nobody but the log.
         terms: What binds the requests of the run.
         latencies: How long evaluations take, held and polled: what plans go by.
         accepted: How many evaluations the server can work on at once, as their polls tell.
@@ -211,6 +213,7 @@ class Context:
     completions: Completions
     gate: Gate
     rng: random.Random
+    on_event: Listener | None = None
     terms: Terms = field(default_factory=Terms)
     counts: Counts = field(default_factory=Counts)
     ledger: Ledger = field(default_factory=Forgetful)
@@ -238,7 +241,7 @@ def ask(
         FiAsyncError: The last attempt's error; an AmbiguousError if the policy forbids another.
     """
     failures, crowds, tries = max((work.failures for work in works), default=0), 0, 0
-    told = works or [_Told()]
+    told: Sequence[Work | _Told] = works or [_Told()]
     while True:
         event = yield Send(call, _deadline(call, works))
         tries += 1
@@ -275,6 +278,7 @@ def ask(
             )
         ):
             raise _final(problem, decision, tries)
+        _tell(call, problem, decision, context, works)
         if decision.held:
             context.counts.throttled += decision.throttled
             _begin_anew(call, works)
@@ -291,6 +295,19 @@ def ask(
 def _count_failures(works: Sequence[Work], failures: int) -> None:
     for work in works:
         work.failures = failures
+
+
+def _tell(call: HttpCall, problem: FiAsyncError, decision: Retry, context: Context, works: Sequence[Work]) -> None:
+    if wants(context, RequestRetried):
+        template = works[0].parameters.template if works else None
+        emit(context, RequestRetried(call.endpoint, _why(problem), decision.delay, template))
+
+
+def _why(problem: FiAsyncError) -> str:
+    """Return what was wrong in a few words of ours: the server's may quote an input."""
+    if isinstance(problem, APIConnectionError):
+        return "no reply" if problem.sent else "cannot connect"
+    return f"status {problem.status}" if problem.status is not None else type(problem).__name__
 
 
 def _let_canary_go(works: Sequence[Work], now: float, context: Context) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
+from fi_async._events import CapacityChanged, StrategyChanged, emit
 from fi_async._settings import RunOptions
 from fi_async.engine.attempts import Context, Work
 from fi_async.pacing.accepted import MOST as ACCEPTED
@@ -37,6 +38,7 @@ class Backlog:
         self._waiting: dict[str, deque[Work]] = {}
         self._plans: dict[str, Plan] = {}
         self._has_polled = False
+        self._told = context.accepted.room(self._slots.count).limit  # evaluations at work between polls
 
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
@@ -77,6 +79,7 @@ class Backlog:
         Those are first whose case was read first. Only works of equal keys share a request. There has to be one.
         """
         plan, template = self._plan(now), self._next_template()
+        self._tell(template, plan)
         self._plans[template] = plan
         waiting = self._waiting[template]
         rows = min(plan.rows, self._context.gate.room(now, self._context.terms))
@@ -91,6 +94,20 @@ class Backlog:
             latency = self._context.latencies.typical(template) or 0.0
             self._context.accepted.begin(now, self._slots.count, latency)
         return works, plan.kind
+
+    def _tell(self, template: str, plan: Plan) -> None:
+        """Tell of another way to carry requests, and of how many evaluations may be at work between polls."""
+        before = self._plans.get(template)
+        if before is not None and (before.kind != plan.kind or (before.rows == 1) != (plan.rows == 1)):
+            emit(self._context, StrategyChanged(template, plan.kind, plan.rows, plan.why))
+        if plan.kind == "async" and self._has_polled:
+            limit = self._room_between_polls(template).limit
+            if limit != self._told:
+                emit(
+                    self._context,
+                    CapacityChanged("evaluations", limit, self._told, "as many as are found done in time"),
+                )
+            self._told = limit
 
     def clear(self) -> Sequence[Work]:
         """Take out all works."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import anyio
 
 from fi_async._errors import APIConnectionError, APITimeoutError
+from fi_async._events import CanarySent, RequestAnswered, RequestSent, emit, wants
 from fi_async.engine.attempts import Arrival, Context, Job, Ledger
 from fi_async.engine.ready_queue import Ready
 from fi_async.pacing.retry import NO_CAPACITY
@@ -48,6 +49,7 @@ class Dispatch:
                     if not await self._may_leave(ready, ticket):
                         del self.sent[job]
                         return None
+                    self._tell_sent(ready, ticket)
                     reply = await self._transport.send(ready.send.call, self._context.timeout, left=self._left(ticket))
             except APIConnectionError as error:
                 problem = error
@@ -64,6 +66,7 @@ class Dispatch:
             del self.sent[job]
             now = anyio.current_time()
             _settle(ticket, now, reply, problem)
+            self._tell_answered(ready, ticket, now, reply)
             if ticket.canary is not None:
                 job.works[0].canary = ticket.canary
         return Arrival(now, began, began - ready.since, reply, problem, self._was_crowded(ticket, now, reply))
@@ -101,6 +104,21 @@ class Dispatch:
     def _left(self, ticket: Ticket) -> _Leaving | None:
         """Return what the transport calls as the request leaves on an open connection, if anything depends on when."""
         return _Leaving(ticket) if self._context.gate.counts_windows else None
+
+    def _tell_sent(self, ready: Ready, ticket: Ticket) -> None:
+        call, works = ready.send.call, ready.job.works
+        template = works[0].parameters.template if works else None
+        if ticket.canary is not None and template is not None:
+            emit(self._context, CanarySent(template))
+        if wants(self._context, RequestSent):
+            attempt = 1 + works[0].attempts if works and ready.is_post else 1
+            emit(self._context, RequestSent(call.method, call.endpoint, len(works), template, attempt))
+
+    def _tell_answered(self, ready: Ready, ticket: Ticket, now: float, reply: Reply | None) -> None:
+        if wants(self._context, RequestAnswered):
+            call, took = ready.send.call, now - ticket.issued_at
+            status, request_id = (None, None) if reply is None else (reply.status, reply.request_id)
+            emit(self._context, RequestAnswered(call.method, call.endpoint, status, took, request_id))
 
     def _take_back(self, job: Job, ticket: Ticket) -> None:
         """Take back a request that was about to leave when the window it was counted in was over."""

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import anyio
 
 from fi_async._errors import APITimeoutError, ConfigurationError, JournalError
+from fi_async._events import CaseEnded, emit, wants
 from fi_async._models import Outcome
 from fi_async._settings import RunOptions
 from fi_async.engine.attempts import Action, Arrival, Context, Job, Requeue, Rest, Send, Work
@@ -66,7 +67,7 @@ class Run:
         session.runs.add(self)
         self._gate = session.gate
         self._slots = context.terms.slots
-        self._emit = emit or self._keep
+        self._taker = emit or self._keep
         self._options = options
         self._queue = ReadyQueue(session.gate, context.terms)
         self._backlog = Backlog(context, options, expected)
@@ -302,6 +303,12 @@ class Run:
                 self._emit(item)
         self._has_room.set()
         self._changed.set()
+
+    def _emit(self, item: Any) -> None:
+        """Hand out what is finished."""
+        if isinstance(item, Outcome) and wants(self.context, CaseEnded):
+            emit(self.context, CaseEnded(item.index, item.template, item.status))
+        self._taker(item)
 
     def _keep(self, item: Any) -> None:
         self.finished.append(item)

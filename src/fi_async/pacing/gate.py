@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 from fi_async._errors import ConfigurationError
+from fi_async._events import Event, HoldBegun, HoldEnded
 from fi_async._settings import Limit
 from fi_async.pacing import backoff
 from fi_async.pacing.allowance import Allowance
@@ -31,6 +32,9 @@ LONGEST_WAIT: Final = 120.0  # seconds of a Retry-After that is obeyed, at most
 _TRUST: Final = 1.0  # seconds that this machine's clock and the server's are taken to differ at most, until it is told
 _LOOK_AGAIN: Final = 0.05  # seconds until a shared budget is asked again that was busy
 _ROUNDING: Final = 1e-3  # seconds
+_REQUESTS: Final = "request limit"
+_EVALUATIONS: Final = "evaluation limit"
+_OUTAGE: Final = "cannot connect"
 _MINUTE: Final = 60.0  # the window of requests until it is learned: the platform counts by the UTC minute
 
 
@@ -44,6 +48,7 @@ class Gate:
             nothing.
         rng: Draws the jitter of pauses that no server named.
         limits: What binds every run of the client.
+        tell: Is told of holds and of capacity.
 
     Attributes:
         limits: What binds every run of the client.
@@ -53,7 +58,12 @@ class Gate:
     """
 
     def __init__(
-        self, budget: Budget | None = None, rng: random.Random | None = None, limits: Sequence[Limit] = ()
+        self,
+        budget: Budget | None = None,
+        rng: random.Random | None = None,
+        limits: Sequence[Limit] = (),
+        *,
+        tell: Callable[[Event], None] = lambda _: None,
     ) -> None:
         self.refusals = self.refused_evaluations = 0
         self.limits = tuple(limits)
@@ -62,6 +72,7 @@ class Gate:
         self._loop: object = None
         self._epoch = 0
         self._windows = {limit: Window(limit) for limit in limits}
+        self._tell = tell
         self._waiting: dict[Callable[[], None], None] = {}
         self._reset()
 
@@ -76,6 +87,7 @@ class Gate:
         self._heeded = -math.inf  # the latest refusal of any client that is known here
         self._windows = {limit: Window(limit) for limit in self._windows}
         self._to_wake, self._freed = 0, None
+        self._held: dict[str, float] = {}  # since when, by cause
         self._out = 0
 
     _freed: Slots | None
@@ -204,8 +216,12 @@ class Gate:
 
     def _issue(self, now: float, need: Need, terms: Terms) -> Ticket:
         canary = None
-        if need.evaluates and self.quota.left(now, need.rows, self.clock):
-            canary = self._canary = Canary()
+        if need.evaluates:
+            if self.quota.left(now, need.rows, self.clock):
+                canary = self._canary = Canary()
+            self._note_quota(now)
+        if 0.0 < self._allowance.closed_until <= now:
+            self._end_hold(_REQUESTS, now)
         terms.slots.take(now)
         self._out += 1
         return Ticket(
@@ -292,7 +308,7 @@ class Gate:
         self._take_back(ticket, now, status=status, date=date)
         if ticket.epoch == self._epoch:
             self._allowance.answered(ticket.window, now - ticket.issued_at)
-            self.outage.reached()
+            self._reached(now)
 
     def refused(self, ticket: Ticket, now: float, retry_after: float | None, date: float | None) -> None:
         """Record that a limit refused a request: nobody sends before the time that the server named."""
@@ -300,12 +316,13 @@ class Gate:
         self.refusals += 1
         if ticket.epoch != self._epoch:
             return
-        self.outage.reached()
+        self._reached(now)
         until = now + self._pause(retry_after)
         ends = None if date is None or retry_after is None else date + retry_after
         if ends is not None and self.clock.is_known:
             until = min(until, self.clock.ours(ends))
         if self._allowance.refused(ticket.window, until, ends):
+            self._begin_hold(_REQUESTS, now, until)
             self._heeded = max(self._heeded, until)
             self._learned.tell(lambda: self._learned.refused(until))
 
@@ -321,7 +338,8 @@ class Gate:
         self._take_back(ticket, now, status=None, never_ran=True)
         if ticket.epoch == self._epoch:
             self._allowance.answered(ticket.window, None)
-            self.outage.failed(now, tried=ticket.tries)
+            if self.outage.failed(now, tried=ticket.tries):
+                self._begin_hold(_OUTAGE, now, math.inf)
 
     def lost(self, ticket: Ticket, now: float | None, *, timed_out: bool = False) -> None:
         """Record that no answer came, or that nobody told what became of a request."""
@@ -344,6 +362,8 @@ class Gate:
         assert not ticket.is_settled, "a ticket is settled once"  # noqa: S101  # a bug of ours
         ticket.is_settled = True
         ticket.slots.give_back(ticket.issued_at, now, status, timed_out=timed_out)
+        if (change := ticket.slots.change()) is not None:
+            self._tell(change)
         if ticket.epoch != self._epoch:
             return
         self._out -= 1
@@ -361,29 +381,31 @@ class Gate:
 
     # What became of an evaluation
 
-    def ran(self, canary: Canary | None, slots: Slots | None = None) -> None:
+    def ran(self, canary: Canary | None, now: float) -> None:
         """Record an evaluation that was run: no limit stopped it."""
         is_ours = self._drop(canary)
         # As long as no limit was met, none of the others has to know it soon.
         is_wanted = self.quota.learned is not None
         self._learned.tell(lambda: self.quota.passed(canary=is_ours, clock=self.clock), at_once=is_wanted)
         if is_ours:
-            self._wake_all(slots)
+            self._note_quota(now)
+            self._wake_all()
 
     def stopped(self, canary: Canary | None, now: float, since: float | None = None) -> None:
         """Record an evaluation that a limit stopped, and since when that was full."""
         self.refused_evaluations += 1
         is_ours = self._drop(canary)
         self._learned.tell(lambda: self.quota.refused(now, canary=is_ours, clock=self.clock, since=since))
+        self._note_quota(now)
         if is_ours:
-            self._wake_all(None)
+            self._wake_all()
 
     def let_go(self, canary: Canary | None, now: float, *, never_ran: bool = False) -> None:
         """Record that nobody will tell what became of a canary; another may leave, at once if this one never ran."""
         if not self._drop(canary):
             return
         self._learned.tell(lambda: self.quota.returned(now) if never_ran else self.quota.lost(now))
-        self._wake_all(None)
+        self._wake_all()
 
     def heard_of(self, canary: Canary | None, now: float) -> None:
         """Record that a canary is being asked for: it is waited for as long again."""
@@ -396,6 +418,7 @@ class Gate:
             return
         self._unasked = {eval_id: canary}
         self._learned.tell(lambda: self.quota.wait_for_canary(now + UNASKED))
+        self._wake_all()
 
     def claim_canary(self, eval_id: str, now: float) -> Canary | None:
         """Return the canary that an evaluation is, if it is one that nobody holds."""
@@ -410,10 +433,34 @@ class Gate:
         self._canary = None
         return True
 
-    def _wake_all(self, slots: Slots | None) -> None:
-        self._to_wake, self._freed = len(self._waiting), slots or self._freed
-        while self._waiting and self._to_wake:
-            self._wake_one()
+    def _wake_all(self) -> None:
+        """Wake all who wait: what opened is open to each of them."""
+        waiting, self._waiting = self._waiting, {}
+        for wake in waiting:
+            wake()
+
+    # What is told
+
+    def _reached(self, now: float) -> None:
+        if self.outage.reached():
+            self._end_hold(_OUTAGE, now)
+            self._wake_all()
+
+    def _note_quota(self, now: float) -> None:
+        if self.quota.is_closed:
+            self._begin_hold(_EVALUATIONS, now, self.quota.opens_at())
+        else:
+            self._end_hold(_EVALUATIONS, now)
+
+    def _begin_hold(self, cause: str, now: float, until: float) -> None:
+        if cause not in self._held:
+            self._held[cause] = now
+            self._tell(HoldBegun(cause, None if until == math.inf else max(0.0, until - now)))
+
+    def _end_hold(self, cause: str, now: float) -> None:
+        since = self._held.pop(cause, None)
+        if since is not None:
+            self._tell(HoldEnded(cause, now - since))
 
     # What is known
 
