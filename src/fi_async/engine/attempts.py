@@ -313,7 +313,7 @@ def _why(problem: FiAsyncError) -> str:
 def _let_canary_go(works: Sequence[Work], now: float, context: Context) -> None:
     """Let another ask whether the quota is open: of this request, nothing is known to run."""
     for work in works:
-        context.gate.let_go(work.canary, now)
+        context.gate.canaries.let_go(work.canary, now)
         work.canary = None
 
 

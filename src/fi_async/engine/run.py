@@ -205,7 +205,7 @@ class Run:
     async def _wait(self, until: float) -> None:
         """Return once something changed, and by this time at the latest."""
         timer = asyncio.get_running_loop().call_at(until, self._changed.set) if until < math.inf else None
-        self._gate.pass_on()
+        self._gate.waiters.pass_on()
         try:
             await self._changed.wait()
         finally:
@@ -237,7 +237,7 @@ class Run:
         if self._may_begin(now):
             opens, is_waiting = min(opens, self._opens_at(now)), True
         if is_waiting:
-            self._gate.wait(self._wake)
+            self._gate.waiters.wait(self._wake)
         return min(self._queue.due_at, opens)
 
     async def _perform(self, ready: Ready, ticket: Ticket) -> None:
@@ -320,12 +320,12 @@ class Run:
 
     def _let_go(self) -> None:
         """Leave the gate: of this run's evaluations nobody will be told any more."""
-        self._gate.forget(self._wake)
+        self._gate.waiters.forget(self._wake)
         now = anyio.current_time()
         for job in self._jobs:
             for work in job.works:
-                self._gate.let_go(work.canary, now)
-        self._gate.pass_on()
+                self._gate.canaries.let_go(work.canary, now)
+        self._gate.waiters.pass_on()
 
     def _abandon(self) -> None:
         """Hand out an outcome for every work whose job ended with the call's time."""

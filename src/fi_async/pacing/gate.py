@@ -14,17 +14,19 @@ from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 from fi_async._errors import ConfigurationError
-from fi_async._events import Event, HoldBegun, HoldEnded
+from fi_async._events import Event
 from fi_async._settings import Limit
 from fi_async.pacing import backoff
 from fi_async.pacing.allowance import Allowance
+from fi_async.pacing.canaries import Canaries
 from fi_async.pacing.clock import ServerClock
+from fi_async.pacing.holds import OUTAGE, REQUESTS, Holds
 from fi_async.pacing.learned import Budget, Learned, Turn, Use
 from fi_async.pacing.outage import Outage
 from fi_async.pacing.planner import Headroom
-from fi_async.pacing.quota import OVERDUE, UNASKED, Quota
-from fi_async.pacing.slots import Slots
-from fi_async.pacing.ticket import Canary, Need, Terms, Ticket
+from fi_async.pacing.quota import Quota
+from fi_async.pacing.ticket import Need, Terms, Ticket
+from fi_async.pacing.waiters import Waiters
 from fi_async.pacing.waiting import Obstacle
 from fi_async.pacing.windows import Counted, Window
 
@@ -32,9 +34,6 @@ LONGEST_WAIT: Final = 120.0  # seconds of a Retry-After that is obeyed, at most
 _TRUST: Final = 1.0  # seconds that this machine's clock and the server's are taken to differ at most, until it is told
 _LOOK_AGAIN: Final = 0.05  # seconds until a shared budget is asked again that was busy
 _ROUNDING: Final = 1e-3  # seconds
-_REQUESTS: Final = "request limit"
-_EVALUATIONS: Final = "evaluation limit"
-_OUTAGE: Final = "cannot connect"
 _MINUTE: Final = 60.0  # the window of requests until it is learned: the platform counts by the UTC minute
 
 
@@ -53,7 +52,8 @@ class Gate:
     Attributes:
         limits: What binds every run of the client.
         refusals: Requests that a limit refused.
-        refused_evaluations: Evaluations that a limit stopped.
+        waiters: Runs that wait for leave to send.
+        canaries: Is told what became of evaluations.
         outage: Whether there is a server at all.
     """
 
@@ -65,7 +65,7 @@ class Gate:
         *,
         tell: Callable[[Event], None] = lambda _: None,
     ) -> None:
-        self.refusals = self.refused_evaluations = 0
+        self.refusals = 0
         self.limits = tuple(limits)
         self._budget = budget
         self._rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
@@ -73,24 +73,20 @@ class Gate:
         self._epoch = 0
         self._windows = {limit: Window(limit) for limit in limits}
         self._tell = tell
-        self._waiting: dict[Callable[[], None], None] = {}
-        self._reset()
+        self._reset(stopped=0)
 
-    def _reset(self) -> None:
+    def _reset(self, stopped: int) -> None:
         self._learned = Learned(self._budget)
         self._allowance = Allowance()
         self.outage = Outage()
         self._busy_until = self._look_at = 0.0
-        self._canary: Canary | None = None
-        self._unasked: dict[str, Canary] = {}
+        self._holds = Holds(self._tell)
+        self.waiters = Waiters()
+        self.canaries = Canaries(self._learned, self.waiters, self._holds, stopped)
         self._has_asked = False
         self._heeded = -math.inf  # the latest refusal of any client that is known here
         self._windows = {limit: Window(limit) for limit in self._windows}
-        self._to_wake, self._freed = 0, None
-        self._held: dict[str, float] = {}  # since when, by cause
         self._out = 0
-
-    _freed: Slots | None
 
     def __repr__(self) -> str:
         return f"<Gate out={self._out} learned={self._allowance.learned} refusals={self.refusals} {self.clock!r}>"
@@ -120,7 +116,7 @@ class Gate:
         if self._loop is not loop:
             self._loop = loop
             self._epoch += 1
-            self._reset()
+            self._reset(self.canaries.stopped_evaluations)
 
     def keep_count_of(self, limits: Sequence[Limit]) -> None:
         """Count what these limits let through from now on; what was used of those that are known is not forgotten."""
@@ -132,32 +128,6 @@ class Gate:
             return ()
         wanted = dict.fromkeys((*self.limits, *terms.limits))
         return [self._windows[limit] for limit in wanted if limit in self._windows]
-
-    # Who waits
-
-    def wait(self, wake: Callable[[], None]) -> None:
-        """Call `wake` once, when a ticket is settled and it is its turn; those come first that have waited longest."""
-        self._waiting.setdefault(wake)
-
-    def forget(self, wake: Callable[[], None]) -> None:
-        """Do not call it any more."""
-        self._waiting.pop(wake, None)
-
-    def pass_on(self) -> None:
-        """Wake the next of those who wait: to be called by one who was woken, when it has taken what it needs."""
-        if self._to_wake and self._freed is not None and self._freed.free > 0:
-            self._wake_one()
-
-    def _changed(self, slots: Slots) -> None:
-        self._to_wake, self._freed = len(self._waiting), slots
-        self._wake_one()
-
-    def _wake_one(self) -> None:
-        if self._waiting:
-            wake = next(iter(self._waiting))
-            del self._waiting[wake]
-            self._to_wake = max(0, self._to_wake - 1)
-            wake()
 
     # Before a request leaves
 
@@ -181,7 +151,7 @@ class Gate:
     def _lets_evaluate(self, now: float) -> float:
         """Return the time from which the quota lets evaluations start. What became of another's canary is looked up."""
         opens = self.quota.opens_at()
-        if self._budget is None or not self.quota.is_asking or self._canary is not None:
+        if self._budget is None or not self.quota.is_asking or self.canaries.is_ours:
             return opens
         if now >= self._look_at:
             self._look_at = now + _LOOK_AGAIN
@@ -217,11 +187,9 @@ class Gate:
     def _issue(self, now: float, need: Need, terms: Terms) -> Ticket:
         canary = None
         if need.evaluates:
-            if self.quota.left(now, need.rows, self.clock):
-                canary = self._canary = Canary()
-            self._note_quota(now)
+            canary = self.canaries.left(now, need.rows)
         if 0.0 < self._allowance.closed_until <= now:
-            self._end_hold(_REQUESTS, now)
+            self._holds.end(REQUESTS, now)
         terms.slots.take(now)
         self._out += 1
         return Ticket(
@@ -322,7 +290,7 @@ class Gate:
         if ends is not None and self.clock.is_known:
             until = min(until, self.clock.ours(ends))
         if self._allowance.refused(ticket.window, until, ends):
-            self._begin_hold(_REQUESTS, now, until)
+            self._holds.begin(REQUESTS, now, until)
             self._heeded = max(self._heeded, until)
             self._learned.tell(lambda: self._learned.refused(until))
 
@@ -339,7 +307,7 @@ class Gate:
         if ticket.epoch == self._epoch:
             self._allowance.answered(ticket.window, None)
             if self.outage.failed(now, tried=ticket.tries):
-                self._begin_hold(_OUTAGE, now, math.inf)
+                self._holds.begin(OUTAGE, now, math.inf)
 
     def lost(self, ticket: Ticket, now: float | None, *, timed_out: bool = False) -> None:
         """Record that no answer came, or that nobody told what became of a request."""
@@ -372,95 +340,19 @@ class Gate:
             self._settle_windows()
         if ticket.canary is not None and (status is None or status >= 300):
             canary, ticket.canary = ticket.canary, None
-            self.let_go(canary, now, never_ran=never_ran or (status is not None and status < 500))
-        self._changed(ticket.slots)
+            self.canaries.let_go(canary, now, never_ran=never_ran or (status is not None and status < 500))
+        self.waiters.freed(ticket.slots)
 
     def _settle_windows(self) -> None:
         for window in self._windows.values():
             window.settle(self.clock)
 
-    # What became of an evaluation
-
-    def ran(self, canary: Canary | None, now: float) -> None:
-        """Record an evaluation that was run: no limit stopped it."""
-        is_ours = self._drop(canary)
-        # As long as no limit was met, none of the others has to know it soon.
-        is_wanted = self.quota.learned is not None
-        self._learned.tell(lambda: self.quota.passed(canary=is_ours, clock=self.clock), at_once=is_wanted)
-        if is_ours:
-            self._note_quota(now)
-            self._wake_all()
-
-    def stopped(self, canary: Canary | None, now: float, since: float | None = None) -> None:
-        """Record an evaluation that a limit stopped, and since when that was full."""
-        self.refused_evaluations += 1
-        is_ours = self._drop(canary)
-        self._learned.tell(lambda: self.quota.refused(now, canary=is_ours, clock=self.clock, since=since))
-        self._note_quota(now)
-        if is_ours:
-            self._wake_all()
-
-    def let_go(self, canary: Canary | None, now: float, *, never_ran: bool = False) -> None:
-        """Record that nobody will tell what became of a canary; another may leave, at once if this one never ran."""
-        if not self._drop(canary):
-            return
-        self._learned.tell(lambda: self.quota.returned(now) if never_ran else self.quota.lost(now))
-        self._wake_all()
-
-    def heard_of(self, canary: Canary | None, now: float) -> None:
-        """Record that a canary is being asked for: it is waited for as long again."""
-        if canary is not None and canary is self._canary:
-            self._learned.tell(lambda: self.quota.wait_for_canary(now + OVERDUE), at_once=False)
-
-    def entrust(self, eval_id: str | None, canary: Canary | None, now: float) -> None:
-        """Keep the canary of an evaluation that was started, for whoever asks for it; for half a minute at most."""
-        if canary is None or eval_id is None or canary is not self._canary:
-            return
-        self._unasked = {eval_id: canary}
-        self._learned.tell(lambda: self.quota.wait_for_canary(now + UNASKED))
-        self._wake_all()
-
-    def claim_canary(self, eval_id: str, now: float) -> Canary | None:
-        """Return the canary that an evaluation is, if it is one that nobody holds."""
-        canary = self._unasked.pop(eval_id, None)
-        self.heard_of(canary, now)
-        return canary
-
-    def _drop(self, canary: Canary | None) -> bool:
-        """Return True if it is the canary that is out; then none is, for this client."""
-        if canary is None or canary is not self._canary:
-            return False
-        self._canary = None
-        return True
-
-    def _wake_all(self) -> None:
-        """Wake all who wait: what opened is open to each of them."""
-        waiting, self._waiting = self._waiting, {}
-        for wake in waiting:
-            wake()
-
     # What is told
 
     def _reached(self, now: float) -> None:
         if self.outage.reached():
-            self._end_hold(_OUTAGE, now)
-            self._wake_all()
-
-    def _note_quota(self, now: float) -> None:
-        if self.quota.is_closed:
-            self._begin_hold(_EVALUATIONS, now, self.quota.opens_at())
-        else:
-            self._end_hold(_EVALUATIONS, now)
-
-    def _begin_hold(self, cause: str, now: float, until: float) -> None:
-        if cause not in self._held:
-            self._held[cause] = now
-            self._tell(HoldBegun(cause, None if until == math.inf else max(0.0, until - now)))
-
-    def _end_hold(self, cause: str, now: float) -> None:
-        since = self._held.pop(cause, None)
-        if since is not None:
-            self._tell(HoldEnded(cause, now - since))
+            self._holds.end(OUTAGE, now)
+            self.waiters.wake_all()
 
     # What is known
 
@@ -535,7 +427,7 @@ class Gate:
         return {
             "refusals": self.refusals,
             "learned_requests_per_window": self._allowance.learned,
-            "refused_evaluations": self.refused_evaluations,
+            "refused_evaluations": self.canaries.stopped_evaluations,
             "learned_evaluations_per_window": self.quota.learned,
             "learned_window_s": self.quota.period,
             "limits": [
