@@ -20,6 +20,7 @@ from fi_async.pacing import backoff
 from fi_async.pacing.allowance import Allowance
 from fi_async.pacing.canaries import Canaries
 from fi_async.pacing.clock import ServerClock
+from fi_async.pacing.given_limits import GivenLimits
 from fi_async.pacing.holds import OUTAGE, REQUESTS, Holds
 from fi_async.pacing.learned import Budget, Learned, Turn, Use
 from fi_async.pacing.outage import Outage
@@ -28,7 +29,6 @@ from fi_async.pacing.quota import Quota
 from fi_async.pacing.ticket import Need, Terms, Ticket
 from fi_async.pacing.waiters import Waiters
 from fi_async.pacing.waiting import Obstacle
-from fi_async.pacing.windows import Counted, Window
 
 LONGEST_WAIT: Final = 120.0  # seconds of a Retry-After that is obeyed, at most
 _TRUST: Final = 1.0  # seconds that this machine's clock and the server's are taken to differ at most, until it is told
@@ -50,7 +50,6 @@ class Gate:
         tell: Is told of holds and of capacity.
 
     Attributes:
-        limits: What binds every run of the client.
         refusals: Requests that a limit refused.
         waiters: Runs that wait for leave to send.
         canaries: Is told what became of evaluations.
@@ -66,12 +65,11 @@ class Gate:
         tell: Callable[[Event], None] = lambda _: None,
     ) -> None:
         self.refusals = 0
-        self.limits = tuple(limits)
         self._budget = budget
         self._rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
         self._loop: object = None
         self._epoch = 0
-        self._windows = {limit: Window(limit) for limit in limits}
+        self._given = GivenLimits(limits, ServerClock())
         self._tell = tell
         self._reset(stopped=0)
 
@@ -85,7 +83,7 @@ class Gate:
         self.canaries = Canaries(self._learned, self.waiters, self._holds, stopped)
         self._has_asked = False
         self._heeded = -math.inf  # the latest refusal of any client that is known here
-        self._windows = {limit: Window(limit) for limit in self._windows}
+        self._given = self._given.anew(self.clock)
         self._out = 0
 
     def __repr__(self) -> str:
@@ -109,7 +107,7 @@ class Gate:
     @property
     def counts_windows(self) -> bool:
         """True if limits are given, so that it matters in which window a request leaves."""
-        return bool(self._windows)
+        return bool(self._given)
 
     def go_by(self, loop: object) -> None:
         """Forget times that another loop's clock named: each counts from a zero of its own."""
@@ -120,14 +118,7 @@ class Gate:
 
     def keep_count_of(self, limits: Sequence[Limit]) -> None:
         """Count what these limits let through from now on; what was used of those that are known is not forgotten."""
-        for limit in limits:
-            self._windows.setdefault(limit, Window(limit))
-
-    def _binding(self, terms: Terms) -> Sequence[Window]:
-        if not self._windows:
-            return ()
-        wanted = dict.fromkeys((*self.limits, *terms.limits))
-        return [self._windows[limit] for limit in wanted if limit in self._windows]
+        self._given.keep_count_of(limits)
 
     # Before a request leaves
 
@@ -135,7 +126,7 @@ class Gate:
         """Return the time from which a request may leave; infinity if an answer that is in flight has to come first."""
         if terms.slots.free <= 0:
             return math.inf
-        windows = self._binding(terms)
+        windows = self._given.binding(terms)
         is_given = any(window.limit.of == "requests" for window in windows)
         opens = max(
             self._busy_until,
@@ -201,23 +192,17 @@ class Gate:
             window=self._allowance.left(now),
             tries=self.outage.left(),
             canary=canary,
-            charged=[w.use(now, need.of(w.limit), self.clock) for w in self._windows.values()] if self._windows else (),
+            charged=self._given.use(now, need),
         )
 
     def _hear(self, now: float, turn: Turn, need: Need) -> tuple[Sequence[Use], Sequence[int]]:
         """Hear of a refusal that another met, and of what all used; return that, and what a request is to use."""
         if self._budget is not None and not self.clock.is_known:
             self.clock.assume(now, self._budget.wall_clock(), within=_TRUST)
-            self._settle_windows()
-        uses = [
-            use
-            for window in self._windows.values()
-            if (amount := need.of(window.limit))
-            for use in window.uses(now, amount, self.clock)
-        ]
+            self._given.settle()
+        uses = self._given.uses(now, need)
         used = turn.used(uses)
-        for use, before in zip(uses, used, strict=True):
-            self._windows[use.limit].learn(use.window, before)
+        self._given.learn(uses, used)
         self._look_at = now + _LOOK_AGAIN
         opens = self._learned.refused_until
         # What ran out before this client first asked is nothing to go by: it may be long ago.
@@ -232,29 +217,22 @@ class Gate:
             return True
         if self._allowance.closed_until > now and not ticket.tries:
             return False
-        if not self._windows or now == ticket.issued_at:
+        if not self._given or now == ticket.issued_at:
             return True
-        claims = list(zip(self._windows.values(), ticket.charged, strict=False))
-        with self._with_others(now, ticket.need, claims) as turn:
-            for window, since in claims:
-                if not window.still_open(now, ticket.need.of(window.limit), self.clock, since):
-                    return False
-            ticket.charged = [w.use(now, ticket.need.of(w.limit), self.clock, since) for w, since in claims]
+        new = self._given.new_uses(now, ticket.need, ticket.charged)
+        with self._turn_for(now, ticket.need, new) as turn:
+            charged = self._given.use_again(now, ticket.need, ticket.charged)
+            if charged is None:
+                return False
+            ticket.charged = charged
             if turn is not None:
-                uses = [use for w, since in claims for use in w.uses(now, ticket.need.of(w.limit), self.clock)
-                        if use.amount and _is_new(w, use, since, self.clock)]  # fmt: skip
-                turn.take(uses, turn.used(uses))
+                turn.take(new, turn.used(new))
         return True
 
     @contextmanager
-    def _with_others(self, now: float, need: Need, claims: Sequence[tuple[Window, Counted]]) -> Iterator[Turn | None]:
-        """Take a turn of the shared budget, where there is one and a window began that was not asked for yet."""
-        if self._budget is None or not any(
-            _is_new(window, use, since, self.clock)
-            for window, since in claims
-            for use in window.uses(now, need.of(window.limit), self.clock)
-            if use.amount
-        ):
+    def _turn_for(self, now: float, need: Need, new: Sequence[Use]) -> Iterator[Turn | None]:
+        """Take a turn of the shared budget, if there is one and there is something new to be used of it."""
+        if self._budget is None or not new:
             yield None
             return
         with self._learned.turn(self._budget, now) as turn:
@@ -337,15 +315,11 @@ class Gate:
         self._out -= 1
         if date is not None:
             self.clock.heard(ticket.issued_at, now, date)
-            self._settle_windows()
+            self._given.settle()
         if ticket.canary is not None and (status is None or status >= 300):
             canary, ticket.canary = ticket.canary, None
             self.canaries.let_go(canary, now, never_ran=never_ran or (status is not None and status < 500))
         self.waiters.freed(ticket.slots)
-
-    def _settle_windows(self) -> None:
-        for window in self._windows.values():
-            window.settle(self.clock)
 
     # What is told
 
@@ -369,7 +343,7 @@ class Gate:
             found.append(Obstacle("evaluation", closes, by_canary=self.quota.is_closed))
         found += [
             Obstacle("request" if w.limit.of == "requests" else "evaluation", w.opens_at(now, 1, self.clock) - now)
-            for w in self._binding(terms)
+            for w in self._given.binding(terms)
             if Need(post, 1).of(w.limit)
         ]
         last = max(found, key=lambda each: each.opens_in)
@@ -377,14 +351,12 @@ class Gate:
 
     def room(self, now: float, terms: Terms) -> float:
         """Return how many rows may leave together now; 1 if none may."""
-        windows = [w.left(now, self.clock) for w in self._binding(terms) if w.limit.of == "evaluations"]
-        return max(1, min([self.quota.room(), *windows]))
+        return max(1, min(self.quota.room(), self._given.room(now, terms)))
 
     @property
     def is_scarce(self) -> bool:
         """True once requests were more than may leave: one was refused, or had to wait for a given limit."""
-        was_full = any(window.was_full for window in self._windows.values() if window.limit.of == "requests")
-        return self.refusals > 0 or self._allowance.learned is not None or was_full
+        return self.refusals > 0 or self._allowance.learned is not None or self._given.were_full
 
     def headroom(self, now: float, terms: Terms, others: Sequence[Limit] = ()) -> list[Headroom]:
         """Return what each limit lets through, given and learned.
@@ -394,11 +366,7 @@ class Gate:
             terms: What binds the run.
             others: Limits that nobody counts yet, as of a run that is only planned.
         """
-        windows = [*self._binding(terms), *(Window(each) for each in others if each not in self._windows)]
-        found = [
-            Headroom(w.limit.of, w.limit.count, w.limit.seconds, w.left(now, self.clock), w.next_in(now, self.clock))
-            for w in windows
-        ]
+        found = self._given.headroom(now, terms, others)
         learned, period = self._allowance.learned, self._allowance.period
         if learned is not None:
             closed = max(0.0, self._allowance.closed_until - now)
@@ -430,18 +398,9 @@ class Gate:
             "refused_evaluations": self.canaries.stopped_evaluations,
             "learned_evaluations_per_window": self.quota.learned,
             "learned_window_s": self.quota.period,
-            "limits": [
-                {"count": w.limit.count, "seconds": w.limit.seconds, "of": w.limit.of, "left": w.left(now, self.clock)}
-                for w in self._windows.values()
-            ],
+            "limits": self._given.statistics(now),
             "limits_by_clock_of": limits_by,
             "shared_budget": None if self._budget is None else self._budget.path,
             "opens_in_s": max(0.0, opens - now),
             "unreachable_for_s": 0.0 if self.outage.since is None else now - self.outage.since,
         }
-
-
-def _is_new(window: Window, use: Use, since: Counted, clock: ServerClock) -> bool:
-    """Return True if what was counted before is not yet counted in the window of a use."""
-    last = window.last_counted(since, clock)
-    return last is None or use.window > last

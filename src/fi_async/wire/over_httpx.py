@@ -181,7 +181,8 @@ class InProcess(HttpxClient):
         departure.leave()
         try:
             return await super().send(call, headers, timeout, departure)
-        except (httpx.TransportError, OSError):
+        except (httpx.TransportError, OSError) as error:
+            departure.has_left = not _never_sent(error)
             raise
         except Exception as error:
             departure.broke = error
