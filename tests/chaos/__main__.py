@@ -13,11 +13,12 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
 from .checker import faults, tally
-from .orders import Order, draw
+from .orders import MISCHIEF, Order, draw
 from .rounds import play
 
 _SHOWN = 12
@@ -43,6 +44,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--seed", type=int, default=None, help="drawn, and printed, if it is not given")
     parser.add_argument("--short", action="store_true", help="fewer cases and kills")
+    parser.add_argument("--only", choices=MISCHIEF, action="append", help="what the proxy does, often; may be repeated")
     parser.add_argument("--keep", type=Path, default=None, help="where the files of rounds that failed go")
     asked = parser.parse_args(arguments)
     first = secrets.randbelow(10**8) if asked.seed is None else asked.seed
@@ -50,6 +52,8 @@ def main(arguments: list[str]) -> int:
     total, failed, began = Counter[str](), 0, perf_counter()
     for seed in range(first, first + asked.rounds):
         order = draw(seed, short=asked.short)
+        if asked.only:
+            order = replace(order, mischief=dict.fromkeys(asked.only, 0.08))
         place = Path(tempfile.mkdtemp(prefix=f"chaos-{seed}-", dir=asked.keep))
         played = asyncio.run(play(order, place))
         found = faults(played)

@@ -131,7 +131,7 @@ def draw(seed: int, *, short: bool = False) -> Order:
         timeout={"connect": 3.0, "read": rng.choice([1.0, 2.0]), "case": rng.choice([3.0, 8.0]), "patience": 20.0},
         switches=switches,
         mischief=_mischief(rng),
-        kills=[(rng.choice(["KILL", "TERM", "INT"]), rng.uniform(0, 2.5)) for _ in range(rng.randint(0, most))]
+        kills=[(rng.choice(["KILL", "TERM", "INT"]), rng.uniform(0, 1.8)) for _ in range(rng.randint(0, most))]
         if kept
         else [],
         restarts=[(rng.uniform(0.3, 3), rng.uniform(0, 1)) for _ in range(rng.choice([0, 0, 1, most - 1]))],

@@ -4,8 +4,9 @@
 
 It prints its port, and a line for each thing it did.
 
-A byte is corrupted only where that can be told: in a head outside the digits of its status (another status is another
-answer), and in a body by a byte that no JSON has. So no result is changed without a trace.
+A byte is corrupted only where that can be told: in a body by a byte that no JSON has, and in a head anywhere but in the
+digits of its status (another status is another answer) and in the key pair (another one is somebody else's). So no result
+is changed without a trace.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 _NO_LINGER = struct.pack("ii", 1, 0)
-_STATUS = re.compile(rb"HTTP/1\.1 ")
+_SPARED = re.compile(rb"(?i)(?<=^HTTP/1\.1 )\d\d\d|\r\nx-(?:api|secret)-key:[^\r]*")
 
 
 class Message(NamedTuple):
@@ -148,8 +149,8 @@ def pick(rng: random.Random, chances: dict[str, float]) -> str | None:
 
 def corrupted(message: Message, rng: random.Random, *, in_head: bool) -> Message:
     if in_head or not message.body:
-        spared = range(9, 12) if _STATUS.match(message.head) else range(0)
-        at = rng.choice([place for place in range(len(message.head)) if place not in spared])
+        spared = {at for found in _SPARED.finditer(message.head) for at in range(*found.span())}
+        at = rng.choice([at for at in range(len(message.head)) if at not in spared])
         return Message(changed(message.head, at, message.head[at] ^ rng.randrange(1, 256)), message.body)
     return Message(message.head, changed(message.body, rng.randrange(len(message.body)), rng.choice([0x00, 0xFF])))
 

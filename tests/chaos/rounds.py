@@ -87,7 +87,8 @@ class _Server:
 
     async def start(self) -> None:
         told = {"switches": self._order.switches, "store": str(self._store), "port": self.port}
-        self.process = await _spawn("server", told)
+        with (self._store.parent / "server.err").open("a") as words:
+            self.process = await _spawn("server", told, words)
         self.port = await _port(self.process)
 
     async def restart(self, times: list[tuple[float, float]]) -> None:
