@@ -2,7 +2,7 @@
 
     python -m chaos.client '{"order": …, "url": …, "run": …, "lines": …}'
 
-The last line is the summary. It exits with 0 at the end, 3 if a typed error stopped the run, 130 after a SIGINT.
+The last line is the summary. It prints "begun", and exits with 0 at the end, 3 if a typed error stopped the run, 130 after a SIGINT.
 """
 
 from __future__ import annotations
@@ -104,6 +104,8 @@ def main(told: dict[str, Any]) -> int:
         keywords["eval_config"] = params if len(order.templates) > 1 else next(iter(params.values()))
     with Path(told["lines"]).open("w", encoding="utf-8") as lines:
         try:
+            sys.stdout.write("begun\n")
+            sys.stdout.flush()
             run(order, told["url"], keywords, lines)
         except KeyboardInterrupt:
             return 130

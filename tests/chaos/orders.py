@@ -18,7 +18,7 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
     "fuzzy_match": ("output", "expected"),
     "rouge_score": ("reference", "hypothesis"),
 }
-_WORDS: Final = "needle straw Paris 42 été 漢字 🙂 \\n \" { ] null the of a".split(" ")
+_WORDS: Final = ["needle", "straw", "Paris", "42", "été", "漢字", "🙂", "\\n", '"', "{", "]", "null", "the", "of", "a"]
 # What the proxy can do to an exchange; each is explained where it is done.
 MISCHIEF: Final = (
     "delay",

@@ -1,12 +1,12 @@
 """The proxy of a round: passes requests on, and does to some what networks and their boxes do.
 
-    python -m chaos.proxy '{"seed": …, "mischief": …, "to": …, "port": …}'
+    python -m chaos.proxy '{"seed": …, "mischief": …, "to": …, "log": …}'
 
-It prints its port, and a line for each thing it did.
+It prints its port, and writes a line for each thing that it did.
 
-A byte is corrupted only where that can be told: in a body by a byte that no JSON has, and in a head anywhere but in the
-digits of its status (another status is another answer) and in the key pair (another one is somebody else's). So no result
-is changed without a trace.
+A byte is corrupted only where that can be told: in a body by a byte that no JSON has (in a reason it may pass: there, it
+leaves the sign for a character that was lost), and in a head anywhere but in the digits of its status (another status is
+another answer) and in the key pair (another one is somebody else's). So no result is changed without a trace.
 """
 
 from __future__ import annotations
@@ -19,10 +19,14 @@ import socket
 import struct
 import sys
 from contextlib import suppress
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
 
 _NO_LINGER = struct.pack("ii", 1, 0)
 _SPARED = re.compile(rb"(?i)(?<=^HTTP/1\.1 )\d\d\d|\r\nx-(?:api|secret)-key:[^\r]*")
+
+
+JUNK = (b"\r\n", b"\0", b"HTTP/1.1 200 OK\r\n", b"junk")
 
 
 class Message(NamedTuple):
@@ -41,8 +45,8 @@ async def read(reader: asyncio.StreamReader) -> Message:
 
 
 class Proxy:
-    def __init__(self, order: dict[str, Any]) -> None:
-        self._order = order
+    def __init__(self, order: dict[str, Any], log: TextIO) -> None:
+        self._order, self._log = order, log
         self._number = 0
         self._last = b""  # the last reply to anybody
 
@@ -75,8 +79,7 @@ class Proxy:
         rng = random.Random(f"{self._order['seed']} exchange {number}")
         what = pick(rng, self._order["mischief"])
         if what:
-            sys.stdout.write(f"{number} {what} {request.head.split(b' ', 2)[0].decode()}\n")
-            sys.stdout.flush()
+            self._log.write(f"{number} {what} {request.head.split(b' ', 2)[0].decode()}\n")
         if what == "drop_request":
             reset(writer)
             return False
@@ -100,42 +103,32 @@ class Proxy:
         reader: asyncio.StreamReader,
         rng: random.Random,
     ) -> bool:
-        whole = reply.whole
-        part = whole[: rng.randrange(len(whole))]
+        if what in ("swallow", "cut", "reset", "half_close"):
+            # Of a swallowed reply nothing comes; of a half-closed connection the other half stands.
+            await write(writer, b"" if what == "swallow" else reply.whole[: rng.randrange(len(reply.whole))])
+            if what == "reset":
+                reset(writer)
+            elif what == "half_close":
+                writer.write_eof()
+            if what in ("swallow", "half_close"):
+                await reader.read(1)  # until the client has had enough
+            return False
         if what == "delay":
             await asyncio.sleep(rng.choice([0.05, 0.3, 1.2, 2.5]))
-        elif what == "swallow":  # nothing comes, until the client has had enough
-            await reader.read(1)
-            return False
-        elif what == "cut":
-            await write(writer, part)
-            return False
-        elif what == "reset":
-            await write(writer, part)
-            reset(writer)
-            return False
-        elif what == "half_close":  # no more comes, yet the connection stands
-            await write(writer, part)
-            writer.write_eof()
-            await reader.read(1)
-            return False
-        elif what == "trickle":
-            await trickle(writer, whole, rng)
-            return True
-        elif what in ("corrupt_head", "corrupt_body"):
-            whole = corrupted(reply, rng, in_head=what == "corrupt_head").whole
-        elif what == "early_hints":  # harmless, and rare
-            whole = b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n" + whole
-        elif what == "junk":
-            whole += rng.choice([b"\r\n", b"\0", b"HTTP/1.1 200 OK\r\n", b"junk"])
-        unasked = {"again": reply.whole, "another": self._last}.get((what or "").removesuffix("_later"))
-        if unasked and not (what or "").endswith("_later"):
-            whole += unasked
-        await write(writer, whole)
-        if unasked and (what or "").endswith("_later"):
+        await (trickle if what == "trickle" else write)(writer, self._in_place_of(reply, what, rng), rng)
+        if what in ("again_later", "another_later"):
             await asyncio.sleep(rng.choice([0.0, 0.005, 0.05]))
-            await write(writer, unasked)
+            await write(writer, reply.whole if what == "again_later" else self._last)
         return True
+
+    def _in_place_of(self, reply: Message, what: str | None, rng: random.Random) -> bytes:
+        """Return what is sent in place of a whole reply: mostly, just that."""
+        if what in ("corrupt_head", "corrupt_body"):
+            return corrupted(reply, rng, in_head=what == "corrupt_head").whole
+        if what == "early_hints":  # harmless, and rare
+            return b"HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\n\r\n" + reply.whole
+        behind = {"again": reply.whole, "another": self._last, "junk": rng.choice(JUNK)}
+        return reply.whole + behind.get(what or "", b"")
 
 
 def pick(rng: random.Random, chances: dict[str, float]) -> str | None:
@@ -177,12 +170,14 @@ def reset(writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-async def main(order: dict[str, Any]) -> None:
-    server = await asyncio.start_server(Proxy(order).serve, "127.0.0.1", order["port"])
+async def main(order: dict[str, Any], log: TextIO) -> None:
+    server = await asyncio.start_server(Proxy(order, log).serve, "127.0.0.1", 0)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(json.loads(sys.argv[1])))
+    told = json.loads(sys.argv[1])
+    with Path(told["log"]).open("w", buffering=1) as log:
+        asyncio.run(main(told, log))

@@ -57,11 +57,11 @@ async def play(order: Order, place: Path) -> Played:
     played = Played(order, place)
     server = _Server(order, played.store)
     await server.start()
-    proxy = await _spawn("proxy", {"seed": order.seed, "mischief": order.mischief, "to": server.port, "port": 0})
+    told = {"seed": order.seed, "mischief": order.mischief, "to": server.port, "log": str(place / "proxy.log")}
+    proxy = await _spawn("proxy", told)
     restarts = asyncio.create_task(server.restart(order.restarts))
     try:
         port = await _port(proxy)
-        log = asyncio.create_task(_keep(proxy, place / "proxy.log"))
         kills: list[tuple[str, float] | None] = [*order.kills, None]
         for number, kill in enumerate(kills):
             played.passes.append(await _client(played, number, port, kill))
@@ -74,7 +74,6 @@ async def play(order: Order, place: Path) -> Played:
         restarts.cancel()
         for process in (proxy, server.process):
             await _end(process)
-    await log
     played.seconds = perf_counter() - began
     return played
 
@@ -121,14 +120,13 @@ async def _client(played: Played, number: int, port: int, kill: tuple[str, float
         ended: int | None = None
         try:
             if kill is not None:
-                # Counted from when it begins: before that there is nothing to be killed.
-                while not lines.exists() and process.returncode is None:
-                    await asyncio.sleep(0.01)
+                assert process.stdout is not None
+                await process.stdout.readline()  # it begins: before that there is nothing to be killed
                 ended = await _wait(process, kill[1])
                 if ended is None:
                     process.send_signal(getattr(signal, f"SIG{kill[0]}"))
                     ended = await _wait(process, _STOPPING)
-                    ended = _HUNG if ended is None else None if ended in (-9, -15, 130) else ended
+                    ended = _HUNG if ended is None else None if ended in (-9, -15, -2, 130) else ended
             else:
                 ended = await _wait(process, LONGEST)
                 ended = _HUNG if ended is None else ended
@@ -151,7 +149,7 @@ async def _spawn(name: str, told: dict[str, Any], words: Any = None) -> asyncio.
         "-m",
         f"chaos.{name}",
         json.dumps(told),
-        stdout=asyncio.subprocess.DEVNULL if name == "client" else asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
         stderr=words,
         env={**os.environ, "PYTHONPATH": _PATH},
     )
@@ -160,11 +158,6 @@ async def _spawn(name: str, told: dict[str, Any], words: Any = None) -> asyncio.
 async def _port(process: asyncio.subprocess.Process) -> int:
     assert process.stdout is not None
     return int(await asyncio.wait_for(process.stdout.readline(), _STARTING))
-
-
-async def _keep(process: asyncio.subprocess.Process, log: Path) -> None:
-    assert process.stdout is not None
-    log.write_bytes(await process.stdout.read())
 
 
 async def _wait(process: asyncio.subprocess.Process, seconds: float) -> int | None:
