@@ -68,9 +68,8 @@ def main(arguments: list[str]) -> int:
         for each in found[:_SHOWN]:
             say(f"  {each}")
         say(f"  {len(found)} faults; files: {place}; again: --rounds 1 --seed {seed}{' --short' * asked.short}")
-    say(
-        f"{asked.rounds - failed} of {asked.rounds} rounds without a fault in {perf_counter() - began:.0f} s: {dict(total)}"
-    )
+    whole, seconds = asked.rounds - failed, perf_counter() - began
+    say(f"{whole} of {asked.rounds} rounds without a fault in {seconds:.0f} s: {dict(total)}")
     return 1 if failed else 0
 
 
