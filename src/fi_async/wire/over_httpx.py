@@ -142,6 +142,8 @@ class HttpxClient:
         try:
             response = await self._client.send(request, stream=True, follow_redirects=False)
             try:
+                found = dict(response.headers.items())
+                departure.check(found)  # before the body is read: so a connection that is out of step is closed
                 if not response.is_stream_consumed:  # a hook of the client's owner may have read it
                     body = Body()
                     async for part in response.aiter_raw():
@@ -152,8 +154,6 @@ class HttpxClient:
             if not departure.has_left and not seen and not _never_sent(error):
                 departure.has_left = True  # its transport does not tell: it may have
             raise
-        found = dict(response.headers.items())
-        departure.check(found)
         content = response.content if body is None else body.content(found)
         return Reply(response.status_code, found, content)
 
