@@ -214,7 +214,7 @@ class Gate:
             now,
             terms.slots,
             epoch=self._epoch,
-            window=self._allowance.left(now),
+            leave=self._allowance.left(now),
             tries=self.outage.left(),
             canary=canary,
             charged=[w.use(now, need.of(w.limit), self.clock) for w in self._windows.values()] if self._windows else (),
@@ -284,14 +284,14 @@ class Gate:
         """Take back a ticket whose request did not leave. What it used of a window is not given back."""
         self._take_back(ticket, now, status=None, never_ran=True)
         if ticket.epoch == self._epoch:
-            self._allowance.answered(ticket.window, None)
+            self._allowance.answered(ticket.leave, None)
             self.outage.unknown(now, tried=ticket.tries)
 
     def answered(self, ticket: Ticket, now: float, status: int, date: float | None) -> None:
         """Record that a request was answered, and that no limit refused it."""
         self._take_back(ticket, now, status=status, date=date)
         if ticket.epoch == self._epoch:
-            self._allowance.answered(ticket.window, now - ticket.issued_at)
+            self._allowance.answered(ticket.leave, now - ticket.issued_at)
             self.outage.reached()
 
     def refused(self, ticket: Ticket, now: float, retry_after: float | None, date: float | None) -> None:
@@ -305,7 +305,8 @@ class Gate:
         ends = None if date is None or retry_after is None else date + retry_after
         if ends is not None and self.clock.is_known:
             until = min(until, self.clock.ours(ends))
-        if self._allowance.refused(ticket.window, until, ends):
+        doubt = self.clock.most - self.clock.least if self.clock.is_known else 0.0
+        if self._allowance.refused(ticket.leave, until, ends, doubt):
             self._heeded = max(self._heeded, until)
             self._learned.tell(lambda: self._learned.refused(until))
 
@@ -320,7 +321,7 @@ class Gate:
         """Record that there is no server to send a request to: others wait, and one at a time tries."""
         self._take_back(ticket, now, status=None, never_ran=True)
         if ticket.epoch == self._epoch:
-            self._allowance.answered(ticket.window, None)
+            self._allowance.answered(ticket.leave, None)
             self.outage.failed(now, tried=ticket.tries)
 
     def lost(self, ticket: Ticket, now: float | None, *, timed_out: bool = False) -> None:
@@ -328,7 +329,7 @@ class Gate:
         now = ticket.issued_at if now is None else now
         self._take_back(ticket, now, status=None, timed_out=timed_out)
         if ticket.epoch == self._epoch:
-            self._allowance.answered(ticket.window, None)
+            self._allowance.answered(ticket.leave, None)
             self.outage.unknown(now, tried=ticket.tries)
 
     def _take_back(
@@ -460,12 +461,12 @@ class Gate:
             Headroom(w.limit.of, w.limit.count, w.limit.seconds, w.left(now, self.clock), w.next_in(now, self.clock))
             for w in windows
         ]
-        learned, period = self._allowance.learned, self._allowance.period
-        if learned is not None:
+        likely, period = self._allowance.likely, self._allowance.period
+        if likely is not None:
             closed = max(0.0, self._allowance.closed_until - now)
             length = period or _MINUTE
             rest = self._allowance.rest(now)
-            found.append(Headroom("requests", learned, length, rest, closed or length, period is None))
+            found.append(Headroom("requests", likely, length, rest, closed or length, period is None))
         if self.quota.learned is not None and self.quota.period is not None:
             left = 0 if self.quota.is_closed else int(self.quota.room())
             found.append(Headroom("evaluations", self.quota.learned, self.quota.period, left, self.quota.period))
