@@ -10,7 +10,8 @@ import pytest
 from fi_async._connection import Connection, Credentials
 from fi_async._settings import Limit
 from fi_async.engine.shared_budget import SharedBudget
-from fi_async.pacing.gate import LONGEST_WAIT, Gate
+from fi_async.pacing.allowance import LONGEST_WAIT
+from fi_async.pacing.gate import Gate
 from fi_async.pacing.quota import OVERDUE, UNASKED
 from fi_async.pacing.slots import Slots
 from fi_async.pacing.ticket import Need, Terms, Ticket

@@ -16,7 +16,6 @@ from typing import Any, Final, Literal
 from fi_async._errors import ConfigurationError
 from fi_async._events import Event
 from fi_async._settings import Limit
-from fi_async.pacing import backoff
 from fi_async.pacing.allowance import Allowance
 from fi_async.pacing.canaries import Canaries
 from fi_async.pacing.clock import ServerClock
@@ -30,7 +29,6 @@ from fi_async.pacing.ticket import Need, Terms, Ticket
 from fi_async.pacing.waiters import Waiters
 from fi_async.pacing.waiting import Obstacle
 
-LONGEST_WAIT: Final = 120.0  # seconds of a Retry-After that is obeyed, at most
 _TRUST: Final = 1.0  # seconds that this machine's clock and the server's are taken to differ at most, until it is told
 _LOOK_AGAIN: Final = 0.05  # seconds until a shared budget is asked again that was busy
 _ROUNDING: Final = 1e-3  # seconds
@@ -189,7 +187,7 @@ class Gate:
             now,
             terms.slots,
             epoch=self._epoch,
-            window=self._allowance.left(now),
+            leave=self._allowance.left(now),
             tries=self.outage.left(),
             canary=canary,
             charged=self._given.use(now, need),
@@ -246,14 +244,14 @@ class Gate:
         """Take back a ticket whose request did not leave. What it used of a window is not given back."""
         self._take_back(ticket, now, status=None, never_ran=True)
         if ticket.epoch == self._epoch:
-            self._allowance.answered(ticket.window, None)
+            self._allowance.answered(ticket.leave, None)
             self.outage.unknown(now, tried=ticket.tries)
 
     def answered(self, ticket: Ticket, now: float, status: int, date: float | None) -> None:
         """Record that a request was answered, and that no limit refused it."""
         self._take_back(ticket, now, status=status, date=date)
         if ticket.epoch == self._epoch:
-            self._allowance.answered(ticket.window, now - ticket.issued_at)
+            self._allowance.answered(ticket.leave, now - ticket.issued_at)
             self._reached(now)
 
     def refused(self, ticket: Ticket, now: float, retry_after: float | None, date: float | None) -> None:
@@ -263,27 +261,21 @@ class Gate:
         if ticket.epoch != self._epoch:
             return
         self._reached(now)
-        until = now + self._pause(retry_after)
+        until = now + self._allowance.pause(retry_after, self._rng)
         ends = None if date is None or retry_after is None else date + retry_after
         if ends is not None and self.clock.is_known:
             until = min(until, self.clock.ours(ends))
-        if self._allowance.refused(ticket.window, until, ends):
+        doubt = self.clock.most - self.clock.least if self.clock.is_known else 0.0
+        if self._allowance.refused(ticket.leave, until, ends, doubt):
             self._holds.begin(REQUESTS, now, until)
             self._heeded = max(self._heeded, until)
             self._learned.tell(lambda: self._learned.refused(until))
-
-    def _pause(self, said: float | None) -> float:
-        """Return the seconds to wait. A server that does not say, or says "now" again, is asked ever less often."""
-        row = self._allowance.in_a_row
-        if said is None or (said == 0 and row):
-            return backoff.delay(row + 1, self._rng)
-        return min(said, LONGEST_WAIT)
 
     def unreachable(self, ticket: Ticket, now: float) -> None:
         """Record that there is no server to send a request to: others wait, and one at a time tries."""
         self._take_back(ticket, now, status=None, never_ran=True)
         if ticket.epoch == self._epoch:
-            self._allowance.answered(ticket.window, None)
+            self._allowance.answered(ticket.leave, None)
             if self.outage.failed(now, tried=ticket.tries):
                 self._holds.begin(OUTAGE, now, math.inf)
 
@@ -292,7 +284,7 @@ class Gate:
         now = ticket.issued_at if now is None else now
         self._take_back(ticket, now, status=None, timed_out=timed_out)
         if ticket.epoch == self._epoch:
-            self._allowance.answered(ticket.window, None)
+            self._allowance.answered(ticket.leave, None)
             self.outage.unknown(now, tried=ticket.tries)
 
     def _take_back(
@@ -367,12 +359,12 @@ class Gate:
             others: Limits that nobody counts yet, as of a run that is only planned.
         """
         found = self._given.headroom(now, terms, others)
-        learned, period = self._allowance.learned, self._allowance.period
-        if learned is not None:
+        likely, period = self._allowance.likely, self._allowance.period
+        if likely is not None:
             closed = max(0.0, self._allowance.closed_until - now)
             length = period or _MINUTE
             rest = self._allowance.rest(now)
-            found.append(Headroom("requests", learned, length, rest, closed or length, period is None))
+            found.append(Headroom("requests", likely, length, rest, closed or length, period is None))
         if self.quota.learned is not None and self.quota.period is not None:
             left = 0 if self.quota.is_closed else int(self.quota.room())
             found.append(Headroom("evaluations", self.quota.learned, self.quota.period, left, self.quota.period))
