@@ -62,6 +62,7 @@ class Transport:
     def __init__(
         self, connection: Connection, *, http_client: HttpClient | None = None, app: AsgiApp | None = None
     ) -> None:
+        self._backend = connection.backend
         self._root = _IN_PROCESS if connection.base_url == LOCAL else connection.base_url
         theirs = {name.lower() for name in connection.default_headers}
         ours = {
@@ -129,7 +130,7 @@ class Transport:
         deadline, by_call = self._until(timeout, deadline)
         try:
             with anyio.move_on_at(deadline):
-                return _without(self._keys, await pool.send(call, headers, timeout, departure))
+                return self._told(await pool.send(call, headers, timeout, departure))
             problem: Exception = _overdue(departure, by_call=by_call)
         except FiAsyncError as error:
             problem = error
@@ -137,6 +138,11 @@ class Transport:
             problem = departure.broke or failure(error, timeout, sent=departure.has_left, secrets=self._secrets)
         # Raised here, where no exception of a library is being handled: it would be kept as the context.
         raise problem
+
+    def _told(self, reply: Reply) -> Reply:
+        """Return a reply that names who answered, and no key of ours."""
+        reply = _without(self._keys, reply)
+        return reply if reply.backend == self._backend else replace(reply, backend=self._backend)
 
     def _until(self, timeout: Timeout, deadline: float | None) -> tuple[float, bool]:
         """Return when a request that begins now ends at the latest, and whether it is its call that ends then."""
