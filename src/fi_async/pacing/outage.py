@@ -35,7 +35,7 @@ class Outage:
         return self.since is not None and now - self.since >= self.patience(longest)
 
     def opens_at(self, now: float, longest: float) -> float:
-        """Return the time from which a request may try, at the latest when patience ends; infinity while another does."""
+        """Return the time from which a request may try, when patience ends at the latest; infinity while one does."""
         if self.since is None or self.is_over(now, longest):
             return 0.0
         return math.inf if self._is_tried else min(self._next, self.since + self.patience(longest))
