@@ -85,7 +85,7 @@ class AiohttpConnections:
         """Close every connection at once, without waiting for anything."""
         if self._closing is None:
             self._session.detach()  # or it complains that it was not closed
-            # Not the connector's own: from aiohttp 3.14 on that is a coroutine, which closes nothing until it is awaited.
+            # Not the connector's own: from aiohttp 3.14 on that is a coroutine, which does nothing until it is awaited.
             self._closing = aiohttp.BaseConnector.close(self._connector)
             self._closing.__await__()  # or it complains that nobody waited
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import anyio
 
 from fi_async._connection import LOCAL, Connection
-from fi_async._errors import APITimeoutError, FiAsyncError
+from fi_async._errors import APITimeoutError, ConfigurationError, FiAsyncError
 from fi_async._settings import Timeout
 from fi_async.wire.bodies import ACCEPT_ENCODING, LONGEST_REPLY
 from fi_async.wire.departure import REQUEST_ID, Departure
@@ -57,11 +57,15 @@ class Transport:
         http_client: A client of the caller's own, with its proxies, certificates and pool; closing it
             stays the caller's part.
         app: An ASGI application that answers in process; for the "local" base URL.
+
+    Raises:
+        ConfigurationError: The client is none of httpx's that are awaited.
     """
 
     def __init__(
         self, connection: Connection, *, http_client: HttpClient | None = None, app: AsgiApp | None = None
     ) -> None:
+        _check_http_client(http_client)
         self._backend = connection.backend
         self._root = _IN_PROCESS if connection.base_url == LOCAL else connection.base_url
         theirs = {name.lower() for name in connection.default_headers}
@@ -202,6 +206,17 @@ class Transport:
 # Pools that are open. Were they held by their transports alone, and these by a cycle, all would be collected at once,
 # and the libraries complain of what is closed a moment later.
 _pools: Final[set[Pool]] = set()
+
+
+def _check_http_client(given: object) -> None:
+    """Raise a ConfigurationError if it cannot send requests: a blocking client fails once they may have left."""
+    if given is None:
+        return
+    from httpx import AsyncClient  # noqa: PLC0415  # 45 ms, when needed
+
+    if not isinstance(given, AsyncClient):
+        kind = f"{type(given).__module__.partition('.')[0]}.{type(given).__name__}"
+        raise ConfigurationError(f"http_client must be an httpx.AsyncClient, not {kind.removeprefix('builtins.')}")
 
 
 def _without(keys: Sequence[bytes], reply: Reply) -> Reply:
