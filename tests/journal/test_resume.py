@@ -246,6 +246,19 @@ async def test_a_stream_hands_out_what_is_in_the_file(evaluator, path, stories):
     assert replayed == ["replayed"] * 12
 
 
+async def test_progress_begins_where_the_run_stood(evaluator, path):
+    """Also where what ended comes last, long after what did not."""
+    cases, told_of, removed = [{"text": ""}, *texts(40)], [], []
+    async with evaluator(backend(latency=1.0), concurrency=10) as ev:
+        await ev.gather([cases[0], *cases[21:]], "contains", eval_config=NEEDLE, run=path)
+        await ev.gather(cases, "contains", eval_config=NEEDLE, run=path, progress=told_of.append)
+        await ev.gather(cases[:30], "contains", eval_config=NEEDLE, run=path, progress=removed.append)
+    assert (told_of[0].done, told_of[0].failed, told_of[0].total) == (21, 1, 41)
+    assert [each.done for each in told_of] == sorted(each.done for each in told_of)
+    assert (told_of[-1].done, told_of[-1].failed) == (41, 1)
+    assert (removed[-1].done, removed[-1].failed) == (30, 1)
+
+
 async def test_progress_of_a_kept_run_is_told(evaluator, path):
     told_of = []
     async with evaluator(backend(latency=1.0), concurrency=4) as ev:

@@ -39,6 +39,24 @@ def test_what_was_not_sent_in_this_run_says_nothing_of_its_rate():
     assert (made.progress(2.0).rate, made.progress(2.0).eta_s) == (0.0, None)
 
 
+def test_a_run_that_goes_on_begins_where_it_stood():
+    made = Meter(0.0, 10, stood=(5, 2))
+    failed = dataclasses.replace(REPLAYED, status=OutcomeStatus.FAILED)
+    for outcome in (SCORED, REPLAYED, failed):
+        made.add(outcome, 1.0)
+        told = made.progress(2.0)
+        assert (told.done, told.failed, told.rate, told.eta_s) == (6, 2, 0.5, 8.0)
+    made.end()
+    assert (made.progress(2.0).done, made.progress(2.0).failed) == (3, 1), "the others were removed"
+
+
+def test_more_may_come_again_than_was_known():
+    made = Meter(0.0, None, stood=(1, 0))
+    for outcome in (REPLAYED, REPLAYED, dataclasses.replace(REPLAYED, status=OutcomeStatus.FAILED)):
+        made.add(outcome, 1.0)
+    assert (made.progress(2.0).done, made.progress(2.0).failed) == (3, 1)
+
+
 def test_the_rate_is_that_of_the_last_minute():
     made = meter(*(float(n) for n in range(600)), total=1000)
     assert made.progress(600.0).rate == pytest.approx(1.0)

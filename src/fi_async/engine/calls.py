@@ -163,7 +163,7 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
             return Report(ended, anyio.current_time() - began, intake.context.counts)
 
         try:
-            async with watched(progress, total, run.standing) as seen:
+            async with watched(progress, total, run.standing, reading.stood()) as seen:
                 await run.drive(reading.feed, intake.begin)
         except FiAsyncError as error:
             error.report = report()
@@ -214,7 +214,7 @@ async def stream(
         reading = Reading(cases, intake, ledger)
         total = reading.total()
         run = handover.run = ask.run(session, intake, emit=emit, expected=total)
-        async with watched(progress, total, run.standing) as seen:
+        async with watched(progress, total, run.standing, reading.stood()) as seen:
             # A task of its own, not a task group: a generator may be closed by another task than it began in, and a
             # task group must not. Whichever way the generator ends, the task has ended before it.
             driving = asyncio.create_task(run.drive(reading.feed, intake.begin))
@@ -246,6 +246,10 @@ class Reading:
         """Return how many outcomes there will be; None if that is known only when all cases are read."""
         count = count_of(self.cases)
         return None if count is None else count * len(self.intake.questions)
+
+    def stood(self) -> tuple[int, int]:
+        """Return how many outcomes an earlier pass has left, and how many of these are without a score."""
+        return (0, 0) if self.ledger is None else self.ledger.stood
 
     async def feed(self) -> AsyncGenerator[Sequence[Work | Job | Outcome | None]]:
         """Yield what is to be done of the cases, as they are read: several at once where each costs a way to a file."""

@@ -34,12 +34,16 @@ class JournalLedger:
         drain: See `Ledger`.
         refuse_duplicates: True to end a case as invalid if it equals another of the run.
         reused: Where results of other runs are looked up.
+
+    Attributes:
+        stood: See `Journal`.
     """
 
     def __init__(
         self, journal: Journal, intake: Intake, *, drain: float, refuse_duplicates: bool = False, reused: Reused
     ) -> None:
         self.drain = drain
+        self.stood = journal.stood
         self._journal = journal
         self._context: Context = intake.context
         self._keys = {each.template.name: Keys(each.parameters) for each in intake.questions}

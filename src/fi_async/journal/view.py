@@ -20,15 +20,7 @@ _RECORDS: Final = f"""
     SELECT cases.n, cases.key, cases.template, cases.id, cases.inputs, events.at, events.body
     FROM cases JOIN events ON events.seq = ({_LAST}) ORDER BY cases.n
 """
-# The status is what `encode` writes first; to parse a million bodies for it takes seconds.
-_STATUSES: Final = f"""
-    SELECT substr(events.body, {len('{"status":"') + 1}, {max(map(len, OutcomeStatus))}), count(*)
-    FROM (SELECT max(seq) AS last FROM events WHERE kind = {EventKind.ENDED} GROUP BY n) CROSS JOIN events ON seq = last
-    GROUP BY 1
-"""
-
-
-# As above: few bodies have any.
+# Few bodies have any, and to parse a million of them takes seconds.
 _DUPLICATES: Final = f"""
     SELECT events.n, json_extract(events.body, '$.possible_duplicates')
     FROM (SELECT max(seq) AS last FROM events WHERE kind = {EventKind.ENDED} GROUP BY n) CROSS JOIN events ON seq = last
@@ -100,8 +92,7 @@ class RunView:
     def _statuses(self) -> Mapping[str, int]:
         """Return how many cases ended in each status."""
         with schema.explained(self.path):
-            found = self._connection.execute(_STATUSES).fetchall()
-        counted = Counter({text.partition('"')[0]: count for text, count in found})
+            counted = replay.statuses(self._connection)
         # Equal cases count each for itself, and those removed or opened again do not.
         if self.past.also or self.past.held != self.past.count or counted.total() != self.past.done:
             counted = Counter(record.outcome.status.value for record in self.records())

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager
@@ -17,6 +18,7 @@ from typing import Any, Final, NamedTuple, Self
 import anyio
 
 from fi_async._errors import ConfigurationError, JournalError
+from fi_async._models import OutcomeStatus
 from fi_async._threads import Worker
 from fi_async.journal import keys, lock, reopening, replay, schema
 from fi_async.journal.encoding import to_text
@@ -66,6 +68,8 @@ class Journal:
 
     Attributes:
         past: How the cases stand.
+        stood: How many cases had ended before this pass, and how many of them without a score; zeros where some of
+            them are removed or reopened, or are several cases that are equal.
         pass_number: Which pass this is: the first is 1.
         reads_all: True if all cases of the run have been read once those of this pass have.
 
@@ -75,6 +79,7 @@ class Journal:
     """
 
     past: Past
+    stood: tuple[int, int] = (0, 0)
     pass_number: int
     reads_all: bool
 
@@ -195,10 +200,18 @@ class Journal:
             JournalError: The file cannot be read.
         """
         ended = await self._worker.call(lambda: reopening.without_score(self._connection, self.path, self.past))
+        counted = await self._worker.call(self._statuses)
+        is_plain = not self.past.also and self.past.held == self.past.count and counted.total() == self.past.done
         reopened = [(n, known) for n, how, known in ended if how in retried]
         for n, known in reopened:
             self.write(n, EventKind.REOPENED, known)
+        if is_plain:
+            self.stood = self.past.done, self.past.done - counted[OutcomeStatus.SCORED]
         return len(reopened)
+
+    def _statuses(self) -> Counter[str]:
+        with schema.explained(self.path):
+            return replay.statuses(self._connection)
 
     def seconds_since(self, at: float) -> float:
         """Return how long ago something was written, by the wall clock."""

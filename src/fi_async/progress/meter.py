@@ -47,10 +47,12 @@ class Meter:
     Args:
         began: When the run began.
         total: How many outcomes there will be; None if nobody knows.
+        stood: How many had ended before, and how many of them without a score: they come again, and count at once.
     """
 
-    def __init__(self, began: float, total: int | None) -> None:
+    def __init__(self, began: float, total: int | None, stood: tuple[int, int] = (0, 0)) -> None:
         self.total = total
+        self._to_come, self._to_come_failed = stood
         self._began = began
         self._done = self._failed = self._sent = 0
         self._last = began
@@ -58,8 +60,12 @@ class Meter:
 
     def add(self, outcome: Outcome, now: float) -> None:
         """Record an outcome. One that was never sent, or comes from an earlier run, says nothing of the rate."""
+        failed = outcome.status is not OutcomeStatus.SCORED
         self._done += 1
-        self._failed += outcome.status is not OutcomeStatus.SCORED
+        self._failed += failed
+        if outcome.origin == "replayed":
+            self._to_come -= self._to_come > 0
+            self._to_come_failed -= failed and self._to_come_failed > 0
         if outcome.attempts == 0 or outcome.origin != "evaluated":
             return
         self._last = now
@@ -68,6 +74,10 @@ class Meter:
         if not self._recent or self._recent[-1][0] != second:
             self._recent.append([second, 0])
         self._recent[-1][1] += 1
+
+    def end(self) -> None:
+        """Take note that no outcome comes any more: what of an earlier pass did not come is no case of this one."""
+        self._to_come = self._to_come_failed = 0
 
     def progress(
         self, now: float, *, in_flight: int = 0, opens_in: float = 0.0, waiting_for: str | None = None
@@ -86,8 +96,8 @@ class Meter:
         span = min(elapsed, WINDOW) + (opens_in if math.isfinite(opens_in) else 0.0)
         rate = sum(count for _, count in self._recent) / span if span else 0.0
         return Progress(
-            done=self._done,
-            failed=self._failed,
+            done=self._done + self._to_come,
+            failed=self._failed + self._to_come_failed,
             total=self.total,
             in_flight=in_flight,
             rate=rate,
@@ -99,7 +109,7 @@ class Meter:
     def _eta(self, now: float, rate: float, opens_in: float) -> float | None:
         if self.total is None:
             return None
-        left = max(0, self.total - self._done)
+        left = max(0, self.total - self._done - self._to_come)
         # Where nothing ended for a minute, the run as a whole tells more than nothing.
         rate = rate or self._sent / max(now - self._began, 1e-9)
         if left == 0 or rate == 0:

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def watched(
-    asked: ProgressLike, total: int | None, standing: Callable[[float], Standing]
+    asked: ProgressLike, total: int | None, standing: Callable[[float], Standing], stood: tuple[int, int] = (0, 0)
 ) -> AsyncGenerator[Callable[[Outcome], None]]:
     """Show a run's progress while entered; what it yields takes each outcome.
 
@@ -28,13 +28,14 @@ async def watched(
         asked: Who is shown it.
         total: How many outcomes there will be; None if nobody knows.
         standing: Tells how the run stands at a time.
+        stood: How many outcomes of an earlier pass come again, and how many of them are without a score.
     """
     display = display_of(asked)
     if display is None:
         yield lambda _: None
         return
     clock = asyncio.get_running_loop().time  # outcomes of a kept run come in callbacks, which are in no task
-    meter = Meter(clock(), total)
+    meter = Meter(clock(), total, stood)
 
     def look() -> Progress:
         now = clock()
@@ -47,6 +48,7 @@ async def watched(
     showing = asyncio.create_task(_show(display, look))
     try:
         yield lambda outcome: meter.add(outcome, clock())
+        meter.end()
     finally:
         shown = not showing.done()
         showing.cancel()
