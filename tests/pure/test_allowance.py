@@ -163,18 +163,18 @@ def test_where_some_answers_take_longer_a_refusal_may_too():
     allowance = Allowance()
     for each, took in zip(going(allowance, 1.0), (0.2, 0.5), strict=False):
         allowance.answered(each, took)
-    assert len(going(allowance, 1.5)) == VOLLEY - (VOLLEY - 2)  # two were seen to pass
-    assert opens(allowance) == pytest.approx(1.85)
+    assert len(going(allowance, 1.1)) == 2, "so many were seen to pass"
+    assert opens(allowance) == pytest.approx(1.35)
     for took in (0.2, 9.0):
         allowance.answered(Leave(0, 1, 1.0), took)
-    assert opens(allowance) == pytest.approx(2.55), "a second at most"
+    assert opens(allowance) == pytest.approx(2.05), "a second at most"
 
 
 def test_what_was_answered_has_passed_and_all_that_left_before_it():
     allowance = Allowance()
     gone = going(allowance, 1.0)
-    allowance.answered(gone[40], 0.001)
-    assert len(going(allowance, 1.001)) == 41
+    allowance.answered(gone[40], 0.2)
+    assert len(going(allowance, 1.01)) == 41
 
 
 def test_of_many_that_passed_a_quarter_may_be_out():
@@ -210,9 +210,9 @@ def across(doubt: float) -> Allowance:
 
 def test_what_left_in_the_window_before_may_be_too_many_for_the_next():
     allowance = across(0.5)
-    assert (allowance.learned, allowance.likely, allowance.rest(20.0)) == (500, 300, 300)
+    assert (allowance.learned, allowance.sure, allowance.rest(20.0)) == (500, 300, 300)
     assert len(going(allowance, 20.0)) == 300 + VOLLEY
 
 
-def test_plans_go_by_what_a_window_may_have_taken():
-    assert (across(0.5).likely, across(1.5).likely) == (300, 500)
+def test_a_run_may_begin_as_a_window_does():
+    assert across(1.5).sure == 500

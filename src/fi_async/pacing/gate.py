@@ -461,12 +461,12 @@ class Gate:
             Headroom(w.limit.of, w.limit.count, w.limit.seconds, w.left(now, self.clock), w.next_in(now, self.clock))
             for w in windows
         ]
-        likely, period = self._allowance.likely, self._allowance.period
-        if likely is not None:
+        sure, period = self._allowance.sure, self._allowance.period
+        if sure is not None:
             closed = max(0.0, self._allowance.closed_until - now)
             length = period or _MINUTE
             rest = self._allowance.rest(now)
-            found.append(Headroom("requests", likely, length, rest, closed or length, period is None))
+            found.append(Headroom("requests", sure, length, rest, closed or length, period is None))
         if self.quota.learned is not None and self.quota.period is not None:
             left = 0 if self.quota.is_closed else int(self.quota.room())
             found.append(Headroom("evaluations", self.quota.learned, self.quota.period, left, self.quota.period))
