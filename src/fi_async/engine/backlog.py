@@ -125,6 +125,7 @@ class Backlog:
             allowed=max_rows(len(self._waiting[template][0].keys)),
             remaining=remaining,
             latency=context.latencies.typical(template),
+            rate=context.latencies.rate(template),
             limits=context.gate.headroom(now, context.terms),
             held=self._slots.room,
             polled=self._room_between_polls(template),

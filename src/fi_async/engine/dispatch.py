@@ -40,6 +40,7 @@ class Dispatch:
             Exception: A bug or a setting kept it from being sent.
         """
         job, began = ready.job, ticket.issued_at
+        before = ticket.before + self._context.completions.waiting
         with ticket:
             reply = problem = None
             try:
@@ -66,7 +67,7 @@ class Dispatch:
             _settle(ticket, now, reply, problem)
             if ticket.canary is not None:
                 job.works[0].canary = ticket.canary
-        return Arrival(now, began, began - ready.since, reply, problem, self._was_crowded(ticket, now, reply))
+        return Arrival(now, began, began - ready.since, reply, problem, self._was_crowded(ticket, now, reply), before)
 
     def _scope(self, ready: Ready, now: float) -> anyio.CancelScope:
         """Return what ends a request: its deadline, or the engine. Those of a kept run may come to their end first."""

@@ -217,6 +217,7 @@ class Gate:
             leave=self._allowance.left(now),
             tries=self.outage.left(),
             canary=canary,
+            before=self._out - 1,
             charged=[w.use(now, need.of(w.limit), self.clock) for w in self._windows.values()] if self._windows else (),
         )
 
