@@ -11,7 +11,8 @@ _RECENT: Final = 500  # evaluations remembered
 _JUDGED: Final = 16  # evaluations to judge by, and from one judgement to the next
 _VARIES: Final = 0.1  # of their mean: how many were before each has to vary by so much to tell anything
 _EXPLAINED: Final = 0.5  # of the variance of their times, that how many were before them explains
-_UNEXPLAINED: Final = 0.1  # of that variance at most, where there is no queue
+_UNEXPLAINED: Final = 0.1  # of that variance at most, where there is no queue ...
+_SPREAD: Final = 0.3  # ... and how many were before varies by so much of their mean
 _WAITS: Final = 0.5  # of their times, that waiting makes up
 _NO_LONGER: Final = 1.5  # times what one takes alone: no queue
 
@@ -65,7 +66,7 @@ class Queueing:
                 self.latency = alone if self.rate is None else min(alone, self.latency)
                 self.rate = 1 / slope
                 return
-            if explained <= _UNEXPLAINED:
+            if explained <= _UNEXPLAINED and varies > count * (_SPREAD * before) ** 2:
                 self.rate = None
         if self.rate is not None:
             self._follow()
