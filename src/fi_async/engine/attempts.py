@@ -241,7 +241,7 @@ def ask(
         FiAsyncError: The last attempt's error; an AmbiguousError if the policy forbids another.
     """
     failures, crowds, tries = max((work.failures for work in works), default=0), 0, 0
-    told = works or [_Told()]
+    told: Sequence[Work | _Told] = works or [_Told()]
     while True:
         event = yield Send(call, _deadline(call, works))
         tries += 1

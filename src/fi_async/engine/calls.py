@@ -262,7 +262,8 @@ class Reading:
     ) -> Sequence[Work | Job | Outcome | None]:
         """Return what is to be done of cases that a file keeps. They count as read: no timeout comes between."""
         with anyio.CancelScope(shield=True):
-            return await ledger.admit(admitted)
+            items = await ledger.admit(admitted)
+        return items
 
     def _admit(self, case: Inputs | Case) -> list[Work | Outcome]:
         self._read += 1
