@@ -252,18 +252,14 @@ class Reading:
         async with aclosing(batches(self.cases, 1 if self.ledger is None else _READ_INTO_FILE)) as source:
             async for batch in source:
                 admitted = [each for case in batch for each in self._admit(case)]
-                yield admitted if self.ledger is None else await self._kept(self.ledger, admitted)
+                items: Sequence[Work | Job | Outcome | None] = admitted
+                if self.ledger is not None:
+                    with anyio.CancelScope(shield=True):  # they count as read: no timeout comes between
+                        items = await self.ledger.admit(admitted)
+                yield items
         self._is_all = True
         if self.ledger is not None:
             self.ledger.complete()
-
-    async def _kept(
-        self, ledger: JournalLedger, admitted: Sequence[Work | Outcome]
-    ) -> Sequence[Work | Job | Outcome | None]:
-        """Return what is to be done of cases that a file keeps. They count as read: no timeout comes between."""
-        with anyio.CancelScope(shield=True):
-            items = await ledger.admit(admitted)
-        return items
 
     def _admit(self, case: Inputs | Case) -> list[Work | Outcome]:
         self._read += 1
