@@ -72,7 +72,7 @@ def halves(url: str, count: int, template: str, **order: Any) -> dict[str, Any]:
 
 def _transport(evaluator: Any, expected: str) -> dict[str, Any]:
     """Return what really moved the bytes, or fail: a row must not be of another transport than it says."""
-    used = evaluator._session.transport._pool
+    used = evaluator._session.transport._pool.carrier
     kind = type(used).__name__
     if kind != {"httpx": "Connections", "aiohttp": "AiohttpConnections"}[expected]:
         raise RuntimeError(f"asked for {expected}, and {kind} was used")

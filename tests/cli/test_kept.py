@@ -138,8 +138,8 @@ def test_a_server_that_could_not_be_reached_is_tried_again_later(cli, jsonl, mon
         ended = cli(*command, "--no-progress")
         assert (ended.code, ended.out) == (3, "")
         assert ended.err.endswith(
-            "could not connect: All connection attempts failed; when it can be reached: fi-async retry nightly.db"
-            " --failed\n"
+            "could not connect: All connection attempts failed (ConnectError); when it can be reached:"
+            " fi-async retry nightly.db --failed\n"
         )
     app = embedded()
     assert cli("retry nightly.db --failed --json --no-progress").summary["scored"] == 50

@@ -370,7 +370,7 @@ def test_a_server_that_was_never_reached(cli, jsonl, monkeypatch):
     for rows in (3, 500):
         ended = cli("run", jsonl(b"{", *[{"text": "1"}] * rows), "--eval is_json --max-retries 0 --backend local")
         assert (ended.code, ended.out) == (3, "")
-        assert ended.err.endswith("could not connect: All connection attempts failed\n")
+        assert ended.err.endswith("could not connect: All connection attempts failed (ConnectError)\n")
         assert "no request reached" in ended.err
 
 

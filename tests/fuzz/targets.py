@@ -24,7 +24,7 @@ from fi_async.journal.view import open_view
 from fi_async.reports import conditions, run_files
 from fi_async.sources.files import JsonTable
 from fi_async.sources.rows import Source
-from fi_async.wire import responses
+from fi_async.wire import responses, verdicts
 from fi_async.wire.responses import Reply
 
 OUTCOME = (
@@ -105,8 +105,8 @@ def reply(content: bytes, directory: Path) -> None:
 _DATE = "Fri, 02 Jan 2026 12:00:00 GMT"
 _READERS: Mapping[str, Callable[[Reply], object]] = {
     "body": responses.read_body,
-    "held": lambda got: responses.started(responses.read(got), got, 1),
-    "poll": lambda got: responses.progress(responses.read(got), got),
+    "held": lambda got: verdicts.started(got, "t", 1, is_async=False),
+    "poll": lambda got: verdicts.polled(got, "id"),
     "templates": responses.listed_templates,
     "spelled": lambda got: responses.both_spellings(responses.read_body(got)),
 }

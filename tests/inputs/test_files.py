@@ -139,9 +139,9 @@ def test_a_quote_that_never_closes_counts_what_it_swallows(tmp_path):
         None,
         None,
         None,
-        "not valid CSV (a quote that is opened is never closed)",
-        "not valid CSV (swallowed by the quote that is opened in line 5 and never closed)",
-        "not valid CSV (swallowed by the quote that is opened in line 5 and never closed)",
+        "not valid CSV (a quote is opened in line 5 and never closed)",
+        "not valid CSV (swallowed by the quote that is opened in line 5)",
+        "not valid CSV (swallowed by the quote that is opened in line 5)",
     ]
     assert [case.place for case in cases[3:]] == [f"{path}, line {line}" for line in (5, 6, 7)]
     assert source.count() == 6
@@ -152,7 +152,7 @@ def test_a_row_of_very_many_lines_is_remarked_on(tmp_path, caplog):
     (tmp_path / "in.csv").write_text(f'n,text\n1,a\n2,"a\n{rows}250,"\n251,b\n')
     assert len(list(cases_from(tmp_path / "in.csv"))) == 3
     assert [record.message for record in caplog.records] == [
-        f"{tmp_path}/in.csv, lines 3 to 251 are one row: is a quote missing?"
+        f"{tmp_path}/in.csv, line 3: a cell of 249 lines: is a quote before it left out?"
     ]
 
 

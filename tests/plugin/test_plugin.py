@@ -435,7 +435,7 @@ def test_the_cloud_is_asked_where_the_option_says_so(run, monkeypatch):
     monkeypatch.setenv("FI_BASE_URL", "local")
     ran = run(TROUBLE, "--fi-backend", "cloud")
     ran.assert_outcomes(errors=3, passed=1)
-    ran.stdout.fnmatch_lines(["not evaluated: MissingCredentialsError: *. Here: pytest --fi-backend local"])
+    ran.stdout.fnmatch_lines(["not evaluated: MissingCredentialsError: * run pytest with --fi-backend local *"])
 
 
 LONG = """

@@ -20,8 +20,8 @@ from fi_async import (
 )
 from fi_async._settings import RetryPolicy
 from fi_async.pacing import backoff
-from fi_async.pacing.allowance import VOLLEY
-from fi_async.pacing.gate import LONGEST_WAIT, Gate
+from fi_async.pacing.allowance import LONGEST_WAIT, VOLLEY
+from fi_async.pacing.gate import Gate
 from fi_async.pacing.retry import GiveUp, Retry, decide
 from fi_async.pacing.slots import Slots
 from fi_async.pacing.ticket import Need, Terms

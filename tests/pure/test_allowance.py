@@ -104,7 +104,7 @@ def test_the_latest_end_that_was_named_counts():
     for each, until in zip(gone, (5.0, 3.0, 7.0), strict=True):
         allowance.refused(each, until, None)
         assert opens(allowance) == max(5.0, until)
-    assert (allowance.learned, allowance.in_a_row) == (1, 1)
+    assert (allowance.learned, allowance._in_a_row) == (1, 1)
 
 
 def test_a_refusal_that_another_client_met_closes_it_too():
@@ -112,7 +112,7 @@ def test_a_refusal_that_another_client_met_closes_it_too():
     for _ in range(2):
         allowance.left(1.0)
     allowance.close(5.0)
-    assert (allowance.learned, opens(allowance), allowance.in_a_row) == (2, 5.0, 0)
+    assert (allowance.learned, opens(allowance), allowance._in_a_row) == (2, 5.0, 0)
     unused = Allowance()
     unused.close(5.0)
     assert unused.learned == 1, "one may always ask"
@@ -132,13 +132,13 @@ def test_windows_that_refuse_one_after_the_other_are_counted_until_one_answers()
     for now in (10.0, 20.0, 30.0):
         window = allowance.left(now)
         allowance.refused(window, now + 5.0, None)
-        found.append(allowance.in_a_row)
+        found.append(allowance._in_a_row)
     window = allowance.left(40.0)
     allowance.answered(window, None)
-    found.append(allowance.in_a_row)
+    found.append(allowance._in_a_row)
     window = allowance.left(41.0)
     allowance.answered(window, 0.1)
-    found.append(allowance.in_a_row)
+    found.append(allowance._in_a_row)
     assert found == [1, 2, 3, 3, 0]
 
 

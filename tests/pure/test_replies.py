@@ -857,6 +857,24 @@ def test_a_byte_that_is_no_text_does_not_unmake_a_score():
     assert verdicts.polled(it, RECORD["eval_id"]).result.reason == "w\ufffdy"
 
 
+@pytest.mark.parametrize(
+    ("whole", "broken"),
+    [
+        (b'"Passed"', b'"P\xffssed"'),
+        (b'"value"', b'"v\xfflue"'),
+        (b'"completed"', b'"com\xffleted"'),
+        (b'"eval_id": "', b'"eval_id": "\xff'),
+    ],
+)
+def test_a_byte_that_is_no_text_in_what_decides_makes_the_reply_unreadable(whole, broken):
+    record = {**RECORD, "value": "Passed", "output_type": "Pass/Fail"}
+    content = json.dumps({"status": True, "result": {"eval_status": "completed", "result": record}}).encode()
+    assert content.count(whole) == 1
+    with pytest.raises(ProtocolError, match="is no JSON from character") as caught:
+        verdicts.polled(reply(content.replace(whole, broken)), RECORD["eval_id"])
+    assert caught.value.lost is True
+
+
 def test_a_number_of_many_digits_does_not_unmake_a_score():
     content = json.dumps({"status": True, "result": {"eval_status": "completed", "result": RECORD}}).encode()
     it = reply(content.replace(b"9.0", b"9" * 5000))

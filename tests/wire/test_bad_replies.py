@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable
 from itertools import count
 
+import httpx
 import pytest
 
 from fi_async import APIConnectionError, APITimeoutError, AsyncEvaluator, Timeout
@@ -212,6 +213,30 @@ async def test_a_connection_with_a_byte_too_many_is_not_used_again(together):
             await asyncio.sleep(0.1)
         await client.aclose()
     assert len(connections) == 3
+
+
+async def test_a_connection_that_is_out_of_step_is_not_used_again_in_a_client_of_ones_own():
+    connections = []
+
+    async def answer(reader, writer):
+        connections.append(writer)
+        for number in count():
+            head, _, _ = (await read_request(reader)).partition(b"\r\n\r\n")
+            asked = next(line.split()[1] for line in head.split(b"\r\n") if line.lower().startswith(b"x-request-id:"))
+            await asyncio.sleep(0.05)  # as work takes: its own reply is not there yet when the next request leaves
+            reply = _HEAD + b"X-Request-Id: %s\r\n" % asked + _LENGTH % len(_JSON) + _JSON
+            writer.write(reply * 2 if number == len(connections) == 1 else reply)
+
+    async with socket_server(answer) as url, httpx.AsyncClient() as own:
+        client = Transport(Connection.resolve(*KEYS.values(), url), http_client=own)
+        for number in range(5):
+            if number == 2:
+                with pytest.raises(APIConnectionError, match="the reply that came is that to another request"):
+                    await client.send(POST, Timeout(read=5))
+            else:
+                assert (await client.send(POST, Timeout(read=5))).content == _JSON
+        await client.aclose()
+    assert len(connections) == 2
 
 
 async def test_what_is_long_and_right_is_read():

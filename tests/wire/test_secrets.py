@@ -207,10 +207,11 @@ async def test_the_command_line_writes_no_key(tmp_path):
                 capture_output=True,
                 check=False,
             )
-            shown = ended.stdout + ended.stderr
+            logged = ended.stderr
             if number == len(commands) - 1:
-                shown = shown.replace(SECRET.encode(), b"")  # it stands in the command that was typed
-            (tmp_path / f"{number}.shown").write_bytes(shown)
+                logged = logged.replace(SECRET.encode(), b"")  # it stands in the command that was typed
+            (tmp_path / f"{number}.stderr").write_bytes(logged)
+            (tmp_path / f"out.{number}").write_bytes(ended.stdout)  # which shows what failed
     assert (tmp_path / "out.csv").is_file()
     assert leaks(tmp_path) == []
 

@@ -20,6 +20,7 @@ from fi_async._errors import (
     RateLimitError,
     ServerError,
 )
+from fi_async._events import Listener, RequestRetried, emit, wants
 from fi_async._models import Case, Outcome
 from fi_async._report import Counts
 from fi_async._settings import RetryPolicy, Timeout
@@ -27,7 +28,7 @@ from fi_async.pacing.accepted import AcceptedLimit
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.latencies import Latencies
 from fi_async.pacing.polling import Completions
-from fi_async.pacing.retry import Decision, GiveUp, decide
+from fi_async.pacing.retry import Decision, GiveUp, Retry, decide
 from fi_async.pacing.ticket import Canary, Terms
 from fi_async.wire.preflight import PreparedInputs
 from fi_async.wire.requests import HttpCall, Parameters
@@ -203,6 +204,7 @@ class Context:
     """What the jobs of one run share.
 
     Attributes:
+        on_event: Who is told what happens; None for nobody but the log.
         terms: What binds the requests of the run.
         latencies: How long evaluations take, held and polled: what plans go by.
         accepted: How many evaluations the server can work on at once, as their polls tell.
@@ -214,6 +216,7 @@ class Context:
     completions: Completions
     gate: Gate
     rng: random.Random
+    on_event: Listener | None = None
     terms: Terms = field(default_factory=Terms)
     counts: Counts = field(default_factory=Counts)
     ledger: Ledger = field(default_factory=Forgetful)
@@ -278,6 +281,7 @@ def ask(
             )
         ):
             raise _final(problem, decision, tries)
+        _tell(call, problem, decision, context, works)
         if decision.held:
             context.counts.throttled += decision.throttled
             _begin_anew(call, works)
@@ -296,10 +300,23 @@ def _count_failures(works: Sequence[Work], failures: int) -> None:
         work.failures = failures
 
 
+def _tell(call: HttpCall, problem: FiAsyncError, decision: Retry, context: Context, works: Sequence[Work]) -> None:
+    if wants(context, RequestRetried):
+        template = works[0].parameters.template if works else None
+        emit(context, RequestRetried(call.endpoint, _why(problem), decision.delay, template))
+
+
+def _why(problem: FiAsyncError) -> str:
+    """Return what was wrong in a few words of ours: the server's may quote an input."""
+    if isinstance(problem, APIConnectionError):
+        return "no reply" if problem.sent else "cannot connect"
+    return f"status {problem.status}" if problem.status is not None else type(problem).__name__
+
+
 def _let_canary_go(works: Sequence[Work], now: float, context: Context) -> None:
     """Let another ask whether the quota is open: of this request, nothing is known to run."""
     for work in works:
-        context.gate.let_go(work.canary, now)
+        context.gate.canaries.let_go(work.canary, now)
         work.canary = None
 
 

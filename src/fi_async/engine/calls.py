@@ -261,6 +261,17 @@ class Reading:
         if self.ledger is not None:
             self.ledger.complete()
 
+<<<<<<< HEAD
+=======
+    async def _kept(
+        self, ledger: JournalLedger, admitted: Sequence[Work | Outcome]
+    ) -> Sequence[Work | Job | Outcome | None]:
+        """Return what is to be done of cases that a file keeps. They count as read: no timeout comes between."""
+        with anyio.CancelScope(shield=True):
+            items = await ledger.admit(admitted)
+        return items  # noqa: RET504  # to type checkers, a scope may swallow what is raised in it
+
+>>>>>>> main
     def _admit(self, case: Inputs | Case) -> list[Work | Outcome]:
         self._read += 1
         return self.intake.admit(self._read - 1, case)

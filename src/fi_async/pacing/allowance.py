@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import random
 from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from fi_async.pacing import backoff
+
+LONGEST_WAIT: Final = 120.0  # seconds of a Retry-After that is obeyed, at most
 VOLLEY: Final = 64  # requests that leave before an answer could tell that they are too many
 _SHARE: Final = 4  # of those that were answered, a quarter may be out: more refusals than that no limit brings
 _SOON: Final = 0.05  # seconds in which a server that refuses does so, unless it is far or has too much to do
@@ -178,10 +182,18 @@ class Allowance:
         possible = (each for each in _LENGTHS if each >= rest - 1 and abs(ends - round(ends / each) * each) < _ROUNDING)
         return next(possible, math.inf)
 
-    @property
-    def in_a_row(self) -> int:
-        """How many windows have refused one after the other, with nothing answered in between."""
-        return self._in_a_row
+    def pause(self, said: float | None, rng: random.Random) -> float:
+        """Return the seconds to wait after a refusal.
+
+        A server that does not say, or says "now" again, is asked ever less often.
+
+        Args:
+            said: The seconds that it said; None if it did not.
+            rng: Draws the jitter of a pause that it did not name.
+        """
+        if said is None or (said == 0 and self._in_a_row):
+            return backoff.delay(self._in_a_row + 1, rng)
+        return min(said, LONGEST_WAIT)
 
     def close(self, until: float) -> None:
         """Record that the window is full until then, for this client or for another of the same budget."""

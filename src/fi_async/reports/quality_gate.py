@@ -190,7 +190,7 @@ def doubts_of(
         if outcome.status is OutcomeStatus.INVALID:
             message = outcome.error.message if outcome.error else ""
             if UNCLOSED_QUOTE in message:
-                found[f"{message}: the rows behind it are not counted"] = None
+                found[f"{message}: how many rows it swallowed is not known"] = None
         elif is_named and not takes_estimates and outcome.result is not None and outcome.result.estimate:
             found[_ESTIMATED] = None
     return [*found, *([] if is_named else [_UNNAMED])]

@@ -105,7 +105,7 @@ def _swallowed(path: Path, first: int, last: int) -> Iterator[CsvRow]:
     opened = _opened_in(path, first)
     yield first, None, f"a quote is opened in line {opened} {UNCLOSED_QUOTE}"
     for line in range(first + 1, last + 1):
-        yield line, None, f"swallowed by the quote that is opened in line {opened} {UNCLOSED_QUOTE}"
+        yield line, None, f"swallowed by the quote that is opened in line {opened}"
 
 
 def _opened_in(path: Path, first: int) -> int:

@@ -41,6 +41,10 @@ _SNAKE: Final = {camel: snake for snake, camel in _CAMEL.items()}
 _UNKNOWN: Final = frozenset({"Evaluation not found", "Evaluation template not found"})  # said with a 400
 _NO_KEYS: Final = "Accepted keys are:"  # what the refusal of a key ends in where a template takes none at all
 _LONGEST_QUOTE: Final = 500
+_GAP: Final = "\ufffd"  # stands for a character that was lost
+_WORDS: Final = frozenset(  # fields whose texts decide nothing
+    {"reason", "error_message", "errorMessage", "input_data", "inputData", "error_localizer", "errorLocalizer"}
+)
 _DEEPEST: Final = 100  # how far a reply may nest; the API's own go to 8
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")  # as JSON writes halves of a pair
 _PLAIN_HOST: Final = re.compile(r"[\w.-]+|[0-9a-fA-F:.]+")
@@ -120,16 +124,31 @@ def read_body(reply: Reply) -> dict[str, Any]:
 def _json(reply: Reply) -> Any:
     """Return the JSON of a body, without what no file and no screen takes; the error if it is none."""
     try:
-        text = reply.content.decode("utf-8-sig")
+        text, is_text = reply.content.decode("utf-8-sig"), True
     except UnicodeDecodeError:
-        text = reply.content.decode("utf-8-sig", "replace")  # one wrong byte in a reason does not unmake a score
+        text, is_text = reply.content.decode("utf-8-sig", "replace"), False
     try:
         value = _parsed(text)
     except (ValueError, RecursionError) as error:
         return error
     # Both are rare, and told by a look at the text: most replies are handed on as they are.
     odd = text.count("[") + text.count("{") > _DEEPEST or _SURROGATE.search(text)
-    return _storable(value) if odd else value
+    value = _storable(value) if odd else value
+    # A wrong byte in a reason does not unmake a score; in an output or an id it makes another one.
+    if not is_text and reply.status < 400 and _has_gap(value):
+        return json.JSONDecodeError("no UTF-8", text, text.index(_GAP))
+    return value
+
+
+def _has_gap(value: Any) -> bool:
+    """Tell whether a character was lost outside of words that decide nothing. The value is storable."""
+    if isinstance(value, str):
+        return _GAP in value
+    if isinstance(value, list):
+        return any(map(_has_gap, value))
+    if isinstance(value, dict):
+        return any(_GAP in key or (key not in _WORDS and _has_gap(each)) for key, each in value.items())
+    return False
 
 
 def _parsed(text: str) -> Any:
