@@ -252,17 +252,11 @@ class Reading:
         async with aclosing(batches(self.cases, 1 if self.ledger is None else _READ_INTO_FILE)) as source:
             async for batch in source:
                 admitted = [each for case in batch for each in self._admit(case)]
-                items: Sequence[Work | Job | Outcome | None] = admitted
-                if self.ledger is not None:
-                    with anyio.CancelScope(shield=True):  # they count as read: no timeout comes between
-                        items = await self.ledger.admit(admitted)
-                yield items
+                yield admitted if self.ledger is None else await self._kept(self.ledger, admitted)
         self._is_all = True
         if self.ledger is not None:
             self.ledger.complete()
 
-<<<<<<< HEAD
-=======
     async def _kept(
         self, ledger: JournalLedger, admitted: Sequence[Work | Outcome]
     ) -> Sequence[Work | Job | Outcome | None]:
@@ -271,7 +265,6 @@ class Reading:
             items = await ledger.admit(admitted)
         return items  # noqa: RET504  # to type checkers, a scope may swallow what is raised in it
 
->>>>>>> main
     def _admit(self, case: Inputs | Case) -> list[Work | Outcome]:
         self._read += 1
         return self.intake.admit(self._read - 1, case)
