@@ -173,3 +173,27 @@ async def test_what_says_nothing_of_its_failure_is_looked_into_for_a_minute():
             await ev.evaluate("contains", ONE, eval_config=NEEDLE)
     assert anyio.current_time() == 60.0
     assert [method for method, *_ in app.requests].count("POST") == 2
+
+
+# -- What is an answer -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "odd"), [("runtime", "12 ms"), ("reason", ["because"])])
+async def test_an_answer_with_a_field_of_an_odd_type_is_an_answer(name, odd):
+    status, body = scored()
+    body["result"][0]["evaluations"][0][name] = odd
+    app = Scripted((status, body))
+    async with client(app) as ev:
+        report = await ev.gather(texts(1), "contains", eval_config=NEEDLE)
+    assert (report.coverage, len(app.requests)) == (1.0, 1)
+    assert report.summary()["ambiguous"] == report.summary()["possible_duplicates"] == 0
+
+
+@pytest.mark.parametrize("status", [301, 307])
+async def test_a_redirect_evaluated_nothing_and_is_not_repeated(status):
+    app = Scripted((status, b"", {"location": "https://elsewhere.invalid/sdk/api/v1/new-eval/"}))
+    async with client(app) as ev:
+        report = await ev.gather(texts(1), "contains", eval_config=NEEDLE)
+    assert len(app.requests) == 1
+    assert report.summary()["ambiguous"] == report.summary()["possible_duplicates"] == 0
+    assert "base" in str(report.outcomes[0].error)
