@@ -41,7 +41,6 @@ napoleon_use_ivar = True
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_preserve_defaults = True
 autodoc_type_aliases = {name: name for name in ("Templates", "TemplateLike", "Cases")}
 autodoc_default_options = {"members": True}
 python_maximum_signature_line_length = 88
@@ -56,6 +55,7 @@ nitpick_ignore_regex = [
     (r"py:class", r".*\b(Inputs|TemplateLike|Templates|Cases|Omitted|OnAmbiguous|Origin|Strategy|ExtraKeys|AsgiApp)"),
     (r"py:class", r"fi_async\._\w+\.\w+"),
     (r"py:class", r".*\b(SinkLike|OnFull|Stream|Engine|PathLike|AbstractAsyncContextManager)"),
+    (r"py:class", r".*\b(Concurrency|OnStalled|Listener|ProgressLike|Display|AbstractContextManager)"),
     (r"py:class", r".*\b(NamedTemplate|RunKeywords|EvaluateKeywords|HttpClient|Session|StrEnum|BaseModel)"),
     (r"py:class", r"tuple\[.*"),  # autodoc splits the type of an argument at its comma
     (r"py:exc", r".*, .*"),
