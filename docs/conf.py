@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import fi_async
+from docutils import nodes
 from fi_async import _catalogue
 from fi_async.local.metrics import ESTIMATES, METRICS
 from fi_async.wire.preflight import ALIASES
@@ -27,6 +29,7 @@ html_copy_source = False
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["page.css"]
+html_js_files = ["copy.js"]
 html_show_copyright = False
 
 # `name` in a docstring is code.
@@ -63,8 +66,10 @@ nitpick_ignore_regex = [
 
 
 # The embedded backend answers all examples: no key, no network.
-doctest_global_setup = """
+doctest_global_setup = f"""
 import os
+
+DOCS = {str(Path(__file__).parent)!r}
 
 for name in ("FI_API_KEY", "FI_SECRET_KEY", "FI_BASE_URL"):
     os.environ.pop(name, None)
@@ -84,8 +89,25 @@ def _keep_colons_of_properties(_app: Sphinx, what: str, *others: Any) -> None:
         others[-1][:0] = ["..", ""]
 
 
+_folder = TemporaryDirectory()
+
+
+def _run_each_block_by_itself(app: Sphinx, doctree: nodes.document) -> None:
+    """Give each block of code names of its own, as a reader pastes it; those of a page share a folder, in order."""
+    place = Path(_folder.name, app.env.docname)
+    enter = f"import os\nos.makedirs({str(place)!r}, exist_ok=True)\nos.chdir({str(place)!r})"
+    blocks = [node for node in doctree.findall() if isinstance(node, nodes.Element) and "testnodetype" in node]
+    number = 0
+    for block in blocks:
+        number += block["testnodetype"] == "testcode"
+        block["groups"] = [str(number)] if block["testnodetype"] in ("testcode", "testoutput") else ["*"]
+    if blocks:
+        doctree.insert(0, nodes.comment(enter, enter, testnodetype="testsetup", groups=["*"], options={}))
+
+
 def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", _keep_colons_of_properties, priority=100)
+    app.connect("doctree-read", _run_each_block_by_itself)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
