@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import os
 import re
+import shutil
 import subprocess
 import symtable
 import sys
@@ -86,3 +87,27 @@ def test_a_block_of_python_runs_as_it_stands(text, tmp_path):
         check=False,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+SHELLS = ["quickstart", *(f"guide/{name}" for name in ("cli", "compare", "durable", "gates", "reports", "walkthrough"))]
+# `pip` is not to install, `jq` need not be there, and keys are not to be set: nothing leaves this machine.
+COMMANDS = f"""
+pip() {{ :; }}
+jq() {{ :; }}
+export() {{ :; }}
+fi-async() {{
+    {sys.executable} -m fi_async "$@" >out 2>&1
+    code=$?
+    case $code in 2|3) echo "$code: $*"; cat out;; esac
+}}
+"""
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+@pytest.mark.parametrize("name", SHELLS)
+def test_the_commands_of_a_page_find_what_they_name(name, tmp_path):
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    script = COMMANDS + "\n".join(text for _, text in blocks(ROOT / "docs" / f"{name}.md", "bash"))
+    kept = {each: value for each, value in os.environ.items() if not each.startswith("FI_")}
+    ran = subprocess.run(["bash", "-c", script], cwd=tmp_path, env=kept, capture_output=True, text=True, check=True)
+    assert (ran.stdout, ran.stderr) == ("", "")
