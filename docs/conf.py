@@ -7,8 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import fi_async
 from docutils import nodes
+
+import fi_async
 from fi_async import _catalogue
 from fi_async.local.metrics import ESTIMATES, METRICS
 from fi_async.wire.preflight import ALIASES

@@ -54,7 +54,9 @@ def test_a_block_of_python_defines_what_it_uses(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_block_of_a_shell_has_no_prompt(page):
-    assert [line for line, text in blocks(page, "console", "bash", "sh") if re.search(r"^\s*\$ ", text, re.M)] == []
+    assert [
+        line for line, text in blocks(page, "console", "bash", "sh") if re.search(r"^\s*\$ ", text, re.MULTILINE)
+    ] == []
 
 
 def programs() -> Iterator[tuple[str, str]]:
