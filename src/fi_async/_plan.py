@@ -9,8 +9,7 @@ from typing import Any, Final, Literal
 from fi_async._public import public
 
 PIPELINE: Final = (
-    "evaluate_pipeline() is one request for any number of cases, but gives aggregates only and may never end:"
-    " gather() gives every outcome."
+    "evaluate_pipeline() is one request, but gives aggregates only and may never end: gather() gives every outcome."
 )
 
 
