@@ -53,6 +53,13 @@ def test_a_block_of_python_defines_what_it_uses(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_is_named_of_the_repository_is_there(page):
+    named = re.findall(r"`((?:tests|examples|benchmarks|src)/[\w./]+)`", page.read_text(encoding="utf-8"))
+    made = {"benchmarks/results.md", "tests/local/vectors/NAME.jsonl"}  # by the benchmarks; by whoever adds a template
+    assert [each for each in named if each not in made and not (ROOT / each).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_block_of_a_shell_has_no_prompt(page):
     assert [
         line for line, text in blocks(page, "console", "bash", "sh") if re.search(r"^\s*\$ ", text, re.MULTILINE)
