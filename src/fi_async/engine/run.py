@@ -155,7 +155,8 @@ class Run:
                 self._changed.clear()
                 await self._changed.wait()
         for scope in self._requests.sent.values():
-            scope.cancel()
+            if scope is not None:
+                scope.cancel()
 
     async def _feed(self, feed: Feed) -> None:
         try:

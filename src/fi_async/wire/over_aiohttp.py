@@ -55,7 +55,7 @@ class AiohttpConnections:
             request.method,
             self._url(request),
             data=request.content or None,
-            headers=request.headers,
+            headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw],
             allow_redirects=False,
             timeout=_times(timeout),
         )
