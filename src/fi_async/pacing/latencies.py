@@ -62,7 +62,10 @@ class Latencies:
         self._typical[template] = median if queue.rate is None else min(median, queue.latency)
 
     def _queue(self, template: str) -> Queueing:
-        return self._queues.setdefault(template, Queueing())
+        queue = self._queues.get(template)
+        if queue is None:
+            queue = self._queues[template] = Queueing()
+        return queue
 
     def typical(self, template: str) -> float | None:
         """Return the seconds that a template's evaluations take; None while too few are done to tell.

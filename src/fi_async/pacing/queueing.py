@@ -8,7 +8,8 @@ from statistics import fmean
 from typing import Final
 
 _RECENT: Final = 500  # evaluations remembered
-_JUDGED: Final = 16  # evaluations to judge by, and from one judgement to the next
+_JUDGED: Final = 16  # evaluations to judge by, and from one judgement to the next at least ...
+_NEWS: Final = 8  # ... or an eighth of those that are remembered
 _VARIES: Final = 0.1  # of their mean: how many were before each has to vary by so much to tell anything
 _EXPLAINED: Final = 0.5  # of the variance of their times, that how many were before them explains
 _UNEXPLAINED: Final = 0.1  # of that variance at most, where there is no queue ...
@@ -47,7 +48,7 @@ class Queueing:
         """
         self._seen.append((before, took))
         self._unjudged += 1
-        if self._unjudged >= _JUDGED:
+        if self._unjudged >= max(_JUDGED, len(self._seen) // _NEWS):
             self._unjudged = 0
             self._judge()
 
