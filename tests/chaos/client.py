@@ -2,8 +2,8 @@
 
     python -m chaos.client '{"order": …, "url": …, "run": …, "lines": …}'
 
-It prints "begun". The last line that it writes is the summary. It exits with 0 at the end, 3 if a typed error stopped the
-run, 130 after a SIGINT.
+It prints "begun". The last line that it writes is the summary. It exits with 0 at the end, with 3 if a typed error
+stopped the run, with 130 after a SIGINT.
 """
 
 from __future__ import annotations

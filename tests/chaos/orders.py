@@ -108,9 +108,9 @@ def draw(seed: int, *, short: bool = False) -> Order:
         "spelling": rng.choice(["snake", "camel"]),
     }
     if rng.random() < 0.3:
-        switches["requests"] = {"count": max(40, work // 2), "window": rng.choice([1.0, 2.0])}
+        switches["requests"] = {"count": max(40, work // 2), "window_seconds": rng.choice([1.0, 2.0])}
     if rng.random() < 0.3:
-        switches["evaluations"] = {"count": max(40, work // 3), "window": rng.choice([1.0, 2.0])}
+        switches["evaluations"] = {"count": max(40, work // 3), "window_seconds": rng.choice([1.0, 2.0])}
     options = {
         "strategy": rng.choice(["sync", "async", "auto"]),
         "concurrency": rng.choice([2, 8, 32, 64, "auto"]),

@@ -4,9 +4,9 @@
 
 It prints its port, and writes a line for each thing that it did.
 
-A byte is corrupted only where that can be told: in a body by a byte that no JSON has, which in a reason leaves the sign for
-a character that was lost; in a head anywhere but in the digits of its status (another status is another answer) and in the
-key pair (another one is somebody else's). So no result is changed without a trace.
+A byte is corrupted only where that can be told: in a body by a byte that no JSON has, which in a reason leaves the sign
+for a character that was lost; in a head anywhere but in the digits of its status (another status is another answer) and
+in the key pair (another one is somebody else's). So no result is changed without a trace.
 """
 
 from __future__ import annotations

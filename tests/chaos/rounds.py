@@ -65,13 +65,11 @@ async def play(order: Order, place: Path) -> Played:
         kills: list[tuple[str, float] | None] = [*order.kills, None]
         for number, kill in enumerate(kills):
             played.passes.append(await _client(played, number, port, kill))
-        restarts.cancel()
-        with suppress(asyncio.CancelledError):
-            await restarts
+        await _stopped(restarts)
         if order.kept:  # once more, when everything has ended: nothing may be sent
             played.passes.append(await _client(played, len(kills), port, None))
     finally:
-        restarts.cancel()
+        await _stopped(restarts)
         for process in (proxy, server.process):
             await _end(process)
     played.seconds = perf_counter() - began
@@ -105,6 +103,12 @@ class _Server:
         await _end(self.process)
         await asyncio.sleep(away)
         await self.start()
+
+
+async def _stopped(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 async def _client(played: Played, number: int, port: int, kill: tuple[str, float] | None) -> Pass:
@@ -157,7 +161,11 @@ async def _spawn(name: str, told: dict[str, Any], words: Any = None) -> asyncio.
 
 async def _port(process: asyncio.subprocess.Process) -> int:
     assert process.stdout is not None
-    return int(await asyncio.wait_for(process.stdout.readline(), _STARTING))
+    try:
+        return int(await asyncio.wait_for(process.stdout.readline(), _STARTING))
+    except (TimeoutError, ValueError):
+        await _end(process)
+        raise RuntimeError("a process of the round did not start") from None
 
 
 async def _wait(process: asyncio.subprocess.Process, seconds: float) -> int | None:

@@ -24,7 +24,7 @@ def main(order: dict[str, Any]) -> None:
     switches = dict(order["switches"])
     for name in ("requests", "evaluations"):
         if name in switches:
-            quota = Quota(switches[name]["count"], switches[name]["window"])
+            quota = Quota(**switches[name])
             switches[name] = quota if name == "requests" else (quota,)
     serve(LocalBackend(parse_switches(switches), store=order["store"]), port=order["port"], on_started=told)
 
