@@ -115,7 +115,9 @@ def draw(seed: int, *, short: bool = False) -> Order:
         "strategy": rng.choice(["sync", "async", "auto"]),
         "concurrency": rng.choice([2, 8, 32, 64, "auto"]),
         "on_ambiguous": rng.choice(["resubmit", "resubmit", "fail"]),
-        "on_stalled": rng.choice(["fail", "resubmit"] if "stuck" in faults else ["fail", "resubmit", "wait"]),
+        "on_stalled": rng.choice(
+            ["fail", "resubmit"] if any(each.startswith("stuck") for each in faults) else ["fail", "resubmit", "wait"]
+        ),
         "max_retries": rng.choice([0, 2, 4, 8]),
         "rows": rng.choice(["auto", "auto", 1, 3]),
     }

@@ -22,6 +22,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+from .lifeline import end_with_parent
+
 _NO_LINGER = struct.pack("ii", 1, 0)
 _SPARED = re.compile(rb"(?i)(?<=^HTTP/1\.1 )\d\d\d|\r\nx-(?:api|secret)-key:[^\r]*")
 
@@ -178,6 +180,7 @@ async def main(order: dict[str, Any], log: TextIO) -> None:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     told = json.loads(sys.argv[1])
     with Path(told["log"]).open("w", buffering=1) as log:
         asyncio.run(main(told, log))

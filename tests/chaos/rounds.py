@@ -153,6 +153,7 @@ async def _spawn(name: str, told: dict[str, Any], words: Any = None) -> asyncio.
         "-m",
         f"chaos.{name}",
         json.dumps(told),
+        stdin=asyncio.subprocess.DEVNULL if name == "client" else asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=words,
         env={**os.environ, "PYTHONPATH": _PATH},

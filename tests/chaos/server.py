@@ -14,6 +14,8 @@ from typing import Any
 from fi_async.local import LocalBackend, Quota, parse_switches
 from fi_async.local.server import serve
 
+from .lifeline import end_with_parent
+
 
 def told(url: str) -> None:
     sys.stdout.write(url.rpartition(":")[2] + "\n")
@@ -30,4 +32,5 @@ def main(order: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     main(json.loads(sys.argv[1]))
