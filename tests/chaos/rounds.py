@@ -21,6 +21,7 @@ _STOPPING: Final = 30.0  # seconds that a client may take to stop after a signal
 _STARTING: Final = 60.0  # seconds that a process may take to say its port, on a machine that has other things to do
 _PATH: Final = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
 _HUNG: Final = -1000
+_KILLED: Final = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, 130)
 
 
 @dataclass(frozen=True)
@@ -118,22 +119,23 @@ async def _client(played: Played, number: int, port: int, kill: tuple[str, float
         "url": f"http://127.0.0.1:{port}",
         "run": played.run and str(played.run),
         "lines": str(lines),
+        "last": kill[1] if kill is not None and kill[0] == "LINE" else None,
     }
     with (played.place / f"pass-{number}.err").open("w+") as words:
         process = await _spawn("client", told, words)
         ended: int | None = None
         try:
-            if kill is not None:
+            if kill is None or kill[0] == "LINE":
+                ended = await _wait(process, LONGEST)
+                ended = _HUNG if ended is None else None if kill and ended == -signal.SIGKILL else ended
+            else:
                 assert process.stdout is not None
                 await process.stdout.readline()  # it begins: before that there is nothing to be killed
                 ended = await _wait(process, kill[1])
                 if ended is None:
                     process.send_signal(getattr(signal, f"SIG{kill[0]}"))
                     ended = await _wait(process, _STOPPING)
-                    ended = _HUNG if ended is None else None if ended in (-9, -15, -2, 130) else ended
-            else:
-                ended = await _wait(process, LONGEST)
-                ended = _HUNG if ended is None else ended
+                    ended = _HUNG if ended is None else None if ended in _KILLED else ended
             if ended == _HUNG:
                 process.send_signal(signal.SIGUSR1)  # it writes its stacks
                 await asyncio.sleep(0.5)
