@@ -110,3 +110,20 @@ def examples(session: nox.Session) -> None:
     upgrade_pip(session)
     install(session, "examples", "notebooks")
     session.run("python", "examples/run_all.py")
+
+
+@nox.session(python=OLDEST, default=False)
+def fuzz(session: nox.Session) -> None:
+    """Feed every target of tests/fuzz many more bytes than CI does: `nox -s fuzz -- 20000` says how many of each."""
+    upgrade_pip(session)
+    install(session, "test")
+    examples = session.posargs[0] if session.posargs else "5000"
+    session.run("pytest", "tests/fuzz", "-n", "2", env={"FUZZ_EXAMPLES": examples, "CI": ""})
+
+
+@nox.session(python=OLDEST, default=False)
+def chaos(session: nox.Session) -> None:
+    """Kill, cut and corrupt rounds of runs, and check each: `nox -s chaos -- --rounds 60`; see tests/chaos."""
+    upgrade_pip(session)
+    install(session, "test")
+    session.run("python", "-m", "chaos", *session.posargs, env={"PYTHONPATH": "tests"})

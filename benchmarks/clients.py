@@ -72,7 +72,7 @@ def halves(url: str, count: int, template: str, **order: Any) -> dict[str, Any]:
 
 def _transport(evaluator: Any, expected: str) -> dict[str, Any]:
     """Return what really moved the bytes, or fail: a row must not be of another transport than it says."""
-    used = evaluator._session.transport._pool
+    used = evaluator._session.transport._pool.carrier
     kind = type(used).__name__
     if kind != {"httpx": "Connections", "aiohttp": "AiohttpConnections"}[expected]:
         raise RuntimeError(f"asked for {expected}, and {kind} was used")
@@ -139,8 +139,8 @@ def written(url: str, count: int, at_once: int) -> dict[str, Any]:  # noqa: ARG0
 
 async def _written(count: int, at_once: int) -> dict[str, Any]:
     from fi_async.journal.records import RunInfo  # noqa: PLC0415  # as in _gather
-    from fi_async.journal.schema import Kind  # noqa: PLC0415  # as in _gather
-    from fi_async.journal.writer import Journal, Row  # noqa: PLC0415  # as in _gather
+    from fi_async.journal.schema import EventKind  # noqa: PLC0415  # as in _gather
+    from fi_async.journal.writer import CaseRow, Journal  # noqa: PLC0415  # as in _gather
 
     body = json.dumps({"status": "scored", "result": {"name": "contains", "output": "Passed", "reason": "x" * 100}})
     with tempfile.TemporaryDirectory() as scratch:
@@ -148,9 +148,11 @@ async def _written(count: int, at_once: int) -> dict[str, Any]:
         meter = Meter()
         async with Journal(Path(scratch, "run.db"), info) as journal:
             for first in range(0, count, at_once):
-                rows = [Row(f"{n:024x}", "contains", n, None, '{"text":"a"}') for n in range(first, first + at_once)]
+                rows = [
+                    CaseRow(f"{n:024x}", "contains", n, None, '{"text":"a"}') for n in range(first, first + at_once)
+                ]
                 numbered = await journal.admit(rows)
-                for kind, text in ((Kind.INTENT, None), (Kind.ENDED, body)):
+                for kind, text in ((EventKind.INTENT, None), (EventKind.ENDED, body)):
                     for each in numbered:
                         journal.write(each.n, kind, text)
                     await journal.flush()

@@ -16,7 +16,7 @@ sys.path.append(str(Path(__file__).parent.parent / "tests"))
 
 from chromium import MISSING, chromium, is_there
 from fi_async import Case, EvalResult, Outcome, OutcomeStatus, StalledError
-from fi_async.journal.records import Record, RunInfo
+from fi_async.journal.records import OutcomeRecord, RunInfo
 from fi_async.reports.report_page import write_report
 
 _DRAW = random.Random(7)
@@ -41,7 +41,7 @@ def texts(draw: random.Random, words: int) -> str:
     return " ".join(draw.choices(WORDS, k=words)) + "."
 
 
-def records(count: int) -> Iterator[Record]:
+def records(count: int) -> Iterator[OutcomeRecord]:
     draw = random.Random(5)
     for index in range(count):
         case = Case(
@@ -56,7 +56,7 @@ def records(count: int) -> Iterator[Record]:
             output = round(draw.betavariate(6, 1.5), 4)
             result = EvalResult(name="groundedness", output=output, output_type="score", reason=texts(draw, 30))
             outcome = Outcome(**facts, status=OutcomeStatus.SCORED, result=result)
-        yield Record(f"{index:032x}", outcome, 1_760_000_000 + index / 40 + draw.random())
+        yield OutcomeRecord(f"{index:032x}", outcome, 1_760_000_000 + index / 40 + draw.random())
 
 
 def measure(page: Path) -> None:

@@ -7,7 +7,24 @@ import socket
 import pytest
 from hypothesis import settings
 
+import homes
 from clock import VirtualClockLoop
+
+# Before anything is imported that may look for the user's files.
+_REAL_HOME = homes.move()
+_BEFORE = homes.snapshot(_REAL_HOME)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the session if a test has left something in the developer's home."""
+    if hasattr(session.config, "workerinput"):
+        return
+    if changed := homes.changes(_BEFORE, homes.snapshot(_REAL_HOME)):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        reporter.write_line(f"\ntests have changed the home of the developer: {', '.join(changed)}", red=True)
+
 
 # In CI a run is judged by the change it tests, not by what a new draw happens to find; elsewhere each run draws anew.
 settings.register_profile("ci", derandomize=True)

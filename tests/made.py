@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from fi_async import Case, EvalResult, FiAsyncError, Outcome, OutcomeStatus
-from fi_async.journal.records import Record, RunInfo
+from fi_async.journal.records import OutcomeRecord, RunInfo
 
 INPUTS: Mapping[str, Any] = {"text": "Paris"}
 
 
-def scored(index: int, output: Any, *, template: str = "is_json", at: float = 0.0, **facts: Any) -> Record:
+def scored(index: int, output: Any, *, template: str = "is_json", at: float = 0.0, **facts: Any) -> OutcomeRecord:
     case = Case(facts.pop("inputs", INPUTS), facts.pop("id", None))
     result = EvalResult(
         name=template,
@@ -20,7 +20,7 @@ def scored(index: int, output: Any, *, template: str = "is_json", at: float = 0.
         output_type=facts.pop("output_type", "Pass/Fail" if output in ("Passed", "Failed") else "score"),
         estimate=facts.pop("estimate", False),
     )
-    return Record("", Outcome(index, case, template, OutcomeStatus.SCORED, result, attempts=1, **facts), at)
+    return OutcomeRecord("", Outcome(index, case, template, OutcomeStatus.SCORED, result, attempts=1, **facts), at)
 
 
 def unscored(
@@ -31,9 +31,9 @@ def unscored(
     template: str = "is_json",
     at: float = 0.0,
     **facts: Any,
-) -> Record:
+) -> OutcomeRecord:
     case = Case(facts.pop("inputs", INPUTS), facts.pop("id", None))
-    return Record("", Outcome(index, case, template, OutcomeStatus(status), error=error, **facts), at)
+    return OutcomeRecord("", Outcome(index, case, template, OutcomeStatus(status), error=error, **facts), at)
 
 
 def info(*templates: str, name: str = "run", **facts: Any) -> RunInfo:

@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
 from fi_async import AsyncEvaluator, Case, Evaluator
-from fi_async.journal.records import Record, RunInfo
+from fi_async.journal.records import OutcomeRecord, RunInfo
 from fi_async.local import Faults, LocalBackend, Lognormal, Switches
 from fi_async.reports.compare import compare
 from fi_async.reports.comparison_page import write_comparison
@@ -35,9 +35,9 @@ def _cases() -> Iterator[Case]:
             continue
 
 
-async def _evaluated() -> list[Record]:
+async def _evaluated() -> list[OutcomeRecord]:
     async with AsyncEvaluator.local(LocalBackend(SERVER), concurrency=8) as ev:
-        return [Record("", outcome, time.time()) async for outcome in ev.stream(_cases(), TEMPLATES)]
+        return [OutcomeRecord("", outcome, time.time()) async for outcome in ev.stream(_cases(), TEMPLATES)]
 
 
 def reported(place: Path) -> Path:

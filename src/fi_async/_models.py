@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from fi_async._errors import FiAsyncError
 from fi_async._public import public
+from fi_async._values import NotPlainError, id_text, shown_inputs
 
 if TYPE_CHECKING:
     from fi_async._results import EvalResult
 
 Inputs = Mapping[str, Any]
-"""One set of inputs by key: strings, or anything that serialises to JSON text."""
+"""One set of inputs by key: strings, or anything with a JSON form; arrays, dates, Decimals have one."""
 
 OnAmbiguous = Literal["resubmit", "fail"]
 """What to do with a request that left and whose outcome is unknown."""
@@ -44,7 +46,8 @@ class Case:
 
     Args:
         inputs: Values by key: a string, or anything richer, which is sent as its JSON text.
-        id: Yours; never sent to the server.
+        id: Yours; never sent to the server. A number, a UUID or the like becomes its text; a case whose id has none
+            ends a run as invalid.
 
     Example:
         >>> Case({"output": "Paris", "context": "Paris is in France."}, id="q-17").id
@@ -53,6 +56,15 @@ class Case:
 
     inputs: Inputs
     id: str | None = None
+
+    if TYPE_CHECKING:
+
+        def __init__(self, inputs: Inputs, id: object = None) -> None: ...  # noqa: A002  # the field's name
+
+    def __post_init__(self) -> None:
+        if self.id is not None and type(self.id) is not str:
+            with suppress(NotPlainError):  # the door of a run refuses it, and says why
+                object.__setattr__(self, "id", id_text(self.id))
 
 
 @public
@@ -152,7 +164,8 @@ class Outcome:
     def to_dict(self) -> dict[str, Any]:
         """Return the outcome as plain values: what the command line writes, and what `Report.to_dicts` lists.
 
-        `inputs` are the case's, or the row of its file or frame as it stands there; None if it cannot be read.
+        `inputs` are the case's, or the row of its file or frame as it stands there; None if it cannot be read. Arrays,
+        dates and the like are as they were sent; what has no JSON form is its `str()`.
         """
         result, error = self.result, self.error
         invalid = self.status is OutcomeStatus.INVALID
@@ -171,5 +184,5 @@ class Outcome:
             "eval_id": self.eval_id or (None if result is None else result.eval_id),
             "attempts": self.attempts,
             "latency_s": self.latency_s,
-            "inputs": getattr(self.case, "given", self.case.inputs),
+            "inputs": shown_inputs(getattr(self.case, "given", self.case.inputs)),
         }

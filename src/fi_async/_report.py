@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from os.path import expanduser
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, get_args
@@ -80,6 +81,7 @@ class Report:
     def summary(self) -> dict[str, Any]:
         """Return the run in numbers: plain values, ready for JSON.
 
+        `possible_duplicates` are those of the whole run, earlier passes included.
         `cases` counts sets of inputs and `evaluations` outcomes, one per case and template. `replayed`, `reused` and
         `duplicate` are those that nothing was sent for, by their origin. Means and pass rates are over scored cases
         only, of which there are `n`; None where there are none.
@@ -98,10 +100,15 @@ class Report:
             "retries": self.counts.retries,
             "throttled": self.counts.throttled,
             "ambiguous": self.counts.ambiguous,
-            "possible_duplicates": self.counts.possible_duplicates,
+            "possible_duplicates": max(self.counts.possible_duplicates, self._possible_duplicates()),
             "removed": self.counts.removed,
             "templates": {name: self._of_template(name) for name in self._templates()},
         }
+
+    def _possible_duplicates(self) -> int:
+        """Return those of the outcomes: of a run that was gone on with, those of earlier passes too."""
+        paid = (each.possible_duplicates for each in self.outcomes if each.origin in ("evaluated", "replayed"))
+        return sum(paid)
 
     def _templates(self) -> list[str]:
         return list(dict.fromkeys(outcome.template for outcome in self.outcomes))
@@ -141,10 +148,10 @@ class Report:
         Raises:
             OSError: The file cannot be written.
         """
-        from fi_async.journal.records import Record, RunInfo  # noqa: PLC0415  # as above
+        from fi_async.journal.records import OutcomeRecord, RunInfo  # noqa: PLC0415  # as above
         from fi_async.reports.report_page import write_report  # noqa: PLC0415  # few reports become pages
 
-        path = Path(path)
+        path = Path(expanduser(path))  # noqa: PTH111  # a name nobody has stays
         info = RunInfo(
             name=path.stem,
             templates=tuple(self._templates()),
@@ -154,7 +161,7 @@ class Report:
             started_at=0.0,
             settings={"wall_s": round(self.wall_s, 3), **asdict(self.counts)},
         )
-        write_report(path, info, (Record("", outcome, 0.0) for outcome in self.outcomes))
+        write_report(path, info, (OutcomeRecord("", outcome, 0.0) for outcome in self.outcomes))
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the outcomes as plain values, in order; see `Outcome.to_dict`."""
@@ -185,3 +192,17 @@ class Report:
         summary = self.summary()
         counted = ", ".join(f"{summary[status]} {status}" for status in OutcomeStatus if summary[status])
         return f"<Report {counted or 'empty'}, coverage {self.coverage:.1%}, {self.wall_s:.1f} s>"
+
+    def __str__(self) -> str:
+        """Return the counts, and below them what each template scored: what `print(report)` shows."""
+        scores = [f"  {name}: {_scores(of)}" for name, of in self.summary()["templates"].items()]
+        return "\n".join([repr(self)[1:-1], *scores])
+
+
+def _scores(of: Mapping[str, Any]) -> str:
+    told = [
+        f"{label} {value:{how}}"
+        for label, value, how in (("pass rate", of["pass_rate"], ".1%"), ("mean score", of["mean_score"], ".3f"))
+        if value is not None
+    ]
+    return f"{', '.join(told) or 'no score'} (n={of['n']})"

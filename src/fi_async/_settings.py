@@ -170,6 +170,7 @@ class RunFile:
         reuse: Paths of other runs, as a shell's pattern such as `runs/*.db`: their results are taken for equal work.
         drain: Seconds that requests under way may take to their end when the run is stopped.
         source: Where a command line took the cases from; kept with the run.
+        held_only: True if the cases given are those that the file holds: those that it is known to lack stay pending.
 
     Raises:
         ConfigurationError: A value is out of its range.
@@ -185,10 +186,16 @@ class RunFile:
     reuse: str | None = None
     drain: float = 5.0
     source: Mapping[str, Any] = field(default_factory=dict)
+    held_only: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.path, str | os.PathLike) or not os.fspath(self.path):
             raise ConfigurationError(f"run must be the path of a file, not {self.path!r}")
+        object.__setattr__(self, "path", os.path.expanduser(self.path))  # noqa: PTH111  # a name nobody has stays
+        if os.path.isdir(self.path):  # noqa: PTH112  # no Path is needed for it
+            raise ConfigurationError(f"run={os.fspath(self.path)!r} is a directory: name a file in it")
+        if self.reuse is not None:
+            object.__setattr__(self, "reuse", os.path.expanduser(self.reuse))  # noqa: PTH111  # a pattern
         if isinstance(self.retry, str):
             raise ConfigurationError(f"retry must be a list, such as [{self.retry!r}]")
         for each in self.retry:
@@ -311,3 +318,11 @@ def same_judge(model: str | None, model_name: str | Omitted | None) -> str | Non
             f"model={model!r} and model_name={model_name!r} are two words for the judge: give one of them"
         )
     return model
+
+
+def not_picklable(client: object) -> str:
+    """Return why a client cannot be pickled, and what to do instead."""
+    return (
+        f"{type(client).__name__} cannot be pickled or copied: it holds connections and your keys. Make one in each"
+        " process, say in the pool's initializer; with shared_budget= they keep to the limits together"
+    )

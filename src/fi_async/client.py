@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from copy import copy
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, NoReturn, Self, Unpack
 
 import anyio
 
 from fi_async._connection import LOCAL, Connection
 from fi_async._errors import ConfigurationError
 from fi_async._events import Listener, guarded, log_as_asked
-from fi_async._settings import RunKeywords, RunOptions
+from fi_async._settings import RunKeywords, RunOptions, not_picklable
 from fi_async._signature import shows_options
 from fi_async._statistics import ClientStatistics
 from fi_async.engine import calls
@@ -101,6 +100,9 @@ class Client:
         connection = self._session.connection
         return f"<{type(self).__name__} {connection.base_url} concurrency={self._options.concurrency}>"
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(not_picklable(self))
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -123,7 +125,8 @@ class Client:
         Raises:
             ConfigurationError: A value is out of its range; the message names it.
         """
-        other = copy(self)
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
         other._options = self._options.with_given(**options)
         if "concurrency" in options:
             other._session = self._session.with_concurrency(options["concurrency"])

@@ -136,9 +136,9 @@ async def poll_all(evaluations: Sequence[tuple[str, str]], session: Session, opt
     began = anyio.current_time()
     context = session.context(options)
     run = Run(session, context, options)
-    for index, (eval_id, template) in enumerate(evaluations):
-        known = requests.eval_id_of(eval_id)
-        run.add(poll(Work(index, Case({}, id=known), Parameters(template), eval_id=known), context))
+    asked = [(requests.eval_id_of(eval_id), template) for eval_id, template in evaluations]
+    for index, (eval_id, template) in enumerate(asked):
+        run.add(poll(Work(index, Case({}, id=eval_id), Parameters(template), eval_id=eval_id), context))
     await run.drive()
     ended = sorted(run.finished, key=lambda outcome: outcome.index)
     return Report([_named(each) for each in ended], anyio.current_time() - began, context.counts)

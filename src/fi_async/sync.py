@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from functools import wraps
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, Self, TypeVar, Unpack, overload
 
 from fi_async._loop_thread import loop_thread
 from fi_async._models import Case, Inputs, TemplateLike
 from fi_async._public import public
 from fi_async._report import Report
-from fi_async._settings import Omitted, Timeout
+from fi_async._settings import Omitted, Timeout, not_picklable
 from fi_async._statistics import ClientStatistics
 from fi_async.blocking import BlockingExecution, BlockingQueue, BlockingStream
 from fi_async.engine.calls import Templates
@@ -143,6 +143,9 @@ class Evaluator:
 
     def __repr__(self) -> str:
         return repr(self._async).replace("Async", "", 1)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(not_picklable(self))
 
     def __enter__(self) -> Self:
         return self

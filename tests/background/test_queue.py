@@ -14,7 +14,7 @@ import pytest
 from embedded import NEEDLE, backend, client, texts
 from fi_async import AuthenticationError, Case, ConfigurationError, InvalidCaseError, NotFoundError, Timeout
 from fi_async.background import Offer, Statistics
-from fi_async.background.line import Line
+from fi_async.background.line import OfferLine
 from fi_async.background.offers import offer_ids
 from scripted import Scripted, error, scored
 
@@ -122,7 +122,7 @@ async def test_put_waits_for_room():
 
 
 async def test_room_wakes_one_who_waits_and_not_all():
-    line = Line(1, None)
+    line = OfferLine(1, None)
     line.push(Offer({}))
     woken = []
 
@@ -327,7 +327,10 @@ async def test_a_slow_sink_slows_the_engine_and_loses_nothing():
             queue.offer(case)
         await anyio.sleep(100.5)
         told = queue.statistics()
-        assert (told.done, told.running) == (100, 2 * 16 + 512 + 1)
+        assert (told.done, told.running) == (
+            100,
+            2 * 256 + 512 + 1,
+        )  # twice what may be under way, and what is handed over
     assert (len(seen), anyio.current_time()) == (2000, 2000.0)
 
 

@@ -67,7 +67,7 @@ def test_the_file_is_its_owners_only(path):
     spool.close()
 
 
-def test_what_has_no_json_form_is_kept_as_text(path):
+def test_values_are_kept_as_they_are_sent_without_what_has_no_json_form(path):
     spool = Spool(path)
     endless = []
     endless.append(endless)

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from selenium.webdriver.support.ui import WebDriverWait
 
 from chromium import MISSING, chromium, is_there, show
+from fi_async.journal.records import RunCount
 from fi_async.reports.compare import compare
 from fi_async.reports.comparison_page import write_comparison
 from fi_async.reports.report_page import write_report
@@ -42,7 +45,10 @@ def opened(shown, tmp_path):
     def open_report(*records, pending=0, **how):
         page = tmp_path / "run.html"
         templates = dict.fromkeys(record.outcome.template for record in records)
-        write_report(page, info(*templates, settings={"concurrency": 8}), records, pending)
+        statuses = Counter(record.outcome.status.value for record in records)
+        paid = sum(record.outcome.possible_duplicates for record in records)
+        count = RunCount(len(records) + pending, statuses, possible_duplicates=paid)
+        write_report(page, info(*templates, settings={"concurrency": 8}), records, count)
         return shown(page, **how)
 
     return open_report

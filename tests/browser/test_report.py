@@ -94,7 +94,7 @@ def test_it_sorts_both_ways_with_what_has_no_number_last(opened):
     assert column(browser, 4)[-4:] == ["-"] * 4
     browser.find_element(By.CSS_SELECTOR, "th[data-column=latency_ms] button").click()
     assert head.get_attribute("aria-sort") == "none"
-    assert column(browser, 6)[:2] == ["1 s", "1 s"]
+    assert column(browser, 7)[:2] == ["1 s", "1 s"]
 
 
 def test_reset_puts_the_rows_into_the_order_they_had(opened):
@@ -126,9 +126,9 @@ def test_the_chosen_rows_as_csv(opened, tmp_path):
     WebDriverWait(browser, 10, 0.02).until(lambda _: file.exists())
     with file.open(encoding="utf-8-sig", newline="") as text:
         assert list(csv.reader(text)) == [
-            ["case", "template", "result", "score", "reason", "latency_ms", "attempts"],
-            ["#1", "is_json", "scored", "0.5", "Ünlike\nthis", "", "1"],
-            ["q-0", "is_json", "scored", "-0.5", f"'{formula}", "1250", "1"],
+            ["case", "template", "result", "score", "input: text", "reason", "latency_ms", "attempts"],
+            ["#1", "is_json", "scored", "0.5", "Paris", "Ünlike\nthis", "", "1"],
+            ["q-0", "is_json", "scored", "-0.5", "Paris", f"'{formula}", "1250", "1"],
         ]
 
 

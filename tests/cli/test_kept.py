@@ -97,6 +97,8 @@ def test_cases_come_from_the_file_where_the_input_is_gone(source, cli, stdin, li
         inputs = before["inputs"]
         if isinstance(inputs, dict):
             inputs = {key: value for key, value in inputs.items() if key != "id"}  # it is no input
+        told = line.pop("run")  # of stdin, nobody knew how many rows there were to be
+        assert (told["evaluations"], before.pop("run")["evaluations"]) == (23, None if source == "-" else 23)
         assert line == before | {"inputs": inputs}
 
 
@@ -136,8 +138,8 @@ def test_a_server_that_could_not_be_reached_is_tried_again_later(cli, jsonl, mon
         ended = cli(*command, "--no-progress")
         assert (ended.code, ended.out) == (3, "")
         assert ended.err.endswith(
-            "could not connect: All connection attempts failed; when it can be reached: fi-async retry nightly.db"
-            " --failed\n"
+            "could not connect: All connection attempts failed (ConnectError); when it can be reached:"
+            " fi-async retry nightly.db --failed\n"
         )
     app = embedded()
     assert cli("retry nightly.db --failed --json --no-progress").summary["scored"] == 50
@@ -171,11 +173,13 @@ def test_what_is_kept_of_the_command_line(cli, kept):
         source = view.info.source
     flags = source["flags"]
     size = Path("in.jsonl").stat()
+    with open_view(kept) as view:
+        assert view.info.evaluations == view.count().evaluations == 23
     assert source | {"flags": None} == {
         "file": str(Path("in.jsonl").absolute()),
         "name": "in.jsonl",
         "stamp": [size.st_size, size.st_mtime_ns],
-        "evaluations": 23,
+        "backend_named": True,
         "flags": None,
     }
     assert (flags["evals"], flags["param"], flags["backend"]) == (["contains"], ["keyword=7"], "local")
@@ -237,6 +241,8 @@ def test_the_status_of_a_run(cli, kept):
         "statuses": {"scored": 21, "invalid": 2},
         "accepted": 0,
         "ambiguous": 0,
+        "possible_duplicates": 0,
+        "is_all": True,
         "eta_s": None,
         "templates": ["contains"],
     }
@@ -318,7 +324,6 @@ def test_an_outcome_that_cannot_be_read_costs_no_other(cli, kept, lines):
         ("resume nowhere.db", 2, "nowhere.db: no such file"),
         ("status nowhere.db", 2, "nowhere.db: no such file"),
         ("export nowhere.db -o x.csv", 2, "nowhere.db: no such file"),
-        ("retry nightly.db", 2, "nothing to retry: give --failed, --stalled or --ambiguous"),
         (f"run in.jsonl {ASKED} --reuse x.db", 2, "--reuse is of runs that a file keeps: give --run PATH too"),
         (
             f"run in.jsonl {ASKED} --duplicates refuse",
@@ -363,18 +368,22 @@ def test_what_cannot_be_done_is_one_line_and_leaves_the_output_alone(words, code
     assert Path("in.jsonl").read_bytes().startswith(b'{"id": 0')
 
 
-def test_a_run_of_a_program_is_the_program_s_to_go_on_with(cli, kept):
+def test_an_old_run_of_a_program_is_the_program_s_to_go_on_with(cli, kept):
     with closing(sqlite3.connect(kept)) as connection:
-        connection.execute("UPDATE passes SET info = json_set(info, '$.source', json('{}'))")
+        connection.execute("UPDATE passes SET info = json_set(info, '$.source', json('{}'), '$.questions', json('[]'))")
+        connection.execute("INSERT INTO events (n, kind, at) VALUES (1, 6, 1.0)")
         connection.commit()
-    said = "fi-async: nightly.db: a program keeps this run: run the program again to go on\n"
+    said = (
+        "nightly.db: a program began it: going on with the 23 cases that it holds\n"
+        "fi-async: nightly.db: an older version began it in a program: run the program again to go on\n"
+    )
     assert cli("resume", kept) == (2, "", said)
 
 
 def test_a_run_of_a_newer_version_is_refused(cli, kept):
     with closing(sqlite3.connect(kept)) as connection:
         connection.execute("PRAGMA user_version = 99")
-    said = "fi-async: nightly.db: a newer version of fi-async wrote it (schema 99, this one knows 1)\n"
+    said = "fi-async: nightly.db: a newer version of fi-async wrote it (schema 99, this one knows 2)\n"
     for words in (
         "resume nightly.db",
         "status nightly.db",

@@ -45,7 +45,7 @@ def flat(line):
 def test_tables_hold_what_the_lines_hold(name, read, cli, jsonl, lines):
     file = jsonl(*ROWS)
     assert cli("run", file, RUN, "--out", name).code == cli("run", file, RUN, "--out out.jsonl").code == 1
-    own = {"eval_id", "latency_s"}
+    own = {"eval_id", "latency_s", "run"}
     found = [{key: value for key, value in row.items() if key not in own} for row in read(name)]
     assert found == [{key: value for key, value in flat(line).items() if key not in own} for line in lines()]
     assert all(row["eval_id"] and row["latency_s"] >= 0 for row in read(name) if row["status"] == "scored")
@@ -62,7 +62,28 @@ def test_a_csv_runs_no_formula_in_a_spreadsheet(cli, jsonl):
     assert last["id"] == ""
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize(
+    "start",
+    [
+        "=",
+        "+",
+        "-",
+        "@",
+        "\t",
+        "\r",
+        "\n",
+        " =",
+        "\u00a0@",
+        "\ufeff+",
+        "\n\t-",
+        "\uff1d",
+        "\uff0b",
+        "\uff0d",
+        "\uff20",
+        "\ufe66",
+        "\u3000\uff1d",
+    ],
+)
 def test_every_beginning_of_a_formula_is_made_inert(start, cli, jsonl):
     assert cli("run", jsonl({"id": f"{start}1+1", "text": "Paris"}), RUN, "--out out.csv").code == 0
     assert read_csv()[0]["id"] == f"'{start}1+1"
@@ -98,7 +119,7 @@ def test_half_a_surrogate_pair_is_written_as_its_name(name, read, cli, jsonl):
 
 
 def test_groups_of_rows(cli, jsonl, monkeypatch):
-    monkeypatch.setattr("fi_async.cli.sinks._ROWS_OF_A_GROUP", 2)
+    monkeypatch.setattr("fi_async.cli.outputs._ROWS_OF_A_GROUP", 2)
     assert cli("run", jsonl(*[{"text": "Paris"}] * 5), RUN, "--out out.parquet").code == 0
     assert parquet.ParquetFile("out.parquet").metadata.num_row_groups == 3
     assert [row["index"] for row in read_parquet()] == [0, 1, 2, 3, 4]
@@ -120,10 +141,10 @@ def test_parquet_and_directories_are_inputs(cli, lines):
     assert [line["id"] for line in lines()] == ["a", "b"]
     assert lines()[1]["error"].startswith("in.parquet, row 1: contains needs the key 'text'")
     wrong = cli("run in.parquet", RUN)
-    assert (wrong.code, wrong.err) == (
-        2,
-        "fi-async: in.parquet has no column for 'text', which contains needs: --map text=COLUMN. It has id, answer\n",
+    said = (
+        "fi-async: in.parquet has no column for 'text', which contains needs: --map text=COLUMN. It has 'id', 'answer'"
     )
+    assert (wrong.code, wrong.err) == (2, f"{said}\n")
     Path("in").mkdir()
     Path("in/a.json").write_text('[{"text": "Paris"}, {"text": "Rome"}]')
     assert cli("run in/ --out out.jsonl", RUN).code == 0

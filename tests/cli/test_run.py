@@ -16,11 +16,11 @@ import pytest
 
 import fi_async.client
 from fi_async import AsyncEvaluator, Limit
-from fi_async.cli.asked import limits
-from fi_async.cli.summary import Totals
+from fi_async.cli.backend import limits
+from fi_async.cli.totals import RunTotals
 from fi_async.local import Faults, Quota
 from fi_async.progress.displays import Lines
-from fi_async.sources.files import Jsonl
+from fi_async.sources.files import JsonTable
 
 HIT = "--param keyword=Paris"
 KEYS = [
@@ -39,6 +39,7 @@ KEYS = [
     "attempts",
     "latency_s",
     "inputs",
+    "run",
 ]
 GROUNDED = {"output": "The tower is in Paris.", "context": "The tower stands in Paris.", "text": "Paris"}
 
@@ -66,6 +67,7 @@ def test_every_row_becomes_a_line(cli, jsonl, lines):
         "attempts": 1,
         "latency_s": None,
         "inputs": rows[0],
+        "run": {"evaluations": 2, "backend_named": True},
     }
     assert first["eval_id"]
     assert first["reason"]
@@ -171,7 +173,7 @@ def test_csv_rows_that_cannot_be_read(cli, lines):
     assert [line["status"] for line in found] == ["scored", "invalid", "invalid", "scored", "invalid"]
     assert found[1]["error"] == "in.csv, line 3: not valid UTF-8: save the file as UTF-8"
     assert found[2]["error"] == "in.csv, line 4: not valid CSV (',' expected after '\"')"
-    assert found[4]["error"] == "in.csv, line 6: not valid CSV (a quote that is opened is never closed)"
+    assert found[4]["error"] == "in.csv, line 6: not valid CSV (a quote is opened in line 6 and never closed)"
 
 
 @pytest.mark.parametrize(
@@ -180,7 +182,10 @@ def test_csv_rows_that_cannot_be_read(cli, lines):
         (b"", "the first line must be the names of the columns: the file is empty"),
         (b"t\xe9xt\n1\n", "the first line must be the names of the columns: not valid UTF-8: save the file as UTF-8"),
         (b"text,text\n1,2\n", "in.csv: two columns are named 'text': rename one"),
-        (b"answer\nParis\n", "in.csv has no column for 'text', which contains needs: --map text=COLUMN. It has answer"),
+        (
+            b"answer\nParis\n",
+            "in.csv has no column for 'text', which contains needs: --map text=COLUMN. It has 'answer'",
+        ),
         (b"text\n", "in.csv holds no rows"),
     ],
 )
@@ -207,7 +212,7 @@ def test_a_column_of_a_csv_can_be_mapped(cli):
 
 def test_rows_are_counted_before_the_run_only_for_a_file_that_keeps_it(cli, jsonl, monkeypatch):
     counted = []
-    monkeypatch.setattr(Jsonl, "count", lambda self: counted.append(self.name))
+    monkeypatch.setattr(JsonTable, "count", lambda self: counted.append(self.name))
     cli("run", jsonl({"text": "1"}), "--eval is_json --backend local --dry-run")
     assert counted == []
 
@@ -237,7 +242,7 @@ def test_stdin_is_jsonl(cli, stdin, lines):
 def test_stdin_that_breaks_ends_the_run(cli, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Pipe()))
     ended = cli("run - --eval is_json --backend local")
-    assert (ended.code, ended.err) == (3, "fi-async: Input/output error\n")
+    assert (ended.code, ended.err) == (3, "fi-async: stdin: Input/output error\n")
 
 
 def test_no_rows_is_wrong_usage_and_leaves_the_output_alone(cli, jsonl):
@@ -326,7 +331,7 @@ def test_causes_are_grouped_and_hold_no_inputs(cli, jsonl, embedded):
 
 
 def test_causes_beyond_what_is_told_apart_are_counted_together(cli, jsonl, monkeypatch):
-    monkeypatch.setattr("fi_async.cli.summary.MOST_CAUSES", 2)
+    monkeypatch.setattr("fi_async.cli.totals.MOST_CAUSES", 2)
     ended = cli("run", jsonl(*({"a" * n: "x"} for n in range(1, 9))), "--eval is_json --json")
     assert [(cause["count"], cause["error"]) for cause in ended.summary["causes"]] == [
         (6, "other"),
@@ -365,7 +370,7 @@ def test_a_server_that_was_never_reached(cli, jsonl, monkeypatch):
     for rows in (3, 500):
         ended = cli("run", jsonl(b"{", *[{"text": "1"}] * rows), "--eval is_json --max-retries 0 --backend local")
         assert (ended.code, ended.out) == (3, "")
-        assert ended.err.endswith("could not connect: All connection attempts failed\n")
+        assert ended.err.endswith("could not connect: All connection attempts failed (ConnectError)\n")
         assert "no request reached" in ended.err
 
 
@@ -401,7 +406,7 @@ def test_an_output_that_cannot_be_written_is_told_before_anything_is_evaluated(n
 
 @pytest.fixture
 def interrupt_after_5(embedded, monkeypatch):
-    add = Totals.add
+    add = RunTotals.add
 
     def add_and_interrupt(self, outcome):
         add(self, outcome)
@@ -409,7 +414,7 @@ def interrupt_after_5(embedded, monkeypatch):
             signal.raise_signal(signal.SIGINT)
 
     embedded(latency=0.02)
-    monkeypatch.setattr(Totals, "add", add_and_interrupt)
+    monkeypatch.setattr(RunTotals, "add", add_and_interrupt)
 
 
 @pytest.mark.parametrize("source", ["in.jsonl", "-"])
@@ -419,8 +424,18 @@ def test_an_interrupt_keeps_what_was_done(source, cli, jsonl, stdin, interrupt_a
     ended = cli("run", source, "--eval is_json --concurrency 2 --backend local --out out.jsonl --json")
     assert ended.code == 130
     done = len(Path("out.jsonl").read_text().splitlines())
-    assert done == ended.summary["scored"] == ended.summary["cases"] >= 5
-    of_all = " of 100" if source != "-" else ""
+    is_known = source != "-"
+    told = {name: ended.summary[name] for name in ("scored", "cases", "evaluations", "pending", "is_all", "coverage")}
+    assert told == {
+        "scored": done,
+        "cases": 100 if is_known else done,
+        "evaluations": 100 if is_known else done,
+        "pending": 100 - done if is_known else 0,
+        "is_all": is_known,
+        "coverage": done / 100 if is_known else 1.0,
+    }
+    assert 5 <= done < 100
+    of_all = " of 100" if is_known else ""
     assert ended.err.startswith(f"interrupted: {done}{of_all} cases done; they are in out.jsonl.")
 
 

@@ -28,9 +28,8 @@ WRONG = [
     ("run empty --eval is_json", "empty: a directory without .json files"),
     (
         "run in.txt --eval is_json",
-        "in.txt: give a .csv or .parquet file, a .jsonl file with one JSON object a line, or",
+        "in.txt: give a .csv or .parquet file, a .jsonl file with one JSON object a line, a .json",
     ),
-    ("run in.json --eval is_json", "jq -c '.[]' in.json"),
     ("run in.jsonl --eval is_jason", "did you mean is_json"),
     ("run in.jsonl --eval tone", "the local backend has no evaluator for tone"),
     ("run in.jsonl --eval contains --param keyword", "write it as KEY=VALUE"),
@@ -44,12 +43,12 @@ WRONG = [
     ("run in.jsonl --eval contains --map text", "write it as KEY=COLUMN"),
     ("run in.jsonl --eval contains --map text=a text=b", "--map text=b: text is 'a' already: leave one out"),
     ("run in.jsonl --eval contains --map txt=answer", "no template of this run takes 'txt'; did you mean text?"),
-    ("run in.jsonl --eval contains --map text=anwser", "in.jsonl has no column 'anwser'; did you mean answer?"),
+    ("run in.jsonl --eval contains --map text=anwser", "in.jsonl has no column 'anwser'; did you mean 'answer'?"),
     (
         "run in.jsonl --eval groundedness --map answer=output",
         "in.jsonl has no column 'output'; did you mean --map output=answer?",
     ),
-    ("run in.jsonl --eval contains --id qid", "--id qid: in.jsonl has no column 'qid'; there are answer"),
+    ("run in.jsonl --eval contains --id qid", "--id qid: in.jsonl has no column 'qid'; there are 'answer'"),
     ("run in.jsonl --eval contains --set text", "write it as KEY=VALUE"),
     ("run in.jsonl --eval contains --sample 0", "--sample"),
     ("run in.jsonl --eval is_json --out of.db", "--out of.db: file is not a database"),
@@ -150,9 +149,9 @@ def test_a_closed_stdout_is_no_error(cli, monkeypatch):
 def test_what_a_terminal_would_obey_is_escaped(cli, jsonl):
     Path("in.csv").write_text("te\x1b[31mxt\nParis\n")
     ended = cli("run in.csv --eval is_json --backend local")
-    assert ended.err.endswith("--map text=COLUMN. It has te\\x1b[31mxt\n")
+    assert ended.err.endswith("--map text=COLUMN. It has 'te\\x1b[31mxt'\n")
     ended = cli("run", jsonl({"te\x1b[31mxt": "1"}), "--eval is_json --backend local")
-    assert "The case has: te\\x1b[31mxt" in " ".join(ended.out.split())
+    assert "The case has: 'te\\x1b[31mxt'" in " ".join(ended.out.split())
 
 
 def test_an_interrupt_is_one_line(cli, monkeypatch):
@@ -209,3 +208,8 @@ def test_never_a_traceback_unless_asked_for(error, code, said, cli, monkeypatch)
     assert ended.code == code
     assert ended.err.startswith("Traceback")
     assert ended.err.endswith(f"fi-async: {said}\n")
+
+
+def test_the_flags_of_run_are_grouped(cli):
+    heads = [line.strip("╭╮─ ") for line in cli("run --help").out.splitlines() if line.startswith("╭")]
+    assert heads == ["Arguments", "Input", "Evaluation", "Pace", "Keeping", "Verdict", "Output"]

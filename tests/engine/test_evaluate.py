@@ -400,6 +400,44 @@ def test_two_names_for_one_bound_are_one_too_many():
     assert repr(AsyncEvaluator.local(max_workers=3)) == "<AsyncEvaluator local concurrency=3>"
 
 
+@pytest.mark.parametrize(("eval_id", "sent"), [("job-17", "job-17"), ("a/b?c", "a%2Fb%3Fc")])
+async def test_an_execution_is_found_again_by_whatever_id_a_server_gave(eval_id, sent):
+    app = Scripted(completed(eval_id=eval_id))
+    async with client(app) as ev:
+        assert (await ev.get_execution(eval_id)).passed is True
+        assert (await ev.poll(eval_id)).eval_id == eval_id
+        assert (await ev.get_eval_result(eval_id))["result"]["eval_status"] == "completed"
+    assert {request[1] for request in app.requests} == {f"/sdk/api/v1/new-eval/?eval_id={sent}"}
+
+
+async def test_the_raw_answer_is_never_another_evaluations():
+    async with client(Scripted(completed(number=1), completed("Failed", number=2))) as ev:
+        answer = await ev.get_eval_result(uuid(2))
+    assert (answer["result"]["result"]["eval_id"], answer["result"]["result"]["value"]) == (uuid(2), "Failed")
+
+
+async def test_a_redirect_ends_a_case_at_once_and_names_the_base_url_to_set():
+    app = Scripted((307, b"", {"location": "https://me:pw@eu.example.com/sdk/api/v1/new-eval/?key=s3cret"}))
+    async with client(app) as ev:
+        report = await ev.gather([{"text": "a"}, {"text": "b"}], "contains", eval_config=NEEDLE)
+    assert len(app.requests) == 2
+    assert (report.summary()["ambiguous"], report.summary()["possible_duplicates"]) == (0, 0)
+    for outcome in report.outcomes:
+        assert "set fi_base_url=https://eu.example.com (" in str(outcome.error)
+        assert "pw" not in repr(outcome)
+        assert "s3cret" not in repr(outcome)
+
+
+async def test_odd_fields_cost_no_score_and_no_second_request():
+    item = {"name": "contains", "reason": ["why"], "runtime": "12 ms", "output": "Passed", "output_type": "Pass/Fail"}
+    app = Scripted((200, {"status": True, "result": [{"evaluations": [{**item, "model": 5, "eval_id": 17}]}]}))
+    async with client(app) as ev:
+        report = await ev.gather([{"text": "a"}], "contains", eval_config=NEEDLE, strategy="sync")
+    (outcome,) = report.outcomes
+    assert (outcome.score, outcome.attempts, outcome.eval_id, len(app.requests)) == (1.0, 1, "17", 1)
+    assert (outcome.result.reason, outcome.result.runtime, outcome.result.model) == ('["why"]', None, "5")
+
+
 # -- what callers may say ----------------------------------------------------------------------------------------------
 
 
@@ -486,7 +524,9 @@ async def test_a_poll_of_several_keeps_the_template_of_each():
 
 async def test_a_template_made_after_the_first_listing_is_found():
     listed = [{"name": "mine", "config": {"required_keys": ["text"], "output": "Pass/Fail"}}]
-    app = Scripted((200, {"status": True, "result": []}), (200, {"status": True, "result": listed}), scored())
+    app = Scripted(
+        (200, {"status": True, "result": []}), (200, {"status": True, "result": listed}), scored(name="mine")
+    )
     async with client(app) as ev:
         assert await ev.list_evaluations() == []
         assert await ev.list_evaluations() == []
@@ -533,41 +573,3 @@ def test_a_listener_is_the_clients_and_those_made_of_it():
     assert told == [event, event]
     with pytest.raises(ConfigurationError, match="on_event must be a function"):
         AsyncEvaluator.local(on_event="print")
-
-
-@pytest.mark.parametrize(("eval_id", "sent"), [("job-17", "job-17"), ("a/b?c", "a%2Fb%3Fc")])
-async def test_an_execution_is_found_again_by_whatever_id_a_server_gave(eval_id, sent):
-    app = Scripted(completed(eval_id=eval_id))
-    async with client(app) as ev:
-        assert (await ev.get_execution(eval_id)).passed is True
-        assert (await ev.poll(eval_id)).eval_id == eval_id
-        assert (await ev.get_eval_result(eval_id))["result"]["eval_status"] == "completed"
-    assert {request[1] for request in app.requests} == {f"/sdk/api/v1/new-eval/?eval_id={sent}"}
-
-
-async def test_the_raw_answer_is_never_another_evaluations():
-    async with client(Scripted(completed(number=1), completed("Failed", number=2))) as ev:
-        answer = await ev.get_eval_result(uuid(2))
-    assert (answer["result"]["result"]["eval_id"], answer["result"]["result"]["value"]) == (uuid(2), "Failed")
-
-
-async def test_a_redirect_ends_a_case_at_once_and_names_the_base_url_to_set():
-    app = Scripted((307, b"", {"location": "https://me:pw@eu.example.com/sdk/api/v1/new-eval/?key=s3cret"}))
-    async with client(app) as ev:
-        report = await ev.gather([{"text": "a"}, {"text": "b"}], "contains", eval_config=NEEDLE)
-    assert len(app.requests) == 2
-    assert (report.summary()["ambiguous"], report.summary()["possible_duplicates"]) == (0, 0)
-    for outcome in report.outcomes:
-        assert "set fi_base_url=https://eu.example.com (" in str(outcome.error)
-        assert "pw" not in repr(outcome)
-        assert "s3cret" not in repr(outcome)
-
-
-async def test_odd_fields_cost_no_score_and_no_second_request():
-    item = {"name": "contains", "reason": ["why"], "runtime": "12 ms", "output": "Passed", "output_type": "Pass/Fail"}
-    app = Scripted((200, {"status": True, "result": [{"evaluations": [{**item, "model": 5, "eval_id": 17}]}]}))
-    async with client(app) as ev:
-        report = await ev.gather([{"text": "a"}], "contains", eval_config=NEEDLE, strategy="sync")
-    (outcome,) = report.outcomes
-    assert (outcome.score, outcome.attempts, outcome.eval_id, len(app.requests)) == (1.0, 1, "17", 1)
-    assert (outcome.result.reason, outcome.result.runtime, outcome.result.model) == ('["why"]', None, "5")

@@ -199,13 +199,13 @@ WRONG = [
         "in.txt",
         {},
         (
-            "in.txt: give a .csv or .parquet file, a .jsonl file with one JSON object a line, or a directory of"
-            " .json files"
+            "in.txt: give a .csv or .parquet file, a .jsonl file with one JSON object a line, a .json file with an"
+            " array of them, or a directory of .json files"
         ),
     ),
     ("in.parquet", {}, "in.parquet: not a Parquet file (Parquet file size is 0 bytes)"),
     ("twice.parquet", {}, "twice.parquet: two columns are named 'text': rename one"),
-    ("twice.csv", {}, "twice.csv: two columns are named '': rename one"),
+    ("twice.csv", {}, "twice.csv: two columns are named 'a': rename one"),
     (
         TWICE,
         {},
@@ -219,12 +219,12 @@ WRONG = [
     (
         pd.DataFrame(ROWS),
         {"mapping": {"text": "anser"}},
-        "mapping={'text': 'anser'}: the frame has no column 'anser'; did you mean answer?",
+        "mapping={'text': 'anser'}: the frame has no column 'anser'; did you mean 'answer'?",
     ),
     (
         pl.DataFrame(ROWS).lazy(),
         {"id_column": "key"},
-        "id_column='key': the frame has no column 'key'; there are id, answer, n",
+        "id_column='key': the frame has no column 'key'; there are 'id', 'answer', 'n'",
     ),
 ]
 
@@ -235,7 +235,7 @@ def test_what_cannot_be_read_is_said_at_once(source, how, said, tmp_path, monkey
     if isinstance(source, str) and source.startswith("in."):
         Path(source).touch()
     parquet.write_table(TWICE, "twice.parquet")
-    Path("twice.csv").write_text("text,,\na,b,c\n")
+    Path("twice.csv").write_text("text,a,a\na,b,c\n")
     with pytest.raises(ConfigurationError) as caught:
         list(cases_from(source, **how))
     assert caught.value.message == said
@@ -278,7 +278,7 @@ class DatasetDict(dict):
 
 def test_a_dataset():
     assert pairs(cases_from(Dataset(ROWS), mapping=MAPPING)) == EXPECTED
-    with pytest.raises(ConfigurationError, match="no column 'anser'; did you mean answer"):
+    with pytest.raises(ConfigurationError, match="no column 'anser'; did you mean 'answer'"):
         cases_from(Dataset(ROWS), mapping={"text": "anser"})
 
 

@@ -18,16 +18,16 @@ from fi_async import JournalError
 from fi_async.journal import schema
 from fi_async.journal.records import RunInfo
 from fi_async.journal.replay import Past, Story
-from fi_async.journal.schema import Kind
+from fi_async.journal.schema import EventKind
 from fi_async.journal.view import open_view
-from fi_async.journal.writer import Journal, Row
+from fi_async.journal.writer import CaseRow, Journal
 
 INFO = RunInfo("run", ("contains",), None, "local", "local", started_at=1.0)
 BODY = '{"status":"scored","backend":"local","latency_s":1.0,"result":{"name":"contains","output":"Passed"}}'
 
 
-def row(number: int) -> Row:
-    return Row(f"{number:024x}", "contains", number, f"c{number}", '{"text":"a"}')
+def row(number: int) -> CaseRow:
+    return CaseRow(f"{number:024x}", "contains", number, f"c{number}", '{"text":"a"}')
 
 
 async def written(path: Path, cases: int, copy: Path | None = None) -> None:
@@ -35,12 +35,12 @@ async def written(path: Path, cases: int, copy: Path | None = None) -> None:
     async with Journal(path, INFO, lambda: 2.0) as journal:
         for number in range(cases):
             (case,) = await journal.admit([row(number)])
-            journal.write(case.n, Kind.INTENT)
+            journal.write(case.n, EventKind.INTENT)
             await journal.flush()
             if number % 4:
-                journal.write(case.n, [Kind.ACCEPTED, Kind.VOID, Kind.LOST][number % 3], "an-id")
+                journal.write(case.n, [EventKind.ACCEPTED, EventKind.VOID, EventKind.LOST][number % 3], "an-id")
             if number % 2:
-                journal.write(case.n, Kind.ENDED, BODY)
+                journal.write(case.n, EventKind.ENDED, BODY)
             await journal.flush()
         if copy is not None:
             for file in path.parent.glob(f"{path.name}*"):
@@ -82,7 +82,7 @@ def test_a_file_cut_at_any_byte_replays_to_what_was_once_true_or_is_refused(made
     assert known == [each for each in whole if len(each) == 3][: len(known)]
 
 
-@given(st.lists(st.tuples(st.integers(1, 4), st.sampled_from(list(Kind)[:6])), max_size=40))
+@given(st.lists(st.tuples(st.integers(1, 4), st.sampled_from(list(EventKind)[:6])), max_size=40))
 def test_any_history_replays_to_numbers_that_add_up(history):
     past = Past()
     for position in range(4):
@@ -92,11 +92,10 @@ def test_any_history_replays_to_numbers_that_add_up(history):
     for n in range(1, 5):
         story = past.story(n)
         kinds = [kind for case, kind in history if case == n]
-        assert 0 <= story.possible_duplicates <= story.ambiguous <= story.attempts + kinds.count(Kind.LOST)
-        assert past.has_ended(n) == (
-            Kind.ENDED in kinds and Kind.REOPENED not in kinds[len(kinds) - kinds[::-1].index(Kind.ENDED) :]
-        )
-        assert not (past.has_ended(n) and story != Story() and kinds[-1] is Kind.ENDED)
+        since = kinds[len(kinds) - kinds[::-1].index(EventKind.ENDED) :] if EventKind.ENDED in kinds else []
+        assert 0 <= story.possible_duplicates <= story.ambiguous <= story.attempts + kinds.count(EventKind.LOST)
+        assert past.has_ended(n) == (EventKind.ENDED in kinds and EventKind.REOPENED not in since)
+        assert not (past.has_ended(n) and story != Story() and kinds[-1] is EventKind.ENDED)
     assert set(past.unfinished()) == {n for n in range(1, 5) if not past.has_ended(n)}
 
 
@@ -123,21 +122,21 @@ def test_a_newer_version_is_refused(tmp_path):
     path = tmp_path / "run.db"
     asyncio.run(_write_one(path))
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
     for opened in (lambda: asyncio.run(_write_one(path)), lambda: open_view(path)):
         with pytest.raises(JournalError) as caught:
             opened()
-        assert str(caught.value) == f"{path}: a newer version of fi-async wrote it (schema 2, this one knows 1)"
+        assert str(caught.value) == f"{path}: a newer version of fi-async wrote it (schema 3, this one knows 2)"
 
 
 def test_an_older_version_is_migrated_when_it_is_written(tmp_path, monkeypatch):
     path = tmp_path / "run.db"
     asyncio.run(_write_one(path))
-    monkeypatch.setattr(schema, "VERSION", 3)
-    monkeypatch.setattr(schema, "MIGRATIONS", ("ALTER TABLE cases ADD COLUMN extra TEXT", "CREATE TABLE more (n)"))
+    monkeypatch.setattr(schema, "VERSION", 4)
+    monkeypatch.setattr(schema, "MIGRATIONS", ("", "ALTER TABLE cases ADD COLUMN extra TEXT", "CREATE TABLE more (n)"))
     asyncio.run(_write_one(path))
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (3,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (4,)
         assert connection.execute("SELECT n, extra FROM cases").fetchall() == [(1, None)]
         assert connection.execute("SELECT count(*) FROM more").fetchone() == (0,)
 
@@ -186,11 +185,11 @@ async def test_a_full_disk_is_told_and_nothing_follows_what_is_not_in_the_file(t
             (case,) = await journal.admit([row(0)])
             pages = journal._connection.execute("PRAGMA page_count").fetchone()[0]
             journal._connection.execute(f"PRAGMA max_page_count = {pages}")
-            journal.write(case.n, Kind.ENDED, "x" * 100_000, lambda: told.append("first"))
+            journal.write(case.n, EventKind.ENDED, "x" * 100_000, lambda: told.append("first"))
             with pytest.raises(JournalError):
                 await journal.flush()
             journal._connection.execute("PRAGMA max_page_count = 100000")
-            journal.write(case.n, Kind.REOPENED, None, lambda: told.append("second"))
+            journal.write(case.n, EventKind.REOPENED, None, lambda: told.append("second"))
             await journal.flush()
     assert str(caught.value) == (
         f"{path}: it cannot be written (database or disk is full): make room on its disk, then run the same again"

@@ -11,16 +11,18 @@ from hypothesis import strategies as st
 
 from fi_async.journal import replay, schema
 from fi_async.journal.replay import Past
-from fi_async.journal.schema import Kind
+from fi_async.journal.schema import EventKind
 
 BODIES = {
-    Kind.ACCEPTED: st.just("an-id"),
-    Kind.REOPENED: st.sampled_from([None, "an-id"]),
-    Kind.PLACED: st.builds(json.dumps, st.tuples(st.integers(0, 9), st.none())),
-    Kind.ALSO: st.builds(json.dumps, st.tuples(st.integers(0, 9), st.just("c"))),
-    Kind.GONE: st.builds(json.dumps, st.tuples(st.integers(0, 9))),
+    EventKind.ACCEPTED: st.just("an-id"),
+    EventKind.REOPENED: st.sampled_from([None, "an-id", '{"attempts":2,"ambiguous":1,"is_open":true,"resend":true}']),
+    EventKind.PLACED: st.builds(json.dumps, st.tuples(st.integers(0, 9), st.none())),
+    EventKind.ALSO: st.builds(json.dumps, st.tuples(st.integers(0, 9), st.just("c"))),
+    EventKind.REFUSED: st.builds(json.dumps, st.tuples(st.integers(0, 9), st.just("c"))),
+    EventKind.READ: st.sampled_from(["1", "2"]),
+    EventKind.GONE: st.builds(json.dumps, st.tuples(st.integers(0, 9))),
 }
-EVENTS = st.sampled_from(list(Kind)).flatmap(
+EVENTS = st.sampled_from(list(EventKind)).flatmap(
     lambda kind: st.tuples(st.integers(1, 4), st.just(kind), st.floats(0, 9), BODIES.get(kind, st.none()))
 )
 
@@ -39,7 +41,8 @@ def test_what_is_left_out_changes_nothing(events):
         found = replay.read(connection)
     assert found == expected
     assert (found.held, found.done) == (
-        sum(not expected.is_removed(n) for n in range(1, 5)) + len(expected.also),
+        sum(not expected.is_removed(n) for n in range(1, 5)) + len(expected.also) + len(expected.refused),
         sum(expected.has_ended(n) and not expected.is_removed(n) for n in range(1, 5))
-        + sum(expected.has_ended(n) for n, _ in expected.also),
+        + sum(expected.has_ended(n) for n, _ in expected.also)
+        + len(expected.refused),
     )

@@ -8,6 +8,7 @@ import pytest
 from embedded import NEEDLE, backend, texts
 from fi_async import AmbiguousError, Case, JournalError, OutcomeStatus, RunFile, StalledError, Timeout
 from fi_async.journal.view import open_view
+from fi_async.journal.writer import Journal
 from scripted import Scripted, accepted, completed, error, failed, pending, uuid
 
 pytestmark = pytest.mark.anyio
@@ -123,11 +124,11 @@ async def test_what_is_tried_again_counts_as_pending(evaluator, path):
     async with evaluator(app, strategy="async", poll_interval=10.0) as ev:
         await ev.gather(texts(1), "contains", run=path)
         with open_view(path) as view:
-            assert (view.statuses(), view.past.done) == ({"failed": 1}, 1)
+            assert (view.count().statuses, view.past.done) == ({"failed": 1}, 1)
         with anyio.move_on_after(5):
             await ev.gather(texts(1), "contains", run=RunFile(path, retry=["failed"]))
         with open_view(path) as view:
-            assert (view.statuses(), view.past.done, view.pending, view.accepted) == ({}, 0, 1, 1)
+            assert (view.count().statuses, view.past.done, view.count().pending, view.count().accepted) == ({}, 0, 1, 1)
 
 
 async def test_equal_work_is_evaluated_once(evaluator, path):
@@ -142,7 +143,7 @@ async def test_equal_work_is_evaluated_once(evaluator, path):
     assert report.coverage == again.coverage == 1.0
     with open_view(path) as view:
         assert [(r.outcome.index, r.outcome.case.id) for r in view.records()] == [(n, f"c{n}") for n in range(30)]
-        assert view.statuses() == {"scored": 30}
+        assert view.count().statuses == {"scored": 30}
 
 
 async def test_equal_work_is_refused_when_asked(evaluator, path):
@@ -204,7 +205,7 @@ async def test_invalid_cases_are_kept_too(evaluator, path):
         second = await ev.gather(cases, "contains", eval_config=NEEDLE, run=path)
     assert [str(each.error) for each in second.outcomes] == [str(each.error) for each in first.outcomes]
     with open_view(path) as view:
-        assert view.statuses() == {"scored": 1, "invalid": 3}
+        assert view.count().statuses == {"scored": 1, "invalid": 3}
 
 
 async def test_an_evaluation_that_the_server_has_lost_is_started_anew(evaluator, path):
@@ -316,12 +317,41 @@ async def test_the_statuses_are_told_while_the_run_goes_on(evaluator, path):
         tasks.start_soon(lambda: ev.gather(texts(40), "contains", eval_config=NEEDLE, run=path))
         await anyio.sleep(5)
         with open_view(path) as view:
-            assert (view.pending, view.accepted, view.ambiguous, view.statuses()) == (40, 40, 0, {})
+            assert (view.count().pending, view.count().accepted, view.count().ambiguous, view.count().statuses) == (
+                40,
+                40,
+                0,
+                {},
+            )
             assert view.info.ended_at is None
         await anyio.sleep(20)
         with open_view(path) as view:
-            assert (view.pending, view.statuses()) == (0, {OutcomeStatus.SCORED: 40})
+            assert (view.count().pending, view.count().statuses) == (0, {OutcomeStatus.SCORED: 40})
             assert view.info.ended_at is not None
+
+
+@pytest.mark.parametrize("at", [0.0, 1e-9, 0.2])
+async def test_a_timeout_that_lands_while_the_file_takes_cases_in_loses_none_of_them(evaluator, path, monkeypatch, at):
+    admit = Journal.admit
+
+    async def slowly(self, rows):
+        await anyio.sleep(0.1)
+        return await admit(self, rows)
+
+    app = backend(latency=1.0)
+    async with evaluator(app) as ev:
+        await ev.gather(texts(100), "contains", eval_config=NEEDLE, run=path)
+        monkeypatch.setattr(Journal, "admit", slowly)
+        report = await ev.gather(texts(300), "contains", eval_config=NEEDLE, run=path, timeout=Timeout(call=0.05 + at))
+    assert [each.index for each in report.outcomes] == list(range(300))
+    # What ended in the earlier run is handed out again; 16 requests were under way and came to their end.
+    told = {"replayed": 100, "cancelled": 184} if at == 0.2 else {"replayed": 64, "cancelled": 236}
+    assert told.items() <= report.summary().items()
+    assert report.summary()["scored"] == 300 - told["cancelled"]
+    async with evaluator(app) as ev:
+        monkeypatch.undo()
+        report = await ev.gather(texts(300), "contains", eval_config=NEEDLE, run=path)
+    assert (report.coverage, app.statistics()["duplicates"]) == (1.0, report.summary()["possible_duplicates"])
 
 
 ODD_IDS = ["job-17", "a/b?c#d", 17, "x" * 3000, "\ud83d", " ", '"; drop table log; --']

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from fi_async import Case, ConfigurationError, EvalResult
-from fi_async.integrations.pytest_marks import Question, read_mark
+from fi_async.integrations.pytest_marks import Expectation, read_mark
 
 PARAMETERS = {"question": "Where?", "answer": "Paris", "n": 3}
 
@@ -14,7 +14,7 @@ def read(*args, **kwargs):
 
 def test_a_mark_without_inputs_leaves_them_to_the_test():
     asked = read("contains", threshold=0.5, eval_config={"keyword": "x"}, model_name="turing_small")
-    assert asked.question == Question("contains", 0.5, {"keyword": "x"}, "turing_small")
+    assert asked.question == Expectation("contains", 0.5, {"keyword": "x"}, "turing_small")
     assert asked.read is None
 
 
@@ -115,10 +115,10 @@ VERDICT = {"output_type": "Pass/Fail", "reason": "It says so.", "eval_id": "7"}
     ],
 )
 def test_a_result_falls_short_or_will_do(threshold, result, expected):
-    assert Question("t", threshold).shortfall(EvalResult(name="t", **result)) == expected
+    assert Expectation("t", threshold).shortfall(EvalResult(name="t", **result)) == expected
 
 
 def test_questions_that_one_run_may_answer_have_one_key():
-    first = Question("t", 0.5, {"a": 1, "b": 2}, "judge")
-    assert first.key == Question("t", 0.9, {"b": 2, "a": 1}, "judge").key
-    assert len({first.key, Question("t").key, Question("t", eval_config={"a": 1}).key}) == 3
+    first = Expectation("t", 0.5, {"a": 1, "b": 2}, "judge")
+    assert first.key == Expectation("t", 0.9, {"b": 2, "a": 1}, "judge").key
+    assert len({first.key, Expectation("t").key, Expectation("t", eval_config={"a": 1}).key}) == 3

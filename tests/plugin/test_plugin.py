@@ -68,6 +68,8 @@ def test_each_test_reports_its_own(run, server):
             "contains scored 0, below the threshold of 1",
             "  reason: Keyword 'needle' not found in output",
             "  evaluation: ????????-*",
+            "  inputs:",
+            "    text: 'straw 0'",
             "*_ test_it[[]straw 3] _*",
             "fi_async: 9 evaluations, 6 of 9 passed (66.7%)",
         ]
@@ -289,6 +291,7 @@ def test_no_key_is_an_error_that_is_told_once(run, monkeypatch):
     ran.assert_outcomes(errors=3, passed=1)
     said = ran.stdout.str()
     assert len(re.findall("FI_API_KEY and FI_SECRET_KEY missing", said)) == 1
+    assert "or run pytest with --fi-backend local to mean the embedded backend" in said
     assert said.count("not evaluated, for the same reason as test_it.py::test_declared[needle 1]\n") == 2
     ran.stdout.fnmatch_lines(["fi_async: 3 evaluations, 3 without a result"])
 
@@ -432,7 +435,44 @@ def test_the_cloud_is_asked_where_the_option_says_so(run, monkeypatch):
     monkeypatch.setenv("FI_BASE_URL", "local")
     ran = run(TROUBLE, "--fi-backend", "cloud")
     ran.assert_outcomes(errors=3, passed=1)
-    ran.stdout.fnmatch_lines(["not evaluated: MissingCredentialsError: *"])
+    ran.stdout.fnmatch_lines(["not evaluated: MissingCredentialsError: * run pytest with --fi-backend local *"])
+
+
+LONG = """
+import pytest
+from datetime import date
+
+LONG = {"text": "straw\\n" + "x" * 500, "more": [date(2026, 1, 2)], **{f"k{n}": n for n in range(20)}}
+
+@pytest.mark.fi_eval("contains", inputs=LONG, threshold=1, eval_config={"keyword": "needle"})
+def test_mark(): pass
+
+@pytest.mark.fi_eval("contains", threshold=1, eval_config={"keyword": "needle"})
+def test_call(fi_eval): fi_eval(text="straw")
+
+@pytest.mark.fi_eval("contains", inputs={"text": " "}, threshold=1, eval_config={"keyword": "needle"})
+def test_invalid(): pass
+"""
+
+
+def test_a_failure_shows_the_inputs_in_their_first_characters(run, server):
+    ran = run(LONG)
+    ran.assert_outcomes(failed=3)
+    shown = r"straw\n" + "x" * 294
+    ran.stdout.fnmatch_lines(
+        [
+            "  inputs:",
+            f"    text: '{shown}' and 206 characters more",
+            "    more: '[[]\"2026-01-02\"]'",
+            "    k9: '9'",
+            "    and 10 more",
+            "E     inputs:",
+            "E       text: 'straw'",
+            "*the input 'text' is blank*",
+            "  inputs:",
+            "    text: ' '",
+        ]
+    )
 
 
 def test_without_a_marked_test_nothing_is_said(run, server):

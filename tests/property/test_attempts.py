@@ -187,7 +187,7 @@ def test_one_row_is_tried_at_most_max_retries_times_again_but_for_limits(make, s
     drive = Drive(context(max_retries=max_retries, case=case), script, plans_anew=plans_anew)
     checked(drive, works(1), make)
     tried = sum(1 for _, what in drive.posts if not what.startswith("429") and what != "nobody there")
-    assert tried <= (max_retries + 1) * (1 + drive.run.gate.refused_evaluations)
+    assert tried <= (max_retries + 1) * (1 + drive.run.gate.canaries.stopped_evaluations)
 
 
 @makes

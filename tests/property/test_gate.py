@@ -185,21 +185,21 @@ class Gates(RuleBasedStateMachine):
         held, gate = client.canaries, client.gate
         canary = held[place % len(held)] if held else None
         if what == "claimed":
-            claimed = gate.claim_canary(name, now)
+            claimed = gate.canaries.claim(name, now)
             held += [] if claimed is None else [claimed]
             return
         if canary is not None and not keeps:  # else it is told of again, as by a bug of ours
             held.remove(canary)
         if what == "ran":
-            gate.ran(canary)
+            gate.canaries.ran(canary, 0.0)
         elif what == "stopped":
-            gate.stopped(canary, now, since=now - 1)
+            gate.canaries.stopped(canary, now, since=now - 1)
         elif what == "let go":
-            gate.let_go(canary, now)
+            gate.canaries.let_go(canary, now)
         elif what == "heard":
-            gate.heard_of(canary, now)
+            gate.canaries.heard_of(canary, now)
         else:
-            gate.entrust(name, canary, now)
+            gate.canaries.entrust(name, canary, now)
 
     @rule(own=owns, loop=st.integers(0, 3))
     def goes_by_another_loop(self, own, loop):
@@ -249,7 +249,7 @@ class Gates(RuleBasedStateMachine):
                 self.now += self.transit
                 out.ticket.answered(self._time(own), 200, self._date(out, True, False))
                 if out.ticket.canary is not None:
-                    self.clients[own].gate.ran(out.ticket.canary)
+                    self.clients[own].gate.canaries.ran(out.ticket.canary, 0.0)
                 return
         raise AssertionError("it does not leave")
 

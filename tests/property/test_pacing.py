@@ -20,8 +20,11 @@ from fi_async import (
 )
 from fi_async._settings import RetryPolicy
 from fi_async.pacing import backoff
+from fi_async.pacing.allowance import LONGEST_WAIT, VOLLEY
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.retry import GiveUp, Retry, decide
+from fi_async.pacing.slots import Slots
+from fi_async.pacing.ticket import Need, Terms
 
 times = st.floats(0, 1e6, allow_nan=False)
 errors = st.one_of(
@@ -37,7 +40,6 @@ policies = st.builds(
     RetryPolicy,
     max_retries=st.integers(0, 10),
     on_ambiguous=st.sampled_from(["resubmit", "fail"]),
-    max_retry_after=st.floats(0.001, 1e6),
 )
 
 
@@ -49,14 +51,18 @@ def test_a_delay_is_between_half_its_step_and_its_step(failures, seed):
 
 
 @settings(deadline=None, max_examples=500)
-@given(errors, st.booleans(), st.integers(1, 20), policies, st.integers())
-def test_a_decision_keeps_to_the_policy(error, repeatable, failures, policy, seed):
-    decision = decide(error, repeatable=repeatable, failures=failures, policy=policy, rng=random.Random(seed))
+@given(errors, st.booleans(), st.integers(1, 20), policies, st.booleans())
+def test_a_decision_keeps_to_the_policy(error, repeatable, failures, policy, is_out):
+    is_out = is_out and isinstance(error, APIConnectionError) and not error.sent
+    decision = decide(
+        error, repeatable=repeatable, failures=failures, policy=policy, rng=random.Random(1), is_out=is_out
+    )
     if isinstance(decision, Retry):
         assert policy.max_retries > 0
-        assert decision.throttled or failures <= policy.max_retries
-        assert 0 <= decision.delay <= max(policy.max_retry_after, backoff.LONGEST)
-        assert not (decision.throttled and decision.ambiguous)
+        assert decision.held or failures <= policy.max_retries
+        assert decision.held is (decision.throttled or is_out)
+        assert 0 <= decision.delay <= (0 if decision.held else backoff.LONGEST)
+        assert not (decision.held and decision.ambiguous)
         assert not (decision.ambiguous and policy.on_ambiguous == "fail")
     assert not (decision.ambiguous and repeatable)
     if isinstance(decision, GiveUp) and decision.forbidden:
@@ -67,7 +73,11 @@ def test_a_decision_keeps_to_the_policy(error, repeatable, failures, policy, see
 @settings(deadline=None, max_examples=100)
 @given(st.lists(times))
 def test_a_gate_opens_at_the_latest_time_anyone_was_told(holds):
-    gate = Gate()
-    for until in holds:
-        gate.hold(until)
-    assert gate.opens_at(0.0, post=True) == gate.opens_at(0.0, post=False) == max([0.0, *holds])
+    gate, terms = Gate(), Terms(Slots(1000))
+    tickets = [gate.issue(0.0, Need(), terms) for _ in holds[:VOLLEY]]
+    longest = 0.0
+    for ticket, until in zip(tickets, holds, strict=False):
+        ticket.refused(0.0, until, None)
+        # A server that says "now" again is not believed.
+        longest = gate.opens_at(0.0, Need(), terms) if until == 0 else max(longest, min(until, LONGEST_WAIT))
+        assert gate.opens_at(0.0, Need(), terms) == gate.opens_at(0.0, Need(post=True), terms) == longest

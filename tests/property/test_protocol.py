@@ -22,7 +22,7 @@ from fi_async import (
     _catalogue,
 )
 from fi_async.wire import requests, responses, verdicts
-from fi_async.wire.preflight import ALIASES, Row, prepare, rows_of
+from fi_async.wire.preflight import ALIASES, PreparedInputs, prepare, rows_of
 from fi_async.wire.requests import Parameters
 from fi_async.wire.responses import Reply
 from fi_async.wire.templates import Templates
@@ -63,7 +63,7 @@ def test_a_case_becomes_rows_that_the_server_takes_or_refusals(inputs, names, fi
     prepared = prepare(Case(inputs), templates, **rules)
     assert len(prepared) == len(templates)
     for template, row in zip(templates, prepared, strict=True):
-        if not isinstance(row, Row):
+        if not isinstance(row, PreparedInputs):
             assert type(row) is InvalidCaseError
             assert row.field is not None
             continue
@@ -83,7 +83,7 @@ def test_a_case_becomes_rows_that_the_server_takes_or_refusals(inputs, names, fi
 def test_a_case_with_text_for_each_key_is_sent_as_it_is(chosen):
     name, inputs = chosen
     (row,) = prepare(Case(inputs), [Templates().find(name)])
-    assert isinstance(row, Row)
+    assert isinstance(row, PreparedInputs)
     assert row.inputs == inputs
     assert row.filled == {}
 
@@ -266,4 +266,4 @@ def test_both_spellings_keep_every_field_and_are_stable(body):
 def test_each_template_can_be_asked(name):
     template = Templates().find(name)
     (row,) = prepare(Case(dict.fromkeys(template.required_keys or ("any",), "text")), [template])
-    assert isinstance(row, Row)
+    assert isinstance(row, PreparedInputs)

@@ -169,8 +169,8 @@ def test_a_plan_that_nobody_told_is_kept_to_together(count, length, begins, turn
             client.answered(now + took, now)
             now += took
             if passes:
-                client.gate.ran(client.ticket.canary)
+                client.gate.canaries.ran(client.ticket.canary, 0.0)
             else:
-                client.gate.stopped(client.ticket.canary, now + client.begins, since=now + client.begins)
+                client.gate.canaries.stopped(client.ticket.canary, now + client.begins, since=now + client.begins)
         for client in clients:
             client.budget.disconnect()

@@ -13,7 +13,7 @@ from fi_async.engine.attempts import Action, Arrival, Context, Job, Work
 from fi_async.pacing.clock import ServerClock
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.polling import Completions
-from fi_async.wire.preflight import Row
+from fi_async.wire.preflight import PreparedInputs
 from fi_async.wire.requests import Parameters
 from fi_async.wire.responses import Reply
 
@@ -36,7 +36,7 @@ def context(
 
 
 def work(index: int = 0, *, filled: dict[str, str] | None = None, **parameters: Any) -> Work:
-    row = Row({"output": f"text {index}"}, filled or {})
+    row = PreparedInputs({"output": f"text {index}"}, filled or {})
     return Work(index, Case({"output": f"text {index}"}, id=f"c{index}"), Parameters("tone", **parameters), row)
 
 

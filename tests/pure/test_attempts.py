@@ -916,7 +916,7 @@ def test_a_canary_that_a_limit_stopped_opens_nothing_without_retries_either():
     begin(job)
     tell(job, 200.25)
     (outcome,) = tell(job, 201.0, limited())
-    assert (outcome.status, run.gate.quota.is_closed, run.gate.refused_evaluations) == (FAILED, True, 1)
+    assert (outcome.status, run.gate.quota.is_closed, run.gate.canaries.stopped_evaluations) == (FAILED, True, 1)
 
 
 def test_the_canary_of_an_evaluation_that_is_started_is_kept_for_whoever_asks_for_it():
@@ -928,7 +928,7 @@ def test_the_canary_of_an_evaluation_that_is_started_is_kept_for_whoever_asks_fo
     tell(job, 201.0, accepted())
     assert one.canary is None
     assert run.gate.quota.opens_at() == 201.0 + UNASKED
-    assert run.gate.claim_canary(IDS[0], 210.0) is out
+    assert run.gate.canaries.claim(IDS[0], 210.0) is out
     assert run.gate.quota.opens_at() == 210.0 + OVERDUE
 
 

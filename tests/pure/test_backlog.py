@@ -14,13 +14,13 @@ from fi_async.engine.backlog import Backlog
 from fi_async.pacing.accepted import MOST
 from fi_async.pacing.slots import Slots
 from fi_async.pacing.ticket import Terms
-from fi_async.wire.preflight import Row
+from fi_async.wire.preflight import PreparedInputs
 from fi_async.wire.requests import Parameters
 from pure.hand import context
 
 
 def of(index: int, template: str = "tone", *keys: str) -> Work:
-    row = Row(dict.fromkeys(keys or ("output",), "text"), {})
+    row = PreparedInputs(dict.fromkeys(keys or ("output",), "text"), {})
     return Work(index, Case(row.inputs), Parameters(template), row)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
 
 import pytest
 
 from fi_async import Case, InvalidCaseError, Template
-from fi_async.wire.preflight import ALIASES, Row, case_of, prepare, rows_of
+from fi_async.wire.preflight import ALIASES, PreparedInputs, case_of, prepare, rows_of
 
 GROUNDEDNESS = Template("groundedness", ("output", "input", "context"))
 CONTAINS = Template("contains", ("text",))
@@ -19,9 +20,9 @@ OWN = Template("own_partial", ("a", "b"), partial=True, system=False)
 FREE = Template("deterministic_evals", ())
 
 
-def row(inputs: object, template: Template = CONTAINS, **rules: object) -> Row:
+def row(inputs: object, template: Template = CONTAINS, **rules: object) -> PreparedInputs:
     (prepared,) = prepare(Case(inputs), [template], **rules)
-    assert isinstance(prepared, Row), prepared
+    assert isinstance(prepared, PreparedInputs), prepared
     return prepared
 
 
@@ -57,7 +58,7 @@ def test_a_missing_key_is_named_with_what_may_fill_it_and_what_the_case_has():
     assert error.field == "expected"
     assert error.message == (
         "similarity needs the key 'expected' (or one of expected_output, expected_response, ground_truth)."
-        " The case has: output, other"
+        " The case has: 'output', 'other'"
     )
 
 
@@ -70,7 +71,7 @@ def test_a_missing_key_without_aliases_is_named_alone():
     ("key", "source"), [(key, source) for key, sources in ALIASES.items() for source in sources], ids=str
 )
 def test_each_alias_fills_its_key_and_is_listed(key, source):
-    assert row({source: "x"}, Template("t", (key,))) == Row({key: "x"}, {key: source})
+    assert row({source: "x"}, Template("t", (key,))) == PreparedInputs({key: "x"}, {key: source})
 
 
 @pytest.mark.parametrize(("key", "sources"), ALIASES.items(), ids=str)
@@ -79,7 +80,7 @@ def test_the_key_itself_comes_first_and_then_the_aliases_in_their_order(key, sou
     everything = {name: f"from {name}" for name in reversed((key, *sources))}
     for name in (key, *sources):
         filled = {} if name == key else {key: name}
-        assert row(everything, template, extra_keys="ignore") == Row({key: f"from {name}"}, filled)
+        assert row(everything, template, extra_keys="ignore") == PreparedInputs({key: f"from {name}"}, filled)
         del everything[name]
 
 
@@ -94,7 +95,7 @@ def test_the_aliases_are_those_that_users_of_the_official_sdk_rely_on():
 
 
 def test_one_input_may_fill_two_keys():
-    assert row({"output": "o", "context": "c"}, GROUNDEDNESS) == Row(
+    assert row({"output": "o", "context": "c"}, GROUNDEDNESS) == PreparedInputs(
         {"output": "o", "input": "o", "context": "c"}, {"input": "output"}
     )
 
@@ -130,19 +131,23 @@ def test_an_alias_beside_the_key_itself_is_extra():
 
 
 def test_extra_keys_may_be_left_out():
-    assert row({"text": "x", "more": object()}, extra_keys="ignore") == Row({"text": "x"}, {})
+    assert row({"text": "x", "more": object()}, extra_keys="ignore") == PreparedInputs({"text": "x"}, {})
 
 
 def test_a_key_that_some_template_takes_is_not_extra_for_the_others():
     rows = prepare(Case({"output": "o", "text": "t", "expected": "e"}), [TONE, CONTAINS, SIMILARITY])
-    assert rows == [Row({"output": "o"}, {}), Row({"text": "t"}, {}), Row({"output": "o", "expected": "e"}, {})]
+    assert rows == [
+        PreparedInputs({"output": "o"}, {}),
+        PreparedInputs({"text": "t"}, {}),
+        PreparedInputs({"output": "o", "expected": "e"}, {}),
+    ]
 
 
 def test_a_key_that_only_fills_for_one_template_is_taken_too():
     rows = prepare(Case({"output": "o", "ground_truth": "e"}), [TONE, SIMILARITY])
     assert rows == [
-        Row({"output": "o"}, {}),
-        Row({"output": "o", "expected": "e"}, {"expected": "ground_truth"}),
+        PreparedInputs({"output": "o"}, {}),
+        PreparedInputs({"output": "o", "expected": "e"}, {"expected": "ground_truth"}),
     ]
 
 
@@ -155,15 +160,15 @@ def test_a_key_that_no_template_takes_is_refused_for_all():
 
 def test_each_template_has_its_own_row_or_refusal():
     row_of_tone, error = prepare(Case({"output": "o"}), [TONE, SIMILARITY])
-    assert row_of_tone == Row({"output": "o"}, {})
+    assert row_of_tone == PreparedInputs({"output": "o"}, {})
     assert error.field == "expected"
 
 
 def test_a_template_without_keys_of_its_own_takes_every_key():
-    assert row({"b": "2", "a": [1]}, FREE) == Row({"b": "2", "a": "[1]"}, {})
+    assert row({"b": "2", "a": [1]}, FREE) == PreparedInputs({"b": "2", "a": "[1]"}, {})
     assert prepare(Case({"output": "o", "more": "m"}), [TONE, FREE]) == [
-        Row({"output": "o"}, {}),
-        Row({"output": "o", "more": "m"}, {}),
+        PreparedInputs({"output": "o"}, {}),
+        PreparedInputs({"output": "o", "more": "m"}, {}),
     ]
 
 
@@ -171,7 +176,7 @@ def test_a_template_without_keys_of_its_own_takes_every_key():
 
 
 def test_a_partial_template_does_with_some_of_its_keys():
-    assert row({"b": "x"}, OWN) == Row({"b": "x"}, {})
+    assert row({"b": "x"}, OWN) == PreparedInputs({"b": "x"}, {})
 
 
 def test_a_partial_template_needs_one_of_its_keys():
@@ -186,11 +191,11 @@ def test_a_partial_template_refuses_extra_keys_too():
 
 def test_nothing_is_filled_for_a_partial_template():
     partial = Template("t", ("output", "input"), partial=True)
-    assert row({"output": "o"}, partial) == Row({"output": "o"}, {})
+    assert row({"output": "o"}, partial) == PreparedInputs({"output": "o"}, {})
 
 
 def test_a_partial_template_allows_blanks_beside_text():
-    assert row({"a": " ", "b": "x"}, OWN) == Row({"a": " ", "b": "x"}, {})
+    assert row({"a": " ", "b": "x"}, OWN) == PreparedInputs({"a": " ", "b": "x"}, {})
     assert refused({"a": " ", "b": "[]"}, OWN).field == "a"
     assert refused({"b": ""}, OWN).field == "b"
 
@@ -268,7 +273,7 @@ def test_text_that_only_looks_blank_is_sent_as_it_is(text):
 def test_nesting_of_any_depth_is_judged_without_a_crash(depth, core):
     text = "[" * depth + core + "]" * depth
     (prepared,) = prepare(Case({"text": text}), [CONTAINS])
-    assert isinstance(prepared, Row) or "is blank" in prepared.message
+    assert isinstance(prepared, PreparedInputs) or "is blank" in prepared.message
 
 
 def test_a_blank_input_is_named_by_the_key_of_the_case_that_filled():
@@ -329,24 +334,33 @@ def deep() -> list[object]:
 
 
 @pytest.mark.parametrize(
-    ("value", "kind", "why"),
+    ("value", "why"),
     [
-        (float("nan"), "float", "ValueError"),
-        ([float("inf")], "list", "ValueError"),
-        ({1, 2}, "set", "TypeError"),
-        (b"bytes", "bytes", "TypeError"),
-        (object(), "object", "TypeError"),
-        ({(1, 2): "x"}, "dict", "TypeError"),
-        (endless(), "list", "ValueError"),
-        (deep(), "list", "RecursionError"),
-        (pytest, "module", "TypeError"),
+        (float("inf"), "is an infinite number, which JSON has no form for"),
+        ([float("inf")], "holds an infinite number, which JSON has no form for"),
+        ({1, 2}, "is a set with no JSON form"),
+        ([{1, 2}], "holds a set with no JSON form"),
+        (b"\xff", "is bytes that are no UTF-8"),
+        (object(), "is a object with no JSON form"),
+        ({(1, 2): "x"}, "holds a dict with a tuple as key, with no JSON form"),
+        (endless(), "holds lists more than 100 deep, or within themselves"),
+        (deep(), "holds lists more than 100 deep, or within themselves"),
+        (10**5000, "is a number of more digits than JSON is read with"),
+        (pytest, "is a module with no JSON form"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_has_no_json_form_is_refused(value, kind, why):
+def test_what_has_no_json_form_is_refused(value, why):
     error = refused({"text": value})
     assert error.field == "text"
-    assert error.message == f"the input 'text' is a {kind} with no JSON form ({why}): convert it to text first"
+    assert error.message == f"the input 'text' {why}: convert it to text first"
+
+
+@pytest.mark.parametrize("value", [float("nan"), Decimal("nan")], ids=repr)
+def test_what_is_missing_is_told_as_missing(value):
+    assert refused({"text": value}).message == (
+        "the input 'text' is missing (NaN, NaT or NA): give it text, or leave the key out"
+    )
 
 
 @pytest.mark.parametrize("text", ["\0", "a\0b", "日\0"])
@@ -366,7 +380,7 @@ def test_half_of_a_surrogate_pair_is_refused(value):
 
 
 def test_no_refusal_quotes_an_input():
-    for value in (["secret", float("nan")], "secret\0", "secret\ud800", {"secret"}):
+    for value in (["secret", float("inf")], "secret\0", "secret\ud800", {"secret"}):
         assert "secret" not in str(refused({"text": value}))
 
 

@@ -16,7 +16,7 @@ from fi_async import (
 )
 from fi_async.engine.attempts import Send, Work
 from fi_async.engine.intake import Intake, Question, batches, grouped, questions
-from fi_async.wire.preflight import Row
+from fi_async.wire.preflight import PreparedInputs
 from fi_async.wire.requests import Parameters
 from pure.hand import begin, context
 
@@ -103,7 +103,7 @@ def test_the_options_rule_what_is_filled_and_what_is_extra():
 
 def test_what_was_filled_is_on_the_row():
     (work,) = intake().admit(0, {"response": "o"})
-    assert work.row == Row({"output": "o"}, {"output": "response"})
+    assert work.row == PreparedInputs({"output": "o"}, {"output": "response"})
 
 
 def test_works_come_case_by_case_and_in_the_order_of_the_templates():
@@ -136,7 +136,7 @@ def test_a_case_that_was_not_begun_is_cancelled_unless_it_is_invalid():
 
 
 def rows(template: str, count: int, *keys: str) -> list[Work]:
-    row = Row(dict.fromkeys(keys, "x"), {})
+    row = PreparedInputs(dict.fromkeys(keys, "x"), {})
     return [Work(index, Case({}), Parameters(template), row) for index in range(count)]
 
 

@@ -45,7 +45,7 @@ class Client:
         self.ticket.answered(now + self.begins, 200, date)
 
     def passes(self):
-        self.gate.ran(self.ticket.canary)
+        self.gate.canaries.ran(self.ticket.canary, 0.0)
 
     def sends(self, now, count):
         """Send so many requests, each answered at once, and each of an evaluation that passes."""
@@ -62,7 +62,7 @@ class Client:
     def is_limited(self, now):
         if not self.ticket.is_settled:
             self.is_answered(now)
-        self.gate.stopped(self.ticket.canary, now + self.begins)
+        self.gate.canaries.stopped(self.ticket.canary, now + self.begins)
 
     def room(self, now):
         return self.gate.room(now + self.begins, self.terms)
@@ -262,8 +262,8 @@ def test_what_cannot_be_told_costs_no_result(clients, path):
     canary, out = one.ticket, one.gate.issue(0.5, Need(), one.terms)
     with closing(sqlite3.connect(path)) as another:
         another.execute("DROP TABLE learned")
-    one.gate.stopped(None, one.begins)
-    one.gate.ran(None)
+    one.gate.canaries.stopped(None, one.begins)
+    one.gate.canaries.ran(None, 0.0)
     out.refused(0.6, 5.0, None)
     canary.lost(one.begins)
     with pytest.raises(ConfigurationError, match="no such table: learned"):

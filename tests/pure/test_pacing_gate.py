@@ -10,7 +10,8 @@ import pytest
 from fi_async._connection import Connection, Credentials
 from fi_async._settings import Limit
 from fi_async.engine.shared_budget import SharedBudget
-from fi_async.pacing.gate import LONGEST_WAIT, Gate
+from fi_async.pacing.allowance import LONGEST_WAIT
+from fi_async.pacing.gate import Gate
 from fi_async.pacing.quota import OVERDUE, UNASKED
 from fi_async.pacing.slots import Slots
 from fi_async.pacing.ticket import Need, Terms, Ticket
@@ -120,7 +121,7 @@ def test_when_the_refusing_window_is_over_its_count_begins_anew():
 
 def test_a_quota_that_is_closed_lets_polls_leave_and_one_canary():
     gate = Gate()
-    gate.stopped(None, 1.0)
+    gate.canaries.stopped(None, 1.0)
     assert opens(gate, 1.0) == (0.0, 1.5)
     canary = leave(gate, 1.5)
     assert canary.canary is not None
@@ -133,38 +134,44 @@ def test_a_quota_that_is_closed_lets_polls_leave_and_one_canary():
 
 def test_a_canary_that_nobody_tells_of_is_followed_by_another_and_late_word_of_it_changes_nothing():
     gate = Gate()
-    gate.stopped(None, 0.0)
+    gate.canaries.stopped(None, 0.0)
     old = leave(gate, 0.5)
     old.answered(1.0, 200, None)
     assert gate.issue(0.49 + OVERDUE, ONE, Terms()) is None
     new = leave(gate, 0.5 + OVERDUE)
     assert new.canary is not None
-    for tell in (gate.ran, lambda each: gate.stopped(each, 130.0), lambda each: gate.let_go(each, 130.0),
-                 lambda each: gate.heard_of(each, 130.0), lambda each: gate.entrust("id", each, 130.0)):  # fmt: skip
+    canaries = gate.canaries
+    for tell in (
+        lambda each: canaries.ran(each, 130.0),
+        lambda each: canaries.stopped(each, 130.0),
+        lambda each: canaries.let_go(each, 130.0),
+        lambda each: canaries.heard_of(each, 130.0),
+        lambda each: canaries.entrust("id", each, 130.0),
+    ):
         tell(old.canary)
         assert (gate.quota.is_closed, gate.quota.is_asking) == (True, True)
         assert gate.quota.opens_at() == 0.5 + 2 * OVERDUE
-    assert gate.claim_canary("id", 130.0) is None
+    assert gate.canaries.claim("id", 130.0) is None
     new.answered(131.0, 200, None)
-    gate.ran(new.canary)
+    gate.canaries.ran(new.canary, 0.0)
     assert opens(gate, 131.0) == (0.0, 0.0)
 
 
 def test_a_canary_that_was_started_is_waited_for_half_a_minute_unless_somebody_asks_for_it():
     gate = Gate()
-    gate.stopped(None, 0.0)
+    gate.canaries.stopped(None, 0.0)
     ticket = leave(gate, 0.5)
     ticket.answered(1.0, 200, None)
-    gate.entrust("id", ticket.canary, 1.0)
+    gate.canaries.entrust("id", ticket.canary, 1.0)
     assert UNASKED == 30.0
     assert gate.opens_at(1.0, ONE, Terms()) == 31.0
-    assert gate.claim_canary("another", 2.0) is None
-    assert gate.claim_canary("id", 20.0) is ticket.canary
+    assert gate.canaries.claim("another", 2.0) is None
+    assert gate.canaries.claim("id", 20.0) is ticket.canary
     assert gate.opens_at(20.0, ONE, Terms()) == 20.0 + OVERDUE
-    assert gate.claim_canary("id", 21.0) is None, "it is held"
-    gate.heard_of(ticket.canary, 50.0)
+    assert gate.canaries.claim("id", 21.0) is None, "it is held"
+    gate.canaries.heard_of(ticket.canary, 50.0)
     assert gate.opens_at(50.0, ONE, Terms()) == 50.0 + OVERDUE
-    gate.ran(ticket.canary)
+    gate.canaries.ran(ticket.canary, 0.0)
     assert gate.opens_at(51.0, ONE, Terms()) == 0.0
 
 
@@ -172,7 +179,7 @@ def test_another_clocks_times_are_forgotten_and_its_own_are_kept():
     gate, clock, other = Gate(), object(), object()
     gate.go_by(clock)
     leave(gate, 0.0).refused(0.0, 5.0, None)
-    gate.stopped(None, 0.0)
+    gate.canaries.stopped(None, 0.0)
     gate.go_by(clock)
     assert gate.opens_at(0.0, GET, Terms()) == 5.0
     gate.go_by(other)
@@ -359,7 +366,7 @@ class Waiter:
     def __init__(self, gate: Gate, terms: Terms, log: list[str], name: str, wants: int = 1) -> None:
         self.gate, self.terms, self.log, self.name, self.wants = gate, terms, log, name, wants
         self.tickets: list[Ticket] = []
-        gate.wait(self.wake)
+        gate.waiters.wait(self.wake)
 
     def wake(self) -> None:
         self.log.append(self.name)
@@ -369,8 +376,8 @@ class Waiter:
             self.wants -= 1
             self.tickets.append(ticket)
         if self.wants:
-            self.gate.wait(self.wake)
-        self.gate.pass_on()
+            self.gate.waiters.wait(self.wake)
+        self.gate.waiters.pass_on()
 
 
 def test_those_who_wait_are_woken_in_turn_one_for_each_slot():
@@ -405,10 +412,10 @@ def test_one_who_leaves_the_gate_is_not_woken_and_lets_the_next_be():
     held = leave(gate, 0.0, terms=terms)
     first, second = Waiter(gate, terms, log, "first"), Waiter(gate, terms, log, "second")
     held.answered(1.0, 200, None)
-    gate.forget(first.wake)
-    gate.pass_on()
+    gate.waiters.forget(first.wake)
+    gate.waiters.pass_on()
     assert log == ["first", "second"]
-    gate.forget(second.wake)
+    gate.waiters.forget(second.wake)
     leave(gate, 1.0, terms=terms).answered(2.0, 200, None)
     assert log == ["first", "second"]
 
@@ -416,12 +423,16 @@ def test_one_who_leaves_the_gate_is_not_woken_and_lets_the_next_be():
 @pytest.mark.parametrize("end", ["ran", "stopped", "let go"])
 def test_what_becomes_of_a_canary_wakes_all_who_wait(end):
     gate, log = Gate(), []
-    gate.stopped(None, 0.0)
+    gate.canaries.stopped(None, 0.0)
     ticket = leave(gate, 0.5)
     ticket.answered(1.0, 200, None)
     for name in "abc":
         Waiter(gate, Terms(), log, name)
-    tell = {"ran": gate.ran, "stopped": lambda each: gate.stopped(each, 2.0), "let go": lambda e: gate.let_go(e, 2.0)}
+    tell = {
+        "ran": lambda each: gate.canaries.ran(each, 2.0),
+        "stopped": lambda each: gate.canaries.stopped(each, 2.0),
+        "let go": lambda each: gate.canaries.let_go(each, 2.0),
+    }
     tell[end](ticket.canary)
     assert log == ["a", "b", "c"]
     tell[end](ticket.canary)

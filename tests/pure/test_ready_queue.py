@@ -92,7 +92,7 @@ def test_nothing_leaves_without_a_slot():
 def test_while_a_canary_is_out_only_polls_leave():
     gate = Gate()
     queue = ReadyQueue(gate, Terms())
-    gate.stopped(None, 0.0)
+    gate.canaries.stopped(None, 0.0)
     queue.put(post(work(0)))
     queue.put(post(work(1)))
     assert queue.next_at(0.0) == 0.5
@@ -102,7 +102,7 @@ def test_while_a_canary_is_out_only_polls_leave():
     queue.put(poll(2))
     assert taken(queue, 0.6) == [2]
     ticket.answered(0.7, 200, None)
-    gate.ran(ticket.canary)
+    gate.canaries.ran(ticket.canary, 0.0)
     assert taken(queue, 0.7) == [1]
 
 

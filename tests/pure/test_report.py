@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -178,3 +179,25 @@ def test_a_case_that_was_not_begun_has_no_cause_to_name():
 def test_each_report_counts_for_itself():
     Report([], 0.0).counts.requests += 1
     assert Report([], 0.0).counts == Counts()
+
+
+def test_print_gives_the_scores_by_template():
+    assert str(
+        Report([scored(0, 0.5), scored(0, "Passed", "u", "Pass/Fail"), ended(1, OutcomeStatus.FAILED)], 2.54)
+    ) == (
+        "Report 2 scored, 1 failed, coverage 66.7%, 2.5 s\n"
+        "  t: mean score 0.500 (n=1)\n"
+        "  u: pass rate 100.0%, mean score 1.000 (n=1)"
+    )
+    assert str(Report((), 0.0)) == "Report empty, coverage 100.0%, 0.0 s"
+
+
+def test_possible_duplicates_are_those_of_all_passes_of_a_run():
+    paid = replace(scored(0, 0.5), possible_duplicates=2)
+    outcomes = [
+        paid,
+        replace(paid, origin="replayed"),
+        replace(paid, origin="duplicate"),
+        replace(paid, origin="reused"),
+    ]
+    assert Report(outcomes, 1.0, Counts(possible_duplicates=1)).summary()["possible_duplicates"] == 4

@@ -10,7 +10,16 @@ import traceback
 
 import pytest
 
-from fi_async import ConfigurationError, FiAsyncError, MissingCredentialsError, RunOptions, Timeout, __version__
+from fi_async import (
+    AsyncEvaluator,
+    ConfigurationError,
+    Evaluator,
+    FiAsyncError,
+    MissingCredentialsError,
+    RunOptions,
+    Timeout,
+    __version__,
+)
 from fi_async._connection import CLOUD_URL, LOCAL, Connection, Credentials
 from fi_async._settings import OMITTED, Limit, Omitted, RetryPolicy, RunKeywords
 
@@ -53,7 +62,7 @@ def test_any_positive_number_is_a_timeout(value):
 
 
 def test_the_retry_policy_has_defaults():
-    assert RetryPolicy() == RetryPolicy(max_retries=4, on_ambiguous="resubmit")
+    assert RetryPolicy() == RetryPolicy(max_retries=4, on_ambiguous="resubmit", on_stalled="fail")
 
 
 @pytest.mark.parametrize("value", [-1, 1.0, True, "3", None], ids=repr)
@@ -70,6 +79,12 @@ def test_on_ambiguous_is_one_of_two_words(kind, value):
     with pytest.raises(ConfigurationError) as caught:
         kind(on_ambiguous=value)
     assert caught.value.message == f"on_ambiguous must be one of 'resubmit', 'fail', not {value!r}"
+
+
+@pytest.mark.parametrize("value", [*NOT_SECONDS, None], ids=repr)
+def test_patience_is_a_number_of_seconds(value):
+    with pytest.raises(ConfigurationError, match=r"patience must be a number of seconds above 0"):
+        Timeout(patience=value)
 
 
 # -- RunOptions --------------------------------------------------------------------------------------------------------
@@ -426,3 +441,15 @@ def test_limits_are_a_list_of_them():
 def test_rows_are_auto_or_a_whole_number_from_one(value):
     with pytest.raises(ConfigurationError, match=r'rows must be "auto" or a whole number from 1'):
         RunOptions(rows=value)
+
+
+@pytest.mark.parametrize("clone", [pickle.dumps, copy.copy, copy.deepcopy])
+@pytest.mark.parametrize("kind", [AsyncEvaluator, Evaluator])
+def test_a_client_is_neither_pickled_nor_copied_and_says_what_to_do(kind, clone):
+    made = kind("k" * 32, "s3cret" * 6)
+    with pytest.raises(TypeError) as caught:
+        clone(made)
+    assert str(caught.value) == (
+        f"{kind.__name__} cannot be pickled or copied: it holds connections and your keys. Make one in each process,"
+        " say in the pool's initializer; with shared_budget= they keep to the limits together"
+    )

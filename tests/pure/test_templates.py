@@ -110,7 +110,7 @@ def test_a_name_that_is_not_known_is_answered_with_one_that_resembles_it(wrong, 
     assert templates.get(wrong) is None
     assert templates.suggest(wrong)[0] == suggested
     with pytest.raises(NotFoundError) as caught:
-        templates.template_named(wrong)
+        templates.find(wrong)
     assert caught.value.message.startswith(f"no evaluation template is named {wrong!r}; did you mean {suggested}")
 
 
@@ -165,13 +165,13 @@ def test_a_custom_template_may_do_without_some_keys():
 def test_what_the_server_said_last_is_right():
     templates = Templates()
     assert templates.listed is None
-    assert templates.template_named("groundedness").required_keys == ("output", "input", "context")
+    assert templates.find("groundedness").required_keys == ("output", "input", "context")
     registry = [ROW, {"name": "mine", "config": {"required_keys": ["a"]}}, {"name": None}, {}]
     templates.learn(registry)
     assert templates.listed is registry
-    assert templates.template_named("groundedness").required_keys == ("output", "context")
-    assert templates.template_named("mine").required_keys == ("a",)
-    assert templates.template_named("tone").required_keys == ("output",)
+    assert templates.find("groundedness").required_keys == ("output", "context")
+    assert templates.find("mine").required_keys == ("a",)
+    assert templates.find("tone").required_keys == ("output",)
     assert templates.suggest("Mine") == ["mine"]
 
 

@@ -32,7 +32,7 @@ def issued(gate: Gate, terms: Terms, now: float = 1.0) -> Ticket:
 
 def with_canary(terms: Terms) -> tuple[Gate, Ticket]:
     gate = Gate()
-    gate.stopped(None, 0.0)
+    gate.canaries.stopped(None, 0.0)
     ticket = issued(gate, terms)
     assert ticket.canary is not None
     return gate, ticket
@@ -104,7 +104,7 @@ def test_a_canary_that_is_answered_stays_with_whoever_asked():
     ticket.answered(2.0, 200, None)
     assert ticket.canary is not None
     assert gate.quota.is_asking
-    gate.ran(ticket.canary)
+    gate.canaries.ran(ticket.canary, 0.0)
     assert not gate.quota.is_closed
 
 
@@ -112,19 +112,19 @@ def test_a_canary_that_is_answered_stays_with_whoever_asked():
 def test_one_of_another_loop_harms_nothing(end):
     gate, terms = Gate(), Terms(Slots(1))
     gate.go_by("one")
-    gate.stopped(None, 0.0)
+    gate.canaries.stopped(None, 0.0)
     old = issued(gate, terms)
     gate.go_by("another")
-    gate.stopped(None, 0.0)
+    gate.canaries.stopped(None, 0.0)
     new = issued(gate, Terms())
     assert (gate.out, old.may_leave(9.0)) == (1, True)
     end(old)
-    gate.let_go(old.canary, 2.0)
+    gate.canaries.let_go(old.canary, 2.0)
     assert terms.slots.taken == 0, "the slot is its own"
     assert (gate.out, gate.quota.is_asking, gate.outage.since) == (1, True, None)
     assert gate.opens_at(2.0, Need(), Terms()) == 0.0
     new.answered(2.0, 200, None)
-    gate.ran(new.canary)
+    gate.canaries.ran(new.canary, 0.0)
     assert not gate.quota.is_closed
 
 

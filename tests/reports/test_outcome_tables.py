@@ -20,7 +20,7 @@ from fi_async import (
     Report,
 )
 from fi_async.reports.outcome_tables import COLUMNS
-from fi_async.sources.rows import Row
+from fi_async.sources.rows import TableCase
 
 OUTCOMES = [
     Outcome(
@@ -34,13 +34,15 @@ OUTCOMES = [
     ),
     Outcome(
         0,
-        Row({"output": "b"}, None, {"answer": "b", "day": dt.date(2026, 1, 2)}),
+        TableCase({"output": "b"}, None, {"answer": "b", "day": dt.date(2026, 1, 2)}),
         "groundedness",
         OutcomeStatus.SCORED,
         EvalResult(output="Passed"),
     ),
     Outcome(1, Case({}), "tone", OutcomeStatus.INVALID, error=InvalidCaseError("case 1: the fault")),
-    Outcome(2, Row({}, None, None, "in.csv, line 3"), "tone", OutcomeStatus.FAILED, error=RateLimitError("too many")),
+    Outcome(
+        2, TableCase({}, None, None, "in.csv, line 3"), "tone", OutcomeStatus.FAILED, error=RateLimitError("too many")
+    ),
 ]
 REPORT = Report(OUTCOMES, 2.0)
 
@@ -70,7 +72,7 @@ def test_an_outcome_as_a_dict():
         "RateLimitError: too many",
     ]
     assert [each["inputs"] for each in REPORT.to_dicts()[1:]] == [
-        {"answer": "b", "day": dt.date(2026, 1, 2)},
+        {"answer": "b", "day": "2026-01-02"},
         {},
         None,
     ]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,11 @@ from fi_async.reports.template_scores import scores_by_template
 from runs_of import outcomes
 
 PASSED, BELOW, INCONCLUSIVE, INFRASTRUCTURE = GateVerdict
+
+
+def alone(found):
+    """The checks without the cases that they name."""
+    return [replace(each, cases=()) for each in found.checks]
 
 
 def gated(values, *conditions, pending=0, **asked):
@@ -43,13 +50,13 @@ def gated(values, *conditions, pending=0, **asked):
 )
 def test_without_a_coverage_the_missing_may_have_had_any_score(values, condition, verdict, said):
     found = gated(values, condition)
-    assert found.checks == [Check(condition, verdict, said)]
+    assert alone(found) == [Check(condition, verdict, said)]
     assert found.verdict is verdict
 
 
 def test_with_the_coverage_reached_the_missing_are_let_go():
     found = gated("PPPF-", "groundedness>=0.75", coverage=0.8)
-    assert found.checks == [
+    assert alone(found) == [
         Check("groundedness>=0.75", PASSED, "pass rate 0.75 of 4 cases"),
         Check("groundedness coverage>=0.8", PASSED, "4 of 5 cases have a score (80.0%)"),
     ]
@@ -65,7 +72,7 @@ def test_below_the_coverage_nothing_passes_and_what_is_certain_fails(bound, verd
 
 def test_pending_cases_are_missing():
     found = gated("PPPF", "groundedness>=0.7", pending=1, coverage=0.9)
-    assert found.checks == [
+    assert alone(found) == [
         Check("groundedness>=0.7", INCONCLUSIVE, "pass rate 0.75 of 4 cases; 0.6 to 0.8 (1 missing)"),
         Check("groundedness coverage>=0.9", INCONCLUSIVE, "4 of 5 cases have a score (80.0%), 1 have not ended"),
     ]
@@ -76,7 +83,7 @@ def test_pending_cases_are_missing():
 )
 def test_with_a_confidence_the_whole_interval_must_reach_the_bound(bound, verdict):
     found = gated("P" * 80 + "F" * 20, f"groundedness>={bound}", confidence=0.95)
-    assert found.checks == [
+    assert alone(found) == [
         Check(f"groundedness>={bound}", verdict, "pass rate 0.8 of 100 cases; 0.7112 to 0.8666 at 0.95 confidence")
     ]
 
@@ -185,4 +192,23 @@ def test_plain_values():
         "checks": [{"name": "groundedness>=0.5", "verdict": "passed", "said": "pass rate 1 of 1 cases", "cases": ()}],
         "unserved": "",
         "estimates": [],
+        "doubts": [],
     }
+
+
+def test_a_condition_that_is_not_met_names_the_cases_that_do_not_meet_it_the_worst_first():
+    (check,) = gated([0.9, 0.2, 0.5, 0.1], "groundedness>=0.5").checks
+    assert check.cases == ("case 3 (0.1)", "case 1 (0.2)")
+    (check,) = gated([0.9, 0.2, 0.5, 0.7], "groundedness<=0.5").checks
+    assert check.cases == ("case 0 (0.9)", "case 3 (0.7)")
+    assert gated([0.9, 0.4], "groundedness>=0.5").checks[0].cases == ()
+    assert len(gated([0.1] * 100, "groundedness>=0.5").checks[0].cases) == 20
+
+
+def test_doubts_leave_every_verdict_open():
+    required = Requirements([parse_condition("groundedness>=0.5")])
+    for values in ("PPPP", "FFFF"):
+        found = check_gate(required, scores_by_template(outcomes(values)), doubts=["nobody knows"])
+        assert (found.verdict, found.as_dict()["doubts"]) == (INCONCLUSIVE, ["nobody knows"])
+    unserved = check_gate(Requirements(coverage=0.5), scores_by_template(outcomes("--")), doubts=["x"])
+    assert unserved.verdict is INFRASTRUCTURE

@@ -23,7 +23,7 @@ def test_lines_are_a_run_in_input_order(tmp_path):
     lines = [{**LINE, "index": 2, **failed}, {**LINE, "index": 1, **verdict}, {**LINE, **label}, "\n"]
     path = written(tmp_path / "nightly.jsonl", *lines)
     run = load_run(path)
-    assert (run.info.name, run.info.templates, run.pending) == ("nightly", ("tone",), 0)
+    assert (run.info.name, run.info.templates, run.count().pending) == ("nightly", ("tone",), 0)
     assert (run.info.started_at, run.info.ended_at) == (0.0, path.stat().st_mtime)
     first, second, third = outcomes_of(run)
     assert (first.index, first.passed, first.result.choices, first.case.inputs) == (
@@ -106,4 +106,4 @@ def test_any_other_file_is_a_journal(name, tmp_path):
     asyncio.run(run())
     with load_run(path) as run:
         assert [outcome.passed for outcome in outcomes_of(run)] == [True, False]
-        assert (run.info.name, run.info.templates, run.pending) == ("nightly", ("is_json",), 0)
+        assert (run.info.name, run.info.templates, run.count().pending) == ("nightly", ("is_json",), 0)

@@ -64,3 +64,10 @@ def test_a_replayed_outcome_took_its_time():
 def test_percentiles_lie_between_neighbours():
     assert percentile([1.0], 95) == 1.0
     assert percentile([1.0, 2.0], 50) == 1.5
+
+
+def test_the_time_before_a_run_was_gone_on_with_is_cut_out():
+    ended = [1000.0, 1004.0, 1062.0, 1066.0]
+    found = pace_of(*(scored(0, "Passed", at=at) for at in ended)).timeline(passes=[999.0, 1060.0])
+    assert found is not None
+    assert (found.active_s, found.pauses) == (4.0 + 2.0 + 4.0, 1)

@@ -117,7 +117,7 @@ def test_a_run_killed_at_any_instant_ends_right(strategy, on_ambiguous, tmp_path
 def in_flight(path: str) -> int:
     try:
         with open_view(path) as view:
-            return view.ambiguous
+            return view.count().ambiguous
     except JournalError:  # killed before there was a run
         return 0
 

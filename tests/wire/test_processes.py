@@ -143,13 +143,15 @@ def test_an_interrupt_lets_the_requests_of_a_kept_run_end_and_a_second_does_not(
     assert process.returncode != 0
     assert err.strip().endswith("KeyboardInterrupt")
     with open_view(tmp_path / "run.db") as view:
-        assert (view.ambiguous == 0, bool(view.statuses())) == ((True, True) if times == 1 else (False, False))
+        assert (view.count().ambiguous == 0, bool(view.count().statuses)) == (
+            (True, True) if times == 1 else (False, False)
+        )
 
 
 def under_way(path: Path) -> bool:
     try:
         with open_view(path) as view:
-            return view.ambiguous > 0
+            return view.count().ambiguous > 0
     except JournalError:
         return False
 

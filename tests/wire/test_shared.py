@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from fi_async import APITimeoutError, Evaluator
+from fi_async import APITimeoutError, Evaluator, Timeout
 from fi_async.local import LocalBackend, Quota, Switches
 from fi_async.local.server import running
 
@@ -79,7 +79,7 @@ def test_a_process_that_is_refused_holds_another(tmp_path):
         for _ in range(20):
             ev.evaluate("is_json", {"text": "[1]"})
         with pytest.raises(APITimeoutError):
-            ev.evaluate("is_json", {"text": "[1]"}, timeout=0.2)
+            ev.evaluate("is_json", {"text": "[1]"}, timeout=Timeout(call=0.2))
         assert backend.statistics()["refused_requests"] == 1
         (report,) = told(process)
     assert (report["coverage"], report["throttled"]) == (1.0, 0)

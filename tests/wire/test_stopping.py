@@ -60,7 +60,7 @@ def begun(place, url, *words, **how):
 
 def standing(place):
     with open_view(place / "nightly.db") as view:
-        return view.past.done, view.ambiguous
+        return view.past.done, view.count().ambiguous
 
 
 def resumed(place, url, app):

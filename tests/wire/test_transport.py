@@ -137,7 +137,7 @@ async def test_many_cases_travel_over_few_connections(any_transport):
         async with AsyncEvaluator(**KEYS, fi_base_url=url, concurrency=4) as ev:
             report = await ev.gather([{"text": "needle"}] * 50, "contains", eval_config=NEEDLE)
             if any_transport == "httpx":
-                connections = ev._session.transport._pool
+                connections = ev._session.transport._pool.carrier
                 assert isinstance(connections, Connections)
                 assert repr(connections) == "<Connections busy=0 free=4>"
     assert report.coverage == 1.0

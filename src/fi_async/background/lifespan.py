@@ -15,7 +15,7 @@ import anyio
 
 from fi_async._errors import ConfigurationError
 from fi_async.background.keeper import Keeper
-from fi_async.background.line import Line
+from fi_async.background.line import OfferLine
 from fi_async.background.offers import Statistics
 from fi_async.background.queue import BackgroundQueue, OnFull, StreamOffers
 from fi_async.background.sinks import Sink, SinkLike
@@ -49,7 +49,7 @@ async def opened(
     """
     _check(max_queue, on_full, drain, sink)
     keeper = None if spool is None else await Keeper.open(spool)
-    line = Line(max_queue, keeper)
+    line = OfferLine(max_queue, keeper)
     queue = BackgroundQueue(stream, templates, sink, line=line, keeper=keeper, on_full=on_full, clock=clock)
     # A task of its own, not a task group: a server may end its lifespan in another task than it began in.
     driving = asyncio.create_task(queue.drive())

@@ -12,7 +12,7 @@ from fi_async.background.keeper import Keeper
 from fi_async.background.offers import Offer
 
 
-class Line:
+class OfferLine:
     """Holds offers until they are read; made in the event loop that reads them.
 
     Args:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 import anyio
 
+from fi_async._errors import InvalidCaseError
 from fi_async._models import Case, Inputs, Outcome, OutcomeStatus
 from fi_async.background.keeper import Keeper
-from fi_async.background.line import Line
+from fi_async.background.line import OfferLine
 from fi_async.background.offers import Offer, Statistics, offer_ids
 from fi_async.background.sinks import Outlet, SinkLike
 from fi_async.wire.preflight import case_of
@@ -54,7 +55,7 @@ class BackgroundQueue:
         templates: int,
         sink: SinkLike,
         *,
-        line: Line,
+        line: OfferLine,
         keeper: Keeper | None,
         on_full: OnFull,
         clock: Callable[[], float],
@@ -90,7 +91,7 @@ class BackgroundQueue:
             case: Inputs by key, or a Case. Its inputs may change afterwards: the queue has a copy of the dict.
 
         Raises:
-            InvalidCaseError: It is neither.
+            InvalidCaseError: It is neither, or its inputs are no dict.
         """
         return self._line.push(self._offered(case))
 
@@ -119,6 +120,8 @@ class BackgroundQueue:
 
     def _offered(self, case: Inputs | Case) -> Offer:
         given = case_of(case)
+        if not isinstance(given.inputs, Mapping):
+            raise InvalidCaseError(f"inputs must be a dict of inputs by key, not {type(given.inputs).__name__}")
         return Offer(dict(given.inputs), given.id, next(self._ids), self._clock())
 
     async def drained(self, timeout: float | None = None) -> bool:

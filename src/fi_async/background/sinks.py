@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol, runtime_checkable
 
 from fi_async._models import Outcome
 from fi_async._threads import Worker
+from fi_async._values import shown_inputs
 from fi_async.background.offers import Offer
 
 _BATCH: Final = 256  # outcomes that one write takes at most
@@ -58,7 +59,7 @@ def record(outcome: Outcome, *, inputs: bool = False) -> dict[str, Any]:
         "backend": outcome.backend,
         "attempts": outcome.attempts,
         "latency_s": outcome.latency_s,
-        **({"inputs": dict(offer.inputs)} if inputs else {}),
+        **({"inputs": shown_inputs(offer.inputs)} if inputs else {}),
     }
 
 
@@ -73,7 +74,7 @@ class JsonlSink:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, inputs: bool = False) -> None:
-        self._path = Path(path)
+        self._path = Path(os.path.expanduser(path))  # noqa: PTH111  # a name nobody has stays
         self._inputs = inputs
         self._file = -1
         self._is_torn = False

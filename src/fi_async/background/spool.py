@@ -8,14 +8,16 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from fi_async._errors import ConfigurationError
+from fi_async._models import Inputs
+from fi_async._values import NotPlainError, plain
 from fi_async.background.offers import Offer
 
 _APPLICATION: Final = 0x66695370  # "fiSp": tells a spool from any other SQLite file
 _VERSION: Final = 1
-_JSON: Final = json.JSONEncoder(separators=(",", ":"), default=str)
+_JSON: Final = json.JSONEncoder(separators=(",", ":"))
 _SCHEMA: Final = (
     f"PRAGMA application_id = {_APPLICATION}",
     f"PRAGMA user_version = {_VERSION}",
@@ -36,7 +38,7 @@ class Spool:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = Path(os.path.expanduser(path))  # noqa: PTH111  # a name nobody has stays
         try:
             # Only where there is none: closing a file that SQLite has open in this process would undo its locks.
             with suppress(FileExistsError):
@@ -98,12 +100,15 @@ class Spool:
             rows = self._connection.execute(asked, (after, self.last, limit)).fetchall()
         except sqlite3.Error as error:
             raise OSError(f"spool {self.path}: cannot be read ({error})") from error
-        return [_decoded(offer_id, body) for offer_id, body in rows]
+        try:
+            return [_decoded(offer_id, body) for offer_id, body in rows]
+        except (TypeError, ValueError, RecursionError) as error:
+            raise OSError(f"spool {self.path}: damaged ({type(error).__name__}): move it away") from error
 
     def write(self, added: Sequence[Offer], acknowledged: Sequence[str]) -> None:
         """Add cases, and forget those whose outcomes are where they belong; all or nothing.
 
-        Of what has no JSON form the text is kept.
+        Values are kept as they would be sent; what has no JSON form is left out.
 
         Raises:
             OSError: It cannot be written.
@@ -131,11 +136,15 @@ class Spool:
 
 
 def _encoded(offer: Offer) -> str:
-    about = offer.id, offer.offered_at
-    try:
-        return _JSON.encode([offer.inputs, *about])
-    except (TypeError, ValueError, RecursionError):  # not even as text: it ends as invalid, whenever it is evaluated
-        return _JSON.encode([{}, *about])
+    return _JSON.encode([_kept(offer.inputs), offer.id, offer.offered_at])
+
+
+def _kept(inputs: Inputs) -> dict[str, Any]:
+    kept = {}
+    for key, value in inputs.items():
+        with suppress(NotPlainError):  # without it the case ends as invalid, whenever it is evaluated
+            kept[str(key)] = plain(value)
+    return kept
 
 
 def _decoded(offer_id: str, body: str) -> Offer:

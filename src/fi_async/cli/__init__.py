@@ -10,8 +10,16 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 _EXTRA = ("cyclopts", "rich")
+
+
+def _never_fail_at_a_letter() -> None:
+    """Let a letter that a console does not have be named there, rather than decide the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             them adds a traceback to the line that says what went wrong.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    _never_fail_at_a_letter()
     debug = "--debug" in words
     try:
         for library in _EXTRA:

@@ -20,6 +20,7 @@ def write_junit(path: Path, gate: GateResult, run: str) -> None:
     checks = [*gate.checks]
     if gate.unserved:
         checks.append(Check("evaluations", GateVerdict.INFRASTRUCTURE, gate.unserved))
+    checks += [Check("verdict", GateVerdict.INCONCLUSIVE, doubt) for doubt in gate.doubts]
     verdicts = [check.verdict for check in checks]
     failures = verdicts.count(GateVerdict.BELOW)
     counted = {
@@ -59,6 +60,7 @@ def _markdown(gate: GateResult, run: str) -> str:
     lines += [f"| {_MARKS.get(each.verdict, '❔')} | {_cell(each.name)} | {_cell(each.said)} |" for each in gate.checks]
     if gate.unserved:
         lines += ["", _cell(gate.unserved)]
+    lines += [line for doubt in gate.doubts for line in ("", f"No verdict: {_cell(doubt)}")]
     if gate.estimates:
         lines += ["", f"Lexical estimates, not the platform's judge: {_cell(', '.join(gate.estimates))}"]
     for check in gate.checks:

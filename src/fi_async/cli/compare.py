@@ -15,7 +15,7 @@ from rich.text import Text
 
 from fi_async.cli import errors, terminal
 from fi_async.cli.options import CompareFlags
-from fi_async.cli.sinks import check_output
+from fi_async.cli.outputs import check_output
 from fi_async.reports.compare import Comparison, TemplateComparison, compare
 from fi_async.reports.comparison_page import write_comparison
 from fi_async.reports.conditions import require_template

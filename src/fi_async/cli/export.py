@@ -1,18 +1,21 @@
-"""`fi-async export`: the outcomes that a run's file holds, as `fi-async run --out` writes them."""
+"""`fi-async export` and `fi-async report`: the outcomes of a run as `fi-async run --out` writes them, or as a page."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from fi_async._errors import JournalError
 from fi_async.cli import errors
-from fi_async.cli.kept import check_run
-from fi_async.cli.sinks import Sink
-from fi_async.journal.records import Record
+from fi_async.cli.outputs import OutputFile, check_output, run_facts
+from fi_async.cli.saved_command import check_run
+from fi_async.journal.records import OutcomeRecord
 from fi_async.journal.salvage import Salvage
 from fi_async.journal.view import open_view
+from fi_async.reports import report_page
+from fi_async.reports.run_files import BACKEND_NAMED, load_run
 
 
 def export_run(run: Path, out: Path) -> int:
@@ -25,11 +28,12 @@ def export_run(run: Path, out: Path) -> int:
     check_run(run)
     try:
         with open_view(run) as view:
-            written = _write(view.records(), run, out)
-            pending = view.past.held - view.past.done
+            count = view.count()
+            named = view.info.source.get(BACKEND_NAMED, True)
+            written = _write(view.records(), run, out, run_facts(count.evaluations, is_named=named))
     except JournalError:
         return _salvage(run, out)
-    left = f"; {pending:,} have not ended" if pending else ""
+    left = f"; {count.pending:,} have not ended" if count.pending else ""
     print(f"{written:,} outcomes are in {out}{left}")
     return errors.DONE
 
@@ -45,10 +49,25 @@ def _salvage(run: Path, out: Path) -> int:
     return errors.IMPOSSIBLE
 
 
-def _write(records: Iterable[Record], run: Path, out: Path) -> int:
+def _write(records: Iterable[OutcomeRecord], run: Path, out: Path, facts: Mapping[str, Any] | None = None) -> int:
     written = 0
-    with Sink(out, run=run) as sink:
+    with OutputFile(out, run=run, facts=facts) as sink:
         for record in records:
             sink.write(record.outcome)
             written += 1
     return written
+
+
+def write_report(run: Path, out: Path | None) -> int:
+    """Return 0 after writing the page of a run, and printing where it is.
+
+    Raises:
+        UsageError, ConfigurationError: There is no such run, or the page cannot be where it is to be.
+        JournalError: The run cannot be read.
+    """
+    with load_run(run) as view:
+        page = out or run.with_suffix(".html")
+        check_output("--out", page, run)
+        report_page.write_report(page, view.info, view.records(), view.count())
+    print(page)
+    return errors.DONE

@@ -16,12 +16,12 @@ from fi_async.cli import errors, terminal
 from fi_async.cli.ci import write_junit, write_step_summary
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import GateFlags, refuse
-from fi_async.cli.sinks import check_output
+from fi_async.cli.outputs import check_output
 from fi_async.reports.conditions import Condition, parse_condition, require_share, require_template
 from fi_async.reports.figures import cause_of
 from fi_async.reports.pairing import CaseScore, read_baseline, write_baseline
-from fi_async.reports.quality_gate import GateResult, GateVerdict, Requirements, check_gate
-from fi_async.reports.run_files import load_run, outcomes_of
+from fi_async.reports.quality_gate import GateResult, GateVerdict, Requirements, check_gate, doubts_of
+from fi_async.reports.run_files import BACKEND_NAMED, LINES, load_run, outcomes_of
 from fi_async.reports.template_scores import TemplateScores, scores_by_template
 
 _SHOWN: Final = 5
@@ -45,12 +45,21 @@ def gate_run(path: Path, flags: GateFlags) -> int:
     asked = _asked(flags)
     _check_outputs(path, flags)
     with load_run(path) as run:
-        outcomes, info, pending = list(outcomes_of(run)), run.info, run.pending
+        outcomes, info, count = list(outcomes_of(run)), run.info, run.count()
+    is_named = info.source.get(BACKEND_NAMED)
+    doubts = doubts_of(
+        outcomes,
+        is_all=count.is_all,
+        is_named=is_named is not False or flags.backend is not None,
+        takes_estimates=bool(is_named) or path.suffix.lower() not in LINES or flags.backend is not None,
+    )
     case_scores = [CaseScore.of(each) for each in outcomes]
-    counted = scores_by_template(outcomes, info.templates, pending)
+    counted = scores_by_template(outcomes, info.templates, count.pending)
     _check_bounds(asked.conditions, counted)
     baseline = None if flags.baseline is None else _baseline(flags.baseline)
-    found = check_gate(asked, counted, case_scores=case_scores, baseline=baseline, trouble=trouble_of(outcomes))
+    found = check_gate(
+        asked, counted, case_scores=case_scores, baseline=baseline, trouble=trouble_of(outcomes), doubts=doubts
+    )
     _report(found, str(path), flags)
     if flags.write_baseline and found.verdict is GateVerdict.PASSED:
         write_baseline(flags.write_baseline, case_scores)
@@ -136,6 +145,8 @@ def show(found: GateResult) -> None:
     if found.estimates:
         names = terminal.printable(", ".join(found.estimates))
         console.print(Text(f"{names}: lexical estimates, not the platform's judge", style="yellow"))
+    for doubt in found.doubts:
+        console.print(Text(f"no verdict: {terminal.printable(doubt)}", style="yellow"))
     if found.unserved:
         console.print(Text(terminal.printable(found.unserved), style="red"))
     console.print(Text.assemble("gate: ", (found.verdict.value, _STYLES.get(found.verdict, "yellow"))))

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass, fields
+from glob import escape, glob
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import Parameter, validators
+from cyclopts import Group, Parameter, validators
 
+from fi_async import _catalogue
 from fi_async._settings import RunOptions
 from fi_async.cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from cyclopts.completion import CompletionContext
 
 _POSITIVE = validators.Number(gt=0)
 _FROM_ONE = validators.Number(gte=1)
@@ -20,8 +26,8 @@ _FROM_ZERO = validators.Number(gte=0)
 _AS_SET = RunOptions()
 
 
-def _from_one(type_: object, value: int | str) -> None:
-    if value != "auto":
+def _from_one(type_: object, value: int | str | None) -> None:
+    if value is not None and value != "auto":
         _FROM_ONE(type_, value)
 
 
@@ -40,6 +46,37 @@ def refuse(flags: RunFlags | GateFlags, names: Collection[str], because: str) ->
             raise UsageError(f"--{each.name.replace('_', '-')} {because}")
 
 
+def at_home(path: Path) -> Path:
+    """Return a path with the home directory for a ~ at its start: a shell leaves those alone that follow a sign."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  # a name nobody has stays
+
+
+def _at_home(flags: Any) -> None:
+    for each in fields(flags):
+        if isinstance(value := getattr(flags, each.name), Path):
+            object.__setattr__(flags, each.name, at_home(value))
+
+
+_INPUT, _EVALUATION, _PACE, _KEEPING, _VERDICT, _OUTPUT = (
+    Parameter(group=Group(name, sort_key=place))
+    for place, name in enumerate(("Input", "Evaluation", "Pace", "Keeping", "Verdict", "Output"))
+)
+
+
+def _templates(_context: object) -> list[str]:
+    """Return the names that a shell completes after --eval: those of the system templates."""
+    return list(_catalogue.rows())
+
+
+def _files(context: CompletionContext) -> list[str]:
+    """Return the files and directories that a shell completes for FILE."""
+    begun = context.incomplete
+    found = sorted(glob(f"{escape(os.path.expanduser(begun))}*"))  # noqa: PTH111, PTH207  # as far as it is typed
+    home = os.path.expanduser("~") if begun.startswith("~/") else ""  # noqa: PTH111  # as above
+    return [f"~{each.removeprefix(home)}" if home else each for each in found]
+
+
+FileName = Annotated[str, Parameter(completer=_files)]
 Several = Parameter(consume_multiple=(1, 1_000_000), negative="")
 Flag = Parameter(negative="", show_default=False)
 Minima = Annotated[list[str] | None, Several, Parameter(metavar="CONDITION...")]
@@ -87,43 +124,46 @@ class RunFlags:
         dry_run: Evaluate nothing: print what the run would take, and which rows cannot be sent.
     """
 
-    evals: Annotated[list[str], Several, Parameter(name="--eval", metavar="NAME...")]
-    model: Annotated[str | None, Parameter(metavar="NAME")] = None
+    evals: Annotated[list[str], _EVALUATION, Several, Parameter(name="--eval", metavar="NAME...", completer=_templates)]
+    model: Annotated[str | None, _EVALUATION, Parameter(metavar="NAME")] = None
     concurrency: Annotated[
-        int | Literal["auto"], Parameter(metavar="auto|N", validator=_from_one, show_choices=False)
+        int | Literal["auto"], _PACE, Parameter(metavar="auto|N", validator=_from_one, show_choices=False)
     ] = _AS_SET.concurrency
-    out: Annotated[Path | None, Parameter(metavar="PATH")] = None
-    backend: Literal["cloud", "local"] | None = None
-    timeout: Annotated[float | None, Parameter(metavar="SECONDS", validator=_POSITIVE)] = None
-    on_ambiguous: Literal["resubmit", "fail"] = _AS_SET.on_ambiguous
-    on_stalled: Literal["resubmit", "fail", "wait"] = _AS_SET.on_stalled
-    max_retries: Annotated[int, Parameter(metavar="N", validator=_FROM_ZERO)] = _AS_SET.max_retries
-    strategy: Literal["auto", "sync", "async"] = _AS_SET.strategy
-    rows: Annotated[int | Literal["auto"], Parameter(metavar="auto|N", validator=_from_one, show_choices=False)] = (
-        _AS_SET.rows
-    )
-    poll_interval: Annotated[float | None, Parameter(metavar="SECONDS", validator=_POSITIVE)] = None
-    limits: Annotated[list[str] | None, Several, Parameter(metavar="COUNT/TIME...")] = None
-    extra_keys: Literal["ignore", "forbid"] = "ignore"
-    param: Annotated[list[str] | None, Several, Parameter(metavar="KEY=VALUE...")] = None
-    mapping: Annotated[list[str] | None, Several, Parameter(name="--map", metavar="KEY=COLUMN...")] = None
-    constants: Annotated[list[str] | None, Several, Parameter(name="--set", metavar="KEY=VALUE...")] = None
-    id_column: Annotated[str, Parameter(name="--id", metavar="COLUMN")] = "id"
-    limit: Annotated[int | None, Parameter(metavar="N", validator=_FROM_ONE)] = None
-    sample: Annotated[int | None, Parameter(metavar="N", validator=_FROM_ONE)] = None
-    seed: Annotated[int, Parameter(metavar="N")] = 0
-    shared_budget: Annotated[Path | None, Parameter(metavar="PATH")] = None
-    min: Minima = None
-    coverage: Annotated[float | None, Parameter(metavar="SHARE", validator=_SHARE)] = None
-    fail_fast: Annotated[bool, Flag] = False
-    error_rate: Annotated[float | None, Parameter(metavar="RATE", validator=_WITHIN)] = None
-    run: Annotated[Path | None, Parameter(metavar="PATH")] = None
-    reuse: Annotated[str | None, Parameter(metavar="PATTERN")] = None
-    duplicates: Literal["once", "refuse"] = "once"
-    drain: Annotated[float, Parameter(metavar="SECONDS", validator=_POSITIVE, show_default=_short)] = 5.0
-    no_progress: Annotated[bool, Flag] = False
-    json: Annotated[bool, Flag] = False
-    dry_run: Annotated[bool, Flag] = False
+    out: Annotated[Path | None, _OUTPUT, Parameter(metavar="PATH")] = None
+    backend: Annotated[Literal["cloud", "local"] | None, _EVALUATION] = None
+    timeout: Annotated[float | None, _PACE, Parameter(metavar="SECONDS", validator=_POSITIVE)] = None
+    on_ambiguous: Annotated[Literal["resubmit", "fail"], _PACE] = _AS_SET.on_ambiguous
+    on_stalled: Annotated[Literal["resubmit", "fail", "wait"], _PACE] = _AS_SET.on_stalled
+    max_retries: Annotated[int, _PACE, Parameter(metavar="N", validator=_FROM_ZERO)] = _AS_SET.max_retries
+    strategy: Annotated[Literal["auto", "sync", "async"], _PACE] = _AS_SET.strategy
+    rows: Annotated[
+        int | Literal["auto"], _PACE, Parameter(metavar="auto|N", validator=_from_one, show_choices=False)
+    ] = _AS_SET.rows
+    poll_interval: Annotated[float | None, _PACE, Parameter(metavar="SECONDS", validator=_POSITIVE)] = None
+    limits: Annotated[list[str] | None, _PACE, Several, Parameter(metavar="COUNT/TIME...")] = None
+    extra_keys: Annotated[Literal["ignore", "forbid"], _INPUT] = "ignore"
+    param: Annotated[list[str] | None, _EVALUATION, Several, Parameter(metavar="KEY=VALUE...")] = None
+    mapping: Annotated[list[str] | None, _INPUT, Several, Parameter(name="--map", metavar="KEY=COLUMN...")] = None
+    constants: Annotated[list[str] | None, _INPUT, Several, Parameter(name="--set", metavar="KEY=VALUE...")] = None
+    id_column: Annotated[str, _INPUT, Parameter(name="--id", metavar="COLUMN")] = "id"
+    limit: Annotated[int | None, _INPUT, Parameter(metavar="N", validator=_FROM_ONE)] = None
+    sample: Annotated[int | None, _INPUT, Parameter(metavar="N", validator=_FROM_ONE)] = None
+    seed: Annotated[int, _INPUT, Parameter(metavar="N")] = 0
+    shared_budget: Annotated[Path | None, _PACE, Parameter(metavar="PATH")] = None
+    min: Annotated[Minima, _VERDICT] = None
+    coverage: Annotated[float | None, _VERDICT, Parameter(metavar="SHARE", validator=_SHARE)] = None
+    fail_fast: Annotated[bool, _VERDICT, Flag] = False
+    error_rate: Annotated[float | None, _VERDICT, Parameter(metavar="RATE", validator=_WITHIN)] = None
+    run: Annotated[Path | None, _KEEPING, Parameter(metavar="PATH")] = None
+    reuse: Annotated[str | None, _KEEPING, Parameter(metavar="PATTERN")] = None
+    duplicates: Annotated[Literal["once", "refuse"], _KEEPING] = "once"
+    drain: Annotated[float, _KEEPING, Parameter(metavar="SECONDS", validator=_POSITIVE, show_default=_short)] = 5.0
+    no_progress: Annotated[bool, _OUTPUT, Flag] = False
+    json: Annotated[bool, _OUTPUT, Flag] = False
+    dry_run: Annotated[bool, _OUTPUT, Flag] = False
+
+    def __post_init__(self) -> None:
+        _at_home(self)
 
 
 @Parameter(name="*")
@@ -133,13 +173,31 @@ class ResumeFlags:
 
     Attributes:
         out: Write every outcome of the run to this file, as run does.
+        concurrency: Requests under way at once; auto finds how many the server can do with. Omitted: as it was.
+        timeout: Seconds that one case may take. Omitted: as it was.
+        max_retries: Repeats of a request that failed. Omitted: as it was.
+        on_ambiguous: Whether to send again what was sent and got no reply. Omitted: as it was.
         no_progress: Show no progress.
         json: Print the summary as one JSON object.
     """
 
     out: Annotated[Path | None, Parameter(metavar="PATH")] = None
+    concurrency: Annotated[
+        int | Literal["auto"] | None, Parameter(metavar="auto|N", validator=_from_one, show_choices=False)
+    ] = None
+    timeout: Annotated[float | None, Parameter(metavar="SECONDS", validator=_POSITIVE)] = None
+    max_retries: Annotated[int | None, Parameter(metavar="N", validator=_FROM_ZERO)] = None
+    on_ambiguous: Literal["resubmit", "fail"] | None = None
     no_progress: Annotated[bool, Flag] = False
     json: Annotated[bool, Flag] = False
+
+    def __post_init__(self) -> None:
+        _at_home(self)
+
+    def pace(self) -> dict[str, Any]:
+        """Return what is told anew of how the run goes, by name."""
+        told = {name: getattr(self, name) for name in ("concurrency", "timeout", "max_retries", "on_ambiguous")}
+        return {name: value for name, value in told.items() if value is not None}
 
 
 @Parameter(name="*")
@@ -175,6 +233,9 @@ class ServeFlags:
     store: Annotated[Path | None, Parameter(metavar="PATH")] = None
     key: Annotated[list[str] | None, Several, Parameter(metavar="KEY:SECRET...")] = None
 
+    def __post_init__(self) -> None:
+        _at_home(self)
+
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,6 +258,9 @@ class CompareFlags:
     html: Annotated[Path | None, Parameter(metavar="PATH")] = None
     json: Annotated[bool, Flag] = False
 
+    def __post_init__(self) -> None:
+        _at_home(self)
+
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -211,6 +275,7 @@ class GateFlags:
         max_regressions: So many cases may be worse than in the baseline. Omitted: none.
         tolerance: Scores that are lower by no more than this are not worse.
         by: What makes a case that of the baseline. Omitted: id if every case has one of its own, else inputs.
+        backend: Take what the local backend made of a run for which nobody had named it, estimates included.
         write_baseline: If it passes, keep what each case scored in this file.
         junit: Write JUnit XML: a failure for what is below, an error for what nobody can tell.
         json: Print JSON.
@@ -223,6 +288,10 @@ class GateFlags:
     max_regressions: Annotated[int | None, Parameter(metavar="N", validator=_FROM_ZERO)] = None
     tolerance: Tolerance = 0.0
     by: Literal["id", "inputs"] | None = None
+    backend: Literal["local"] | None = None
     write_baseline: Annotated[Path | None, Parameter(metavar="PATH")] = None
     junit: Annotated[Path | None, Parameter(metavar="PATH")] = None
     json: Annotated[bool, Flag] = False
+
+    def __post_init__(self) -> None:
+        _at_home(self)

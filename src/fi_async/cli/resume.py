@@ -1,26 +1,28 @@
-"""`fi-async resume` and `fi-async retry`: a run goes on, with the command line that its file keeps."""
+"""`fi-async resume` and `fi-async retry`: a run goes on, with what its file keeps of how it was begun."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 from fi_async._connection import LOCAL
-from fi_async._models import OutcomeStatus
-from fi_async._settings import Retried
-from fi_async.cli import asked, errors
+from fi_async._settings import Limit, Retried, RunFile, RunOptions, Timeout
+from fi_async.cli import backend, errors
 from fi_async.cli.errors import UsageError
-from fi_async.cli.kept import Stored, check_run
-from fi_async.cli.options import ResumeFlags
-from fi_async.cli.run import carry_out, plan_of
-from fi_async.cli.sources import STDIN
+from fi_async.cli.input_rows import STDIN
+from fi_async.cli.options import ResumeFlags, RunFlags
+from fi_async.cli.run import CAN_RETRY, RunSetup, carry_out, patience, setup_of
+from fi_async.cli.saved_command import SavedCommand, check_run
+from fi_async.evaluator import AsyncEvaluator
+from fi_async.journal.records import RunCount, RunInfo
 from fi_async.journal.stored import StoredCases
 from fi_async.journal.view import RunView, open_view
 from fi_async.sources.rows import Shape, Source
 
-_CAN_RETRY: Final = {OutcomeStatus.FAILED, OutcomeStatus.STALLED}
+_SAFE: Final[Sequence[Retried]] = ("failed", "stalled")
+_FIELDS: Final = ("custom_eval_name", "error_localizer")
 
 
 def resume_run(run: Path, flags: ResumeFlags, retry: Sequence[Retried] = ()) -> int:
@@ -32,66 +34,137 @@ def resume_run(run: Path, flags: ResumeFlags, retry: Sequence[Retried] = ()) -> 
         retry: What is tried again of that which ended before.
 
     Raises:
-        UsageError: There is no such run, no command line began it, or the environment names another server.
+        UsageError: There is no such run, or the environment names another server.
         JournalError: Its file cannot be used.
         FiAsyncError, OSError: As of `fi-async run`.
     """
     check_run(run)
     with open_view(run) as view:
-        stored = Stored.of(view.info.source)
-        if stored.flags is None:
-            raise UsageError(f"{run}: a program keeps this run: run the program again to go on")
+        info, count = view.info, view.count()
+        stored = SavedCommand.of(info.source)
         _check_server(view)
-        again = stored.restored(run=run, out=flags.out, json=flags.json, no_progress=flags.no_progress)
+        again = _flags(run, info, stored, flags)
         is_asked = flags.out is not None or flags.json or again.min or again.coverage is not None
-        if not is_asked and _has_ended(view, stored):
-            statuses = view.statuses()
-            if not (retry and _CAN_RETRY & statuses.keys()):
-                return _nothing_to_do(view, statuses)
+        if not is_asked and _has_ended(count, stored) and not (retry and CAN_RETRY & count.statuses.keys()):
+            return _nothing_to_do(run, count)
         held = view.past.held
     if stored.is_there:
-        return carry_out(plan_of(str(stored.file), again, name=stored.name, retry=retry), again)
-    print(f"{run}: {_why(stored)}: going on with the {held:,} cases that it holds", file=sys.stderr)
+        file = str(stored.file)
+        return carry_out(setup_of(file, again, name=stored.name, retry=retry, is_named=stored.backend_named), again)
+    print(
+        f"{run}: {_why(stored)}: going on with the {held:,} cases that it holds{_others(count, held)}", file=sys.stderr
+    )
     rows = Source(StoredCases(run), Shape(id_column=None))
-    return carry_out(plan_of(stored.file or STDIN, again, held=rows, keeps=stored, retry=retry), again)
+    if stored.flags is None:
+        return carry_out(_plan_of_program(run, info, rows, retry, flags), again)
+    named = stored.backend_named
+    plan = setup_of(stored.file or STDIN, again, held=rows, keeps=stored, retry=retry, is_named=named)
+    return carry_out(plan, again)
 
 
 def retry_run(run: Path, flags: ResumeFlags, **asked_for: bool) -> int:
     """Return the exit code of a run that is gone on with, what ended so being tried again; see `resume_run`.
 
+    What is tried again where nothing is asked for is what costs nothing twice: not what may have been evaluated.
+
     Raises:
-        UsageError: Nothing is asked for; or as there.
+        UsageError, JournalError, FiAsyncError, OSError: As there.
     """
     retry: list[Retried] = [each for each in get_args(Retried) if asked_for[each]]
     if not retry:
-        raise UsageError("nothing to retry: give --failed, --stalled or --ambiguous")
-    return resume_run(run, flags, retry)
+        said = "trying again what failed or stalled; what may have been evaluated is left: --ambiguous sends it again"
+        print(f"{run}: {said}", file=sys.stderr)
+    return resume_run(run, flags, retry or _SAFE)
+
+
+def _flags(run: Path, info: RunInfo, stored: SavedCommand, flags: ResumeFlags) -> RunFlags:
+    """Return the flags of the command that began the run, or what a program's run has of them, with those given."""
+    given: dict[str, Any] = {"run": run, "out": flags.out, "json": flags.json, "no_progress": flags.no_progress}
+    given |= flags.pace()
+    return stored.restored(**given) if stored.flags is not None else RunFlags(evals=list(info.templates), **given)
+
+
+def _plan_of_program(run: Path, info: RunInfo, rows: Source, retry: Sequence[Retried], flags: ResumeFlags) -> RunSetup:
+    """Return how to go on with a run that a program began: by what its file says that it was begun with.
+
+    Raises:
+        UsageError: An older version wrote the file, which does not say it.
+    """
+    if not info.questions:
+        raise UsageError(f"{run}: an older version began it in a program: run the program again to go on")
+    options = options_of(info).with_given(**flags.pace())
+    is_local = info.base_url == LOCAL or backend.backend_of("cloud") == LOCAL
+    keywords: dict[str, Any] = {name: getattr(options, name) for name in RunOptions.__dataclass_fields__}
+    configs = {each["template"]: each["config"] for each in info.questions if each["config"]}
+    first = info.questions[0]
+    return RunSetup(
+        evaluator=(
+            AsyncEvaluator.local(**keywords) if is_local else AsyncEvaluator(fi_base_url=backend.base_url(), **keywords)
+        ),
+        templates=info.templates,
+        config=(configs if len(info.templates) > 1 else configs.get(info.templates[0])) or None,
+        source=rows,
+        patience=patience(options.concurrency),
+        shows_progress=not flags.no_progress,
+        gate=None,
+        shuffled=False,
+        kept=RunFile(run, retry=retry, held_only=True),
+        fields={name: first[name] for name in _FIELDS if first.get(name)},
+    )
+
+
+def options_of(info: RunInfo) -> RunOptions:
+    """Return the options that a run's file keeps; those that it does not have are as they are by default.
+
+    Raises:
+        ConfigurationError: A value is out of its range.
+    """
+    known = {name: info.settings[name] for name in RunOptions.__dataclass_fields__ if name in info.settings}
+    if isinstance(timeout := known.get("timeout"), Mapping):
+        known["timeout"] = Timeout(**timeout)
+    known["limits"] = [_limit(text) for text in known.get("limits", ())]
+    return RunOptions().with_given(**known)
+
+
+def _limit(text: str) -> Limit:
+    """Return the limit that a file keeps as, for instance, "300 requests per minute"."""
+    count, of, _, per = text.split()
+    window: Any = float(per) if per[:1].isdigit() else per
+    return Limit(int(count), window, of)  # type: ignore[arg-type]  # Limit checks it
 
 
 def _check_server(view: RunView) -> None:
     """Raise if going on would ask another server. That of the file is not taken: it would be sent the keys."""
     made_on = view.info.base_url
-    if made_on != LOCAL and made_on != asked.base_url():
+    if made_on != LOCAL and made_on != backend.base_url():
         raise UsageError(
-            f"{view.path}: this run was made on {made_on}, and FI_BASE_URL says {asked.base_url()}: set"
+            f"{view.path}: this run was made on {made_on}, and FI_BASE_URL says {backend.base_url()}: set"
             f" FI_BASE_URL={made_on} to go on"
         )
 
 
-def _has_ended(view: RunView, stored: Stored) -> bool:
+def _has_ended(count: RunCount, stored: SavedCommand) -> bool:
     """Tell whether there is nothing left to do, as far as that is known without reading the input."""
-    if view.pending:
-        return False
-    return not stored.is_there or (stored.is_unchanged and view.past.held == stored.evaluations)
+    return count.is_complete and (not stored.is_there or stored.is_unchanged)
 
 
-def _nothing_to_do(view: RunView, statuses: Mapping[str, int]) -> int:
+def _nothing_to_do(run: Path, count: RunCount) -> int:
     """Return the exit code of a run that has ended, after saying so."""
-    without = sum(count for status, count in statuses.items() if status != OutcomeStatus.SCORED)
+    without = count.done - count.scored
     also = f", {without:,} without a score" if without else ""
-    print(f"{view.path}: nothing to do: all {view.past.done:,} evaluations have ended{also}")
+    print(f"{run}: nothing to do: all {count.done:,} evaluations have ended{also}")
     return errors.INCOMPLETE if without else errors.DONE
 
 
-def _why(stored: Stored) -> str:
+def _others(count: RunCount, held: int) -> str:
+    """Return what to say of the cases that a file lacks, as they were not read before the run was stopped."""
+    if not count.is_all:
+        return "; there may be more, which were not read before it was stopped"
+    more = count.evaluations - held
+    return f"; {more:,} more were not read before it was stopped, and stay pending" if more else ""
+
+
+def _why(stored: SavedCommand) -> str:
+    if stored.flags is None:
+        return "a program began it"
     return "its rows came from stdin" if stored.file is None else f"{stored.file} is gone"

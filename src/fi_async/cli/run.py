@@ -8,34 +8,41 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any, Final
 
+from rich.text import Text
+
 from fi_async._errors import JournalError
+from fi_async._models import OutcomeStatus
 from fi_async._plan import RunPlan
-from fi_async._settings import Retried, RunFile
-from fi_async.cli import asked, errors, stopping, terminal
+from fi_async._settings import Concurrency, Retried, RunFile
+from fi_async.cli import backend, errors, parameters, stopping, terminal
 from fi_async.cli.ci import write_step_summary
 from fi_async.cli.errors import ImpossibleError, StoppedError, UsageError
 from fi_async.cli.gate import exit_code
 from fi_async.cli.gate import show as show_gate
-from fi_async.cli.judged import Judge, in_random_order, judge_of
-from fi_async.cli.kept import Stored, command, run_file_of, stored
+from fi_async.cli.input_rows import in_thread, source_of
+from fi_async.cli.live_gate import LiveGate, in_random_order, live_gate_of
 from fi_async.cli.options import RunFlags
-from fi_async.cli.sinks import Sink
-from fi_async.cli.sources import source_of
-from fi_async.cli.stdin import in_thread
-from fi_async.cli.summary import Totals, show
+from fi_async.cli.outcome_collector import OutcomeCollector, take_rest
+from fi_async.cli.outputs import OutputFile, run_facts
+from fi_async.cli.saved_command import SavedCommand, command_line, run_file_of, saved_command
+from fi_async.cli.summary import show, show_next
+from fi_async.cli.totals import RunTotals
 from fi_async.engine.calls import Cases
 from fi_async.evaluator import AsyncEvaluator
-from fi_async.journal.view import RunView, open_view
 from fi_async.reports.quality_gate import GateResult
+from fi_async.reports.run_files import LINES
 from fi_async.sources.rows import Source
 from fi_async.wire.templates import names_of
 
 _MOST_UNREACHABLE: Final = 16
+_LATER: Final = "; when it can be reached: "
+CAN_RETRY: Final = {OutcomeStatus.FAILED, OutcomeStatus.STALLED}
+"""Statuses of cases that `fi-async retry` tries again."""
+
 _FALLBACK: Final = (
     "No FI_API_KEY and FI_SECRET_KEY: using the embedded local backend (its judge-like scores are lexical"
     " estimates). --backend cloud to use your account."
@@ -43,15 +50,17 @@ _FALLBACK: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RunSetup:
     """What is to be run, all of it checked.
 
     Attributes:
         config: The templates' parameters, as the client takes them.
         patience: So many cases that cannot reach the server, and none that could, end the run.
-        judge: Says whether the run is good enough; None if nobody asked.
-        shuffled: Take the rows in random order, so that the judge may infer from the first to the rest.
+        gate: Says whether the run is good enough; None if nobody asked.
+        shuffled: Take the rows in random order, so that the gate may infer from the first to the rest.
         kept: The file that keeps the run, if one does.
+        fields: Further fields of each request, by the keywords of the client's `stream`.
+        is_named: False if nobody named the backend.
     """
 
     evaluator: AsyncEvaluator
@@ -60,9 +69,11 @@ class Plan:
     source: Source
     patience: int
     shows_progress: bool
-    judge: Judge | None
+    gate: LiveGate | None
     shuffled: bool
     kept: RunFile | None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    is_named: bool = True
 
     def total(self) -> int | None:
         """Return how many outcomes there will be; None if that is known only when all rows are read."""
@@ -77,50 +88,76 @@ def run_file(file: str, flags: RunFlags) -> int:
         UsageError, ConfigurationError, NotFoundError: It cannot be meant so.
         ImpossibleError, FiAsyncError, OSError: It could not be done, or not to its end.
     """
-    asked.check_paths(flags)
-    plan = plan_of(file, flags)
+    parameters.check_paths(flags)
+    plan = setup_of(file, flags)
     if flags.dry_run:
         return _print_plan(asyncio.run(_dry_run(plan)), plan.source.name, as_json=flags.json)
     return carry_out(plan, flags)
 
 
-def carry_out(plan: Plan, flags: RunFlags) -> int:
+def carry_out(plan: RunSetup, flags: RunFlags) -> int:
     """Return the exit code of a run that is planned; see `run_file`."""
-    totals = Totals(plan.templates)
+    totals = RunTotals(plan.templates)
     began = monotonic()
     trouble: BaseException | None = None
     try:
-        with Sink(flags.out, plan.source.path, flags.run) as sink:
-            if asked.is_fallback(flags.backend):
+        with OutputFile(flags.out, plan.source.path, flags.run, _facts(plan, flags)) as sink:
+            if not plan.is_named:
                 print(_FALLBACK, file=sys.stderr)
-            stopping.run(_evaluate(plan, totals, sink), None if plan.kept is None else _stopping(plan.kept))
+            taken = OutcomeCollector(totals, sink, is_kept=plan.kept is not None)
+            try:
+                stopping.run(_evaluate(plan, taken), None if plan.kept is None else _stopping(plan.kept))
+            except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # what its file has comes first
+                trouble = error
+            _complete(plan, taken, trouble)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the summary comes first
-        trouble = error
-    verdict = plan.judge.verdict(_trouble(totals)) if plan.judge and trouble is None else None
+        trouble = trouble or error
+    verdict = plan.gate.verdict(_trouble(totals), is_named=plan.is_named) if plan.gate and trouble is None else None
     if totals.scored or (totals.done and not isinstance(trouble, Exception)):
-        _print_summary(totals, monotonic() - began, verdict, as_json=flags.json)
+        _print_summary(totals, monotonic() - began, verdict, flags)
     if isinstance(trouble, StoppedError):
-        print(_interrupted(totals, plan, flags), file=sys.stderr)
+        print(_interrupted(totals, flags), file=sys.stderr)
         return trouble.code
     if trouble is not None:
         raise trouble
-    if plan.judge is None or verdict is None:
-        return errors.INCOMPLETE if totals.failed else errors.DONE
-    if plan.judge.stopped and totals.done != plan.total():
-        print(f"stopped after {totals.done:,} of {plan.total():,} evaluations: the verdict is certain", file=sys.stderr)
+    if plan.gate is None or verdict is None:
+        return errors.INCOMPLETE if totals.scored < totals.evaluations else errors.DONE
+    if plan.gate.stopped and totals.pending:
+        print(
+            f"stopped after {totals.done:,} of {totals.evaluations:,} evaluations: the verdict is certain",
+            file=sys.stderr,
+        )
     write_step_summary(verdict, plan.source.name)
     return exit_code(verdict)
 
 
-def plan_of(
+def _complete(plan: RunSetup, taken: OutcomeCollector, trouble: BaseException | None) -> None:
+    """Count what has not ended of a run that was stopped, and take what its file has beyond what came."""
+    totals = taken.totals
+    if trouble is not None or (plan.gate is not None and plan.gate.stopped):
+        totals.expected = plan.total()
+        totals.is_all = totals.expected is not None
+    if plan.kept is not None and not isinstance(trouble, JournalError):
+        take_rest(taken, plan.kept, plan.source)
+
+
+def _facts(plan: RunSetup, flags: RunFlags) -> Mapping[str, Any] | None:
+    """Return what each line of --out says of its run; only who reads lines again is told."""
+    if flags.out is None or flags.out.suffix.lower() not in LINES:
+        return None
+    return run_facts(plan.total(), is_named=plan.is_named)
+
+
+def setup_of(
     file: str,
     flags: RunFlags,
     *,
     name: str | None = None,
     held: Source | None = None,
-    keeps: Stored | None = None,
+    keeps: SavedCommand | None = None,
     retry: Sequence[Retried] = (),
-) -> Plan:
+    is_named: bool | None = None,
+) -> RunSetup:
     """Return what a command line asks for, checked.
 
     Args:
@@ -130,31 +167,48 @@ def plan_of(
         held: The rows themselves, where they come from the file of the run.
         keeps: What that file keeps of the command line; as this one says, if None.
         retry: As of RunFile.
+        is_named: False if nobody named the backend; None where that is to be seen.
 
     Raises:
         UsageError, ConfigurationError, NotFoundError: It cannot be meant so.
     """
+    if is_named is None:
+        is_named = not backend.is_fallback(flags.backend)
     names = names_of(flags.evals)
-    backend = asked.backend(flags.backend)
-    known = asked.check_templates(names, backend)
-    mapping, constants = asked.mapping(flags.mapping or (), names, known), asked.constants(flags.constants or ())
+    chosen = backend.backend_of(flags.backend)
+    known = parameters.check_templates(names, chosen)
+    mapping, constants = (
+        parameters.mapping(flags.mapping or (), names, known),
+        parameters.constants(flags.constants or ()),
+    )
     source = held or source_of(file, flags, mapping, constants, name)
-    asked.check_columns(source, known)
-    config = asked.eval_config(flags.param or (), names, known)
-    return Plan(
-        evaluator=asked.evaluator(backend, flags),
+    parameters.check_columns(source, known)
+    config = parameters.eval_config(flags.param or (), names, known)
+    return RunSetup(
+        evaluator=backend.evaluator_of(chosen, flags),
         templates=names,
         config=config,
         source=source,
-        patience=_MOST_UNREACHABLE if flags.concurrency == "auto" else min(flags.concurrency, _MOST_UNREACHABLE),
+        patience=patience(flags.concurrency),
         shows_progress=not flags.no_progress,
-        judge=judge_of(flags, names, known, source),
+        gate=live_gate_of(flags, names, known, source),
         shuffled=flags.error_rate is not None,
-        kept=run_file_of(flags, lambda: keeps or stored(file, flags, backend, source), retry),
+        kept=run_file_of(
+            flags,
+            lambda: keeps or saved_command(file, flags, chosen, source, is_named=is_named),
+            retry,
+            held_only=held is not None,
+        ),
+        is_named=is_named,
     )
 
 
-async def _dry_run(plan: Plan) -> RunPlan:
+def patience(concurrency: Concurrency) -> int:
+    """Return how many cases may be unable to reach the server before a run ends, if none could."""
+    return _MOST_UNREACHABLE if concurrency == "auto" else min(concurrency, _MOST_UNREACHABLE)
+
+
+async def _dry_run(plan: RunSetup) -> RunPlan:
     cases, _ = _cases(plan)
     async with plan.evaluator as ev:
         return await ev.plan(cases, plan.templates, eval_config=plan.config)
@@ -167,9 +221,10 @@ def _print_plan(plan: RunPlan, source: str, *, as_json: bool) -> int:
     return errors.INCOMPLETE if plan.invalid else errors.DONE
 
 
-async def _evaluate(plan: Plan, totals: Totals, sink: Sink) -> None:
+async def _evaluate(plan: RunSetup, taken: OutcomeCollector) -> None:
     """Count, write and show outcomes as they come, until there are no more."""
     cases, places = _cases(plan)
+    totals = taken.totals
     async with plan.evaluator as ev:
         outcomes = ev.stream(
             cases,
@@ -178,18 +233,22 @@ async def _evaluate(plan: Plan, totals: Totals, sink: Sink) -> None:
             counts=totals.counts,
             progress=plan.shows_progress,
             run=plan.kept,
+            **plan.fields,
         )
         async with aclosing(outcomes):
             async for outcome in outcomes:
-                certain = plan.judge is not None and plan.judge.add(outcome)
+                certain = plan.gate is not None and plan.gate.add(outcome)
                 placed = outcome if places is None else replace(outcome, index=places[outcome.index])
-                sink.write(placed)
-                totals.add(placed)
+                taken.take(placed)
                 if certain or (totals.only_unreachable and totals.unreachable >= plan.patience):
                     break
     if totals.only_unreachable:
-        later = f"; when it can be reached: {command('retry', os.fspath(plan.kept.path))} --failed" if plan.kept else ""
-        raise ImpossibleError(f"no request reached {asked.base_url()}: {totals.unreachable_because}{later}")
+        later = (
+            f"; when it can be reached: {command_line('retry', os.fspath(plan.kept.path))} --failed"
+            if plan.kept
+            else ""
+        )
+        raise ImpossibleError(f"no request reached {backend.base_url()}: {totals.unreachable_because}{later}")
     if not totals.done:
         raise _no_rows(plan.source.name)
 
@@ -198,47 +257,55 @@ def _no_rows(source: str) -> UsageError:
     return UsageError(f"{source} holds no rows: there is nothing to evaluate")
 
 
-def _cases(plan: Plan) -> tuple[Cases, Sequence[int] | None]:
+def _cases(plan: RunSetup) -> tuple[Cases, Sequence[int] | None]:
     """Return the rows, and the place that each has in the file if that is not their order."""
     if plan.shuffled:
         return in_random_order(plan.source.rows())
     return plan.source if plan.source.is_stored else in_thread(plan.source.rows()), None
 
 
-def _trouble(totals: Totals) -> str:
+def _trouble(totals: RunTotals) -> str:
     return next((f"{kind}: {message}" for (kind, message), _ in totals.causes.most_common(1)), "")
 
 
-def _print_summary(totals: Totals, wall_s: float, verdict: GateResult | None, *, as_json: bool) -> None:
-    if as_json:
+def _print_summary(totals: RunTotals, wall_s: float, verdict: GateResult | None, flags: RunFlags) -> None:
+    if flags.json:
         judged = {} if verdict is None else {"gate": verdict.as_dict()}
         print(json.dumps({**totals.as_dict(wall_s), **judged}, indent=2))
         return
-    show(totals, wall_s, terminal.stdout())
+    console = terminal.stdout()
+    show(totals, wall_s, console)
+    for remark in totals.remarks:
+        console.print(Text(terminal.printable(remark), style="yellow"), soft_wrap=True)
+    show_next(totals, _next_steps(totals, flags), console)
     if verdict is not None:
         show_gate(verdict)
+
+
+def _next_steps(totals: RunTotals, flags: RunFlags) -> dict[str, str]:
+    """Return the commands that come next, by what each is for."""
+    steps = {}
+    if flags.run is not None and any(totals.statuses[status] for status in CAN_RETRY):
+        steps["try again"] = command_line("retry", flags.run)
+    readable = flags.run or (flags.out if flags.out is not None and flags.out.suffix.lower() in LINES else None)
+    steps["report"] = (
+        "add --run PATH, then fi-async report PATH" if readable is None else command_line("report", readable)
+    )
+    return steps
 
 
 def _stopping(kept: RunFile) -> str:
     return f"stopping: up to {kept.drain:g} s for the requests under way; Ctrl-C again ends at once"
 
 
-def _interrupted(totals: Totals, plan: Plan, flags: RunFlags) -> str:
-    total = plan.total()
+def _interrupted(totals: RunTotals, flags: RunFlags) -> str:
     what = "cases" if len(totals.templates) == 1 else "evaluations"
-    of_all = "" if total is None else f" of {total:,}"
-    done, cut_off = totals.done, "Requests cut off may have been evaluated."
+    of_all = f" of {totals.evaluations:,}" if totals.is_all else ""
     kept = f"; they are in {flags.out}" if flags.out and totals.done else ""
-    if flags.run is not None and (view := _view(flags.run)) is not None:
-        with view:
-            done, cut_off = view.past.done, f"{view.ambiguous:,} more may have been evaluated."
-        go_on = command("resume", flags.run, *(("--out", flags.out) if flags.out else ()))
-        kept, cut_off = f"; they are in {flags.run}", f"{cut_off if view.ambiguous else ''} To go on: {go_on}".strip()
-    return f"interrupted: {done:,}{of_all} {what} done{kept}. {cut_off}"
-
-
-def _view(run: Path) -> RunView | None:
-    try:
-        return open_view(run)
-    except JournalError:  # stopped before there was a run
-        return None
+    cut_off = "Requests cut off may have been evaluated."
+    if flags.run is not None and totals.whole is not None:
+        ambiguous = totals.whole.ambiguous
+        go_on = command_line("resume", flags.run, *(("--out", flags.out) if flags.out else ()))
+        told = f"{ambiguous:,} more may have been evaluated. " if ambiguous else ""
+        kept, cut_off = f"; they are in {flags.run}", f"{told}To go on: {go_on}"
+    return f"interrupted: {totals.done:,}{of_all} {what} done{kept}. {cut_off}"

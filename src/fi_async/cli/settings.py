@@ -118,9 +118,14 @@ def _table(path: Path) -> Mapping[str, Any] | None:
     """Return the settings in a file; None if it is a project's that has none."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: not valid TOML ({error})") from error
-    table = content if path.name == _FILE else content.get("tool", {}).get("fi_async")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
+    if path.name == _FILE:
+        return content
+    tools = content.get("tool")
+    table = tools.get("fi_async") if isinstance(tools, dict) else None
     if table is not None and not isinstance(table, dict):
         raise UsageError(f"{path}: tool.fi_async must be a table")
     return table

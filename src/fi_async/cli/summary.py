@@ -1,155 +1,24 @@
-"""A run in numbers, kept as its outcomes pass by, and the table that shows them."""
+"""The tables that show a run in numbers, and what to do next."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Final, get_args
+from typing import TYPE_CHECKING, get_args
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from fi_async._models import Origin, Outcome, OutcomeStatus
-from fi_async._report import Counts
+from fi_async._models import Origin, OutcomeStatus
 from fi_async.cli import terminal
-from fi_async.cli.results import cause_of, never_left, place_of
-from fi_async.reports.figures import MOST_CAUSES, OTHER, Cause
+from fi_async.cli.totals import SHOWN_CAUSES, RunTotals
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_SHOWN_CAUSES: Final = 5
 
-
-@dataclass(slots=True)
-class Tally:
-    """What a template's scored cases sum up to."""
-
-    n: int = 0
-    scores: int = 0
-    score_sum: float = 0.0
-    verdicts: int = 0
-    passes: int = 0
-    estimate: bool = False
-
-    @property
-    def mean_score(self) -> float | None:
-        """The mean of those scores that are numbers; None if there are none."""
-        return self.score_sum / self.scores if self.scores else None
-
-    @property
-    def pass_rate(self) -> float | None:
-        """Passed / all verdicts; None if there are none."""
-        return self.passes / self.verdicts if self.verdicts else None
-
-    def add(self, outcome: Outcome) -> None:
-        """Count a scored case."""
-        self.n += 1
-        if outcome.score is not None:
-            self.scores += 1
-            self.score_sum += outcome.score
-        if outcome.passed is not None:
-            self.verdicts += 1
-            self.passes += outcome.passed
-        self.estimate = self.estimate or (outcome.result is not None and outcome.result.estimate)
-
-
-class Totals:
-    """The numbers of a run so far. Memory does not grow with the number of its cases.
-
-    Args:
-        templates: The names of the run's templates.
-    """
-
-    def __init__(self, templates: Sequence[str]) -> None:
-        self.templates = {name: Tally() for name in templates}
-        self.statuses: Counter[OutcomeStatus] = Counter()
-        self.origins: Counter[Origin] = Counter()
-        self.causes: Counter[Cause] = Counter()
-        self.first: dict[Cause, str] = {}
-        self.counts = Counts()
-        self.cases = self.unreachable = self.reached = 0
-        self.unreachable_because = ""
-        self._open: dict[int, int] = {}
-
-    def add(self, outcome: Outcome) -> None:
-        """Count an outcome."""
-        self.statuses[outcome.status] += 1
-        self.origins[outcome.origin] += 1
-        self._count_case(outcome.index)
-        is_unreachable = never_left(outcome)
-        if outcome.origin == "evaluated":
-            self.unreachable += is_unreachable
-            self.reached += not is_unreachable and outcome.status is not OutcomeStatus.INVALID
-        if outcome.status is OutcomeStatus.SCORED:
-            self.templates[outcome.template].add(outcome)
-            return
-        cause = cause_of(outcome)
-        if is_unreachable:
-            self.unreachable_because = cause[1]
-        if cause not in self.causes and len(self.causes) >= MOST_CAUSES:
-            cause = OTHER
-        self.causes[cause] += 1
-        self.first.setdefault(cause, place_of(outcome))
-
-    def _count_case(self, index: int) -> None:
-        left = self._open.pop(index, None)
-        if left is None:
-            self.cases += 1
-            left = len(self.templates)
-        if left > 1:
-            self._open[index] = left - 1
-
-    @property
-    def done(self) -> int:
-        """All outcomes."""
-        return self.statuses.total()
-
-    @property
-    def scored(self) -> int:
-        """Those with a score."""
-        return self.statuses[OutcomeStatus.SCORED]
-
-    @property
-    def failed(self) -> int:
-        """Those without one, for whatever reason."""
-        return self.done - self.scored
-
-    @property
-    def coverage(self) -> float:
-        """Scored / all, from 0 to 1; 1 of none."""
-        return self.scored / self.done if self.done else 1.0
-
-    @property
-    def only_unreachable(self) -> bool:
-        """True if there was something to send and no request ever reached a server."""
-        return self.unreachable > 0 and not self.reached
-
-    def as_dict(self, wall_s: float) -> dict[str, Any]:
-        """Return the run in numbers, under the names that `Report.summary()` gives them."""
-        return {
-            "cases": self.cases,
-            "evaluations": self.done,
-            **{status.value: self.statuses[status] for status in OutcomeStatus},
-            **{origin: self.origins[origin] for origin in get_args(Origin)[1:]},
-            "coverage": self.coverage,
-            "wall_s": wall_s,
-            **asdict(self.counts),
-            "templates": {
-                name: {"mean_score": of.mean_score, "pass_rate": of.pass_rate, "n": of.n, "estimate": of.estimate}
-                for name, of in self.templates.items()
-            },
-            "causes": [
-                {"count": count, "error": cause[0], "message": cause[1], "first": self.first[cause]}
-                for cause, count in self.causes.most_common(_SHOWN_CAUSES)
-            ],
-        }
-
-
-def show(totals: Totals, wall_s: float, console: Console) -> None:
+def show(totals: RunTotals, wall_s: float, console: Console) -> None:
     """Print the run as tables: a row per template, the counts, and why some cases have no score."""
     parts = [_templates(totals), _counts(totals, wall_s)]
     if totals.causes:
@@ -159,7 +28,25 @@ def show(totals: Totals, wall_s: float, console: Console) -> None:
         console.print()
 
 
-def _templates(totals: Totals) -> Table:
+def show_next(totals: RunTotals, commands: Mapping[str, str], console: Console) -> None:
+    """Print the first cases without a score, the lowest with a few words of each, and the commands that come next.
+
+    Args:
+        totals: Of the run.
+        commands: What each is for, and the command.
+        console: Where to.
+    """
+    if totals.unscored:
+        more = totals.done - totals.scored - len(totals.unscored)
+        names = ", ".join(totals.unscored) + (f" and {more:,} more" if more > 0 else "")
+        console.print(Text.assemble(("no score: ", "red"), names))
+    for score, _, name, words in totals.lowest:
+        console.print(Text.assemble(("lowest: ", "dim"), f"{score:.3g} {name}", (f"  {words}", "dim")))
+    for what, command in commands.items():
+        console.print(Text.assemble((f"{what}: ", "dim"), command), soft_wrap=True)
+
+
+def _templates(totals: RunTotals) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False)
     table.add_column("template", overflow="fold")
     for heading in ("n", "mean score", "pass rate"):
@@ -174,7 +61,7 @@ def _number(value: float | None, how: str) -> str:
     return "-" if value is None else format(value, how)
 
 
-def _counts(totals: Totals, wall_s: float) -> Table:
+def _counts(totals: RunTotals, wall_s: float) -> Table:
     """Return how the cases ended, and beside it what that took."""
     effort = [
         ("coverage", f"{totals.coverage:.1%}"),
@@ -183,34 +70,37 @@ def _counts(totals: Totals, wall_s: float) -> Table:
         ("retries", f"{totals.counts.retries:,}"),
         ("throttled", f"{totals.counts.throttled:,}"),
         ("ambiguous", f"{totals.counts.ambiguous:,}"),
-        ("possible duplicates", f"{totals.counts.possible_duplicates:,}"),
+        ("possible duplicates", f"{totals.possible_duplicates:,}"),
         *((name, f"{count:,}") for name, count in _not_sent(totals).items() if count),
     ]
     table = Table(box=None, show_header=False, pad_edge=True)
     for _ in range(2):
         table.add_column(style="dim")
         table.add_column(justify="right")
-    for status, (label, value) in zip_longest(OutcomeStatus, effort):
-        count = totals.statuses[status]
-        bad = count > 0 and status is not OutcomeStatus.SCORED
-        ended = (status.value, Text(f"{count:,}", style="red" if bad else "")) if status else ("", "")
-        table.add_row(*ended, f"  {label}", value)
+    ended = [(status.value, totals.statuses[status]) for status in OutcomeStatus]
+    if totals.pending or not totals.is_all:
+        ended.append(("pending", totals.pending))
+    for found, (label, value) in zip_longest(ended, effort):
+        name, count = found or ("", 0)
+        bad = count > 0 and name != OutcomeStatus.SCORED
+        number = Text(f"{count:,}", style="red" if bad else "") if name else ""
+        table.add_row(name, number, f"  {label}", value)
     return table
 
 
-def _not_sent(totals: Totals) -> dict[str, int]:
+def _not_sent(totals: RunTotals) -> dict[str, int]:
     """Return for how many cases nothing was sent, as a run's file had them, and how many it has beyond these."""
     return {**{origin: totals.origins[origin] for origin in get_args(Origin)[1:]}, "removed": totals.counts.removed}
 
 
-def _causes(totals: Totals) -> Table:
+def _causes(totals: RunTotals) -> Table:
     table = Table(box=None, title="No score because", title_justify="left", title_style="bold", show_header=False)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(overflow="fold")
-    for cause, count in totals.causes.most_common(_SHOWN_CAUSES):
+    for cause, count in totals.causes.most_common(SHOWN_CAUSES):
         kind, message = cause
         first = (f" (first: {terminal.printable(totals.first[cause])})", "dim")
         table.add_row(f"{count:,} x", Text.assemble((kind, "red"), f": {terminal.printable(message)}", first))
-    if (more := len(totals.causes) - _SHOWN_CAUSES) > 0:
+    if (more := len(totals.causes) - SHOWN_CAUSES) > 0:
         table.add_row("", Text(f"and {more} more", style="dim"))
     return table

@@ -20,6 +20,7 @@ from fi_async._errors import (
     RateLimitError,
     ServerError,
 )
+from fi_async._events import Listener, RequestRetried, emit, wants
 from fi_async._models import Case, Outcome
 from fi_async._report import Counts
 from fi_async._settings import RetryPolicy, Timeout
@@ -27,9 +28,9 @@ from fi_async.pacing.accepted import AcceptedLimit
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.latencies import Latencies
 from fi_async.pacing.polling import Completions
-from fi_async.pacing.retry import Decision, GiveUp, decide
+from fi_async.pacing.retry import Decision, GiveUp, Retry, decide
 from fi_async.pacing.ticket import Canary, Terms
-from fi_async.wire.preflight import Row
+from fi_async.wire.preflight import PreparedInputs
 from fi_async.wire.requests import HttpCall, Parameters
 from fi_async.wire.responses import Reply
 
@@ -94,7 +95,7 @@ class Work:
     index: int
     case: Case
     parameters: Parameters
-    row: Row | None = None
+    row: PreparedInputs | None = None
     number: int = 0  # in the journal; 0 without one
     attempts: int = 0
     ambiguous: int = 0
@@ -200,6 +201,7 @@ class Context:
     """What the jobs of one run share.
 
     Attributes:
+        on_event: Who is told what happens; None for nobody but the log.
         terms: What binds the requests of the run.
         latencies: How long evaluations take, held and polled: what plans go by.
         accepted: How many evaluations the server can work on at once, as their polls tell.
@@ -211,6 +213,7 @@ class Context:
     completions: Completions
     gate: Gate
     rng: random.Random
+    on_event: Listener | None = None
     terms: Terms = field(default_factory=Terms)
     counts: Counts = field(default_factory=Counts)
     ledger: Ledger = field(default_factory=Forgetful)
@@ -238,6 +241,7 @@ def ask(
         FiAsyncError: The last attempt's error; an AmbiguousError if the policy forbids another.
     """
     failures, crowds, tries = max((work.failures for work in works), default=0), 0, 0
+    told: Sequence[Work | _Told] = works or [_Told()]
     while True:
         event = yield Send(call, _deadline(call, works))
         tries += 1
@@ -254,7 +258,7 @@ def ask(
             return answer
         if not call.repeatable:
             _let_canary_go(works, event.now, context)
-        is_lasting = _is_lasting(problem, works)
+        is_lasting = _is_lasting(problem, told)
         decision = decide(
             problem,
             repeatable=call.repeatable,
@@ -274,6 +278,7 @@ def ask(
             )
         ):
             raise _final(problem, decision, tries)
+        _tell(call, problem, decision, context, works)
         if decision.held:
             context.counts.throttled += decision.throttled
             _begin_anew(call, works)
@@ -292,21 +297,41 @@ def _count_failures(works: Sequence[Work], failures: int) -> None:
         work.failures = failures
 
 
+def _tell(call: HttpCall, problem: FiAsyncError, decision: Retry, context: Context, works: Sequence[Work]) -> None:
+    if wants(context, RequestRetried):
+        template = works[0].parameters.template if works else None
+        emit(context, RequestRetried(call.endpoint, _why(problem), decision.delay, template))
+
+
+def _why(problem: FiAsyncError) -> str:
+    """Return what was wrong in a few words of ours: the server's may quote an input."""
+    if isinstance(problem, APIConnectionError):
+        return "no reply" if problem.sent else "cannot connect"
+    return f"status {problem.status}" if problem.status is not None else type(problem).__name__
+
+
 def _let_canary_go(works: Sequence[Work], now: float, context: Context) -> None:
     """Let another ask whether the quota is open: of this request, nothing is known to run."""
     for work in works:
-        context.gate.let_go(work.canary, now)
+        context.gate.canaries.let_go(work.canary, now)
         work.canary = None
 
 
-def _is_lasting(problem: FiAsyncError, works: Sequence[Work]) -> bool:
+@dataclass(slots=True)
+class _Told:
+    """What was said of a call that is for no work."""
+
+    said: str | None = None
+
+
+def _is_lasting(problem: FiAsyncError, told: Sequence[Work | _Told]) -> bool:
     """Return True if the server says the same again of a failure that it has words of its own for: it will not pass."""
     words = problem.server_message if isinstance(problem, ServerError) and problem.status == 500 else None
     words = words if isinstance(problem, ServerError) and problem.code is not None else None
-    said_before = bool(words) and words not in _PHRASES and all(work.said == words for work in works)
-    for work in works:
-        work.said = words
-    return said_before and bool(works)
+    said_before = all(each.said == words for each in told)
+    for each in told:
+        each.said = words
+    return said_before and bool(words) and words not in _PHRASES
 
 
 def _evaluated_nothing(problem: FiAsyncError, decision: Decision) -> bool:

@@ -146,7 +146,7 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
     """Return the outcomes of all cases. Raises only what no other case could escape; see `evaluate`."""
     began = anyio.current_time()
     intake = await ask.intake(session)
-    async with _ledger(ask, session, intake) as ledger:
+    async with _ledger(ask, session, intake, cases) as ledger:
         reading = Reading(cases, intake, ledger)
         total = reading.total()
 
@@ -210,7 +210,7 @@ async def stream(
         ready.append(outcome)
         arrived.set()
 
-    async with _ledger(ask, session, intake) as ledger:
+    async with _ledger(ask, session, intake, cases) as ledger:
         reading = Reading(cases, intake, ledger)
         total = reading.total()
         run = handover.run = ask.run(session, intake, emit=emit, expected=total)
@@ -252,10 +252,18 @@ class Reading:
         async with aclosing(batches(self.cases, 1 if self.ledger is None else _READ_INTO_FILE)) as source:
             async for batch in source:
                 admitted = [each for case in batch for each in self._admit(case)]
-                yield admitted if self.ledger is None else await self.ledger.admit(admitted)
+                yield admitted if self.ledger is None else await self._kept(self.ledger, admitted)
         self._is_all = True
         if self.ledger is not None:
             self.ledger.complete()
+
+    async def _kept(
+        self, ledger: JournalLedger, admitted: Sequence[Work | Outcome]
+    ) -> Sequence[Work | Job | Outcome | None]:
+        """Return what is to be done of cases that a file keeps. They count as read: no timeout comes between."""
+        with anyio.CancelScope(shield=True):
+            items = await ledger.admit(admitted)
+        return items  # noqa: RET504  # to type checkers, a scope may swallow what is raised in it
 
     def _admit(self, case: Inputs | Case) -> list[Work | Outcome]:
         self._read += 1
@@ -268,11 +276,11 @@ class Reading:
 
 
 @asynccontextmanager
-async def _ledger(ask: Ask, session: Session, intake: Intake) -> AsyncIterator[JournalLedger | None]:
+async def _ledger(ask: Ask, session: Session, intake: Intake, cases: Cases) -> AsyncIterator[JournalLedger | None]:
     if ask.kept is None:
         yield None
         return
     from fi_async.journal.opening import open_ledger  # noqa: PLC0415  # and SQLite, for those who keep a run
 
-    async with open_ledger(ask.kept, session, intake) as ledger:
+    async with open_ledger(ask.kept, session, intake, Reading(cases, intake, None).total()) as ledger:
         yield ledger

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence, Sized
 from contextlib import aclosing, closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from fi_async.engine.outcomes import cut_off, outcome
 from fi_async.engine.submissions import accept, score
 from fi_async.pacing.planner import Kind
 from fi_async.sources.callers import CallersCases
-from fi_async.sources.rows import Row, Source
+from fi_async.sources.rows import Source, TableCase
 from fi_async.sources.tables import in_memory
 from fi_async.wire import preflight
 from fi_async.wire.requests import ROWS_OF_SEVERAL_LISTS, Parameters, max_rows
@@ -98,12 +98,8 @@ class Intake:
 
         An error names the case's place, but for one that is the only case of its call.
         """
-        try:
-            case = preflight.case_of(item, index)
-            rows = self._prepare(case)
-        except InvalidCaseError as error:
-            case, rows = Case({}), [error] * len(self.questions)
-        place = f"{case.place}: " if isinstance(case, Row) else "" if is_only else f"case {index}: "
+        case, rows = self._prepared(index, item)
+        place = f"{case.place}: " if isinstance(case, TableCase) else "" if is_only else f"case {index}: "
         admitted: list[Work | Outcome] = []
         for question, row in zip(self.questions, rows, strict=True):
             work = Work(index, case, question.parameters)
@@ -115,15 +111,42 @@ class Intake:
                 admitted.append(work)
         return admitted
 
-    def _prepare(self, case: Case) -> Sequence[preflight.Row | InvalidCaseError]:
-        if isinstance(case, Row) and case.problem is not None:
+    def _prepared(
+        self, index: int, item: Inputs | Case
+    ) -> tuple[Case, Sequence[preflight.PreparedInputs | InvalidCaseError]]:
+        """Return an item as a case that can be kept and shown, whatever it is, and what is sent for it, or why not."""
+        try:
+            case = preflight.case_of(item, index)
+            rows = self._prepare(case)
+            if isinstance(case.inputs, Mapping):
+                return case, rows
+        except InvalidCaseError as error:
+            rows = [error] * len(self.questions)
+        except Exception as error:  # noqa: BLE001  # of a class of the user's: it ends this case, and not the run
+            unread = InvalidCaseError(f"its inputs cannot be read ({type(error).__name__})", index=index)
+            rows = [unread] * len(self.questions)
+        return _salvaged(item), rows
+
+    def _prepare(self, case: Case) -> Sequence[preflight.PreparedInputs | InvalidCaseError]:
+        if isinstance(case, TableCase) and case.problem is not None:
             return [InvalidCaseError(case.problem)] * len(self.questions)
         return preflight.prepare(
             case,
             [each.template for each in self.questions],
             fill_missing=self.options.fill_missing,
-            extra_keys=self.options.extra_keys,
+            extra_keys="ignore" if isinstance(case, TableCase) and case.is_of_table else self.options.extra_keys,
         )
+
+
+def _salvaged(item: object) -> Case:
+    """Return what can be read of an item that is no case."""
+    if not isinstance(item, Case):
+        return Case({})
+    try:
+        inputs = dict(item.inputs) if isinstance(item.inputs, Mapping) else {}
+    except Exception:  # noqa: BLE001  # as above
+        inputs = {}
+    return replace(item, inputs=inputs, id=item.id if isinstance(item.id, str) else None)
 
 
 def grouped(works: Sequence[Work], *, held: bool) -> list[list[Work]]:

@@ -111,9 +111,9 @@ def completed(work: Work, result: EvalResult) -> EvalResult:
 def tell_quota(work: Work, context: Context, *, ran: bool) -> None:
     """Tell the quota what became of an evaluation that no limit stopped; one canary after another has to end."""
     if ran:
-        context.gate.ran(work.canary)
+        context.gate.canaries.ran(work.canary, work.seen_at)
     else:
-        context.gate.let_go(work.canary, work.seen_at)
+        context.gate.canaries.let_go(work.canary, work.seen_at)
     work.canary = None
 
 

@@ -35,7 +35,7 @@ def until_done(work: Work, context: Context) -> Steps[Outcome | Next]:
                 yield from _until_due(work, row, context)
             answer = yield from _ask_once(call, work, context)
             row = row or _accepted(work, context)
-            context.gate.heard_of(work.canary, work.seen_at)
+            context.gate.canaries.heard_of(work.canary, work.seen_at)
             _learn(work, row, context, answer)
             if isinstance(answer, FiAsyncError):
                 trouble = answer
@@ -122,7 +122,7 @@ def _settle(work: Work, context: Context, progress: verdicts.Polled) -> Outcome 
         return outcomes.scored(work, context, progress.result)
     assert progress.error is not None  # noqa: S101  # done is a result or an error
     if outcomes.is_stopped(progress.error):
-        context.gate.stopped(work.canary, work.seen_at, since=work.accepted_at)
+        context.gate.canaries.stopped(work.canary, work.seen_at, since=work.accepted_at)
         context.counts.throttled += 1
         work.canary = None
     decision = decide(progress.error, repeatable=False, failures=1, policy=context.policy, rng=context.rng)

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import anyio
 
 from fi_async._errors import APITimeoutError, ConfigurationError, JournalError
+from fi_async._events import CaseEnded, emit, wants
 from fi_async._models import Outcome
 from fi_async._settings import RunOptions
 from fi_async.engine.attempts import Action, Arrival, Context, Job, Requeue, Rest, Send, Work
@@ -66,7 +67,7 @@ class Run:
         session.runs.add(self)
         self._gate = session.gate
         self._slots = context.terms.slots
-        self._emit = emit or self._keep
+        self._taker = emit or self._keep
         self._options = options
         self._queue = ReadyQueue(session.gate, context.terms)
         self._backlog = Backlog(context, options, expected)
@@ -154,7 +155,8 @@ class Run:
                 self._changed.clear()
                 await self._changed.wait()
         for scope in self._requests.sent.values():
-            scope.cancel()
+            if scope is not None:
+                scope.cancel()
 
     async def _feed(self, feed: Feed) -> None:
         try:
@@ -204,7 +206,7 @@ class Run:
     async def _wait(self, until: float) -> None:
         """Return once something changed, and by this time at the latest."""
         timer = asyncio.get_running_loop().call_at(until, self._changed.set) if until < math.inf else None
-        self._gate.pass_on()
+        self._gate.waiters.pass_on()
         try:
             await self._changed.wait()
         finally:
@@ -236,7 +238,7 @@ class Run:
         if self._may_begin(now):
             opens, is_waiting = min(opens, self._opens_at(now)), True
         if is_waiting:
-            self._gate.wait(self._wake)
+            self._gate.waiters.wait(self._wake)
         return min(self._queue.due_at, opens)
 
     async def _perform(self, ready: Ready, ticket: Ticket) -> None:
@@ -303,6 +305,12 @@ class Run:
         self._has_room.set()
         self._changed.set()
 
+    def _emit(self, item: Any) -> None:
+        """Hand out what is finished."""
+        if isinstance(item, Outcome) and wants(self.context, CaseEnded):
+            emit(self.context, CaseEnded(item.index, item.template, item.status))
+        self._taker(item)
+
     def _keep(self, item: Any) -> None:
         self.finished.append(item)
         self.release()
@@ -313,12 +321,12 @@ class Run:
 
     def _let_go(self) -> None:
         """Leave the gate: of this run's evaluations nobody will be told any more."""
-        self._gate.forget(self._wake)
+        self._gate.waiters.forget(self._wake)
         now = anyio.current_time()
         for job in self._jobs:
             for work in job.works:
-                self._gate.let_go(work.canary, now)
-        self._gate.pass_on()
+                self._gate.canaries.let_go(work.canary, now)
+        self._gate.waiters.pass_on()
 
     def _abandon(self) -> None:
         """Hand out an outcome for every work whose job ended with the call's time."""

@@ -12,7 +12,7 @@ from weakref import WeakSet
 import anyio
 
 from fi_async._connection import Connection
-from fi_async._events import Listener
+from fi_async._events import Event, Listener, emit
 from fi_async._settings import Concurrency, Limit, RunOptions
 from fi_async.engine.attempts import Context
 from fi_async.pacing.gate import Gate
@@ -67,7 +67,7 @@ class Session:
         self.templates = Templates()
         self.budget = budget
         self.rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
-        self.gate = Gate(budget, self.rng, limits)
+        self.gate = Gate(budget, self.rng, limits, tell=self.tell)
         self.polls = Tally()
         self.latencies: dict[str, float] = {}
         self.runs: WeakSet[Waiter] = WeakSet()
@@ -84,6 +84,10 @@ class Session:
         other.latencies, other.runs = self.latencies, self.runs
         other.wall_clock, other.on_event = self.wall_clock, self.on_event
         return other
+
+    def tell(self, event: Event) -> None:
+        """Tell the log, and whoever listens, what the gate met."""
+        emit(self, event)
 
     async def aclose(self) -> None:
         """Close the connections, and let go of the shared budget. Both are opened again if they are used again."""
@@ -138,5 +142,6 @@ class Session:
             latencies=Latencies(self.latencies),
             gate=self.gate,
             rng=self.rng,
+            on_event=self.on_event,
             terms=self.terms(options, slots),
         )

@@ -58,7 +58,7 @@ class SharedBudget:
     def __init__(
         self, path: str | os.PathLike[str], connection: Connection, wall_clock: Callable[[], float] = time.time
     ) -> None:
-        self.path = str(Path(path).absolute())  # a program may change its directory
+        self.path = str(Path(os.path.expanduser(path)).absolute())  # noqa: PTH111  # a program may change its directory
         self.wall_clock = wall_clock
         self._owner = f"{connection.base_url}\n{connection.credentials.api_key}".encode()
         self._times_locked = 0

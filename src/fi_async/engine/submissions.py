@@ -86,7 +86,7 @@ def start(works: Sequence[Work], context: Context) -> Job:
 
     def started(work: Work, result: EvalResult) -> Started:
         # Nobody may ever ask for it: whoever does takes its canary over.
-        context.gate.entrust(work.eval_id, work.canary, work.seen_at)
+        context.gate.canaries.entrust(work.eval_id, work.canary, work.seen_at)
         work.canary = None
         return Started(work.index, work.parameters.template, outcomes.completed(work, result))
 

@@ -21,8 +21,8 @@ from fi_async._loop_thread import loop_thread
 from fi_async._models import Case, Inputs, Outcome
 from fi_async._settings import RunFile
 from fi_async.evaluator import AsyncEvaluator
-from fi_async.integrations.pytest_marks import Asked, Question
-from fi_async.sources.rows import Row
+from fi_async.integrations.pytest_marks import Expectation, MarkedEvaluation
+from fi_async.sources.rows import TableCase
 from fi_async.wire.preflight import case_of
 
 StreamCases = Callable[[AsyncIterator[Case]], AsyncGenerator[Outcome]]
@@ -67,7 +67,7 @@ class Settings:
             fi_base_url=url, concurrency=self.concurrency, shared_budget=self.shared_budget, extra_keys="ignore"
         )
 
-    def run_file(self, asked: Question, base_url: str) -> RunFile | None:
+    def run_file(self, asked: Expectation, base_url: str) -> RunFile | None:
         """Return the file that keeps the results of a question on a server; None to keep none.
 
         Each question has its own, in each process: one at a time may write it. All are read.
@@ -141,7 +141,7 @@ class QuestionLines:
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="fi_async-inputs")
         self._offered: list[Future[Outcome]] = []
 
-    def offer(self, asked: Asked, name: str) -> Future[Outcome]:
+    def offer(self, asked: MarkedEvaluation, name: str) -> Future[Outcome]:
         """Return where the outcome of a case will be, or what kept it from being evaluated.
 
         Args:
@@ -162,7 +162,7 @@ class QuestionLines:
             read()
         return outcome
 
-    def _read(self, line: QuestionLine, asked: Asked, name: str, outcome: Future[Outcome]) -> None:
+    def _read(self, line: QuestionLine, asked: MarkedEvaluation, name: str, outcome: Future[Outcome]) -> None:
         assert asked.read is not None  # noqa: S101  # as `offer` demands
         try:
             case = _named(asked.read(), name)
@@ -171,7 +171,7 @@ class QuestionLines:
         else:
             self._loop.start_task_soon(_put, line, case, outcome)
 
-    def _line(self, asked: Question) -> QuestionLine:
+    def _line(self, asked: Expectation) -> QuestionLine:
         """Return the line of a question, begun if there is none.
 
         Raises:
@@ -205,7 +205,7 @@ def _plain(text: str) -> str:
 def _named(given: Inputs | Case, name: str) -> Case:
     """Return a case that messages call by this name; a row of a file keeps its own."""
     case = case_of(given)
-    return case if isinstance(case, Row) else Row(case.inputs, case.id or name, case.inputs, name)
+    return case if isinstance(case, TableCase) else TableCase(case.inputs, case.id or name, case.inputs, name)
 
 
 async def _begun(stream: StreamCases) -> QuestionLine:

@@ -25,7 +25,7 @@ Given = str | Sequence[str] | Inputs | Case | Callable[..., Inputs | Case]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Expectation:
     """What is asked of a case, and the answer that will do.
 
     Attributes:
@@ -73,7 +73,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class MarkedEvaluation:
     """What a mark asks of its test.
 
     Attributes:
@@ -82,12 +82,12 @@ class Asked:
         is_computed: True if reading them runs a function of the user's.
     """
 
-    question: Question
+    question: Expectation
     read: Callable[[], Inputs | Case] | None = None
     is_computed: bool = False
 
 
-def read_mark(mark: pytest.Mark, parameters: Mapping[str, Any]) -> Asked:
+def read_mark(mark: pytest.Mark, parameters: Mapping[str, Any]) -> MarkedEvaluation:
     """Return what a mark asks of a test with these parameters.
 
     Raises:
@@ -106,17 +106,17 @@ def read_mark(mark: pytest.Mark, parameters: Mapping[str, Any]) -> Asked:
         )
     asked = question(mark.args[0], **fields)
     if given is None:
-        return Asked(asked)
-    return Asked(asked, _reader(given, parameters), is_computed=callable(given))
+        return MarkedEvaluation(asked)
+    return MarkedEvaluation(asked, _reader(given, parameters), is_computed=callable(given))
 
 
-def question(template: TemplateLike, **fields: Any) -> Question:
+def question(template: TemplateLike, **fields: Any) -> Expectation:
     """Return the question that a template and fields of it make.
 
     Raises:
         ConfigurationError: It is no template, or a field is wrong.
     """
-    return Question(name_of(template), **fields)
+    return Expectation(name_of(template), **fields)
 
 
 def _reader(given: Given, parameters: Mapping[str, Any]) -> Callable[[], Inputs | Case]:

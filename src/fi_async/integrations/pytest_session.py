@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from itertools import islice
 from typing import Any, Final, NoReturn
 
 import pytest
 from _pytest.skipping import evaluate_skip_marks, evaluate_xfail_marks  # pytest tells it in no other way
 
-from fi_async._errors import ConfigurationError, FiAsyncError
-from fi_async._models import Outcome, OutcomeStatus, TemplateLike
+from fi_async._errors import ConfigurationError, FiAsyncError, MissingCredentialsError
+from fi_async._models import Case, Inputs, Outcome, OutcomeStatus, TemplateLike
 from fi_async._results import EvalResult
 from fi_async._settings import OMITTED, Omitted
+from fi_async._values import as_text, shown_inputs
 from fi_async.integrations import pytest_marks
 from fi_async.integrations.pytest_claims import Claims, Waits
 from fi_async.integrations.pytest_lines import QuestionLines, Settings
-from fi_async.integrations.pytest_marks import NAME, Asked, Question, read_mark
+from fi_async.integrations.pytest_marks import NAME, Expectation, MarkedEvaluation, read_mark
+
+_LONGEST: Final = 300  # characters of an input that a failure shows
+_MOST_KEYS: Final = 12
+
+_NO_KEYS: Final = (
+    "FI_API_KEY and FI_SECRET_KEY missing: set them to use your account, or run pytest with --fi-backend local to mean"
+    " the embedded backend"
+)
 
 
 @dataclass(slots=True)
@@ -77,9 +87,9 @@ class TestState:
         trouble: What kept an evaluation, asked for by a call, from being made.
     """
 
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[MarkedEvaluation] = field(default_factory=list)
     wrong: ConfigurationError | None = None
-    outcomes: list[tuple[Asked, Waits]] | None = None
+    outcomes: list[tuple[MarkedEvaluation, Waits]] | None = None
     results: list[EvalResult] = field(default_factory=list)
     shortfalls: list[str] = field(default_factory=list)
     trouble: BaseException | None = None
@@ -156,17 +166,16 @@ class SessionEvaluations:
         if known.wrong is not None:
             pytest.fail(str(known.wrong), pytrace=False)
         self.offer([item])
-        taken = [self._take(item, asked.question, waits()) for asked, waits in known.outcomes or ()]
+        taken = [self._take(item, asked, waits()) for asked, waits in known.outcomes or ()]
         known.shortfalls = [shortfall for _, shortfall in taken if shortfall]
 
-    def ask(self, item: pytest.Item, question: Question, inputs: dict[str, Any]) -> EvalResult:
+    def ask(self, item: pytest.Item, question: Expectation, inputs: dict[str, Any]) -> EvalResult:
         """Return the result of a call, waiting for it; fail the test if it will not do."""
         __tracebackhide__ = True
         known = standing(item)
         try:
-            result, shortfall = self._take(
-                item, question, self._lines.offer(Asked(question, lambda: inputs), item.nodeid)
-            )
+            asked = MarkedEvaluation(question, lambda: inputs)
+            result, shortfall = self._take(item, asked, self._lines.offer(asked, item.nodeid))
         except BaseException as error:
             known.trouble = error
             raise
@@ -174,7 +183,9 @@ class SessionEvaluations:
             pytest.fail(shortfall)
         return result
 
-    def _take(self, item: pytest.Item, question: Question, waiting: Future[Outcome]) -> tuple[EvalResult | None, str]:
+    def _take(
+        self, item: pytest.Item, asked: MarkedEvaluation, waiting: Future[Outcome]
+    ) -> tuple[EvalResult | None, str]:
         """Wait for an outcome, count it, and return its result and how that falls short; None if it cannot be sent."""
         __tracebackhide__ = True
         totals, known = self.totals, standing(item)
@@ -194,7 +205,9 @@ class SessionEvaluations:
             totals.estimates += result.estimate
             known.results.append(result)
             item.user_properties += _properties(result)
-        shortfall = str(outcome.error) if result is None else question.shortfall(result)
+        shortfall = str(outcome.error) if result is None else asked.question.shortfall(result)
+        if shortfall:
+            shortfall = "\n".join([shortfall, *_told(_inputs(outcome, asked))])
         totals.passed += not shortfall
         totals.below += bool(shortfall)
         return result, shortfall
@@ -202,6 +215,8 @@ class SessionEvaluations:
     def _explain(self, error: FiAsyncError | None, item: pytest.Item) -> NoReturn:
         """Fail with why there is no evaluation: in full for the first test, by its name for those after it."""
         said = f"not evaluated: {type(error).__name__}: {'' if error is None else error.message}"
+        if isinstance(error, MissingCredentialsError):
+            said = f"not evaluated: MissingCredentialsError: {_NO_KEYS}"
         first = self._first_with.setdefault(said, item.nodeid)
         if first != item.nodeid:
             said = f"not evaluated, for the same reason as {first}"
@@ -212,6 +227,27 @@ class SessionEvaluations:
         self._lines.close(is_wanted=self._claims is not None and not is_stopped)
         if self._claims is not None:
             self._claims.close()
+
+
+def _inputs(outcome: Outcome, asked: MarkedEvaluation) -> Inputs:
+    """Return what was evaluated; of what another worker did, what the mark says, unless a function makes it."""
+    if outcome.case.inputs or asked.read is None or asked.is_computed:
+        return outcome.case.inputs
+    given = asked.read()
+    return given.inputs if isinstance(given, Case) else given
+
+
+def _told(inputs: Inputs) -> list[str]:
+    """Return inputs in lines of a failure, in their first characters; as a reader tells them from the lines around."""
+    told = shown_inputs(inputs) if isinstance(inputs, Mapping) else {}
+    lines = [f"    {key}: {_clipped(as_text(value) or 'None')}" for key, value in islice(told.items(), _MOST_KEYS)]
+    more = [f"    and {len(told) - _MOST_KEYS} more"] if len(told) > _MOST_KEYS else []
+    return ["  inputs:", *lines, *more] if lines else []
+
+
+def _clipped(text: str) -> str:
+    more = f" and {len(text) - _LONGEST:,} characters more" if len(text) > _LONGEST else ""
+    return f"{text[:_LONGEST]!r}{more}"
 
 
 def _properties(result: EvalResult) -> Iterator[tuple[str, object]]:
@@ -292,7 +328,7 @@ class FiEval:
         asked = replace(self._question(template), **{name: each for name, each in given.items() if each is not OMITTED})
         return self._evaluations.ask(self._item, asked, inputs)
 
-    def _question(self, template: TemplateLike | None) -> Question:
+    def _question(self, template: TemplateLike | None) -> Expectation:
         named = None if template is None else pytest_marks.question(template)
         marked = [each.question for each in standing(self._item).asked if each.read is None]
         found = [each for each in marked if named is None or each.template == named.template]

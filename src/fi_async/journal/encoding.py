@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic_core import PydanticSerializationError, to_json
 
 from fi_async import _errors
-from fi_async._errors import FiAsyncError
+from fi_async._errors import FiAsyncError, InvalidCaseError
 from fi_async._models import Case, Outcome, OutcomeStatus
 from fi_async._results import EvalResult
 
@@ -65,6 +65,11 @@ def decode(text: str, index: int, case: Case, template: str, origin: str = "repl
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not an outcome: {type(error).__name__}") from error
+
+
+def refusal(index: int, first: int) -> InvalidCaseError:
+    """Return why the case at this position is refused, the first of its equals standing at another."""
+    return InvalidCaseError(f"case {index}: it equals case {first}: leave one out, or evaluate both once", index=index)
 
 
 def _plain(error: BaseException) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import Any
 
 import anyio
 
-from fi_async._errors import AmbiguousError, InvalidCaseError
+from fi_async._errors import AmbiguousError
 from fi_async._models import Outcome, OutcomeStatus
+from fi_async._values import shown_inputs
 from fi_async.engine.attempts import Context, Job, Work, note_duplicates
 from fi_async.engine.intake import Intake
 from fi_async.engine.outcomes import outcome
@@ -18,8 +19,8 @@ from fi_async.journal import encoding
 from fi_async.journal.encoding import to_text
 from fi_async.journal.identity import Keys
 from fi_async.journal.reuse import Reused
-from fi_async.journal.schema import Kind
-from fi_async.journal.writer import Journal, Numbered, Row
+from fi_async.journal.schema import EventKind
+from fi_async.journal.writer import CaseRow, Journal, Numbered
 
 Item = Work | Job | Outcome | None
 
@@ -60,23 +61,24 @@ class JournalLedger:
         await self._take_reused(items, rows)
         return items
 
-    def _row(self, each: Work | Outcome) -> Row:
+    def _row(self, each: Work | Outcome) -> CaseRow:
         name = each.parameters.template if isinstance(each, Work) else each.template
         if isinstance(each, Work) and each.row is not None:
             inputs: Any = each.row.inputs
         else:  # a case that cannot be sent: the same again only at the same place, for the same reason
             inputs = {"index": each.index, "error": str(each.error) if isinstance(each, Outcome) else ""}
         case_id = None if each.case.id is None else _storable(each.case.id)
-        return Row(self._keys[name].of(inputs), name, each.index, case_id, to_text(dict(each.case.inputs)))
+        inputs_kept = to_text(shown_inputs(each.case.inputs))
+        return CaseRow(self._keys[name].of(inputs), name, each.index, case_id, inputs_kept)
 
-    async def _item(self, each: Work | Outcome, row: Row, case: Numbered) -> Item:
+    async def _item(self, each: Work | Outcome, row: CaseRow, case: Numbered) -> Item:
         n, past = case.n, self._journal.past
         name = row.template
         if self._seen[n]:
             return await self._equal(each, row, n)
         self._seen[n] = 1
         if past.positions[n] != each.index or past.is_removed(n):
-            self._journal.write(n, Kind.PLACED, to_text([each.index, row.id]))
+            self._journal.write(n, EventKind.PLACED, to_text([each.index, row.id]))
         if case.ended is not None:
             return encoding.decode(case.ended, each.index, each.case, name)
         self._numbers[each.index, name] = n
@@ -97,7 +99,7 @@ class JournalLedger:
         if not story.is_open:
             return work
         self._context.counts.ambiguous += 1
-        if self._context.policy.may_resubmit:
+        if self._context.policy.may_resubmit or story.resend:
             note_duplicates(self._context, [work])
             return work
         error = AmbiguousError(
@@ -106,20 +108,18 @@ class JournalLedger:
         )
         return outcome(work, self._context, OutcomeStatus.FAILED, error=error)
 
-    async def _equal(self, each: Work | Outcome, row: Row, n: int) -> Item:
+    async def _equal(self, each: Work | Outcome, row: CaseRow, n: int) -> Item:
         """Return what is to be done of a case that equals one seen before."""
         if isinstance(each, Outcome):
             return each
         past = self._journal.past
-        if self._refuse_duplicates:
-            error = InvalidCaseError(
-                f"case {each.index}: it equals case {past.positions[n]}: leave one out, or evaluate both once",
-                index=each.index,
-            )
-            return outcome(each, self._context, OutcomeStatus.INVALID, error=error)
         self._also_seen.add((n, each.index))
-        if past.also.get((n, each.index), ...) != row.id:
-            self._journal.write(n, Kind.ALSO, to_text([each.index, row.id]))
+        kind, known = (EventKind.REFUSED, past.refused) if self._refuse_duplicates else (EventKind.ALSO, past.also)
+        if known.get((n, each.index), ...) != row.id:
+            self._journal.write(n, kind, to_text([each.index, row.id]))
+        if self._refuse_duplicates:
+            error = encoding.refusal(each.index, past.positions[n])
+            return outcome(each, self._context, OutcomeStatus.INVALID, error=error)
         if not past.has_ended(n):
             self._following.setdefault(n, []).append(each)
             return None
@@ -127,7 +127,7 @@ class JournalLedger:
         assert ended is not None  # noqa: S101  # it has ended, and all that was written is committed
         return encoding.decode(ended, each.index, each.case, row.template, "duplicate")
 
-    async def _take_reused(self, items: list[Item], rows: Sequence[Row]) -> None:
+    async def _take_reused(self, items: list[Item], rows: Sequence[CaseRow]) -> None:
         fresh = {
             rows[place].key: place for place, item in enumerate(items) if isinstance(item, Work) and not item.attempts
         }
@@ -140,21 +140,21 @@ class JournalLedger:
 
     def intended(self, works: Sequence[Work]) -> None:
         """Take note that a request to evaluate them is about to leave."""
-        self._write(works, Kind.INTENT)
+        self._write(works, EventKind.INTENT)
 
     def accepted(self, work: Work) -> None:
         """Take note of the evaluation that the server accepted."""
-        self._write([work], Kind.ACCEPTED, work.eval_id)
+        self._write([work], EventKind.ACCEPTED, work.eval_id)
 
     def void(self, works: Sequence[Work]) -> None:
         """Take note that the last request led to no evaluation."""
-        self._write(works, Kind.VOID)
+        self._write(works, EventKind.VOID)
 
     def lost(self, works: Sequence[Work]) -> None:
         """Take note that they are asked for again, although the last request may have led to one."""
-        self._write(works, Kind.LOST)
+        self._write(works, EventKind.LOST)
 
-    def _write(self, works: Sequence[Work], kind: Kind, body: str | None = None) -> None:
+    def _write(self, works: Sequence[Work], kind: EventKind, body: str | None = None) -> None:
         for work in works:
             self._journal.write(work.number, kind, body)
 
@@ -170,7 +170,7 @@ class JournalLedger:
             for each in self._followers(n, outcome):
                 emit(each)
 
-        self._journal.write(n, Kind.ENDED, encoding.encode(outcome), hand_out)
+        self._journal.write(n, EventKind.ENDED, encoding.encode(outcome), hand_out)
 
     def dropped(self, outcome: Outcome, emit: Callable[[Any], None]) -> None:
         """Hand out how a work ended that the end of the run cut off, without keeping it."""
@@ -192,10 +192,12 @@ class JournalLedger:
         past = self._journal.past
         for n in range(1, past.count + 1):
             if not self._seen[n] and not past.is_removed(n):
-                self._journal.write(n, Kind.REMOVED)
+                self._journal.write(n, EventKind.REMOVED)
                 self._context.counts.removed += 1
-        for n, position in past.also.keys() - self._also_seen:
-            self._journal.write(n, Kind.GONE, to_text([position]))
+        for n, position in (past.also.keys() | past.refused.keys()) - self._also_seen:
+            self._journal.write(n, EventKind.GONE, to_text([position]))
+        if self._journal.reads_all:
+            self._journal.write(0, EventKind.READ, str(self._journal.pass_number))
 
 
 def _storable(text: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from fi_async._connection import CLOUD_URL, LOCAL
 from fi_async._settings import RunFile, RunOptions
 from fi_async._version import __version__
 from fi_async.engine.intake import Intake
@@ -19,16 +20,27 @@ from fi_async.journal.writer import Journal
 
 
 @asynccontextmanager
-async def open_ledger(run: RunFile, session: Session, intake: Intake) -> AsyncIterator[JournalLedger]:
+async def open_ledger(
+    run: RunFile, session: Session, intake: Intake, evaluations: int | None = None
+) -> AsyncIterator[JournalLedger]:
     """Yield the ledger of a run that is kept in a file, with the intake's context told of it.
+
+    Args:
+        run: The file, and what is to be done with it.
+        session: The client's.
+        intake: What is asked of each case.
+        evaluations: How many outcomes the run will have; None if that is known only when all cases are read.
 
     Raises:
         JournalError: The file cannot be used.
         ConfigurationError: It keeps a run of another server, or no run has the name that `reuse` asks for.
     """
     path = Path(run.path)
-    info = _info(path, run, session, intake)
-    async with Reused(run.reuse, path) as reused, Journal(path, info, session.wall_clock) as journal:
+    info = _info(path, run, session, intake, evaluations)
+    async with (
+        Reused(run.reuse, path) as reused,
+        Journal(path, info, session.wall_clock, held_only=run.held_only) as journal,
+    ):
         await journal.reopen(run.retry)
         ledger = JournalLedger(
             journal, intake, drain=run.drain, refuse_duplicates=run.duplicates == "refuse", reused=reused
@@ -37,18 +49,25 @@ async def open_ledger(run: RunFile, session: Session, intake: Intake) -> AsyncIt
         yield ledger
 
 
-def _info(path: Path, run: RunFile, session: Session, intake: Intake) -> RunInfo:
+def _info(path: Path, run: RunFile, session: Session, intake: Intake, evaluations: int | None) -> RunInfo:
     return RunInfo(
         name=path.stem,
         templates=tuple(each.template.name for each in intake.questions),
         model_name=intake.options.model_name,
-        backend=session.connection.backend,
+        backend=_backend(session.connection.base_url),
         base_url=session.connection.base_url,
         started_at=session.wall_clock(),
         version=__version__,
         settings=_settings(intake.options),
         source=run.source,
+        questions=tuple(asdict(each.parameters) for each in intake.questions),
+        evaluations=evaluations,
     )
+
+
+def _backend(base_url: str) -> str:
+    """Return who evaluates, in the words of RunInfo."""
+    return {LOCAL: LOCAL, CLOUD_URL: "cloud"}.get(base_url, "server")
 
 
 def _settings(options: RunOptions) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ from fi_async._models import Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class OutcomeRecord:
     """How one case ended under one template, as a run keeps it.
 
     Attributes:
@@ -32,13 +32,16 @@ class RunInfo:
         name: The file's name without its ending.
         templates: Their names, in the order asked.
         model_name: The judge, if one was named.
-        backend: "cloud" or "local".
+        backend: "cloud", "local", or "server": one of your own, at `base_url`.
         base_url: The server.
         started_at: When the run first began, in seconds since the epoch; 0 where that is not known.
         ended_at: When it was last found complete; None while it is not.
         version: Of the package that began it.
         settings: Options of the run, plain values. No credentials.
         source: Where a command line took the cases from, to take them again; empty for runs of programs.
+        questions: What each template is asked with: the fields of `Parameters`, by name. Empty in old files.
+        evaluations: How many outcomes the run will have, as it began; None where that was not known.
+        passes: When it was begun, and each time it was gone on with, in seconds since the epoch.
     """
 
     name: str
@@ -51,3 +54,49 @@ class RunInfo:
     version: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     source: Mapping[str, Any] = field(default_factory=dict)
+    questions: Sequence[Mapping[str, Any]] = ()
+    evaluations: int | None = None
+    passes: Sequence[float] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunCount:
+    """How many evaluations a run has, and how they stand: the one count that everything that tells of a run reads.
+
+    Each case counts once for each template.
+
+    Attributes:
+        evaluations: How many there are, those included that are known to come.
+        statuses: How many of them ended in each status.
+        accepted: Those of the pending that the server has accepted.
+        ambiguous: Those of the pending that may have been evaluated: sent, and no answer is known.
+        possible_duplicates: Requests that were sent again although the one before may have been evaluated.
+        is_all: False if nobody knows whether there are more: the run was stopped before all its cases were read.
+    """
+
+    evaluations: int
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    accepted: int = 0
+    ambiguous: int = 0
+    possible_duplicates: int = 0
+    is_all: bool = True
+
+    @property
+    def done(self) -> int:
+        """Those that have ended."""
+        return sum(self.statuses.values())
+
+    @property
+    def pending(self) -> int:
+        """Those that have not."""
+        return self.evaluations - self.done
+
+    @property
+    def scored(self) -> int:
+        """Those with a score."""
+        return self.statuses.get("scored", 0)
+
+    @property
+    def is_complete(self) -> bool:
+        """True if nothing is left to do."""
+        return self.is_all and not self.pending

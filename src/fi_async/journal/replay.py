@@ -9,15 +9,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from fi_async.journal.schema import Kind
+from fi_async.journal.schema import EventKind
 
 _AT_ONCE: Final = 10_000  # rows fetched at a time
-_ENDED: Final = f"SELECT DISTINCT n FROM events WHERE kind = {Kind.ENDED}"
+_OF_REOPENED: Final = {"attempts", "ambiguous", "possible_duplicates", "eval_id", "is_open", "resend"}
+_ENDED: Final = f"SELECT DISTINCT n FROM events WHERE kind = {EventKind.ENDED}"
 # Of what happened to a case itself, only what came after its last outcome says how it stands.
 _SINCE: Final = f"""
     SELECT n, kind, at, body FROM events
-    WHERE kind > {Kind.REOPENED} OR kind <> {Kind.ENDED} AND NOT EXISTS (
-        SELECT 1 FROM events AS later WHERE later.n = events.n AND later.kind = {Kind.ENDED} AND later.seq > events.seq
+    WHERE kind > {EventKind.REOPENED} OR kind <> {EventKind.ENDED} AND NOT EXISTS (
+        SELECT 1 FROM events AS later
+        WHERE later.n = events.n AND later.kind = {EventKind.ENDED} AND later.seq > events.seq
     )
     ORDER BY seq
 """
@@ -34,6 +36,7 @@ class Story:
         eval_id: Of the evaluation that the server accepted.
         accepted_at: When, in seconds since the epoch.
         is_open: True if the last attempt is one whose answer nobody has.
+        resend: True if a retry asked for it to be sent again, although it may have been evaluated.
     """
 
     attempts: int = 0
@@ -42,21 +45,38 @@ class Story:
     eval_id: str | None = None
     accepted_at: float = 0.0
     is_open: bool = False
+    resend: bool = False
 
-    def take(self, kind: Kind, at: float, body: str | None) -> None:
+    @classmethod
+    def reopened(cls, body: str | None, at: float) -> Story:
+        """Return what is known of a case that ended, and is to be tried again: its attempts count on.
+
+        Raises:
+            ValueError: The body is none of a REOPENED event.
+        """
+        if body is None:
+            return cls()
+        if not body.startswith("{"):  # version 1
+            return cls(attempts=1, eval_id=body, accepted_at=at)
+        facts = json.loads(body)
+        if not facts.keys() <= _OF_REOPENED:
+            raise ValueError("a retry of what is no case")
+        return cls(accepted_at=at, **facts)
+
+    def take(self, kind: EventKind, at: float, body: str | None) -> None:
         """Go on by one event."""
-        if kind is Kind.INTENT:
+        if kind is EventKind.INTENT:
             self.possible_duplicates += self.is_open
             self.attempts += 1
             self.ambiguous += 1  # until it is known better
-            self.is_open, self.eval_id = True, None
-        elif kind is Kind.LOST:
+            self.is_open, self.eval_id, self.resend = True, None, False
+        elif kind is EventKind.LOST:
             self.ambiguous += not self.is_open
             self.is_open, self.eval_id = True, None
-        elif kind in (Kind.ACCEPTED, Kind.VOID):
+        elif kind in (EventKind.ACCEPTED, EventKind.VOID):
             self.ambiguous -= self.is_open
             self.is_open = False
-            self.eval_id = body if kind is Kind.ACCEPTED else None
+            self.eval_id = body if kind is EventKind.ACCEPTED else None
             self.accepted_at = at
 
 
@@ -67,10 +87,14 @@ class Past:
     Attributes:
         positions: Where each case stands in the input, by its number.
         also: Further positions of equal cases, and the ids of these: by number and position.
+        refused: The same of equal cases that were refused for that.
+        read_in: The last pass in which all cases were read; 0 if there was none.
     """
 
     positions: array[int] = field(default_factory=lambda: array("q", [-1]))
     also: dict[tuple[int, int], str | None] = field(default_factory=dict)
+    refused: dict[tuple[int, int], str | None] = field(default_factory=dict)
+    read_in: int = 0
     _ended: bytearray = field(default_factory=lambda: bytearray(1))
     _removed: set[int] = field(default_factory=set)
     _stories: dict[int, Story] = field(default_factory=dict)
@@ -83,19 +107,19 @@ class Past:
     @property
     def held(self) -> int:
         """How many cases the run has: those of the last pass, with equal ones each for itself."""
-        return self.count - len(self._removed) + len(self.also)
+        return self.count - len(self._removed) + len(self.also) + len(self.refused)
 
     @property
     def done(self) -> int:
         """How many of these have ended."""
         alone = self._ended.count(1) - sum(map(self.has_ended, self._removed))
-        return alone + sum(self.has_ended(n) for n, _ in self.also)
+        return alone + sum(self.has_ended(n) for n, _ in self.also) + len(self.refused)
 
     @property
     def is_in_order(self) -> bool:
         """True if the cases stand in the input as they are numbered, and no two of them are equal."""
         places = self.positions
-        return not self.also and all(places[n] <= places[n + 1] for n in range(1, self.count))
+        return not self.also and not self.refused and all(places[n] <= places[n + 1] for n in range(1, self.count))
 
     def further_places(self) -> dict[int, list[tuple[int, str | None]]]:
         """Return the further positions of equal cases, and the ids of these, by number."""
@@ -129,36 +153,41 @@ class Past:
                 yield at
             at = self._ended.find(0, at + 1)
 
-    def take(self, n: int, kind: Kind, at: float = 0.0, body: str | None = None) -> None:
+    def take(self, n: int, kind: EventKind, at: float = 0.0, body: str | None = None) -> None:
         """Go on by one event.
 
         Raises:
             ValueError: There is no such case, so that this is no run's history.
         """
+        if kind is EventKind.READ:
+            self.read_in = int(body or 0)
+            return
         if not 0 < n < len(self.positions):
             raise ValueError(f"an event of case {n} of {self.count}")
-        if kind is Kind.ENDED:
+        if kind is EventKind.ENDED:
             self._ended[n] = 1
             self._stories.pop(n, None)
-        elif kind is Kind.REOPENED:
+        elif kind is EventKind.REOPENED:
             self._ended[n] = 0
-            if body is not None:
-                self._stories[n] = Story(attempts=1, eval_id=body, accepted_at=at)
-        elif kind is Kind.REMOVED:
+            self._stories[n] = Story.reopened(body, at)
+        elif kind is EventKind.REMOVED:
             self._removed.add(n)
-        elif kind in (Kind.PLACED, Kind.ALSO, Kind.GONE):
+        elif kind in (EventKind.PLACED, EventKind.ALSO, EventKind.GONE, EventKind.REFUSED):
             self._place(n, kind, *json.loads(body or "[-1]"))
         else:
             self._stories.setdefault(n, Story()).take(kind, at, body)
 
-    def _place(self, n: int, kind: Kind, position: int, case_id: str | None = None) -> None:
-        if kind is Kind.PLACED:
+    def _place(self, n: int, kind: EventKind, position: int, case_id: str | None = None) -> None:
+        if kind is EventKind.PLACED:
             self._removed.discard(n)
             self.positions[n] = position
-        elif kind is Kind.ALSO:
+        elif kind is EventKind.ALSO:
             self.also[n, position] = case_id
+        elif kind is EventKind.REFUSED:
+            self.refused[n, position] = case_id
         else:
             self.also.pop((n, position), None)
+            self.refused.pop((n, position), None)
 
 
 def read(connection: sqlite3.Connection) -> Past:
@@ -173,9 +202,9 @@ def read(connection: sqlite3.Connection) -> Past:
             raise ValueError(f"case {n} follows case {past.count}")
         past.add(position)
     for (n,) in _rows(connection, _ENDED):
-        past.take(n, Kind.ENDED)
+        past.take(n, EventKind.ENDED)
     for n, kind, at, body in _rows(connection, _SINCE):
-        past.take(n, Kind(kind), at, body)
+        past.take(n, EventKind(kind), at, body)
     return past
 
 

@@ -14,12 +14,12 @@ from fi_async._errors import ConfigurationError
 from fi_async._models import OutcomeStatus
 from fi_async._threads import Worker
 from fi_async.journal import keys, schema
-from fi_async.journal.schema import Kind
+from fi_async.journal.schema import EventKind
 
 _SCORED: Final = f"""
     SELECT json_group_array(json_array(cases.key, events.body))
     FROM json_each(?) AS asked JOIN cases ON cases.n = asked.value
-    JOIN events ON events.seq = (SELECT max(seq) FROM events WHERE n = cases.n AND kind = {Kind.ENDED})
+    JOIN events ON events.seq = (SELECT max(seq) FROM events WHERE n = cases.n AND kind = {EventKind.ENDED})
     WHERE json_extract(events.body, '$.status') = '{OutcomeStatus.SCORED}'
 """
 

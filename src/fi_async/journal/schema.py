@@ -2,7 +2,7 @@
 
     passes   one row each time the run was begun or resumed: when, and the run's facts as JSON
     cases    one row for each different work: its key (see `identity`), template, inputs, and where it first stood
-    events   what happened to it, in order: `kind` (see Kind), when, and a body
+    events   what happened to it, in order: `kind` (see EventKind), when, and a body
 
 The version is SQLite's user_version. A file of an older version is migrated when it is opened for writing, step by step
 through MIGRATIONS, in one transaction; one of a newer version is refused.
@@ -24,14 +24,19 @@ from fi_async._errors import FiAsyncError, JournalError
 
 _ROWS_A_STATEMENT: Final = (64, 16, 4, 1)
 APPLICATION: Final = 0x66696173  # "fias"
-VERSION: Final = 1
+VERSION: Final = 2
 _PAGE_SIZE: Final = slice(16, 18)  # where SQLite's header has it; 1 stands for 65,536
 _PAGES: Final = slice(28, 32)
 _APPLICATION_ID: Final = slice(68, 72)
+_STEPS_AT_ONCE: Final = 10_000
+_STEPS_AT_LEAST: Final = 20_000_000
+_STEPS_A_BYTE: Final = 20
+_LONGEST_TEXT: Final = 1_000_000_000  # bytes; what SQLite comes with
+_SHORTEST_LIMIT: Final = 1_000_000  # bytes of one text; statements are texts too
 _MAGIC: Final = b"SQLite format 3\0"
 
 
-class Kind(IntEnum):
+class EventKind(IntEnum):
     """What happened to a case. The last event decides how it stands.
 
     Attributes:
@@ -40,11 +45,14 @@ class Kind(IntEnum):
         VOID: That request certainly led to no evaluation.
         LOST: That request may have been evaluated, and its answer is lost.
         ENDED: The body is the outcome.
-        REOPENED: A retry was asked for: what it ended in does not count. The body is the eval_id to ask for, if any.
+        REOPENED: A retry was asked for: what it ended in does not count. The body is what was known of it: fields of
+            `replay.Story`. In files of version 1 it is the eval_id to ask for, if any.
         PLACED: It stands at another position; the body is [position, id].
         ALSO: An equal case stands at another position; the body is [position, id].
         REMOVED: It was not among the cases of the last pass.
         GONE: No equal case stands at the position any more that the body names.
+        REFUSED: An equal case stands at another position, and is invalid for that; the body is [position, id].
+        READ: All cases were read; of no case, but of the pass that the body names.
     """
 
     INTENT = 1
@@ -57,6 +65,8 @@ class Kind(IntEnum):
     ALSO = 8
     REMOVED = 9
     GONE = 10
+    REFUSED = 11
+    READ = 12
 
 
 _SCHEMA: Final = f"""
@@ -76,12 +86,12 @@ CREATE TABLE events (
     at REAL NOT NULL,
     body TEXT
 );
-CREATE INDEX outcomes ON events (n) WHERE kind = {Kind.ENDED};
+CREATE INDEX outcomes ON events (n) WHERE kind = {EventKind.ENDED};
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {VERSION};
 """
 
-MIGRATIONS: Final[Sequence[str]] = ()
+MIGRATIONS: Final[Sequence[str]] = ("",)  # version 2 has more kinds of events
 """What makes a file of version N + 1 of one of version N, from version 1 on."""
 
 
@@ -142,6 +152,7 @@ def open_reader(path: Path, prepare: Callable[[sqlite3.Connection], None] | None
         with explained(path):
             if prepare is not None:
                 prepare(connection)
+                unbound(connection)  # how often it will be asked does not depend on its size
             connection.execute("PRAGMA query_only = 1")
     except BaseException:
         connection.close()
@@ -163,6 +174,7 @@ def _opened(path: Path, *pragmas: str) -> sqlite3.Connection:
         # Not mode=ro: that leaves the files behind which SQLite makes beside a database while it is open.
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, check_same_thread=False)
         try:
+            bound(connection, path)
             for pragma in pragmas:
                 connection.execute(pragma)
             _check_version(connection, path)
@@ -170,6 +182,29 @@ def _opened(path: Path, *pragmas: str) -> sqlite3.Connection:
             connection.close()
             raise
     return connection
+
+
+def bound(connection: sqlite3.Connection, path: Path) -> None:
+    """Let reading a damaged file end: its pages may be in a circle, and a text may claim to be of any length.
+
+    What a whole file takes is less than a step of SQLite's machine a byte.
+    """
+    size = path.stat().st_size + _size_of_log(path)
+    left = (_STEPS_AT_LEAST + _STEPS_A_BYTE * size) // _STEPS_AT_ONCE
+    counted = iter(range(left))
+    connection.set_progress_handler(lambda: next(counted, None) is None, _STEPS_AT_ONCE)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, max(size, _SHORTEST_LIMIT))
+
+
+def unbound(connection: sqlite3.Connection) -> None:
+    """Let a connection work for as long as it takes: what it read was whole."""
+    connection.set_progress_handler(None, 0)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_TEXT)
+
+
+def _size_of_log(path: Path) -> int:
+    log = path.with_name(f"{path.name}-wal")
+    return log.stat().st_size if log.exists() else 0
 
 
 def is_run(path: Path) -> bool:
@@ -193,6 +228,9 @@ def is_blank(path: Path) -> bool:
         return False
 
 
+_EXPORT: Final = ": fi-async export reads what is whole; a new run needs a new name"
+
+
 def explain(path: Path, error: Exception) -> JournalError:
     """Return what went wrong with a run's file, and what to do, in the user's words."""
     said = str(error)
@@ -201,10 +239,8 @@ def explain(path: Path, error: Exception) -> JournalError:
         said = f"it cannot be written ({said}): make room on its disk, then run the same again to go on"
     elif code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")) or isinstance(error, OSError):
         said = f"it cannot be written ({said}): a run needs a directory of its own that you may write to"
-    elif code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        said = (
-            f"it is damaged, or no run's file ({said}): fi-async export reads what is whole; a new run needs a new name"
-        )
+    elif code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_INTERRUPT", "SQLITE_TOOBIG")):
+        said = f"it is damaged, or no run's file ({said}){_EXPORT}"
     elif code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         said = "another process has it locked: wait for it, or use another file"
     return JournalError(f"{path}: {said}")
@@ -219,8 +255,8 @@ def explained(path: Path) -> Iterator[None]:
         raise
     except (sqlite3.Error, OSError) as error:
         raise explain(path, error) from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise JournalError(f"{path}: it is damaged: {error}") from error
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError, MemoryError) as error:
+        raise JournalError(f"{path}: it is damaged ({type(error).__name__}: {error}){_EXPORT}") from error
 
 
 def _check_size(path: Path) -> None:

@@ -12,13 +12,13 @@ from typing import Final
 
 from fi_async.journal import replay, schema
 from fi_async.journal.replay import Past
-from fi_async.journal.schema import Kind
-from fi_async.sources.rows import Record
+from fi_async.journal.schema import EventKind
+from fi_async.sources.rows import TableRow
 
 _CASE: Final = f"""
     SELECT id, inputs, (
         SELECT CASE json_extract(body, '$.status') WHEN 'invalid' THEN json_extract(body, '$.error.message') END
-        FROM events WHERE n = cases.n AND kind = {Kind.ENDED} ORDER BY seq DESC LIMIT 1
+        FROM events WHERE n = cases.n AND kind = {EventKind.ENDED} ORDER BY seq DESC LIMIT 1
     )
     FROM cases WHERE n = ?
 """
@@ -44,7 +44,7 @@ class StoredCases:
         with closing(schema.open_reader(self.path)) as connection, schema.explained(self.path):
             return len({position for position, _ in _places(replay.read(connection))})
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[TableRow]:
         """Yield every case.
 
         Raises:
@@ -60,9 +60,10 @@ class StoredCases:
                 said = {message for _, _, message in rows if message is not None}
                 place, _, fault = next(iter(said), f"{self.name}, case {position}").partition(": ")
                 is_unread = inputs == "{}" and len(said) == 1
-                case_id = past.also.get((numbers[0], position), case_id)
+                at = numbers[0], position
+                case_id = past.refused.get(at, past.also.get(at, case_id))
                 values, problem = (None, fault) if is_unread else (json.loads(inputs), None)
-                yield Record(place, values, problem, id=case_id)
+                yield TableRow(place, values, problem, id=case_id)
 
 
 def _places(past: Past) -> Iterable[tuple[int, int]]:
@@ -70,4 +71,4 @@ def _places(past: Past) -> Iterable[tuple[int, int]]:
     own = ((past.positions[n], n) for n in range(1, past.count + 1) if not past.is_removed(n))
     if past.is_in_order:
         return own
-    return sorted([*own, *((position, n) for n, position in past.also)])
+    return sorted([*own, *((position, n) for n, position in (*past.also, *past.refused))])

@@ -9,13 +9,14 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Final, Self
 
-from fi_async._models import Case, OutcomeStatus
+from fi_async._connection import LOCAL
+from fi_async._models import Case, Outcome, OutcomeStatus
 from fi_async.journal import encoding, replay, schema
-from fi_async.journal.records import Record, RunInfo
+from fi_async.journal.records import OutcomeRecord, RunCount, RunInfo
 from fi_async.journal.replay import Past
-from fi_async.journal.schema import Kind
+from fi_async.journal.schema import EventKind
 
-_LAST: Final = f"SELECT max(seq) FROM events WHERE n = cases.n AND kind = {Kind.ENDED}"
+_LAST: Final = f"SELECT max(seq) FROM events WHERE n = cases.n AND kind = {EventKind.ENDED}"
 _RECORDS: Final = f"""
     SELECT cases.n, cases.key, cases.template, cases.id, cases.inputs, events.at, events.body
     FROM cases JOIN events ON events.seq = ({_LAST}) ORDER BY cases.n
@@ -23,9 +24,19 @@ _RECORDS: Final = f"""
 # The status is what `encode` writes first; to parse a million bodies for it takes seconds.
 _STATUSES: Final = f"""
     SELECT substr(events.body, {len('{"status":"') + 1}, {max(map(len, OutcomeStatus))}), count(*)
-    FROM (SELECT max(seq) AS last FROM events WHERE kind = {Kind.ENDED} GROUP BY n) CROSS JOIN events ON seq = last
+    FROM (SELECT max(seq) AS last FROM events WHERE kind = {EventKind.ENDED} GROUP BY n) CROSS JOIN events ON seq = last
     GROUP BY 1
 """
+
+
+# As above: few bodies have any.
+_DUPLICATES: Final = f"""
+    SELECT events.n, json_extract(events.body, '$.possible_duplicates')
+    FROM (SELECT max(seq) AS last FROM events WHERE kind = {EventKind.ENDED} GROUP BY n) CROSS JOIN events ON seq = last
+    WHERE instr(events.body, '"possible_duplicates"') > 0
+"""
+_CASE: Final = "SELECT key, template, inputs FROM cases WHERE n = ?"
+_SAYS_WHEN_READ: Final = 2  # the version from which on a file has READ events
 
 
 class RunView:
@@ -42,6 +53,7 @@ class RunView:
         try:
             with schema.explained(path):
                 self._connection.execute("BEGIN")  # one state of the file, whatever is written meanwhile
+                self._version: int = self._connection.execute("PRAGMA user_version").fetchone()[0]
                 self.past: Past = replay.read(self._connection)
                 self.info = self._facts()
         except BaseException:
@@ -55,24 +67,33 @@ class RunView:
         self._connection.close()
 
     def __repr__(self) -> str:
-        return f"<RunView {self.path} cases={self.past.count} pending={self.pending}>"
+        return f"<RunView {self.path} cases={self.past.count}>"
 
-    @property
-    def pending(self) -> int:
-        """How many cases have not ended."""
-        return sum(1 for _ in self.past.unfinished())
+    def count(self) -> RunCount:
+        """Return how many evaluations the run has, and how they stand.
 
-    @property
-    def ambiguous(self) -> int:
-        """How many of these may have been evaluated: sent, and no answer is known."""
-        return sum(self.past.story(n).is_open for n in self.past.unfinished())
+        Of a run that was stopped before all its cases were read, those count too that it is known to have.
+        """
+        unfinished = list(self.past.unfinished())
+        stories = [self.past.story(n) for n in unfinished]
+        held, read_in = self.past.held, self.past.read_in
+        told = self.info.evaluations
+        if told is None:
+            told = self.info.source.get("evaluations")  # files of version 1
+        if read_in == len(self.info.passes) or not isinstance(told, int):
+            evaluations, is_all = held, bool(read_in) or self._version < _SAYS_WHEN_READ
+        else:
+            evaluations, is_all = max(told, held), True
+        return RunCount(
+            evaluations=evaluations,
+            statuses=self._statuses(),
+            accepted=sum(story.eval_id is not None for story in stories),
+            ambiguous=sum(story.is_open for story in stories),
+            possible_duplicates=self._duplicates_of_ended() + sum(story.possible_duplicates for story in stories),
+            is_all=is_all,
+        )
 
-    @property
-    def accepted(self) -> int:
-        """How many of these the server has accepted: they are asked for, not submitted again."""
-        return sum(self.past.story(n).eval_id is not None for n in self.past.unfinished())
-
-    def statuses(self) -> Mapping[str, int]:
+    def _statuses(self) -> Mapping[str, int]:
         """Return how many cases ended in each status."""
         with schema.explained(self.path):
             found = self._connection.execute(_STATUSES).fetchall()
@@ -82,6 +103,11 @@ class RunView:
             counted = Counter(record.outcome.status.value for record in self.records())
         return {status.value: counted[status.value] for status in OutcomeStatus if status.value in counted}
 
+    def _duplicates_of_ended(self) -> int:
+        with schema.explained(self.path):
+            found = self._connection.execute(_DUPLICATES).fetchall()
+        return sum(count for n, count in found if count and self._counts(n))
+
     def ended_since(self, at: float) -> int:
         """Return how many cases ended after that time."""
         count = 0
@@ -89,10 +115,10 @@ class RunView:
             for kind, when in self._connection.execute("SELECT kind, at FROM events ORDER BY seq DESC"):
                 if when <= at:
                     break
-                count += kind == Kind.ENDED
+                count += kind == EventKind.ENDED
         return count
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[OutcomeRecord]:
         """Iterate over the outcomes in the order of the cases in the input.
 
         Raises:
@@ -103,17 +129,28 @@ class RunView:
             return
         also = self.past.further_places()
         found = [record for n, each in self._of_cases() for record in (each, *elsewhere(each, also.get(n, ())))]
+        found += self._refused()
         order = {name: place for place, name in enumerate(self.info.templates)}
         last = len(order)
         yield from sorted(found, key=lambda each: (each.outcome.index, order.get(each.outcome.template, last)))
 
-    def _of_cases(self) -> Iterator[tuple[int, Record]]:
+    def _of_cases(self) -> Iterator[tuple[int, OutcomeRecord]]:
         with schema.explained(self.path):
             for n, key, template, case_id, inputs, at, body in self._connection.execute(_RECORDS):
                 if self._counts(n):
                     case = Case(json.loads(inputs), case_id)
                     position = self.past.positions[n]
-                    yield n, Record(key, encoding.decode(body, position, case, template, "evaluated"), at)
+                    yield n, OutcomeRecord(key, encoding.decode(body, position, case, template, "evaluated"), at)
+
+    def _refused(self) -> Iterator[OutcomeRecord]:
+        """Yield the records of equal cases that were refused for that."""
+        with schema.explained(self.path):
+            for (n, position), case_id in self.past.refused.items():
+                key, template, inputs = self._connection.execute(_CASE, (n,)).fetchone()
+                error = encoding.refusal(position, self.past.positions[n])
+                case, backend = Case(json.loads(inputs), case_id), LOCAL if self.info.base_url == LOCAL else "cloud"
+                invalid = OutcomeStatus.INVALID
+                yield OutcomeRecord(key, Outcome(position, case, template, invalid, error=error, backend=backend), 0.0)
 
     def _counts(self, n: int) -> bool:
         return self.past.has_ended(n) and not self.past.is_removed(n)
@@ -125,9 +162,10 @@ class RunView:
         known = {each.name for each in fields(RunInfo)}
         facts = {name: value for name, value in json.loads(rows[-1][1]).items() if name in known}
         last = self._connection.execute("SELECT max(at) FROM events").fetchone()[0]
-        facts |= {"started_at": rows[0][0], "templates": tuple(facts["templates"])}
-        facts["ended_at"] = last if self.past.count and not self.pending else None
-        return RunInfo(**facts)
+        passes = tuple(float(at) for at, _ in rows)
+        facts |= {"started_at": passes[0], "templates": tuple(facts["templates"]), "passes": passes}
+        has_ended = self.past.count and next(self.past.unfinished(), None) is None
+        return RunInfo(**{**facts, "ended_at": last if has_ended else None})
 
 
 def open_view(path: str | Path) -> RunView:
@@ -139,7 +177,7 @@ def open_view(path: str | Path) -> RunView:
     return RunView(Path(path))
 
 
-def elsewhere(record: Record, also: Iterable[tuple[int, str | None]]) -> Iterator[Record]:
+def elsewhere(record: OutcomeRecord, also: Iterable[tuple[int, str | None]]) -> Iterator[OutcomeRecord]:
     """Iterate over the records of equal cases, which stand at these positions and have these ids."""
     for position, case_id in also:
         case = replace(record.outcome.case, id=case_id)

@@ -9,20 +9,20 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
 import anyio
 
-from fi_async._errors import AmbiguousError, ConfigurationError, JournalError
+from fi_async._errors import ConfigurationError, JournalError
 from fi_async._threads import Worker
-from fi_async.journal import keys, replay, schema
+from fi_async.journal import keys, lock, reopening, replay, schema
 from fi_async.journal.encoding import to_text
 from fi_async.journal.records import RunInfo
 from fi_async.journal.replay import Past
-from fi_async.journal.schema import Kind
+from fi_async.journal.schema import EventKind
 
 Clock = Callable[[], float]
 
@@ -30,19 +30,12 @@ _CLOSING: Final = 10.0  # seconds that the last commit may take
 
 _OUTCOMES: Final = f"""
     SELECT json_group_array(json_array(events.n, events.body))
-    FROM json_each(?) AS asked JOIN events ON events.n = asked.value AND events.kind = {Kind.ENDED}
+    FROM json_each(?) AS asked JOIN events ON events.n = asked.value AND events.kind = {EventKind.ENDED}
     ORDER BY events.seq
 """
-_WITHOUT_SCORE: Final = f"""
-    SELECT n, json_extract(body, '$.status'), json_extract(body, '$.error.type'), json_extract(body, '$.eval_id')
-    FROM events
-    WHERE kind = {Kind.ENDED} AND json_extract(body, '$.status') IN ('failed', 'stalled')
-        AND seq = (SELECT max(seq) FROM events AS later WHERE later.n = events.n AND later.kind = {Kind.ENDED})
-    ORDER BY n
-"""
 
 
-class Row(NamedTuple):
+class CaseRow(NamedTuple):
     """One work as it is put into the file."""
 
     key: str
@@ -69,9 +62,12 @@ class Journal:
         path: The file; made if it is not there.
         info: The run's facts.
         clock: Seconds since the epoch.
+        held_only: See RunFile.
 
     Attributes:
         past: How the cases stand.
+        pass_number: Which pass this is: the first is 1.
+        reads_all: True if all cases of the run have been read once those of this pass have.
 
     Raises:
         JournalError: It cannot be opened, or another process writes it.
@@ -79,11 +75,14 @@ class Journal:
     """
 
     past: Past
+    pass_number: int
+    reads_all: bool
 
-    def __init__(self, path: Path, info: RunInfo, clock: Clock = time.time) -> None:
+    def __init__(self, path: Path, info: RunInfo, clock: Clock = time.time, *, held_only: bool = False) -> None:
         self.path = path
         self._info = info
         self._clock = clock
+        self._held_only = held_only
         self._worker = Worker("fi_async-journal")
         self._held = ExitStack()  # the connection, and the lock, which is given up last
         self._events: list[tuple[Any, ...]] = []
@@ -120,12 +119,14 @@ class Journal:
                 self._worker.close()
 
     def _open(self) -> None:
-        self._held.enter_context(closing(_locked(self.path)))
+        self._held.enter_context(closing(lock.locked(self.path)))
         self._connection = self._held.enter_context(closing(schema.open_writer(self.path)))
         with schema.explained(self.path):
+            schema.bound(self._connection, self.path)
             self.past = replay.read(self._connection)
             self._count = self.past.count
             keys.set_up(self._connection)
+            schema.unbound(self._connection)
             self._begin_pass()
 
     def _begin_pass(self) -> None:
@@ -136,8 +137,13 @@ class Journal:
                 f"{self.path}: this run was made on {', '.join(sorted(known))}, and what was accepted there is unknown"
                 f" on {url}: use another file"
             )
+        passes = self._connection.execute("SELECT info FROM passes ORDER BY pass").fetchall()
+        self.reads_all = not self._held_only or self.past.read_in == len(passes)
+        if self._held_only and passes:
+            self._info = replace(self._info, evaluations=json.loads(passes[-1][0]).get("evaluations"))
         info = to_text(asdict(self._info))
-        self._connection.execute("INSERT INTO passes (at, info) VALUES (?, ?)", (self._info.started_at, info))
+        begun = self._connection.execute("INSERT INTO passes (at, info) VALUES (?, ?)", (self._info.started_at, info))
+        self.pass_number = begun.lastrowid or 0
 
     @property
     def is_behind(self) -> bool:
@@ -146,7 +152,7 @@ class Journal:
 
     # Cases
 
-    async def admit(self, rows: Sequence[Row]) -> list[Numbered]:
+    async def admit(self, rows: Sequence[CaseRow]) -> list[Numbered]:
         """Put the rows that are not in the file yet into it, and return which case each is.
 
         Raises:
@@ -158,7 +164,7 @@ class Journal:
                 self.past.add(row.position)
         return [Numbered(n, outcomes.get(n)) for n in numbers]
 
-    def _admit(self, rows: Sequence[Row]) -> tuple[list[int], dict[int, str]]:
+    def _admit(self, rows: Sequence[CaseRow]) -> tuple[list[int], dict[int, str]]:
         with schema.explained(self.path):
             numbers = dict(keys.find(self._connection, [row.key for row in rows]))
             first = self._count + 1
@@ -188,20 +194,11 @@ class Journal:
         Raises:
             JournalError: The file cannot be read.
         """
-        ended = await self._worker.call(self._without_score)
-        reopened = [(n, eval_id) for n, how, eval_id in ended if how in retried]
-        for n, eval_id in reopened:
-            self.write(n, Kind.REOPENED, eval_id)
+        ended = await self._worker.call(lambda: reopening.without_score(self._connection, self.path, self.past))
+        reopened = [(n, known) for n, how, known in ended if how in retried]
+        for n, known in reopened:
+            self.write(n, EventKind.REOPENED, known)
         return len(reopened)
-
-    def _without_score(self) -> list[tuple[int, str, str | None]]:
-        with schema.explained(self.path):
-            rows = self._connection.execute(_WITHOUT_SCORE).fetchall()
-        return [
-            (n, "ambiguous" if kind == AmbiguousError.__name__ else status, eval_id if status == "stalled" else None)
-            for n, status, kind, eval_id in rows
-            if self.past.has_ended(n)
-        ]
 
     def seconds_since(self, at: float) -> float:
         """Return how long ago something was written, by the wall clock."""
@@ -209,7 +206,7 @@ class Journal:
 
     # Events
 
-    def write(self, n: int, kind: Kind, body: str | None = None, then: Callable[[], None] | None = None) -> None:
+    def write(self, n: int, kind: EventKind, body: str | None = None, then: Callable[[], None] | None = None) -> None:
         """Take note of an event; `then` is called once it is committed, or cannot be any more."""
         at = self._clock()
         self.past.take(n, kind, at, body)
@@ -278,37 +275,3 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
-
-
-def is_being_written(path: Path) -> bool:
-    """Tell whether a process has a run's file open for writing."""
-    try:
-        with closing(sqlite3.connect(f"{_lock_of(path).absolute().as_uri()}?mode=rw", uri=True, timeout=0.0)) as lock:
-            lock.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.OperationalError as error:
-        return getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
-    return False
-
-
-def _lock_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}-lock")
-
-
-def _locked(path: Path) -> sqlite3.Connection:
-    """Return a lock on a run's file, held until it is closed, or the process ends in whatever way.
-
-    SQLite's own, on a file beside it: readers of the run must not be kept out.
-    """
-    with schema.explained(path):
-        # Whoever asks whether the run is being written has the lock for a moment.
-        connection = sqlite3.connect(_lock_of(path), isolation_level=None, check_same_thread=False, timeout=0.2)
-    try:
-        connection.execute("BEGIN EXCLUSIVE")
-    except sqlite3.Error as error:
-        connection.close()
-        if getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
-            raise JournalError(
-                f"{path}: another process is writing this run: wait for it to end, or use another file"
-            ) from error
-        raise schema.explain(path, error) from error
-    return connection

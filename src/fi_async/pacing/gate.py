@@ -14,20 +14,21 @@ from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 from fi_async._errors import ConfigurationError
+from fi_async._events import Event
 from fi_async._settings import Limit
-from fi_async.pacing import backoff
 from fi_async.pacing.allowance import Allowance
+from fi_async.pacing.canaries import Canaries
 from fi_async.pacing.clock import ServerClock
+from fi_async.pacing.given_limits import GivenLimits
+from fi_async.pacing.holds import OUTAGE, REQUESTS, Holds
 from fi_async.pacing.learned import Budget, Learned, Turn, Use
 from fi_async.pacing.outage import Outage
 from fi_async.pacing.planner import Headroom
-from fi_async.pacing.quota import OVERDUE, UNASKED, Quota
-from fi_async.pacing.slots import Slots
-from fi_async.pacing.ticket import Canary, Need, Terms, Ticket
+from fi_async.pacing.quota import Quota
+from fi_async.pacing.ticket import Need, Terms, Ticket
+from fi_async.pacing.waiters import Waiters
 from fi_async.pacing.waiting import Obstacle
-from fi_async.pacing.windows import Counted, Window
 
-LONGEST_WAIT: Final = 120.0  # seconds of a Retry-After that is obeyed, at most
 _TRUST: Final = 1.0  # seconds that this machine's clock and the server's are taken to differ at most, until it is told
 _LOOK_AGAIN: Final = 0.05  # seconds until a shared budget is asked again that was busy
 _ROUNDING: Final = 1e-3  # seconds
@@ -44,41 +45,44 @@ class Gate:
             nothing.
         rng: Draws the jitter of pauses that no server named.
         limits: What binds every run of the client.
+        tell: Is told of holds and of capacity.
 
     Attributes:
-        limits: What binds every run of the client.
         refusals: Requests that a limit refused.
-        refused_evaluations: Evaluations that a limit stopped.
+        waiters: Runs that wait for leave to send.
+        canaries: Is told what became of evaluations.
         outage: Whether there is a server at all.
     """
 
     def __init__(
-        self, budget: Budget | None = None, rng: random.Random | None = None, limits: Sequence[Limit] = ()
+        self,
+        budget: Budget | None = None,
+        rng: random.Random | None = None,
+        limits: Sequence[Limit] = (),
+        *,
+        tell: Callable[[Event], None] = lambda _: None,
     ) -> None:
-        self.refusals = self.refused_evaluations = 0
-        self.limits = tuple(limits)
+        self.refusals = 0
         self._budget = budget
         self._rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
         self._loop: object = None
         self._epoch = 0
-        self._windows = {limit: Window(limit) for limit in limits}
-        self._waiting: dict[Callable[[], None], None] = {}
-        self._reset()
+        self._given = GivenLimits(limits, ServerClock())
+        self._tell = tell
+        self._reset(stopped=0)
 
-    def _reset(self) -> None:
+    def _reset(self, stopped: int) -> None:
         self._learned = Learned(self._budget)
         self._allowance = Allowance()
         self.outage = Outage()
         self._busy_until = self._look_at = 0.0
-        self._canary: Canary | None = None
-        self._unasked: dict[str, Canary] = {}
+        self._holds = Holds(self._tell)
+        self.waiters = Waiters()
+        self.canaries = Canaries(self._learned, self.waiters, self._holds, stopped)
         self._has_asked = False
         self._heeded = -math.inf  # the latest refusal of any client that is known here
-        self._windows = {limit: Window(limit) for limit in self._windows}
-        self._to_wake, self._freed = 0, None
+        self._given = self._given.anew(self.clock)
         self._out = 0
-
-    _freed: Slots | None
 
     def __repr__(self) -> str:
         return f"<Gate out={self._out} learned={self._allowance.learned} refusals={self.refusals} {self.clock!r}>"
@@ -101,51 +105,18 @@ class Gate:
     @property
     def counts_windows(self) -> bool:
         """True if limits are given, so that it matters in which window a request leaves."""
-        return bool(self._windows)
+        return bool(self._given)
 
     def go_by(self, loop: object) -> None:
         """Forget times that another loop's clock named: each counts from a zero of its own."""
         if self._loop is not loop:
             self._loop = loop
             self._epoch += 1
-            self._reset()
+            self._reset(self.canaries.stopped_evaluations)
 
     def keep_count_of(self, limits: Sequence[Limit]) -> None:
         """Count what these limits let through from now on; what was used of those that are known is not forgotten."""
-        for limit in limits:
-            self._windows.setdefault(limit, Window(limit))
-
-    def _binding(self, terms: Terms) -> Sequence[Window]:
-        if not self._windows:
-            return ()
-        wanted = dict.fromkeys((*self.limits, *terms.limits))
-        return [self._windows[limit] for limit in wanted if limit in self._windows]
-
-    # Who waits
-
-    def wait(self, wake: Callable[[], None]) -> None:
-        """Call `wake` once, when a ticket is settled and it is its turn; those come first that have waited longest."""
-        self._waiting.setdefault(wake)
-
-    def forget(self, wake: Callable[[], None]) -> None:
-        """Do not call it any more."""
-        self._waiting.pop(wake, None)
-
-    def pass_on(self) -> None:
-        """Wake the next of those who wait: to be called by one who was woken, when it has taken what it needs."""
-        if self._to_wake and self._freed is not None and self._freed.free > 0:
-            self._wake_one()
-
-    def _changed(self, slots: Slots) -> None:
-        self._to_wake, self._freed = len(self._waiting), slots
-        self._wake_one()
-
-    def _wake_one(self) -> None:
-        if self._waiting:
-            wake = next(iter(self._waiting))
-            del self._waiting[wake]
-            self._to_wake = max(0, self._to_wake - 1)
-            wake()
+        self._given.keep_count_of(limits)
 
     # Before a request leaves
 
@@ -153,7 +124,7 @@ class Gate:
         """Return the time from which a request may leave; infinity if an answer that is in flight has to come first."""
         if terms.slots.free <= 0:
             return math.inf
-        windows = self._binding(terms)
+        windows = self._given.binding(terms)
         is_given = any(window.limit.of == "requests" for window in windows)
         opens = max(
             self._busy_until,
@@ -169,7 +140,7 @@ class Gate:
     def _lets_evaluate(self, now: float) -> float:
         """Return the time from which the quota lets evaluations start. What became of another's canary is looked up."""
         opens = self.quota.opens_at()
-        if self._budget is None or not self.quota.is_asking or self._canary is not None:
+        if self._budget is None or not self.quota.is_asking or self.canaries.is_ours:
             return opens
         if now >= self._look_at:
             self._look_at = now + _LOOK_AGAIN
@@ -204,8 +175,10 @@ class Gate:
 
     def _issue(self, now: float, need: Need, terms: Terms) -> Ticket:
         canary = None
-        if need.evaluates and self.quota.left(now, need.rows, self.clock):
-            canary = self._canary = Canary()
+        if need.evaluates:
+            canary = self.canaries.left(now, need.rows)
+        if 0.0 < self._allowance.closed_until <= now:
+            self._holds.end(REQUESTS, now)
         terms.slots.take(now)
         self._out += 1
         return Ticket(
@@ -214,26 +187,20 @@ class Gate:
             now,
             terms.slots,
             epoch=self._epoch,
-            window=self._allowance.left(now),
+            leave=self._allowance.left(now),
             tries=self.outage.left(),
             canary=canary,
-            charged=[w.use(now, need.of(w.limit), self.clock) for w in self._windows.values()] if self._windows else (),
+            charged=self._given.use(now, need),
         )
 
     def _hear(self, now: float, turn: Turn, need: Need) -> tuple[Sequence[Use], Sequence[int]]:
         """Hear of a refusal that another met, and of what all used; return that, and what a request is to use."""
         if self._budget is not None and not self.clock.is_known:
             self.clock.assume(now, self._budget.wall_clock(), within=_TRUST)
-            self._settle_windows()
-        uses = [
-            use
-            for window in self._windows.values()
-            if (amount := need.of(window.limit))
-            for use in window.uses(now, amount, self.clock)
-        ]
+            self._given.settle()
+        uses = self._given.uses(now, need)
         used = turn.used(uses)
-        for use, before in zip(uses, used, strict=True):
-            self._windows[use.limit].learn(use.window, before)
+        self._given.learn(uses, used)
         self._look_at = now + _LOOK_AGAIN
         opens = self._learned.refused_until
         # What ran out before this client first asked is nothing to go by: it may be long ago.
@@ -248,29 +215,22 @@ class Gate:
             return True
         if self._allowance.closed_until > now and not ticket.tries:
             return False
-        if not self._windows or now == ticket.issued_at:
+        if not self._given or now == ticket.issued_at:
             return True
-        claims = list(zip(self._windows.values(), ticket.charged, strict=False))
-        with self._with_others(now, ticket.need, claims) as turn:
-            for window, since in claims:
-                if not window.still_open(now, ticket.need.of(window.limit), self.clock, since):
-                    return False
-            ticket.charged = [w.use(now, ticket.need.of(w.limit), self.clock, since) for w, since in claims]
+        new = self._given.new_uses(now, ticket.need, ticket.charged)
+        with self._turn_for(now, ticket.need, new) as turn:
+            charged = self._given.use_again(now, ticket.need, ticket.charged)
+            if charged is None:
+                return False
+            ticket.charged = charged
             if turn is not None:
-                uses = [use for w, since in claims for use in w.uses(now, ticket.need.of(w.limit), self.clock)
-                        if use.amount and _is_new(w, use, since, self.clock)]  # fmt: skip
-                turn.take(uses, turn.used(uses))
+                turn.take(new, turn.used(new))
         return True
 
     @contextmanager
-    def _with_others(self, now: float, need: Need, claims: Sequence[tuple[Window, Counted]]) -> Iterator[Turn | None]:
-        """Take a turn of the shared budget, where there is one and a window began that was not asked for yet."""
-        if self._budget is None or not any(
-            _is_new(window, use, since, self.clock)
-            for window, since in claims
-            for use in window.uses(now, need.of(window.limit), self.clock)
-            if use.amount
-        ):
+    def _turn_for(self, now: float, need: Need, new: Sequence[Use]) -> Iterator[Turn | None]:
+        """Take a turn of the shared budget, if there is one and there is something new to be used of it."""
+        if self._budget is None or not new:
             yield None
             return
         with self._learned.turn(self._budget, now) as turn:
@@ -284,15 +244,15 @@ class Gate:
         """Take back a ticket whose request did not leave. What it used of a window is not given back."""
         self._take_back(ticket, now, status=None, never_ran=True)
         if ticket.epoch == self._epoch:
-            self._allowance.answered(ticket.window, None)
+            self._allowance.answered(ticket.leave, None)
             self.outage.unknown(now, tried=ticket.tries)
 
     def answered(self, ticket: Ticket, now: float, status: int, date: float | None) -> None:
         """Record that a request was answered, and that no limit refused it."""
         self._take_back(ticket, now, status=status, date=date)
         if ticket.epoch == self._epoch:
-            self._allowance.answered(ticket.window, now - ticket.issued_at)
-            self.outage.reached()
+            self._allowance.answered(ticket.leave, now - ticket.issued_at)
+            self._reached(now)
 
     def refused(self, ticket: Ticket, now: float, retry_after: float | None, date: float | None) -> None:
         """Record that a limit refused a request: nobody sends before the time that the server named."""
@@ -300,35 +260,31 @@ class Gate:
         self.refusals += 1
         if ticket.epoch != self._epoch:
             return
-        self.outage.reached()
-        until = now + self._pause(retry_after)
+        self._reached(now)
+        until = now + self._allowance.pause(retry_after, self._rng)
         ends = None if date is None or retry_after is None else date + retry_after
         if ends is not None and self.clock.is_known:
             until = min(until, self.clock.ours(ends))
-        if self._allowance.refused(ticket.window, until, ends):
+        doubt = self.clock.most - self.clock.least if self.clock.is_known else 0.0
+        if self._allowance.refused(ticket.leave, until, ends, doubt):
+            self._holds.begin(REQUESTS, now, until)
             self._heeded = max(self._heeded, until)
             self._learned.tell(lambda: self._learned.refused(until))
-
-    def _pause(self, said: float | None) -> float:
-        """Return the seconds to wait. A server that does not say, or says "now" again, is asked ever less often."""
-        row = self._allowance.in_a_row
-        if said is None or (said == 0 and row):
-            return backoff.delay(row + 1, self._rng)
-        return min(said, LONGEST_WAIT)
 
     def unreachable(self, ticket: Ticket, now: float) -> None:
         """Record that there is no server to send a request to: others wait, and one at a time tries."""
         self._take_back(ticket, now, status=None, never_ran=True)
         if ticket.epoch == self._epoch:
-            self._allowance.answered(ticket.window, None)
-            self.outage.failed(now, tried=ticket.tries)
+            self._allowance.answered(ticket.leave, None)
+            if self.outage.failed(now, tried=ticket.tries):
+                self._holds.begin(OUTAGE, now, math.inf)
 
     def lost(self, ticket: Ticket, now: float | None, *, timed_out: bool = False) -> None:
         """Record that no answer came, or that nobody told what became of a request."""
         now = ticket.issued_at if now is None else now
         self._take_back(ticket, now, status=None, timed_out=timed_out)
         if ticket.epoch == self._epoch:
-            self._allowance.answered(ticket.window, None)
+            self._allowance.answered(ticket.leave, None)
             self.outage.unknown(now, tried=ticket.tries)
 
     def _take_back(
@@ -344,76 +300,25 @@ class Gate:
         assert not ticket.is_settled, "a ticket is settled once"  # noqa: S101  # a bug of ours
         ticket.is_settled = True
         ticket.slots.give_back(ticket.issued_at, now, status, timed_out=timed_out)
+        if (change := ticket.slots.change()) is not None:
+            self._tell(change)
         if ticket.epoch != self._epoch:
             return
         self._out -= 1
         if date is not None:
             self.clock.heard(ticket.issued_at, now, date)
-            self._settle_windows()
+            self._given.settle()
         if ticket.canary is not None and (status is None or status >= 300):
             canary, ticket.canary = ticket.canary, None
-            self.let_go(canary, now, never_ran=never_ran or (status is not None and status < 500))
-        self._changed(ticket.slots)
+            self.canaries.let_go(canary, now, never_ran=never_ran or (status is not None and status < 500))
+        self.waiters.freed(ticket.slots)
 
-    def _settle_windows(self) -> None:
-        for window in self._windows.values():
-            window.settle(self.clock)
+    # What is told
 
-    # What became of an evaluation
-
-    def ran(self, canary: Canary | None, slots: Slots | None = None) -> None:
-        """Record an evaluation that was run: no limit stopped it."""
-        is_ours = self._drop(canary)
-        # As long as no limit was met, none of the others has to know it soon.
-        is_wanted = self.quota.learned is not None
-        self._learned.tell(lambda: self.quota.passed(canary=is_ours, clock=self.clock), at_once=is_wanted)
-        if is_ours:
-            self._wake_all(slots)
-
-    def stopped(self, canary: Canary | None, now: float, since: float | None = None) -> None:
-        """Record an evaluation that a limit stopped, and since when that was full."""
-        self.refused_evaluations += 1
-        is_ours = self._drop(canary)
-        self._learned.tell(lambda: self.quota.refused(now, canary=is_ours, clock=self.clock, since=since))
-        if is_ours:
-            self._wake_all(None)
-
-    def let_go(self, canary: Canary | None, now: float, *, never_ran: bool = False) -> None:
-        """Record that nobody will tell what became of a canary; another may leave, at once if this one never ran."""
-        if not self._drop(canary):
-            return
-        self._learned.tell(lambda: self.quota.returned(now) if never_ran else self.quota.lost(now))
-        self._wake_all(None)
-
-    def heard_of(self, canary: Canary | None, now: float) -> None:
-        """Record that a canary is being asked for: it is waited for as long again."""
-        if canary is not None and canary is self._canary:
-            self._learned.tell(lambda: self.quota.wait_for_canary(now + OVERDUE), at_once=False)
-
-    def entrust(self, eval_id: str | None, canary: Canary | None, now: float) -> None:
-        """Keep the canary of an evaluation that was started, for whoever asks for it; for half a minute at most."""
-        if canary is None or eval_id is None or canary is not self._canary:
-            return
-        self._unasked = {eval_id: canary}
-        self._learned.tell(lambda: self.quota.wait_for_canary(now + UNASKED))
-
-    def claim_canary(self, eval_id: str, now: float) -> Canary | None:
-        """Return the canary that an evaluation is, if it is one that nobody holds."""
-        canary = self._unasked.pop(eval_id, None)
-        self.heard_of(canary, now)
-        return canary
-
-    def _drop(self, canary: Canary | None) -> bool:
-        """Return True if it is the canary that is out; then none is, for this client."""
-        if canary is None or canary is not self._canary:
-            return False
-        self._canary = None
-        return True
-
-    def _wake_all(self, slots: Slots | None) -> None:
-        self._to_wake, self._freed = len(self._waiting), slots or self._freed
-        while self._waiting and self._to_wake:
-            self._wake_one()
+    def _reached(self, now: float) -> None:
+        if self.outage.reached():
+            self._holds.end(OUTAGE, now)
+            self.waiters.wake_all()
 
     # What is known
 
@@ -430,7 +335,7 @@ class Gate:
             found.append(Obstacle("evaluation", closes, by_canary=self.quota.is_closed))
         found += [
             Obstacle("request" if w.limit.of == "requests" else "evaluation", w.opens_at(now, 1, self.clock) - now)
-            for w in self._binding(terms)
+            for w in self._given.binding(terms)
             if Need(post, 1).of(w.limit)
         ]
         last = max(found, key=lambda each: each.opens_in)
@@ -438,14 +343,12 @@ class Gate:
 
     def room(self, now: float, terms: Terms) -> float:
         """Return how many rows may leave together now; 1 if none may."""
-        windows = [w.left(now, self.clock) for w in self._binding(terms) if w.limit.of == "evaluations"]
-        return max(1, min([self.quota.room(), *windows]))
+        return max(1, min(self.quota.room(), self._given.room(now, terms)))
 
     @property
     def is_scarce(self) -> bool:
         """True once requests were more than may leave: one was refused, or had to wait for a given limit."""
-        was_full = any(window.was_full for window in self._windows.values() if window.limit.of == "requests")
-        return self.refusals > 0 or self._allowance.learned is not None or was_full
+        return self.refusals > 0 or self._allowance.learned is not None or self._given.were_full
 
     def headroom(self, now: float, terms: Terms, others: Sequence[Limit] = ()) -> list[Headroom]:
         """Return what each limit lets through, given and learned.
@@ -455,17 +358,13 @@ class Gate:
             terms: What binds the run.
             others: Limits that nobody counts yet, as of a run that is only planned.
         """
-        windows = [*self._binding(terms), *(Window(each) for each in others if each not in self._windows)]
-        found = [
-            Headroom(w.limit.of, w.limit.count, w.limit.seconds, w.left(now, self.clock), w.next_in(now, self.clock))
-            for w in windows
-        ]
-        learned, period = self._allowance.learned, self._allowance.period
-        if learned is not None:
+        found = self._given.headroom(now, terms, others)
+        likely, period = self._allowance.likely, self._allowance.period
+        if likely is not None:
             closed = max(0.0, self._allowance.closed_until - now)
             length = period or _MINUTE
             rest = self._allowance.rest(now)
-            found.append(Headroom("requests", learned, length, rest, closed or length, period is None))
+            found.append(Headroom("requests", likely, length, rest, closed or length, period is None))
         if self.quota.learned is not None and self.quota.period is not None:
             left = 0 if self.quota.is_closed else int(self.quota.room())
             found.append(Headroom("evaluations", self.quota.learned, self.quota.period, left, self.quota.period))
@@ -488,21 +387,12 @@ class Gate:
         return {
             "refusals": self.refusals,
             "learned_requests_per_window": self._allowance.learned,
-            "refused_evaluations": self.refused_evaluations,
+            "refused_evaluations": self.canaries.stopped_evaluations,
             "learned_evaluations_per_window": self.quota.learned,
             "learned_window_s": self.quota.period,
-            "limits": [
-                {"count": w.limit.count, "seconds": w.limit.seconds, "of": w.limit.of, "left": w.left(now, self.clock)}
-                for w in self._windows.values()
-            ],
+            "limits": self._given.statistics(now),
             "limits_by_clock_of": limits_by,
             "shared_budget": None if self._budget is None else self._budget.path,
             "opens_in_s": max(0.0, opens - now),
             "unreachable_for_s": 0.0 if self.outage.since is None else now - self.outage.since,
         }
-
-
-def _is_new(window: Window, use: Use, since: Counted, clock: ServerClock) -> bool:
-    """Return True if what was counted before is not yet counted in the window of a use."""
-    last = window.last_counted(since, clock)
-    return last is None or use.window > last

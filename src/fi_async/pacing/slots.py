@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
+from fi_async._events import CapacityChanged
 from fi_async._settings import Concurrency
 from fi_async.pacing.concurrency import AdaptiveConcurrency
 from fi_async.pacing.planner import Room
@@ -26,6 +27,7 @@ class Slots:
         self._adaptive = AdaptiveConcurrency() if concurrency == "auto" else None
         self._fixed = 0 if concurrency == "auto" else concurrency
         self.taken = 0
+        self._told = self.count
 
     def __repr__(self) -> str:
         return f"<Slots {self.taken}/{self.count}>"
@@ -74,6 +76,14 @@ class Slots:
         elif status is None or status == 429:
             outcome = "neutral"
         self._adaptive.ended(now, now - began, outcome=outcome)
+
+    def change(self) -> CapacityChanged | None:
+        """Return what changed, once there are fewer than was last told, or twice as many."""
+        before, count = self._told, self.count
+        if before <= count < 2 * before or self._adaptive is None:
+            return None
+        self._told = count
+        return CapacityChanged("requests", count, before, str(self._adaptive.statistics()["why"]))
 
     def was_crowded(self, began: float) -> bool:
         """Return True if the limit was lowered since a request left: more were under way than the server takes."""

@@ -6,14 +6,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from fi_async._settings import Limit
+from fi_async.pacing.allowance import Leave
 from fi_async.pacing.slots import Slots
 from fi_async.pacing.windows import Counted
 
 if TYPE_CHECKING:
     from fi_async.pacing.gate import Gate
+
+_NONE: Final = Leave(0, 0, 0.0)  # of what no window counts
 
 
 class Need(NamedTuple):
@@ -71,14 +74,14 @@ class Ticket:
         issued_at: Since when the request is under way.
         slots: Where it has its place.
         canary: The one that its evaluation is, if it is; the gate takes it back unless the request was answered.
-        window: In which window of the learned allowance it counts.
+        leave: As which request it counts for the learned allowance.
         tries: True if it is the one that tries whether there is a server again.
         charged: For each limit that is given, where it was counted.
         is_settled: True once it is.
     """
 
     __slots__ = (
-        "_gate", "canary", "charged", "epoch", "is_settled", "issued_at", "need", "slots", "tries", "window",
+        "_gate", "canary", "charged", "epoch", "is_settled", "issued_at", "leave", "need", "slots", "tries",
     )  # fmt: skip
 
     def __init__(
@@ -89,14 +92,14 @@ class Ticket:
         slots: Slots,
         *,
         epoch: int = 0,
-        window: int = 0,
+        leave: Leave = _NONE,
         tries: bool = False,
         canary: Canary | None = None,
         charged: Sequence[Counted] = (),
     ) -> None:
         self._gate = gate
         self.need, self.issued_at, self.slots = need, now, slots
-        self.epoch, self.window, self.tries, self.canary = epoch, window, tries, canary
+        self.epoch, self.leave, self.tries, self.canary = epoch, leave, tries, canary
         self.charged = charged
         self.is_settled = False
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fi_async._models import OutcomeStatus
-from fi_async.journal.records import Record
+from fi_async.journal.records import OutcomeRecord
 from fi_async.reports.compare import Comparison, TemplateComparison
 from fi_async.reports.html_page import (
     ENCODER,
@@ -64,7 +64,8 @@ def render_comparison(found: Comparison, before: ReadableRun, after: ReadableRun
         "estimate": rows.estimate,
         "templates": [{"name": each.template, **each.numbers()} for each in found.templates],
         "runs": [
-            {"name": run.info.name, "pending": run.pending, "facts": facts_of(run.info)} for run in (before, after)
+            {"name": run.info.name, "pending": run.count().pending, "facts": facts_of(run.info)}
+            for run in (before, after)
         ],
         "rows": {"templates": rows.templates, "kinds": KINDS, "all": rows.all},
     }
@@ -100,7 +101,7 @@ class ChangedRows:
         estimate: Whether any score of the two runs is a lexical estimate.
     """
 
-    def __init__(self, found: Comparison, before: Iterable[Record], after: Iterable[Record]) -> None:
+    def __init__(self, found: Comparison, before: Iterable[OutcomeRecord], after: Iterable[OutcomeRecord]) -> None:
         self.templates = [each.template for each in found.templates]
         self.words: dict[str, int] = {"": 0}
         changes = [change for each in found.templates for change in _changes(each)]
@@ -110,7 +111,7 @@ class ChangedRows:
         self._before = self._texts_of([change.pair.before for change in self._changes], before)
         self._after = self._texts_of([change.pair.after for change in self._changes], after)
 
-    def _texts_of(self, scores: Iterable[CaseScore], records: Iterable[Record]) -> _Texts:
+    def _texts_of(self, scores: Iterable[CaseScore], records: Iterable[OutcomeRecord]) -> _Texts:
         found: dict[tuple[str, int], Any] = dict.fromkeys(map(_place, scores), ("", {}))
         for record in records:
             outcome = record.outcome

@@ -128,9 +128,9 @@ class EarlyStopping:
         verdicts = {check.verdict for check in checks}
         return GateVerdict.BELOW in verdicts or verdicts == {GateVerdict.PASSED} or self._lacks_coverage()
 
-    def result(self, trouble: str = "") -> GateResult:
-        """Return the verdict as it stands; `trouble` is what kept cases from being scored."""
-        return gate_result(self._checks(), self.scores, trouble)
+    def result(self, trouble: str = "", doubts: Sequence[str] = ()) -> GateResult:
+        """Return the verdict as it stands; `trouble` and `doubts` are as of `check_gate`."""
+        return gate_result(self._checks(), self.scores, trouble, doubts)
 
     def _draw(self, outcome: Outcome) -> None:
         """Draw outcomes in the order of the cases: in that of their ends, quick ones would be favoured."""

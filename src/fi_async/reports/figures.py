@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from fi_async._models import Outcome, OutcomeStatus
-from fi_async.journal.records import Record
+from fi_async.journal.records import OutcomeRecord, RunCount
 from fi_async.reports.html_page import clipped
 from fi_async.reports.speed import Speed, Timeline
 from fi_async.reports.statistics import Interval
@@ -23,6 +23,7 @@ Cause = tuple[str, str]
 
 _BINS: Final = 20
 _CONFIDENCE: Final = 0.95
+_NOT_OURS: Final = ("reused", "duplicate")  # what was paid for them is counted elsewhere
 _PLACE: Final = re.compile(r"^(?:(?:[^:\n]*, )?(?:case|line|row) \d+: |[^:\n]*\[\d+\]: )")
 
 MOST_CAUSES: Final = 200
@@ -87,10 +88,11 @@ class Figures:
     """A run in numbers.
 
     Attributes:
-        cases: Sets of inputs that have an outcome.
+        cases: Sets of inputs.
         evaluations: Asked for; one for each case and template.
         statuses: How many ended in each status.
         pending: How many have no outcome.
+        is_all: False if there may be more evaluations: the run was stopped before all its cases were read.
         estimate: True if lexical estimates of the local backend are among the results.
         origins: How many outcomes come from where.
         causes: The most frequent first.
@@ -102,6 +104,7 @@ class Figures:
     evaluations: int
     statuses: Mapping[str, int]
     pending: int
+    is_all: bool
     possible_duplicates: int
     estimate: bool
     origins: Mapping[str, int]
@@ -135,13 +138,13 @@ class FiguresBuilder:
         self._duplicates = 0
         self._estimate = False
 
-    def add(self, record: Record) -> int | None:
+    def add(self, record: OutcomeRecord) -> int | None:
         """Count a record; return the number of its cause, or None if it is scored."""
         outcome = record.outcome
         self._statuses[outcome.status.value] += 1
         self._origins[outcome.origin] += 1
         self._indices.add(outcome.index)
-        self._duplicates += outcome.possible_duplicates
+        self._duplicates += outcome.possible_duplicates * (outcome.origin not in _NOT_OURS)
         self._speed.add(record)
         self._template(outcome.template).add(outcome)
         if outcome.result is not None:
@@ -165,29 +168,32 @@ class FiguresBuilder:
         found.statuses[outcome.status.value] = found.statuses.get(outcome.status.value, 0) + 1
         return found.number
 
-    def figures(self, names: Sequence[str], pending: int) -> Figures:
+    def figures(self, names: Sequence[str], count: RunCount | None = None, passes: Sequence[float] = ()) -> Figures:
         """Return what the records come to.
 
         Args:
             names: The run's templates, in the order to show them.
-            pending: How many evaluations have no outcome.
+            count: Of the whole run; None if it is what was added.
+            passes: When the run was begun, and each time it was gone on with, in seconds since the epoch.
         """
         ended = self._statuses.total()
+        pending = 0 if count is None else count.pending
         names = list(dict.fromkeys([*names, *self._templates]))
         # Each case is evaluated under each template: what is pending is what each lacks.
         planned = -(-(ended + pending) // len(names)) if names and pending else 0
         return Figures(
-            cases=len(self._indices),
+            cases=max(len(self._indices), planned),
             evaluations=ended + pending,
             statuses={status.value: self._statuses[status.value] for status in OutcomeStatus},
             pending=pending,
-            possible_duplicates=self._duplicates,
+            is_all=count is None or count.is_all,
+            possible_duplicates=self._duplicates if count is None else count.possible_duplicates,
             estimate=self._estimate,
             origins=dict(self._origins),
             templates=[self._template(name).figures(planned) for name in names],
             causes=sorted(self._causes.values(), key=lambda cause: -cause.count),
             latency_s=self._speed.latency_s(),
-            timeline=self._speed.timeline(),
+            timeline=self._speed.timeline(passes),
         )
 
 

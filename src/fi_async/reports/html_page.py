@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ from datetime import UTC, datetime
 from functools import cache
 from html import escape
 from importlib.resources import files
+from itertools import islice
 from string import Template
 from typing import Any, Final, Protocol
 
 from fi_async._models import Outcome
+from fi_async._values import shown_inputs
 from fi_async._version import __version__
 from fi_async.journal.records import RunInfo
 
@@ -25,11 +28,19 @@ LONGEST: Final = 1_500
 MOST_ROWS: Final = 250_000
 """Rows that a page shows; a browser would take long to sort more."""
 
+TELLING: Final = (
+    ("question", "query", "input", "instruction", "prompt"),
+    ("answer", "output", "response", "text"),
+)
+"""Names of inputs that tell most of a case, the first of each that it has: what was asked, and what was said."""
+
 CHARTS: Final = "chart-4.6.1.min.js"
 _SCRIPTS: Final = ("page.js", "charts.js", "listing.js", "start.js")
 _MOST_BYTES: Final = 4_500_000  # of a page; its texts are cut to fit
 _CHUNK: Final = 10_000  # characters
 ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
+# What the local backend says before each of its reasons; pages say it once.
+_BOILERPLATE: Final = re.compile(r"^Lexical estimate \([^)]*\): ")
 _STAMP: Final = "stamp"  # size and time of the rows: a machine compares them
 _UNSET: Final[tuple[Any, ...]] = (None, "", [], {})
 _FOR_REASONS: Final = 0.6  # of the room that is left when the numbers and the ids are in
@@ -222,10 +233,14 @@ def clipped(text: str) -> str:
 
 def texts(inputs: Mapping[str, Any] | None) -> dict[str, str]:
     """Return inputs as the page has them: text by key."""
-    return {
-        str(key): clipped(value if isinstance(value, str) else ENCODER.encode(value))
-        for key, value in (inputs or {}).items()
-    }
+    told = shown_inputs(inputs) if isinstance(inputs, Mapping) else {}
+    return {key: clipped(value if isinstance(value, str) else ENCODER.encode(value)) for key, value in told.items()}
+
+
+def telling_keys(inputs: Mapping[str, Any] | None) -> list[str]:
+    """Return the keys of those inputs that tell most of a case: one or two; of keys that nobody knows, the first."""
+    found = [next((key for key in keys if key in (inputs or {})), None) for keys in TELLING]
+    return [key for key in found if key is not None] or [str(key) for key in islice(inputs or {}, 1)]
 
 
 def why(outcome: Outcome) -> str:
@@ -234,6 +249,6 @@ def why(outcome: Outcome) -> str:
         return str(outcome.error)
     result = outcome.result
     if result is None or result.reason:
-        return (result.reason if result else None) or ""
+        return _BOILERPLATE.sub("", (result.reason if result else None) or "")
     is_told = result.output is None or outcome.score is not None or result.choices
     return "" if is_told else str(result.output)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from fi_async._extras import need
 
+_BEGIN_FORMULAS: Final = frozenset("=+-@")
+_UNSEEN: Final = frozenset("\ufeff\u200b\u200c\u200d\u200e\u200f\u2060")
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, default=str)
 
 COLUMNS: Final[Mapping[str, type]] = {
@@ -44,6 +47,19 @@ def text(value: Any) -> str | None:
 def flat(outcome: Mapping[str, Any]) -> dict[str, Any]:
     """Return an outcome's dict with a cell for each of COLUMNS: outputs as text, inputs as the text of their JSON."""
     return {name: text(outcome[name]) if kind is str else outcome[name] for name, kind in COLUMNS.items()}
+
+
+def inert(cell: Any) -> Any:
+    """Return a cell as a CSV file may hold it: text that a spreadsheet would run as a formula, after an apostrophe.
+
+    Such text has `=`, `+`, `-` or `@`, in any width, at its beginning or behind blanks; or begins with a tab or a line
+    break, which some spreadsheets drop. Numbers stay numbers.
+    """
+    if not isinstance(cell, str) or not cell:
+        return cell
+    first = next((letter for letter in cell if not (letter.isspace() or letter in _UNSEEN)), "")
+    runs = unicodedata.normalize("NFKC", first) in _BEGIN_FORMULAS if first else False
+    return f"'{cell}" if runs or cell[0] in "\t\r\n" else cell
 
 
 def to_pandas(outcomes: Sequence[Mapping[str, Any]]) -> Any:

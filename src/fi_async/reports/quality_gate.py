@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from fi_async._models import OutcomeStatus
+from fi_async._models import Outcome, OutcomeStatus
 from fi_async.reports.compare import Comparison, compare
 from fi_async.reports.conditions import Condition, require_template
 from fi_async.reports.pairing import CaseScore, PairedBy
 from fi_async.reports.statistics import Interval
 from fi_async.reports.template_scores import Average, TemplateScores
+from fi_async.sources.csv_files import UNCLOSED_QUOTE
 
+_ESTIMATED: Final = (
+    "its results are lexical estimates of the local backend, not the platform's judge: --backend local takes them"
+)
+_UNNAMED: Final = (
+    "nobody named the backend, and without keys it was the local one: set FI_API_KEY and FI_SECRET_KEY, or give"
+    " --backend local to mean it"
+)
 _TRIED: Final = (OutcomeStatus.FAILED, OutcomeStatus.STALLED)
 
 
@@ -51,16 +59,23 @@ class GateResult:
         checks: One for each condition, for the coverage, and for regressions.
         unserved: Why nothing could be scored at all; empty where something was.
         estimates: Templates with lexical estimates of the local backend among their results.
+        doubts: Why no verdict can be given, whatever the checks found, and what to do; empty where one can.
     """
 
     checks: Sequence[Check]
     unserved: str = ""
     estimates: Sequence[str] = ()
+    doubts: Sequence[str] = ()
 
     @property
     def verdict(self) -> GateVerdict:
-        """Below if any check is; else infrastructure if nothing was scored; else inconclusive if any check is."""
+        """Below if any check is; else infrastructure if nothing was scored; else inconclusive if any check is.
+
+        With doubts it is inconclusive, unless nothing was scored.
+        """
         found = {check.verdict for check in self.checks}
+        if self.doubts:
+            return GateVerdict.INFRASTRUCTURE if self.unserved else GateVerdict.INCONCLUSIVE
         if GateVerdict.BELOW in found:
             return GateVerdict.BELOW
         if self.unserved:
@@ -74,6 +89,7 @@ class GateResult:
             "checks": [{**asdict(check), "verdict": check.verdict.value} for check in self.checks],
             "unserved": self.unserved,
             "estimates": list(self.estimates),
+            "doubts": list(self.doubts),
         }
 
 
@@ -111,6 +127,7 @@ def check_gate(
     case_scores: Sequence[CaseScore] = (),
     baseline: Sequence[CaseScore] | None = None,
     trouble: str = "",
+    doubts: Sequence[str] = (),
 ) -> GateResult:
     """Return the verdict over a run.
 
@@ -120,6 +137,7 @@ def check_gate(
         case_scores: The run's scores case by case; needed with a baseline only.
         baseline: The scores of the run that it must not be worse than.
         trouble: What kept cases from being scored, to be named where none was.
+        doubts: Why no verdict can be given.
 
     Raises:
         ConfigurationError: A condition names a template that the run does not have.
@@ -138,20 +156,44 @@ def check_gate(
             lower_is_better=required.lower_is_better,
         )
         checks.append(_regressions(required, templates, found))
-    return gate_result(checks, templates, trouble)
+    return gate_result(checks, templates, trouble, doubts)
 
 
-def gate_result(checks: Sequence[Check], templates: Mapping[str, TemplateScores], trouble: str = "") -> GateResult:
+def gate_result(
+    checks: Sequence[Check], templates: Mapping[str, TemplateScores], trouble: str = "", doubts: Sequence[str] = ()
+) -> GateResult:
     """Return the verdict of checks that were made of these scores.
 
     Args:
         checks: What was checked.
         templates: The run's scores by template.
         trouble: What kept cases from being scored, to be named where none was.
+        doubts: Why no verdict can be given.
     """
-    return GateResult(
-        checks, _unserved(templates, trouble), [name for name, scores in templates.items() if scores.estimate]
-    )
+    estimates = [name for name, scores in templates.items() if scores.estimate]
+    return GateResult(checks, _unserved(templates, trouble), estimates, doubts)
+
+
+def doubts_of(
+    outcomes: Iterable[Outcome], *, is_all: bool = True, is_named: bool = True, takes_estimates: bool = True
+) -> list[str]:
+    """Return why no verdict can be given on a run, each with what to do about it; nothing if one can.
+
+    Args:
+        outcomes: Of the run; those that were invalid suffice, if no estimate can be among the others.
+        is_all: False if it was stopped before all its cases were read.
+        is_named: False if nobody named the backend, and for want of a key pair it was the local one.
+        takes_estimates: False if nobody said that lexical estimates are good enough.
+    """
+    found = {} if is_all else {"it was stopped before all its cases were read: go on with it": None}
+    for outcome in outcomes:
+        if outcome.status is OutcomeStatus.INVALID:
+            message = outcome.error.message if outcome.error else ""
+            if UNCLOSED_QUOTE in message:
+                found[f"{message}: how many rows it swallowed is not known"] = None
+        elif is_named and not takes_estimates and outcome.result is not None and outcome.result.estimate:
+            found[_ESTIMATED] = None
+    return [*found, *([] if is_named else [_UNNAMED])]
 
 
 def check_coverage(least: float, scores: TemplateScores) -> Check:
@@ -184,7 +226,14 @@ def check_condition(
         return Check(str(condition), verdict, f"no case has a {label}")
     missing = 0 if let_go else average.missing
     spread = _spread(condition, reach, missing, required.confidence)
-    return Check(str(condition), verdict, f"{label} {condition.shown(average.value)} of {average.n:,} cases{spread}")
+    said = f"{label} {condition.shown(average.value)} of {average.n:,} cases{spread}"
+    return Check(str(condition), verdict, said, () if verdict is GateVerdict.PASSED else _worst(condition, scores))
+
+
+def _worst(condition: Condition, scores: TemplateScores) -> tuple[str, ...]:
+    """Return the cases that do not meet a condition by themselves, the worst first: their names and scores."""
+    sign, few = (-1, scores.highest) if condition.lower_is_better else (1, scores.lowest)
+    return tuple(f"{name} ({sign * score:.4g})" for score, _, name in few if not condition.holds(sign * score))
 
 
 def _interval(average: Average, confidence: float | None) -> Interval | None:

@@ -5,23 +5,26 @@ Its rows without a score come first, then the lowest scores: what is cut off at 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 from fi_async._models import Outcome, OutcomeStatus
-from fi_async.journal.records import Record, RunInfo
+from fi_async.journal.records import OutcomeRecord, RunCount, RunInfo
 from fi_async.reports.figures import FiguresBuilder
 from fi_async.reports.html_page import (
     ENCODER,
     MOST_ROWS,
+    TELLING,
     PackedLines,
     PageLayout,
     clipped,
     facts_of,
     pack,
     render_page,
+    telling_keys,
     texts,
     why,
 )
@@ -31,7 +34,7 @@ _REPORT: Final = PageLayout("report", "report.html", ("sections.js", "cases.js",
 _MOST_WORDS: Final = 2_000
 
 
-def write_report(path: Path, info: RunInfo, records: Iterable[Record], pending: int = 0) -> None:
+def write_report(path: Path, info: RunInfo, records: Iterable[OutcomeRecord], count: RunCount | None = None) -> None:
     """Write the report of a run to a file: a page that needs no network and no other file.
 
     It stays below 5 MB. Of a large run, the texts of those cases that scored best are left out; the page says so.
@@ -40,22 +43,22 @@ def write_report(path: Path, info: RunInfo, records: Iterable[Record], pending: 
         path: The file; one that is there is replaced.
         info: What the run is about.
         records: What has ended, in any order.
-        pending: How many evaluations have not ended.
+        count: Of the whole run; None if all of it has ended.
 
     Raises:
         OSError: The file cannot be written.
     """
-    text = render_report(info, records, pending)
+    text = render_report(info, records, count)
     path.write_text(text, encoding="utf-8", errors="replace")
 
 
-def render_report(info: RunInfo, records: Iterable[Record], pending: int = 0) -> str:
+def render_report(info: RunInfo, records: Iterable[OutcomeRecord], count: RunCount | None = None) -> str:
     """Return the report of a run as HTML.
 
     Args:
         info: What the run is about.
         records: What has ended, in any order.
-        pending: How many evaluations have not ended.
+        count: Of the whole run; None if all of it has ended.
     """
     builder, rows = FiguresBuilder(), ReportRows()
     for record in records:
@@ -63,8 +66,13 @@ def render_report(info: RunInfo, records: Iterable[Record], pending: int = 0) ->
     rows.order()
     facts = {
         "run": facts_of(info),
-        "figures": asdict(builder.figures(info.templates, pending)),
-        "rows": {"templates": list(rows.templates), "words": list(rows.words), "statuses": list(STATUSES)},
+        "figures": asdict(builder.figures(info.templates, count, info.passes)),
+        "rows": {
+            "templates": list(rows.templates),
+            "words": list(rows.words),
+            "statuses": list(STATUSES),
+            "keys": rows.keys(),
+        },
     }
     return render_page(_REPORT, info.name, facts, rows)
 
@@ -98,17 +106,19 @@ class ReportRows:
         self._rows: list[_Row] = []
         self._ids: dict[int, str] = {}
         self._inputs: dict[int, str] = {}
+        self._keys: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, record: Record, cause: int | None) -> None:
+    def add(self, record: OutcomeRecord, cause: int | None) -> None:
         """Add a record, and the number of its cause if it has no score."""
         outcome, case = record.outcome, record.outcome.case
         if case.id is not None:
             self._ids[outcome.index] = clipped(case.id)
         if outcome.index not in self._inputs:
             self._inputs[outcome.index] = ENCODER.encode(texts(case.inputs))
+            self._keys.update(telling_keys(case.inputs))
         score = outcome.score
         self._rows.append(
             _Row(
@@ -123,6 +133,11 @@ class ReportRows:
                 text=clipped(why(outcome)),
             )
         )
+
+    def keys(self) -> list[str]:
+        """Return the inputs that tell most of the cases: two at most, what was asked and what was said."""
+        places = {key: place for place, keys in enumerate(TELLING) for key in keys}
+        return sorted((key for key, _ in self._keys.most_common(2)), key=lambda key: places.get(key, 0))
 
     def _word(self, word: str) -> int:
         if word not in self.words and len(self.words) >= _MOST_WORDS:

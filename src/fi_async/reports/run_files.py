@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,14 @@ from fi_async._errors import ConfigurationError, FiAsyncError
 from fi_async._models import Case, Inputs, Outcome, OutcomeStatus
 from fi_async._results import EvalResult
 from fi_async.journal.encoding import kind_of
-from fi_async.journal.records import Record, RunInfo
+from fi_async.journal.records import OutcomeRecord, RunCount, RunInfo
 from fi_async.journal.schema import is_run
 from fi_async.journal.view import open_view
 
 LINES: Final = (".jsonl", ".ndjson")
+BACKEND_NAMED: Final = "backend_named"
+"""What a run's `source` says with False: nobody named the backend, and for want of a key pair it was the local one."""
+
 _TABLES: Final = (".csv", ".parquet", ".json", ".sqlite", ".sqlite3")
 _FACTS: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "status": ("status", int),
@@ -43,21 +47,26 @@ class ReadableRun(Protocol):
     def info(self) -> RunInfo:
         """What the run is about."""
 
-    @property
-    def pending(self) -> int:
-        """How many outcomes have not come."""
+    def count(self) -> RunCount:
+        """Return how many evaluations it has, and how they stand."""
 
-    def records(self) -> Iterable[Record]:
+    def records(self) -> Iterable[OutcomeRecord]:
         """Return what has ended, in input order."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedRun:
-    """A run in memory."""
+    """A run in memory.
+
+    Attributes:
+        info: What it is about.
+        ended: What has ended, in input order.
+        evaluations: How many evaluations it has; None if they are those.
+    """
 
     info: RunInfo
-    ended: tuple[Record, ...]
-    pending: int = 0
+    ended: tuple[OutcomeRecord, ...]
+    evaluations: int | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -65,7 +74,13 @@ class LoadedRun:
     def __exit__(self, *exception: object) -> None:
         pass  # it is in memory
 
-    def records(self) -> Iterable[Record]:
+    def count(self) -> RunCount:
+        """Return how many evaluations it has, and how they stand."""
+        statuses = Counter(record.outcome.status.value for record in self.ended)
+        paid = (each.outcome.possible_duplicates for each in self.ended)
+        return RunCount(max(self.evaluations or 0, len(self.ended)), statuses, possible_duplicates=sum(paid))
+
+    def records(self) -> Iterable[OutcomeRecord]:
         """Return what has ended, in input order."""
         return self.ended
 
@@ -73,7 +88,8 @@ class LoadedRun:
 def load_run(path: Path) -> ReadableRun:
     """Return the run in a file: `.jsonl` or `.ndjson` as `fi-async run --out` writes it, else a run's journal.
 
-    Lines say less than a journal: not which parameters the templates had, and of errors only the text.
+    Lines say less than a journal: not which parameters the templates had, and of errors only the text. `run` on each
+    says how many there were to be, if that was known, and whether nobody had named the backend.
 
     Raises:
         ConfigurationError: There is no such file, or its lines are no run's; the message names file and line.
@@ -89,8 +105,9 @@ def load_run(path: Path) -> ReadableRun:
 
 
 def _from_lines(path: Path) -> LoadedRun:
+    facts: dict[str, Any] = {}
     with path.open("rb") as file:
-        outcomes = [_outcome(raw, f"{path}, line {number}") for number, raw in enumerate(file, 1) if raw.strip()]
+        outcomes = [_outcome(raw, f"{path}, line {number}", facts) for number, raw in enumerate(file, 1) if raw.strip()]
     outcomes.sort(key=lambda outcome: outcome.index)  # lines come as cases end
     when = path.stat().st_mtime  # lines do not tell when the run began
     info = RunInfo(
@@ -101,16 +118,21 @@ def _from_lines(path: Path) -> LoadedRun:
         base_url="",
         started_at=0.0,
         ended_at=when,
+        source={name: value for name, value in facts.items() if name == BACKEND_NAMED},
     )
-    return LoadedRun(info, tuple(Record("", outcome, when) for outcome in outcomes))
+    evaluations = facts.get("evaluations")
+    records = tuple(OutcomeRecord("", outcome, when) for outcome in outcomes)
+    return LoadedRun(info, records, evaluations if isinstance(evaluations, int) else None)
 
 
-def _outcome(raw: bytes, place: str) -> Outcome:
+def _outcome(raw: bytes, place: str, facts: dict[str, Any]) -> Outcome:
+    """Return the outcome on a line, and add to `facts` what it says of its run."""
     try:
         line = json.loads(raw)
         missing = [name for name in _NEEDED if name not in line]
         if missing:
             raise ConfigurationError(f"{place}: no line that fi-async run --out writes: it has no {missing[0]!r}")
+        facts |= line.get("run") or {}
         status = OutcomeStatus(line["status"])
         return Outcome(
             index=int(line["index"]),

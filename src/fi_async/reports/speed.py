@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import quantiles
 from typing import Final
 
-from fi_async.journal.records import Record
+from fi_async.journal.records import OutcomeRecord
 
 PAUSE_S: Final = 3600.0
 """Seconds in which nothing ended, from which on a run is taken to have been interrupted."""
@@ -30,7 +31,8 @@ class Timeline:
         median_s: The median latency of those that ended in it, in seconds; None where there are none.
         p95_s: The 95th percentile of the same.
         active_s: Seconds from the first outcome to the last, without the pauses.
-        pauses: Interruptions that are cut out.
+        pauses: Interruptions that are cut out: from the last outcome before each to when the run was gone on with, or,
+            where nobody knows when that was, to the first outcome after.
     """
 
     step_s: float
@@ -48,7 +50,7 @@ class Speed:
         self._ended = array("d")
         self._latency = array("d")
 
-    def add(self, record: Record) -> None:
+    def add(self, record: OutcomeRecord) -> None:
         """Count a record. One that took nothing of its own, or nobody knows how long, has no latency."""
         latency = record.outcome.latency_s
         self._ended.append(record.ended_at)
@@ -59,12 +61,16 @@ class Speed:
         known = sorted(latency for latency in self._latency if latency >= 0)
         return {f"p{share}": percentile(known, share) for share in (50, 95, 99)} if known else {}
 
-    def timeline(self) -> Timeline | None:
-        """Return how fast it went; None if all ended at the same time, or nobody knows when."""
+    def timeline(self, passes: Sequence[float] = ()) -> Timeline | None:
+        """Return how fast it went; None if all ended at the same time, or nobody knows when.
+
+        Args:
+            passes: When the run was begun, and each time it was gone on with, in seconds since the epoch.
+        """
         events = sorted(zip(self._ended, self._latency, strict=True))
         if not events or events[0][0] <= 0:
             return None
-        times, pauses = _without_pauses([ended for ended, _ in events])
+        times, pauses = _without_pauses([ended for ended, _ in events], passes)
         active_s = times[-1]
         if not active_s:
             return None
@@ -91,10 +97,13 @@ def percentile(ordered: Sequence[float], share: int) -> float:
     return quantiles(ordered, n=100, method="inclusive")[share - 1]
 
 
-def _without_pauses(ended: Sequence[float]) -> tuple[list[float], int]:
+def _without_pauses(ended: Sequence[float], passes: Sequence[float]) -> tuple[list[float], int]:
     """Return seconds since the first, as if there had been no interruptions, and the number of these."""
     times, pauses = [0.0], 0
     for before, after in pairwise(ended):
+        begun = bisect_right(passes, after)
+        if begun and passes[begun - 1] > before:  # gone on with in between
+            pauses, before = pauses + 1, passes[begun - 1]  # noqa: PLW2901  # the gap begins there
         gap = after - before
         if gap > PAUSE_S:
             pauses, gap = pauses + 1, 0.0

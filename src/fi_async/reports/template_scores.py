@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from fi_async.reports.statistics import Interval, mean_interval, wilson
 MetricName = Literal["pass_rate", "mean"]
 """The share of cases that passed, or their mean score."""
 
+_FEW = 20  # cases that are named
 _LOWEST, _HIGHEST = 0.0, 1.0  # what a score is between, unless one was seen beyond
 
 
@@ -103,6 +105,8 @@ class TemplateScores:
         pass_rate: Over the cases with a verdict.
         mean: Over the cases with a score; a verdict is a score of 1 or 0.
         estimate: True if any result is a lexical estimate of the local backend.
+        lowest: The cases with the lowest scores, a few: the score, the position and the name of each.
+        highest: The same of the highest; the scores with the other sign.
     """
 
     template: str
@@ -111,6 +115,8 @@ class TemplateScores:
     pass_rate: Average = field(default_factory=Average)
     mean: Average = field(default_factory=Average)
     estimate: bool = False
+    lowest: list[tuple[float, int, str]] = field(default_factory=list)
+    highest: list[tuple[float, int, str]] = field(default_factory=list)
 
     def add(self, outcome: Outcome) -> None:
         """Count an outcome of this template."""
@@ -124,6 +130,10 @@ class TemplateScores:
             self.pass_rate.add(float(passed), verdict=True)
         if score is not None:
             self.mean.add(score, verdict=passed is not None)
+            name = outcome.case.id or f"case {outcome.index}"
+            for few, sign in ((self.lowest, 1), (self.highest, -1)):
+                insort(few, (sign * score, outcome.index, name))
+                del few[_FEW:]
 
     def expect(self, total: int) -> None:
         """Set how many cases there will be: those that have not ended are pending."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable, Mapping
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from fi_async._errors import ConfigurationError, instead
+from fi_async._errors import ConfigurationError
 from fi_async._models import Case, Inputs
 from fi_async._public import public
-from fi_async.sources.files import Csv, JsonFiles, Jsonl, json_files
+from fi_async.sources.csv_files import CsvTable
+from fi_async.sources.files import JsonFiles, JsonTable, explained, json_files
 from fi_async.sources.rows import Shape, Source, Table
-from fi_async.sources.tables import Items, Parquet, in_memory
+from fi_async.sources.tables import Items, ParquetTable, in_memory
+
+_LISTED: Final = 20  # names that a message has room for
 
 
 @public
@@ -31,8 +35,9 @@ def cases_from(
     A row that cannot be read is a case too: in a run it ends as invalid, with its file and line.
 
     Args:
-        source: The path of a .jsonl, .ndjson, .csv or .parquet file, or of a directory of .json files; a frame of
-            pandas, polars, Arrow, Modin or cuDF; a Hugging Face dataset; an iterable of dicts or Cases.
+        source: The path of a .jsonl, .ndjson, .json, .csv or .parquet file, or of a directory of .json files; a frame
+            of pandas, polars, Arrow, Modin or cuDF; a Hugging Face dataset; an iterable of dicts or Cases. Columns of
+            files, frames and datasets that no template takes are left out of what is sent; keys of dicts are not.
         mapping: The column that each key is taken from, where its name is another: `{"output": "answer"}`.
         constants: Keys that every case has, with their values; they come before a column of that name.
         id_column: The column that holds the case's id; it is no input. None: there is none.
@@ -78,25 +83,31 @@ def file(name: str) -> Table:
     Raises:
         ConfigurationError: There is no such file, or its extension is not known.
     """
-    path = Path(name)
-    if not name or not path.exists():  # Path("") is the directory we are in
+    try:
+        path = Path(name).expanduser()
+        is_there = bool(name) and path.exists()  # Path("") is the directory we are in
+    except (OSError, ValueError, RuntimeError) as error:  # too long; with a NUL; ~ of nobody
+        said = getattr(error, "strerror", None) or error
+        raise ConfigurationError(f"{name!r}: cannot be read ({said})") from error
+    if not is_there:
         raise ConfigurationError(f"{name or repr(name)}: no such file")
     if path.is_dir():
-        if not json_files(path):
+        with explained(name):
+            has_files = bool(json_files(path))
+        if not has_files:
             raise ConfigurationError(f"{name}: a directory without .json files: name a .jsonl, .csv or .parquet file")
         return JsonFiles(name, path)
     match path.suffix.lower():
-        case ".jsonl" | ".ndjson":
-            return Jsonl(name, lambda: path.open("rb"), path)
+        case ".jsonl" | ".ndjson" | ".json":
+            return JsonTable(name, lambda: path.open("rb"), path)
         case ".csv":
-            return Csv(name, path)
+            return CsvTable(name, path)
         case ".parquet":
-            return Parquet(name, path)
-        case suffix:
-            hint = f" (jq -c '.[]' {name} makes one of a JSON array)" if suffix == ".json" else ""
+            return ParquetTable(name, path)
+        case _:
             raise ConfigurationError(
-                f"{name}: give a .csv or .parquet file, a .jsonl file with one JSON object a line{hint}, or a directory"
-                " of .json files"
+                f"{name}: give a .csv or .parquet file, a .jsonl file with one JSON object a line, a .json file with an"
+                " array of them, or a directory of .json files"
             )
 
 
@@ -115,9 +126,22 @@ def check_columns(source: Source, spelled: Callable[[str | None, str], str]) -> 
         return None
     for key, column in source.shape.wanted().items():
         if column not in columns and (table.has_header or not _is_further_down(table, column)):
-            hint = f"; did you mean {spelled(column, key)}?" if key in columns else instead(column, columns)
+            hint = f"; did you mean {spelled(column, key)}?" if key in columns else _instead(column, columns)
             raise ConfigurationError(f"{spelled(key, column)}: {table.name} has no column {column!r}{hint}")
     return columns
+
+
+def listed(names: Iterable[object]) -> str:
+    """Return names as messages list them: quoted, so that blanks are seen; of many, the first."""
+    quoted = [repr(str(name)) for name in names]
+    more = f" and {len(quoted) - _LISTED:,} more" if len(quoted) > _LISTED else ""
+    return ", ".join(quoted[:_LISTED]) + more
+
+
+def _instead(name: str, known: Iterable[str]) -> str:
+    options = list(known)
+    similar = difflib.get_close_matches(name, options, n=1)
+    return f"; did you mean {similar[0]!r}?" if similar else f"; there are {listed(options) or 'none'}"
 
 
 def _is_further_down(table: Table, column: str) -> bool:

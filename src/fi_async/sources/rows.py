@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from fi_async._errors import ConfigurationError
 from fi_async._models import Case, Inputs
@@ -15,7 +15,7 @@ from fi_async._models import Case, Inputs
 _ID: Final = "id"  # taken for the id where there is such a column; any other has to be there
 
 
-class Record(NamedTuple):
+class TableRow(NamedTuple):
     """A row as its table has it.
 
     Attributes:
@@ -24,6 +24,8 @@ class Record(NamedTuple):
         fault: Why it cannot be read; None if it can.
         detail: Where in the row, if known.
         id: The case's own, if it had one without any column.
+        is_of_table: False for one of a program's own dicts, which have no columns by chance.
+        remark: What is odd about it, although it can be read.
     """
 
     place: str
@@ -31,6 +33,8 @@ class Record(NamedTuple):
     fault: str | None = None
     detail: str = ""
     id: str | None = None
+    is_of_table: bool = True
+    remark: str = ""
 
 
 class Table(Protocol):
@@ -48,7 +52,7 @@ class Table(Protocol):
     def has_header(self) -> bool:
         """True if every row has the same columns, known before the first is read."""
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[TableRow]:
         """Yield every row; one that cannot be read says why."""
 
     def columns(self) -> list[str] | None:
@@ -59,20 +63,24 @@ class Table(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Row(Case):
+class TableCase(Case):
     """A case that knows where it stands in its table. One that cannot be read goes through a run too, as invalid.
 
     Attributes:
         given: The row as the table has it; None if it cannot be read.
-        place: As of Record.
-        fault: As of Record.
-        detail: As of Record.
+        place: As of TableRow.
+        fault: As of TableRow.
+        detail: As of TableRow.
+        is_of_table: As of TableRow. Columns that no template takes are then left out, whatever `extra_keys` says.
+        remark: As of TableRow.
     """
 
     given: Inputs | None = None
     place: str = ""
     fault: str | None = None
     detail: str = ""
+    is_of_table: bool = True
+    remark: str = ""
 
     @property
     def problem(self) -> str | None:
@@ -91,6 +99,7 @@ class Shape:
         limit: Read so many rows, and no more.
         sample: Take so many of these, drawn at random, in the order of the table.
         seed: Of that draw: the same seed draws the same rows.
+        extra_columns: What a column that no template takes does to its row: as of `extra_keys`.
 
     Raises:
         ConfigurationError: A number is out of its range.
@@ -102,25 +111,26 @@ class Shape:
     limit: int | None = None
     sample: int | None = None
     seed: int = 0
+    extra_columns: Literal["ignore", "forbid"] = "ignore"
 
     def __post_init__(self) -> None:
         for name, value in (("limit", self.limit), ("sample", self.sample)):
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise ConfigurationError(f"{name} must be a whole number from 1, not {value!r}")
 
-    def rows(self, records: Iterator[Record]) -> Generator[Row]:
+    def rows(self, records: Iterator[TableRow]) -> Generator[TableCase]:
         """Yield the cases of a table's rows. A sample is read to its end before the first comes."""
-        taken: Iterable[Record] = islice(records, self.limit)
+        taken: Iterable[TableRow] = islice(records, self.limit)
         if self.sample is not None:
             taken = reservoir(taken, self.sample, self.seed)
         for record in taken:
             yield self.row(record)
 
-    def row(self, record: Record) -> Row:
+    def row(self, record: TableRow) -> TableCase:
         """Return the case that a row makes."""
-        place, values, fault, detail, own_id = record
+        place, values, fault, detail, own_id, is_of_table, remark = record
         if values is None:
-            return Row({}, own_id, None, place, fault, detail)
+            return TableCase({}, own_id, None, place, fault, detail)
         consumed = {self.id_column, *self.mapping.values()}.difference(self.mapping)
         inputs = {
             column: value for column, value in values.items() if column not in consumed and column not in self.mapping
@@ -128,8 +138,9 @@ class Shape:
         inputs |= {key: values[column] for key, column in self.mapping.items() if column in values}
         inputs |= self.constants
         if self.id_column is not None and (found := values.get(self.id_column)) is not None:
-            own_id = str(found) or None  # an empty cell of a CSV names nothing
-        return Row(inputs, own_id, values, place)
+            own_id = None if found == "" else found  # an empty cell of a CSV names nothing
+        is_of_table = is_of_table and self.extra_columns == "ignore"
+        return TableCase(inputs, own_id, values, place, is_of_table=is_of_table, remark=remark)
 
     def wanted(self) -> dict[str | None, str]:
         """Return the columns that have to be there, by the key each is for; that of the id by None."""
@@ -165,10 +176,10 @@ class Source:
         """As of `is_stored`."""
         return is_stored(self.path)
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[TableCase]:
         return self.rows()
 
-    def rows(self) -> Generator[Row]:
+    def rows(self) -> Generator[TableCase]:
         """Yield the cases, one at a time."""
         return self.shape.rows(self.table.records())
 

@@ -6,7 +6,6 @@ input.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,12 @@ from typing import Any, Final, Protocol
 from fi_async._errors import ConfigurationError
 from fi_async._extras import need
 from fi_async._models import Case, Inputs
-from fi_async.sources.rows import Record, Row, Table, distinct
+from fi_async._values import NotPlainError, plain
+from fi_async.sources.rows import Table, TableCase, TableRow, distinct
 
 _ROWS_AT_ONCE: Final = 256
 _FRAME_LIBRARIES: Final = frozenset({"cudf", "modin", "narwhals", "pandas", "polars", "pyarrow"})
 _FRAMES: Final = frozenset({"DataFrame", "LazyFrame", "Table"})
-_NOTHING: Final = frozenset({"NAType", "NaTType"})  # pandas' own; it may not even be installed
 
 
 class HasColumns(Protocol):
@@ -40,26 +39,27 @@ class HasColumnNames(Protocol):
 
 
 def present(cells: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the cells that are not missing, as plain values: arrays as lists."""
-    plain = ((column, value.tolist() if hasattr(value, "tolist") else value) for column, value in cells)
-    return {column: value for column, value in plain if _is_there(value)}
+    """Return the cells that are not missing, as plain values; one that has no such form as it is."""
+    found = ((column, _cell(value)) for column, value in cells)
+    return {column: value for column, value in found if value is not None}
 
 
-def _is_there(value: Any) -> bool:
-    if value is None or type(value).__name__ in _NOTHING:
-        return False
-    return not (isinstance(value, float) and math.isnan(value))
+def _cell(value: Any) -> Any:
+    try:
+        return plain(value)
+    except NotPlainError:
+        return value  # preflight refuses it, if a template takes it
 
 
 @dataclass(frozen=True, slots=True)
-class Parquet:
+class ParquetTable:
     """A Parquet file, a part of a row group at a time."""
 
     name: str
     path: Path
     has_header: bool = True
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[TableRow]:
         """Yield every row, counted from 0.
 
         Raises:
@@ -70,7 +70,7 @@ class Parquet:
             try:
                 for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
                     for row in batch.to_pylist():
-                        yield Record(f"{self.name}, row {position}", present(row.items()))
+                        yield TableRow(f"{self.name}, row {position}", present(row.items()))
                         position += 1
             except (_arrow().ArrowException, OSError) as error:
                 raise ConfigurationError(f"{self.name}: damaged from row {position} on ({error})") from error
@@ -89,7 +89,9 @@ class Parquet:
         parquet = need("pyarrow.parquet", "fi-async[parquet]", "reading Parquet")
         try:
             file = parquet.ParquetFile(self.path)
-        except _arrow().ArrowException as error:
+        except (_arrow().ArrowException, OSError) as error:
+            if getattr(error, "errno", None) is not None:
+                raise  # the system's, and names the file; Arrow has no number of its own
             raise ConfigurationError(f"{self.name}: not a Parquet file ({error})") from error
         distinct(self.name, file.schema_arrow.names)
         return file
@@ -108,12 +110,12 @@ class Frame:
     path: None = None
     has_header: bool = True
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[TableRow]:
         """Yield every row, counted from 0, not by the frame's index."""
         narwhal = self._eager()
         columns = [str(column) for column in narwhal.columns]
         for position, cells in enumerate(narwhal.iter_rows(buffer_size=_ROWS_AT_ONCE)):
-            yield Record(f"row {position}", present(zip(columns, cells, strict=True)))
+            yield TableRow(f"row {position}", present(zip(columns, cells, strict=True)))
 
     def columns(self) -> list[str] | None:
         """Return the columns."""
@@ -146,10 +148,10 @@ class Dataset:
     path: None = None
     has_header: bool = True
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[TableRow]:
         """Yield every row, counted from 0."""
         for position, row in enumerate(self.dataset):
-            yield Record(f"row {position}", present(row.items()))
+            yield TableRow(f"row {position}", present(row.items()))
 
     def columns(self) -> list[str] | None:
         """Return the columns; None if an iterable one does not know them."""
@@ -170,17 +172,14 @@ class Items:
     path: None = None
     has_header: bool = False
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Iterator[TableRow]:
         """Yield every member, counted from 0."""
         for position, item in enumerate(self.items):
             case = item if isinstance(item, Case) else Case(item)
-            if isinstance(case, Row) and case.fault is not None:
-                yield Record(case.place, None, case.fault, case.detail)
-            elif isinstance(case.inputs, Mapping):
-                yield Record(f"case {position}", case.inputs, id=case.id)
+            if isinstance(case, TableCase) and case.fault is not None:
+                yield TableRow(case.place, None, case.fault, case.detail)
             else:
-                fault = f"not a dict of inputs by key, nor a Case of one, but {type(case.inputs).__name__}"
-                yield Record(f"case {position}", None, fault, id=case.id)
+                yield _record(f"case {position}", case)
 
     def columns(self) -> list[str] | None:
         """Return None: there are none before all is read."""
@@ -188,6 +187,17 @@ class Items:
     def count(self) -> int | None:
         """Return the number of members, where it is known."""
         return len(self.items) if isinstance(self.items, Sized) else None
+
+
+def _record(place: str, case: Case) -> TableRow:
+    if not isinstance(case.inputs, Mapping):
+        fault = f"not a dict of inputs by key, nor a Case of one, but {type(case.inputs).__name__}"
+        return TableRow(place, None, fault, id=case.id)
+    try:
+        inputs = case.inputs if type(case.inputs) is dict else dict(case.inputs)
+    except Exception as error:  # noqa: BLE001  # of a class of the user's: it ends this case, and not the run
+        return TableRow(place, None, f"its inputs cannot be read ({type(error).__name__})", id=case.id)
+    return TableRow(place, inputs, id=case.id, is_of_table=isinstance(case, TableCase) and case.is_of_table)
 
 
 def in_memory(source: object) -> Table | None:

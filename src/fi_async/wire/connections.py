@@ -1,4 +1,4 @@
-"""Requests over sockets, by httpcore: a connection to itself for each request under way.
+"""Requests over sockets, by the HTTP library below httpx: a connection to itself for each request under way.
 
 httpcore's own pool looks at every connection on each request and each reply: 14 ms of CPU a request with 64
 connections. A stack of free connections costs the same at any number.
@@ -9,8 +9,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final
 
 import httpcore
 
@@ -18,8 +17,10 @@ from fi_async._settings import Timeout
 from fi_async.wire.bodies import Body
 from fi_async.wire.departure import Departure
 from fi_async.wire.proxies import Proxy
-from fi_async.wire.requests import HttpCall
 from fi_async.wire.responses import Reply
+
+if TYPE_CHECKING:
+    import httpx
 
 KEEPALIVE: Final = 25.0  # the server closes an idle connection after 30 s; a request must not meet that
 _SENDING: Final = frozenset({"http11.send_request_headers.started", "http2.send_request_headers.started"})
@@ -37,7 +38,6 @@ class Connections:
     def __init__(self, root: str, verify: ssl.SSLContext | None, proxy: Proxy | None = None) -> None:
         self._root = httpcore.URL(root)
         self._origin = self._root.origin
-        self._host = urlsplit(root).netloc.encode()
         self._verify = verify
         self._network = httpcore.AnyIOBackend()
         # Never asked for a request: it knows how to make connections through proxies.
@@ -52,13 +52,13 @@ class Connections:
     def __repr__(self) -> str:
         return f"<Connections busy={len(self._busy)} free={len(self._free)}>"
 
-    async def send(self, call: HttpCall, headers: Mapping[str, str], timeout: Timeout, departure: Departure) -> Reply:
+    async def send(self, request: httpx.Request, timeout: Timeout, departure: Departure) -> Reply:
         """Return the whole reply. Raises what httpcore raises."""
-        request = self._request(call, headers, timeout)
+        asked = self._asked(request, timeout)
         connection = self._taken()
         if connection is None and self._proxied is not None:
             connection = self._proxied.create_connection(self._origin)
-            request.extensions["trace"] = _leaving(departure)
+            asked.extensions["trace"] = _leaving(departure)
         else:
             connection = connection or await self._connected(timeout)
             try:
@@ -70,7 +70,7 @@ class Connections:
         self._busy.add(connection)
         is_whole = False
         try:
-            response = await connection.handle_async_request(request)
+            response = await connection.handle_async_request(asked)
             found = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
             departure.check(found)
             body = Body()
@@ -112,18 +112,14 @@ class Connections:
         self._unused[connection] = stream
         return connection
 
-    def _request(self, call: HttpCall, headers: Mapping[str, str], timeout: Timeout) -> httpcore.Request:
-        lines = [(b"Host", self._host), *((name.encode(), value.encode()) for name, value in headers.items())]
-        if call.body is not None:
-            lines.append((b"Content-Length", b"%d" % len(call.body)))
+    def _asked(self, request: httpx.Request, timeout: Timeout) -> httpcore.Request:
         url = httpcore.URL(
-            scheme=self._root.scheme,
-            host=self._root.host,
-            port=self._root.port,
-            target=self._root.target.rstrip(b"/") + call.path.encode(),
+            scheme=self._root.scheme, host=self._root.host, port=self._root.port, target=request.url.raw_path
         )
         times = {"connect": timeout.connect, "read": timeout.read, "write": timeout.read}
-        return httpcore.Request(call.method, url, headers=lines, content=call.body, extensions={"timeout": times})
+        return httpcore.Request(
+            request.method, url, headers=request.headers.raw, content=request.content, extensions={"timeout": times}
+        )
 
     def close(self) -> None:
         """Close every connection at once, without waiting for anything."""

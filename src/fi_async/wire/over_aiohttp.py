@@ -5,10 +5,11 @@ from __future__ import annotations
 import select
 import socket
 import ssl
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from contextvars import ContextVar
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 from yarl import URL
@@ -17,8 +18,10 @@ from fi_async._settings import Timeout
 from fi_async.wire.bodies import MOST_HEADERS, Body
 from fi_async.wire.connections import KEEPALIVE
 from fi_async.wire.departure import Departure
-from fi_async.wire.requests import HttpCall
 from fi_async.wire.responses import Reply
+
+if TYPE_CHECKING:
+    import httpx
 
 _leaving: Final[ContextVar[Departure]] = ContextVar("the request that asks for a connection")
 
@@ -32,7 +35,7 @@ class AiohttpConnections:
     """
 
     def __init__(self, root: str, verify: ssl.SSLContext | None) -> None:
-        self._root = root
+        self._origin = root.removesuffix(urlsplit(root).path)
         self._urls: dict[str, URL] = {}
         # limit=0: what bounds requests is the concurrency of the run, not the pool.
         self._connector = _Connector(limit=0, keepalive_timeout=KEEPALIVE, ssl=verify or True)
@@ -45,14 +48,14 @@ class AiohttpConnections:
         )
         self._closing: Awaitable[None] | None = None
 
-    async def send(self, call: HttpCall, headers: Mapping[str, str], timeout: Timeout, departure: Departure) -> Reply:
+    async def send(self, request: httpx.Request, timeout: Timeout, departure: Departure) -> Reply:
         """Return the whole reply. Raises what aiohttp raises."""
         _leaving.set(departure)
         response = await self._session.request(
-            call.method,
-            self._url(call),
-            data=call.body,
-            headers=headers,
+            request.method,
+            self._url(request),
+            data=request.content or None,
+            headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw],
             allow_redirects=False,
             timeout=_times(timeout),
         )
@@ -68,13 +71,14 @@ class AiohttpConnections:
         response.release()
         return Reply(response.status, found, body.content(found))
 
-    def _url(self, call: HttpCall) -> URL:
-        if call.method == "GET":
-            return URL(self._root + call.path, encoded=True)
+    def _url(self, request: httpx.Request) -> URL:
+        path = request.url.raw_path.decode("ascii")
+        if request.method == "GET":
+            return URL(self._origin + path, encoded=True)
         # The few addresses of POSTs are parsed once.
-        url = self._urls.get(call.path)
+        url = self._urls.get(path)
         if url is None:
-            url = self._urls[call.path] = URL(self._root + call.path, encoded=True)
+            url = self._urls[path] = URL(self._origin + path, encoded=True)
         return url
 
     def close(self) -> None:

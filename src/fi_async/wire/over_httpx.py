@@ -1,17 +1,17 @@
-"""Requests through an `httpx.AsyncClient`: one of the user's own, or one that calls an application in process."""
+"""Requests through an `httpx.AsyncClient`: over our connections, to an application in process, or the user's own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any, Final
+from http.cookiejar import CookieJar
+from typing import Any, Final, Protocol
 
 import httpx
 
 from fi_async._errors import ConfigurationError
 from fi_async._settings import Timeout
 from fi_async.wire.bodies import Body
-from fi_async.wire.departure import Departure
+from fi_async.wire.departure import REQUEST_ID, Departure
 from fi_async.wire.requests import HttpCall
 from fi_async.wire.responses import Reply
 
@@ -31,6 +31,89 @@ _NEVER_SENT: Final = (
 _AIOHTTP_NEVER_SENT: Final = frozenset(
     {"ClientConnectorError", "ConnectionTimeoutError", "InvalidURL", "NonHttpUrlClientError"}
 )
+
+
+class _NoCookies(CookieJar):
+    """Keeps none: a session's would put the keys' requests under the session's limits."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Leave them."""
+
+
+class Carrier(Protocol):
+    """Moves the bytes of one request, over connections of its own."""
+
+    async def send(self, request: httpx.Request, timeout: Timeout, departure: Departure) -> Reply:
+        """Return the whole reply, unpacked; raise whatever kept it from coming."""
+
+    def close(self) -> None:
+        """Close every connection at once, without waiting for anything."""
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+
+
+class _Carried(httpx.AsyncBaseTransport):
+    """Hands the requests of a client to a carrier."""
+
+    def __init__(self, carrier: Carrier) -> None:
+        self._carrier = carrier
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        extensions = request.extensions
+        reply = await self._carrier.send(request, extensions["times"], extensions["departure"])
+        # Whole, and unpacked: what httpx would make of its headers is not asked for.
+        return httpx.Response(reply.status, content=reply.content, extensions={"reply": reply})
+
+
+class CarriedClient:
+    """Sends requests through a client of httpx, over connections of ours.
+
+    httpx's own pool looks at every connection on each request and each reply, which is quadratic in their number.
+
+    Args:
+        root: Scheme, host, port and path prefix of every address.
+        carrier: What moves the bytes.
+    """
+
+    def __init__(self, root: str, carrier: Carrier) -> None:
+        self.carrier = carrier
+        self._root = root
+        self._client = httpx.AsyncClient(transport=_Carried(carrier), cookies=_NoCookies(), trust_env=False)
+        self._urls: dict[str, httpx.URL] = {}
+        self._headers: dict[str, httpx.Headers] = {}
+
+    async def send(self, call: HttpCall, headers: Mapping[str, str], timeout: Timeout, departure: Departure) -> Reply:
+        """Return the whole reply. Raises what the carrier raises."""
+        extensions = {"times": timeout, "departure": departure}
+        # The few sets of headers are encoded once.
+        prepared = self._headers.get(call.method)
+        if prepared is None:
+            prepared = self._headers[call.method] = httpx.Headers(headers)
+        request = httpx.Request(
+            call.method, self._url(call), headers=prepared, content=call.body, extensions=extensions
+        )
+        request.headers[REQUEST_ID] = departure.request_id
+        response = await self._client.send(request, follow_redirects=False)
+        reply: Reply = response.extensions["reply"]
+        return reply
+
+    def _url(self, call: HttpCall) -> httpx.URL:
+        if call.method == "GET":
+            return httpx.URL(self._root + call.path)
+        # The few addresses of POSTs are parsed once: parsing takes twice as long as encoding a body.
+        url = self._urls.get(call.path)
+        if url is None:
+            url = self._urls[call.path] = httpx.URL(self._root + call.path)
+        return url
+
+    def close(self) -> None:
+        """Close every connection at once, without waiting for anything."""
+        self.carrier.close()
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self.carrier.aclose()
 
 
 class HttpxClient:
@@ -58,7 +141,7 @@ class HttpxClient:
             call.method,
             self._root + call.path,
             content=call.body,
-            headers=headers,
+            headers={**headers, REQUEST_ID: departure.request_id},
             timeout=httpx.Timeout(timeout.read, connect=timeout.connect),
             extensions={"trace": _leaving(departure, seen)},
         )
@@ -97,17 +180,16 @@ class InProcess(HttpxClient):
     """
 
     def __init__(self, root: str, app: Callable[..., Any]) -> None:
-        # No cookies: a session's would put the keys' requests under the session's limits.
-        cookies = CookieJar(DefaultCookiePolicy(allowed_domains=()))
         transport = httpx.ASGITransport(app)
-        super().__init__(root, httpx.AsyncClient(transport=transport, cookies=cookies, trust_env=False))
+        super().__init__(root, httpx.AsyncClient(transport=transport, cookies=_NoCookies(), trust_env=False))
 
     async def send(self, call: HttpCall, headers: Mapping[str, str], timeout: Timeout, departure: Departure) -> Reply:
         """Return the whole reply. Raises what the application raises."""
         departure.leave()
         try:
             return await super().send(call, headers, timeout, departure)
-        except (httpx.TransportError, OSError):
+        except (httpx.TransportError, OSError) as error:
+            departure.has_left = not _never_sent(error)
             raise
         except Exception as error:
             departure.broke = error

@@ -14,6 +14,7 @@ from typing import Final
 from fi_async._errors import InvalidCaseError
 from fi_async._models import Case, Inputs, Template
 from fi_async._settings import ExtraKeys
+from fi_async._values import NotPlainError, as_text
 
 ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "output": ("response", "answer", "generated", "input"),
@@ -43,11 +44,12 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
 """Where a missing required key may be taken from, first match first: what users of the official SDK rely on."""
 
 
+_LISTED: Final = 20  # keys that a message has room for
 _OPENS_JSON: Final = frozenset('[{"n')  # n: null
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PreparedInputs:
     """The inputs of one evaluation as they are sent, in the template's order of keys.
 
     Attributes:
@@ -84,9 +86,15 @@ def case_of(item: Inputs | Case, index: int | None = None) -> Case:
     """Return one item of a run as a Case.
 
     Raises:
-        InvalidCaseError: It is neither a Case nor a dict.
+        InvalidCaseError: It is neither a Case nor a dict, or its id is no text and cannot become any.
     """
     if isinstance(item, Case):
+        if item.id is not None and not isinstance(item.id, str):
+            raise InvalidCaseError(
+                f"the id is a {_kind(item.id)} with no JSON form: give text, a number or a UUID",
+                field="id",
+                index=index,
+            )
         return item
     if isinstance(item, Mapping):
         return Case(item)
@@ -127,7 +135,7 @@ def prepare(
     *,
     fill_missing: bool = True,
     extra_keys: ExtraKeys = "forbid",
-) -> list[Row | InvalidCaseError]:
+) -> list[PreparedInputs | InvalidCaseError]:
     """Return what to send for a case under each template, or why it cannot be sent.
 
     A key that some of the templates take is not extra for the others: it is left out of their rows.
@@ -140,7 +148,7 @@ def prepare(
     if extra_keys == "forbid" and all(template.required_keys for template in templates):
         taken = {source for each in sources for source in each.values()}
         extra = next((key for key in case.inputs if key not in taken), None)
-    rows: list[Row | InvalidCaseError] = []
+    rows: list[PreparedInputs | InvalidCaseError] = []
     for template, source in zip(templates, sources, strict=True):
         try:
             rows.append(_row(case.inputs, template, source, extra))
@@ -162,7 +170,7 @@ def _sources(inputs: Inputs, template: Template, fill_missing: bool) -> dict[str
     return sources
 
 
-def _row(inputs: Inputs, template: Template, sources: Mapping[str, str], extra: str | None) -> Row:
+def _row(inputs: Inputs, template: Template, sources: Mapping[str, str], extra: str | None) -> PreparedInputs:
     if extra is not None:
         raise InvalidCaseError(
             f"{template.name} does not take the key {extra!r}, and the server refuses keys it does not know."
@@ -177,12 +185,12 @@ def _row(inputs: Inputs, template: Template, sources: Mapping[str, str], extra: 
         if given:
             instead = f" (with fill_missing=True it is taken from {given[0]!r})"
         raise InvalidCaseError(
-            f"{template.name} needs the key {missing[0]!r}{instead}. The case has: {_listed(inputs) or 'no keys'}",
+            f"{template.name} needs the key {missing[0]!r}{instead}. The case has: {_quoted(inputs) or 'no keys'}",
             field=missing[0],
         )
     row = {key: _text(source, inputs[source]) for key, source in sources.items()}
     _refuse_blank(row, sources, template)
-    return Row(row, {key: source for key, source in sources.items() if key != source})
+    return PreparedInputs(row, {key: source for key, source in sources.items() if key != source})
 
 
 def _refuse_blank(row: Mapping[str, str], sources: Mapping[str, str], template: Template) -> None:
@@ -205,13 +213,14 @@ def _text(key: str, value: object) -> str:
         if value is None:
             raise InvalidCaseError(f"the input {key!r} is None: give it text, or leave the key out", field=key)
         try:
-            value = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        except (TypeError, ValueError, RecursionError) as error:
+            text = as_text(value)
+        except NotPlainError as error:
+            raise InvalidCaseError(f"the input {key!r} {error}: convert it to text first", field=key) from None
+        if text is None:
             raise InvalidCaseError(
-                f"the input {key!r} is a {type(value).__name__} with no JSON form ({type(error).__name__}):"
-                " convert it to text first",
-                field=key,
-            ) from None
+                f"the input {key!r} is missing (NaN, NaT or NA): give it text, or leave the key out", field=key
+            )
+        value = text
     if "\0" in value:
         raise InvalidCaseError(
             f"the input {key!r} holds a NUL character, which the server cannot store: remove it", field=key
@@ -260,3 +269,9 @@ def _kind(value: object) -> str:
 
 def _listed(keys: Iterable[object]) -> str:
     return ", ".join(str(key) for key in keys)
+
+
+def _quoted(keys: Iterable[object]) -> str:
+    """Return a case's keys as messages list them: quoted, so that blanks are seen; of many, the first."""
+    quoted = [repr(str(key)) for key in keys]
+    return ", ".join([*quoted[:_LISTED], *([f"and {len(quoted) - _LISTED} more"] if len(quoted) > _LISTED else [])])

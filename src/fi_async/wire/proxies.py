@@ -167,7 +167,7 @@ def check_certificates(environment: Mapping[str, str] | None = None) -> None:
 
 
 def ssl_context() -> ssl.SSLContext:
-    """Return what HTTPS trusts: SSL_CERT_FILE, else SSL_CERT_DIR, else the certificates of certifi.
+    """Return what HTTPS trusts: SSL_CERT_FILE, else SSL_CERT_DIR, else the certificates that httpx brings.
 
     Raises:
         ConfigurationError: They cannot be read; the message names the variable.
@@ -178,14 +178,15 @@ def ssl_context() -> ssl.SSLContext:
 @cache  # building one takes 40-110 ms
 def _ssl_context(file: str | None, directory: str | None) -> ssl.SSLContext:
     check_certificates({"SSL_CERT_FILE": file or "", "SSL_CERT_DIR": directory or ""})
-    if not (file or directory):
-        import certifi  # noqa: PLC0415  # only where it is needed
+    if file or directory:
+        try:
+            context = ssl.create_default_context(cafile=file or None, capath=directory or None)
+        except OSError as error:  # an SSLError is one
+            reason = error.strerror or "it holds no certificates"
+            raise ConfigurationError(f"SSL_CERT_FILE {file!r} cannot be used: {reason}") from None
+    else:
+        import httpx  # noqa: PLC0415  # 45 ms, when needed
 
-        file = certifi.where()
-    try:
-        context = ssl.create_default_context(cafile=file or None, capath=directory or None)
-    except OSError as error:  # an SSLError is one
-        reason = error.strerror or "it holds no certificates"
-        raise ConfigurationError(f"SSL_CERT_FILE {file!r} cannot be used: {reason}") from None
+        context = httpx.create_ssl_context(trust_env=False)
     context.set_alpn_protocols(["http/1.1"])
     return context

@@ -34,6 +34,11 @@ class HttpCall:
     body: bytes | None = None
     repeatable: bool = True
 
+    @property
+    def endpoint(self) -> str:
+        """The path without its query, which may name what is asked for."""
+        return self.path.partition("?")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Parameters:

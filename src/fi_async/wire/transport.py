@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -16,7 +17,7 @@ from fi_async._connection import LOCAL, Connection
 from fi_async._errors import APITimeoutError, FiAsyncError
 from fi_async._settings import Timeout
 from fi_async.wire.bodies import ACCEPT_ENCODING, LONGEST_REPLY
-from fi_async.wire.departure import REQUEST_ID, Departure
+from fi_async.wire.departure import Departure
 from fi_async.wire.failures import failure
 from fi_async.wire.proxies import Proxy, check_certificates, proxy_to, ssl_context
 from fi_async.wire.requests import HttpCall
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 AsgiApp = Callable[..., Any]
 
 _CLOSING: Final = 2.0  # seconds that closing connections may take
+_LONG_KEY: Final = 16  # characters: what is shorter may stand in a reply by chance
+_MASK: Final = b"********"
 _IN_PROCESS: Final = "http://local.invalid"  # a host no resolver knows: an ASGI transport never looks it up
 
 
@@ -72,6 +75,7 @@ class Transport:
         self._get_headers |= connection.default_headers
         self._post_headers = {**self._get_headers, "Content-Type": "application/json"}
         credentials = connection.credentials
+        self._keys = [each.encode() for each in (credentials.api_key, credentials.secret_key) if len(each) >= _LONG_KEY]
         self._secrets = (credentials.api_key, credentials.secret_key, *connection.default_headers.values())
         self._name = os.urandom(8).hex()  # no two clients' requests have the same id
         self._numbers = count(1)
@@ -118,14 +122,11 @@ class Transport:
         if pool is None or self._loop is not asyncio.get_running_loop():
             pool = await self._pool_of_this_loop()
         departure = Departure(f"{self._name}-{next(self._numbers)}", left)
-        headers = {
-            **(self._get_headers if call.body is None else self._post_headers),
-            REQUEST_ID: departure.request_id,
-        }
+        headers = self._get_headers if call.body is None else self._post_headers
         deadline, by_call = self._until(timeout, deadline)
         try:
             with anyio.move_on_at(deadline):
-                return await pool.send(call, headers, timeout, departure)
+                return _without(self._keys, await pool.send(call, headers, timeout, departure))
             problem: Exception = _overdue(departure, by_call=by_call)
         except FiAsyncError as error:
             problem = error
@@ -161,14 +162,16 @@ class Transport:
             from fi_async.wire.over_httpx import InProcess  # noqa: PLC0415  # as above
 
             return InProcess(self._root, self._app)
+        from fi_async.wire.over_httpx import CarriedClient  # noqa: PLC0415  # as above
+
         verify = ssl_context() if self._root.startswith("https:") else None
         if self._proxy is None and find_spec("aiohttp") is not None:
             from fi_async.wire.over_aiohttp import AiohttpConnections  # noqa: PLC0415  # an extra
 
-            return AiohttpConnections(self._root, verify)
-        from fi_async.wire.connections import Connections  # noqa: PLC0415  # httpcore: 15 ms, when needed
+            return CarriedClient(self._root, AiohttpConnections(self._root, verify))
+        from fi_async.wire.connections import Connections  # noqa: PLC0415  # as above
 
-        return Connections(self._root, verify, self._proxy)
+        return CarriedClient(self._root, Connections(self._root, verify, self._proxy))
 
     async def aclose(self) -> None:
         """Close the connections. The transport opens new ones if it is used again."""
@@ -190,6 +193,20 @@ class Transport:
 # Pools that are open. Were they held by their transports alone, and these by a cycle, all would be collected at once,
 # and the libraries complain of what is closed a moment later.
 _pools: Final[set[Pool]] = set()
+
+
+def _without(keys: Sequence[bytes], reply: Reply) -> Reply:
+    """Return a reply without our keys, where a server says them back: its words get into errors, logs and files."""
+    content, headers = reply.content, reply.headers
+    for key in keys:
+        if key in content:
+            content = content.replace(key, _MASK)
+        if any(key.decode() in value for value in headers.values()):
+            masked = _MASK.decode()
+            headers = {name.lower(): value.replace(key.decode(), masked) for name, value in headers.items()}
+    if content is reply.content and headers is reply.headers:
+        return reply
+    return replace(reply, content=content, headers=headers)
 
 
 async def _opened(pool: Pool) -> AsyncGenerator[Pool]:

@@ -16,6 +16,8 @@ const columns = [
   { name: "template", title: "Template", key: (row) => rows.template[row], cell: templateOf },
   { name: "result", title: "Result", key: (row) => (rows.status[row] ? rows.status[row] - 100 : rows.said[row]), cell: resultOf, shade: shadeOf },
   { name: "score", title: "Score", key: (row) => rows.score[row], number: true, cell: (row) => shortNumber(rows.score[row]) },
+  // Of the inputs, those that tell most.
+  ...facts.rows.keys.map((key, at) => ({ name: `input_${at}`, title: key, heading: `input: ${key}`, cell: (row) => texts.inputs.get(rows.index[row])?.[key] ?? "" })),
   { name: "reason", title: "Reason", cell: (row) => texts.reasons[row] ?? "" },
   { name: "latency_ms", title: "Latency", key: (row) => rows.latency_ms[row], number: true, cell: latencyOf },
   { name: "attempts", title: "Attempts", key: (row) => rows.attempts[row], number: true, cell: (row) => `${rows.attempts[row]}` },

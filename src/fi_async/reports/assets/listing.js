@@ -116,8 +116,10 @@ function choose(form, values) {
 // The rows that are chosen, as they are sorted. What a spreadsheet would run as a formula gets an apostrophe before it.
 function csv() {
   const quoted = (value) => `"${String(value ?? "").replaceAll('"', '""')}"`;
-  const cell = (column, row) => (column.number ? column.key(row) : column.cell(row).replace(/^[=+\-@\t\r]/, "'$&"));
-  const lines = [listing.columns.map((column) => column.name), ...view.rows.map((row) => listing.columns.map((column) => cell(column, row)))];
+  const runs = (text) => /^[\t\r\n]/.test(text) || /^[=+\-@]/.test(text.replace(/^[\s\u200b-\u200f\u2060]+/, "").slice(0, 1).normalize("NFKC"));
+  const inert = (text) => (runs(text) ? `'${text}` : text);
+  const cell = (column, row) => (column.number ? column.key(row) : inert(column.cell(row)));
+  const lines = [listing.columns.map((column) => column.heading ?? column.name), ...view.rows.map((row) => listing.columns.map((column) => cell(column, row)))];
   return lines.map((cells) => `${cells.map(quoted).join(",")}\r\n`).join("");
 }
 

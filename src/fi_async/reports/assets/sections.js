@@ -34,6 +34,7 @@ function showRemarks() {
   const others = Object.entries(figures.origins).filter(([origin]) => origin === "reused" || origin === "duplicate");
   showNotices([
     figures.pending ? `The run is not complete: ${plural(figures.pending, "evaluation")} pending.` : "",
+    figures.is_all ? "" : "The run was stopped before all its cases were read: there may be more.",
     figures.estimate ? ESTIMATES : "",
     figures.possible_duplicates ? `${plural(figures.possible_duplicates, "evaluation")} may have been paid twice: sent again after a request that had no answer.` : "",
     others.length ? `Not evaluated anew: ${others.map(([origin, count]) => `${whole(count)} ${origin}`).join(", ")}.` : "",

@@ -1,4 +1,4 @@
-"""`fi-async runs` and `fi-async status`: how runs stand, also while another process goes on with them."""
+"""`fi-async status` and `fi-async runs`: how runs stand, also while another process goes on with them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from rich.text import Text
 from fi_async._errors import JournalError
 from fi_async.cli import errors, terminal
 from fi_async.cli.errors import UsageError
-from fi_async.cli.kept import Stored, check_run
+from fi_async.cli.saved_command import check_run
+from fi_async.journal.lock import is_being_written
 from fi_async.journal.schema import is_run
 from fi_async.journal.view import open_view
-from fi_async.journal.writer import is_being_written
 from fi_async.progress.displays import clock
 
 _WINDOW: Final = 60.0  # seconds that the rate is taken over
@@ -30,7 +30,7 @@ _SHARE: Final = 5  # a look takes no more than one part in so many of the time
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RunStatus:
     """How a run stands. Each case counts once for each template.
 
     Attributes:
@@ -40,10 +40,12 @@ class Standing:
         evaluations: How many there are, or will be where that is known.
         done: Those of them that have ended.
         pending: Those that have not.
+        is_all: False if there may be more: the run was stopped before all its cases were read.
         statuses: How many ended in each status.
         accepted: Those of the pending that the server has accepted.
         ambiguous: Those of the pending that may have been evaluated: sent, and no answer is known.
-        rate: Evaluations a second that ended within the last minute.
+        possible_duplicates: Requests sent again although the one before may have been evaluated.
+        rate: Evaluations a second that ended within the last minute, since the run was begun or gone on with.
         eta_s: Seconds until all are done, at this rate; None if that is not known.
         templates: Their names.
     """
@@ -54,9 +56,11 @@ class Standing:
     evaluations: int = 0
     done: int = 0
     pending: int = 0
+    is_all: bool = True
     statuses: dict[str, int] = field(default_factory=dict)
     accepted: int = 0
     ambiguous: int = 0
+    possible_duplicates: int = 0
     rate: float = 0.0
     eta_s: float | None = None
     templates: tuple[str, ...] = ()
@@ -67,7 +71,7 @@ class Standing:
         return self.statuses.get("scored", 0)
 
 
-def standing_of(run: Path, now: float) -> Standing:
+def status_of(run: Path, now: float) -> RunStatus:
     """Return how a run stands at a time, in seconds since the epoch.
 
     Raises:
@@ -75,22 +79,23 @@ def standing_of(run: Path, now: float) -> Standing:
     """
     is_running = is_being_written(run)
     with open_view(run) as view:
-        past, info = view.past, view.info
-        total = max(Stored.of(info.source).evaluations or 0, past.held)
-        left = total - past.done
-        rate = view.ended_since(now - _WINDOW) / min(_WINDOW, max(1.0, now - info.started_at))
-        return Standing(
+        info, count = view.info, view.count()
+        since = min(_WINDOW, max(1.0, now - info.passes[-1]))
+        rate = view.ended_since(now - since) / since
+        return RunStatus(
             run=str(run),
-            state="running" if is_running else "stopped" if left or not total else "complete",
+            state="running" if is_running else "complete" if count.is_complete and count.done else "stopped",
             started_at=datetime.fromtimestamp(info.started_at, UTC).isoformat(timespec="seconds"),
-            evaluations=total,
-            done=past.done,
-            pending=left,
-            statuses=dict(view.statuses()),
-            accepted=view.accepted,
-            ambiguous=view.ambiguous,
+            evaluations=count.evaluations,
+            done=count.done,
+            pending=count.pending,
+            is_all=count.is_all,
+            statuses=dict(count.statuses),
+            accepted=count.accepted,
+            ambiguous=count.ambiguous,
+            possible_duplicates=count.possible_duplicates,
             rate=rate,
-            eta_s=left / rate if rate and is_running else None,
+            eta_s=count.pending / rate if rate and is_running else None,
             templates=info.templates,
         )
 
@@ -113,14 +118,14 @@ def list_runs(folder: Path, *, as_json: bool) -> int:
     return errors.DONE
 
 
-def _or_damaged(path: Path) -> Standing:
+def _or_damaged(path: Path) -> RunStatus:
     try:
-        return standing_of(path, time.time())
+        return status_of(path, time.time())
     except JournalError:
-        return Standing(str(path), "damaged")
+        return RunStatus(str(path), "damaged")
 
 
-def _table(found: list[Standing]) -> Table:
+def _table(found: list[RunStatus]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False)
     table.add_column("run", overflow="fold")
     table.add_column("started", no_wrap=True)
@@ -141,7 +146,7 @@ def show_status(run: Path, *, as_json: bool, watch: bool) -> int:
         JournalError: Its file cannot be read.
     """
     check_run(run)
-    looks = _looks(run) if watch else iter([standing_of(run, time.time())])
+    looks = _looks(run) if watch else iter([status_of(run, time.time())])
     if as_json:
         for each in looks:
             print(json.dumps(asdict(each), indent=None if watch else 2), flush=True)
@@ -156,17 +161,17 @@ def show_status(run: Path, *, as_json: bool, watch: bool) -> int:
     return errors.DONE
 
 
-def _looks(run: Path) -> Iterator[Standing]:
+def _looks(run: Path) -> Iterator[RunStatus]:
     while True:
         began = time.monotonic()
-        standing = standing_of(run, time.time())
-        yield standing
-        if standing.state != "running":
+        status = status_of(run, time.time())
+        yield status
+        if status.state != "running":
             return
         time.sleep(max(_EVERY, _SHARE * (time.monotonic() - began)))
 
 
-def _status(of: Standing) -> Table:
+def _status(of: RunStatus) -> Table:
     table = Table(box=None, show_header=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")
@@ -178,9 +183,10 @@ def _status(of: Standing) -> Table:
         ("templates", ", ".join(of.templates)),
         ("done", f"{of.done:,}{share}"),
         *((f"  {status}", f"{count:,}") for status, count in of.statuses.items()),
-        ("pending", f"{of.pending:,}"),
+        ("pending", f"{of.pending:,}{'' if of.is_all else ', and those that were not read'}"),
         ("  accepted", f"{of.accepted:,}"),
         ("  possibly evaluated", f"{of.ambiguous:,}"),
+        ("possible duplicates", f"{of.possible_duplicates:,}"),
         ("rate", f"{of.rate:,.1f}/s"),
         ("eta", "-" if of.eta_s is None else clock(of.eta_s)),
     ]
@@ -189,11 +195,11 @@ def _status(of: Standing) -> Table:
     return table
 
 
-def _state(of: Standing) -> Text:
+def _state(of: RunStatus) -> Text:
     return Text(of.state, style={"running": "green", "damaged": "red", "stopped": "yellow"}.get(of.state, ""))
 
 
-def _when(of: Standing) -> str:
+def _when(of: RunStatus) -> str:
     """Return when the run began, by the clock on the wall here."""
     if of.started_at is None:
         return "-"

@@ -1,39 +1,24 @@
-"""What the user asked for, checked before anything is sent: templates, their parameters, columns, backend."""
+"""Templates, their parameters and the columns of a command line, checked before anything is sent."""
 
 from __future__ import annotations
 
 import json
-import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from fi_async import sources
-from fi_async._connection import CLOUD_URL, LOCAL
-from fi_async._errors import ConfigurationError, instead
+from fi_async._connection import LOCAL
+from fi_async._errors import instead
 from fi_async._models import Template
-from fi_async._settings import OMITTED, Limit
 from fi_async.cli.errors import UsageError
+from fi_async.cli.input_rows import STDIN
 from fi_async.cli.options import RunFlags
-from fi_async.cli.sources import STDIN
-from fi_async.evaluator import AsyncEvaluator
 from fi_async.local import templates as local_templates
 from fi_async.sources.rows import Source
 from fi_async.wire.preflight import ALIASES
 from fi_async.wire.templates import Templates
-
-_KEYS: Final = ("FI_API_KEY", "FI_SECRET_KEY")
-_UNITS: Final = {
-    **dict.fromkeys(("s", "sec", "second"), "second"),
-    **dict.fromkeys(("m", "min", "minute"), "minute"),
-    **dict.fromkeys(("h", "hour"), "hour"),
-    **dict.fromkeys(("d", "day"), "day"),
-}
-_LIMIT: Final = re.compile(
-    rf"(?P<count>\d+)/(?:(?P<seconds>\d+(?:\.\d+)?)s|(?P<unit>{'|'.join(_UNITS)}))(?::(?P<of>requests|evaluations))?"
-)
 
 
 def check_paths(flags: RunFlags) -> None:
@@ -45,80 +30,6 @@ def check_paths(flags: RunFlags) -> None:
     for field in fields(flags):
         if getattr(flags, field.name) == Path(STDIN):
             raise UsageError(f"--{field.name.replace('_', '-')} -: name a file; stdout is /dev/stdout")
-
-
-def evaluator(backend: str, flags: RunFlags) -> AsyncEvaluator:
-    """Return the client of a backend.
-
-    Raises:
-        ConfigurationError: A setting is wrong.
-    """
-    options: dict[str, Any] = {
-        "concurrency": flags.concurrency,
-        "timeout": OMITTED if flags.timeout is None else flags.timeout,
-        "max_retries": flags.max_retries,
-        "on_ambiguous": flags.on_ambiguous,
-        "on_stalled": flags.on_stalled,
-        "model_name": flags.model,
-        "strategy": flags.strategy,
-        "extra_keys": flags.extra_keys,
-        "rows": flags.rows,
-        "poll_interval": flags.poll_interval,
-        "limits": limits(flags.limits or ()),
-        "shared_budget": flags.shared_budget,
-    }
-    return AsyncEvaluator.local(**options) if backend == LOCAL else AsyncEvaluator(fi_base_url=base_url(), **options)
-
-
-def limits(given: Sequence[str]) -> list[Limit]:
-    """Return the limits that were given as text, such as 300/min, 40/10s or 1000/hour:evaluations.
-
-    Raises:
-        UsageError: One is written in another way.
-    """
-    return [_limit(text) for text in given]
-
-
-def _limit(text: str) -> Limit:
-    found = _LIMIT.fullmatch(text.strip())
-    if found is None:
-        raise UsageError(
-            f"--limits {text}: write it as COUNT/TIME, such as 300/min, 40/10s or 1000/hour:evaluations; TIME is s,"
-            " min, hour or day, or seconds such as 10s"
-        )
-    seconds, unit, of = found["seconds"], found["unit"], found["of"]
-    try:
-        return Limit(int(found["count"]), float(seconds) if seconds else _UNITS[unit], of or "requests")  # type: ignore[arg-type]  # as the pattern has it
-    except ConfigurationError as error:
-        raise UsageError(f"--limits {text}: {error}") from error
-
-
-def base_url() -> str:
-    """Return the server's address, where the backend is the cloud."""
-    url = os.environ.get("FI_BASE_URL")
-    return CLOUD_URL if not url or url == LOCAL else url
-
-
-def backend(chosen: str | None) -> str:
-    """Return "cloud" or "local": the one chosen, or what the environment says.
-
-    Raises:
-        UsageError: It is the cloud, and there is no key pair.
-    """
-    missing = [name for name in _KEYS if not os.environ.get(name)]
-    if chosen == LOCAL or (chosen is None and os.environ.get("FI_BASE_URL") == LOCAL) or is_fallback(chosen):
-        return LOCAL
-    if missing:
-        raise UsageError(
-            f"{' and '.join(missing)} missing: set FI_API_KEY and FI_SECRET_KEY to use your account, or use the"
-            " embedded backend with --backend local"
-        )
-    return "cloud"
-
-
-def is_fallback(chosen: str | None) -> bool:
-    """Tell whether the local backend is used for want of anything that says otherwise."""
-    return chosen is None and not any(os.environ.get(name) for name in (*_KEYS, "FI_BASE_URL"))
 
 
 def check_templates(names: Sequence[str], backend: str) -> dict[str, Template]:
@@ -208,7 +119,7 @@ def check_columns(source: Source, known: Mapping[str, Template]) -> None:
             if keys.isdisjoint((key, *ALIASES.get(key, ()))):
                 raise UsageError(
                     f"{source.name} has no column for {key!r}, which {template.name} needs: --map {key}=COLUMN."
-                    f" It has {', '.join(columns)}"
+                    f" It has {sources.listed(columns)}"
                 )
 
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from fi_async._settings import Retried, RunFile
 from fi_async.cli.errors import UsageError
+from fi_async.cli.input_rows import STDIN
 from fi_async.cli.options import RunFlags, refuse
-from fi_async.cli.sources import STDIN
 from fi_async.journal.schema import is_run
 from fi_async.reports.run_files import LINES
 from fi_async.sources.files import json_files
@@ -24,26 +24,26 @@ _PATHS: Final = ("shared_budget", "reuse")
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class SavedCommand:
     """Where a run's rows come from, as its file has it.
 
     Attributes:
         file: The absolute path of the input; None for stdin.
         name: As it was given: messages call it so, whoever goes on with the run, and wherever.
         stamp: Its size and when it was changed, by which another content is told.
-        evaluations: How many outcomes the run will have; None if that is not known.
+        backend_named: False if nobody named the backend, and for want of a key pair it was the local one.
         flags: Of the command that began it; without those of one command alone.
     """
 
     file: str | None = None
     name: str | None = None
     stamp: Sequence[int] | None = None
-    evaluations: int | None = None
+    backend_named: bool = True
     flags: Mapping[str, Any] | None = None
 
     @classmethod
-    def of(cls, source: Mapping[str, Any]) -> Stored:
-        """Return what a run's file has; without flags if no command line began it."""
+    def of(cls, source: Mapping[str, Any]) -> SavedCommand:
+        """Return what a run's file has; without flags if a program began it."""
         return cls(**{each.name: source[each.name] for each in fields(cls) if each.name in source})
 
     @property
@@ -81,29 +81,29 @@ def check_run(run: Path) -> None:
         raise UsageError(f"{run}: no run's file: give that of fi-async run --run PATH")
 
 
-def stored(file: str, flags: RunFlags, backend: str, source: Source) -> Stored:
+def saved_command(file: str, flags: RunFlags, backend: str, source: Source, *, is_named: bool) -> SavedCommand:
     """Return what the file of a run is to keep of a command line. Only its paths are changed: to absolute ones."""
-    rows = source.count()
-    # Rows that are refused because they equal another are in no file: what it holds says nothing of the end.
-    is_known = rows is not None and flags.duplicates == "once"
     kept = {each.name: getattr(flags, each.name) for each in fields(flags) if each.name not in _OF_ONE_COMMAND}
-    kept |= {name: os.path.abspath(kept[name]) for name in _PATHS if kept[name] is not None}  # noqa: PTH100  # a pattern
-    return Stored(
-        file=None if file == STDIN else os.path.abspath(file),  # noqa: PTH100  # resolve() would follow links
+    kept |= {name: os.path.abspath(os.path.expanduser(kept[name])) for name in _PATHS if kept[name] is not None}  # noqa: PTH100, PTH111  # a pattern
+    return SavedCommand(
+        file=None if file == STDIN else os.path.abspath(os.path.expanduser(file)),  # noqa: PTH100, PTH111  # resolve() would follow links
         name=None if file == STDIN else source.name,
         stamp=_stamp(file) if source.is_stored else None,
-        evaluations=rows * len(set(flags.evals)) if is_known and rows is not None else None,
+        backend_named=is_named,
         flags={**kept, "backend": backend},
     )
 
 
-def run_file_of(flags: RunFlags, keeps: Callable[[], Stored], retry: Sequence[Retried] = ()) -> RunFile | None:
+def run_file_of(
+    flags: RunFlags, keeps: Callable[[], SavedCommand], retry: Sequence[Retried] = (), *, held_only: bool = False
+) -> RunFile | None:
     """Return the file that keeps a run; None if none was asked for.
 
     Args:
         flags: Of the command.
-        keeps: Returns what the file keeps of it: only a run that is kept has its rows counted before it begins.
+        keeps: Returns what the file keeps of it.
         retry: As of RunFile.
+        held_only: As of RunFile.
 
     Raises:
         UsageError: A flag needs one, or goes with none.
@@ -120,15 +120,16 @@ def run_file_of(flags: RunFlags, keeps: Callable[[], Stored], retry: Sequence[Re
         reuse=flags.reuse,
         drain=flags.drain,
         source=keeps().as_dict(),
+        held_only=held_only,
     )
 
 
-def command(name: str, *words: str | Path) -> str:
+def command_line(name: str, *words: str | Path) -> str:
     """Return a command line to go on with, as a shell takes it."""
     return shlex.join(["fi-async", name, *map(str, words)])
 
 
 def _stamp(file: str) -> list[int]:
-    path = Path(file)
+    path = Path(os.path.expanduser(file))  # noqa: PTH111  # a name nobody has stays
     found = [each.stat() for each in (path, *json_files(path)) if each.exists()]
     return [sum(each.st_size for each in found), max(each.st_mtime_ns for each in found)]

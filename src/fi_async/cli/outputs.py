@@ -1,4 +1,4 @@
-"""Where outcomes are written: JSONL, CSV, Parquet or SQLite, by the file's extension."""
+"""Where outcomes are written: JSONL, CSV, ParquetWriter or SQLite, by the file's extension."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import json
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -16,10 +16,10 @@ from fi_async._extras import need
 from fi_async._models import Outcome
 from fi_async.cli.errors import ImpossibleError, UsageError
 from fi_async.journal.schema import is_run
-from fi_async.reports.outcome_tables import COLUMNS, flat
+from fi_async.reports.outcome_tables import COLUMNS, flat, inert
+from fi_async.reports.run_files import BACKEND_NAMED
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, default=str)
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _ROWS_OF_A_GROUP: Final = 1000
 _RUN: Final = "that is the file of a run, which keeps more than its outcomes"
 _SQL_TYPES: Final = {int: "INTEGER", float: "REAL", bool: "INTEGER", str: "TEXT"}
@@ -43,7 +43,7 @@ def check_output(flag: str, path: Path, *inputs: Path) -> None:
         raise UsageError(f"{flag} {path}: {_RUN}")
 
 
-class Sink:
+class OutputFile:
     """Writes outcomes to a file, each as it comes; to nothing if there is no path.
 
     A file that is there already is kept until the first outcome comes: a run that could not begin costs nothing.
@@ -52,6 +52,7 @@ class Sink:
         path: The file; None for none.
         source: The file the rows come from, if it is one.
         run: The file that keeps the run, if one does.
+        facts: What each line of JSONL says of its run, as `run_facts` returns it.
 
     Raises:
         UsageError: The path is that of the input or of a run, a directory, or in a directory that does not exist; or
@@ -60,16 +61,23 @@ class Sink:
         ImpossibleError: It cannot be opened, as `write` and leaving raise where it cannot be written.
     """
 
-    def __init__(self, path: Path | None, source: Path | None = None, run: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        source: Path | None = None,
+        run: Path | None = None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
         self._path = path
-        self._writer: Writer | None = None
+        self._facts = {} if facts is None else {"run": dict(facts)}
+        self._writer: OutputWriter | None = None
         if path is None:
             return
         if run is not None and path.resolve() == run.resolve():
             raise UsageError(f"--out {path}: {_RUN}")
         check_output("--out", path, *([] if source is None else [source]))
         with self._explained():
-            self._writer = _WRITERS.get(path.suffix.lower(), Jsonl)(path)
+            self._writer = _WRITERS.get(path.suffix.lower(), JsonlWriter)(path)
 
     def __enter__(self) -> Self:
         return self
@@ -86,7 +94,7 @@ class Sink:
         """Write one outcome."""
         if self._writer is not None:
             with self._explained():
-                self._writer.write(outcome.to_dict())
+                self._writer.write({**outcome.to_dict(), **self._facts})
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -103,7 +111,17 @@ class Sink:
             raise ImpossibleError(f"--out {self._path}: {getattr(error, 'strerror', None) or error}") from error
 
 
-class Writer(ABC):
+def run_facts(evaluations: int | None, *, is_named: bool) -> dict[str, Any]:
+    """Return what each line says of its run, so that whoever reads them can tell whether all are there.
+
+    Args:
+        evaluations: How many outcomes the run will have; None if nobody knows.
+        is_named: False if nobody named the backend.
+    """
+    return {"evaluations": evaluations, BACKEND_NAMED: is_named}
+
+
+class OutputWriter(ABC):
     """Writes one format. Made before the run, so that it can refuse the path; what is there stays until `write`."""
 
     @abstractmethod
@@ -118,7 +136,7 @@ class Writer(ABC):
         """Finish the file."""
 
 
-class Jsonl(Writer):
+class JsonlWriter(OutputWriter):
     """One JSON object a line, each written at once."""
 
     def __init__(self, path: Path) -> None:
@@ -147,11 +165,10 @@ class Jsonl(Writer):
         self._file.close()
 
 
-class Csv(Jsonl):
+class CsvWriter(JsonlWriter):
     """One row a line, each written at once, after a header.
 
-    Text that a spreadsheet would run as a formula (it begins with = + - @, a tab or a carriage return) gets an
-    apostrophe before it: answers are written by strangers. Numbers stay numbers.
+    Text that a spreadsheet would run as a formula gets an apostrophe before it: answers are written by strangers.
     """
 
     def _begin(self) -> None:
@@ -159,14 +176,10 @@ class Csv(Jsonl):
         self._rows.writerow(COLUMNS)
 
     def _line(self, outcome: dict[str, Any]) -> None:
-        self._rows.writerow([_inert(cell) for cell in flat(outcome).values()])
+        self._rows.writerow([inert(cell) for cell in flat(outcome).values()])
 
 
-def _inert(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
-
-
-class Parquet(Writer):
+class ParquetWriter(OutputWriter):
     """A table in groups of rows. It can be read once the run has ended, by an interrupt too."""
 
     def __init__(self, path: Path) -> None:
@@ -203,7 +216,7 @@ class Parquet(Writer):
                 self._file.close()
 
 
-class Sqlite(Writer):
+class SqliteWriter(OutputWriter):
     """The table `outcomes`, each row committed at once; other tables of the database stay."""
 
     def __init__(self, path: Path) -> None:
@@ -232,10 +245,10 @@ class Sqlite(Writer):
         self._database.close()
 
 
-_WRITERS: Final[dict[str, type[Writer]]] = {
-    ".csv": Csv,
-    ".parquet": Parquet,
-    ".sqlite": Sqlite,
-    ".sqlite3": Sqlite,
-    ".db": Sqlite,
+_WRITERS: Final[dict[str, type[OutputWriter]]] = {
+    ".csv": CsvWriter,
+    ".parquet": ParquetWriter,
+    ".sqlite": SqliteWriter,
+    ".sqlite3": SqliteWriter,
+    ".db": SqliteWriter,
 }

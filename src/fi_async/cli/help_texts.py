@@ -1,0 +1,132 @@
+"""What `--help` says below the flags of each command."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fi_async.cli.errors import EXIT_CODES, GATE_EXIT_CODES
+
+RUN: Final = f"""\
+FILE is JSONL (.jsonl, .ndjson: one JSON object a line), CSV (.csv, with a header), Parquet (.parquet), or a \
+directory of .json files; - reads JSONL from stdin. \
+Columns that no template takes are carried along; a column named id comes back on every outcome. Rows that cannot \
+be read or evaluated become outcomes that say why, and the others go on.
+
+--out writes JSONL, or what its extension says: .csv, .parquet, .sqlite. Each line or row is an outcome: index (of the \
+row, from 0), id, template, status (scored, failed, stalled, cancelled, invalid), score, passed, output, reason, \
+error, backend, estimate, eval_id, attempts, latency_s, inputs (the row). \
+They come as cases end, in any order.
+
+Examples:
+  fi-async run answers.jsonl --eval groundedness --out scores.jsonl
+  fi-async run answers.csv --eval groundedness contains \\
+      --param contains.keyword=Paris --map output=answer
+  fi-async run answers.jsonl --eval groundedness --run nightly.db \\
+      --out scores.jsonl
+  cat answers.jsonl | fi-async run - --eval is_json --backend local --json
+
+{EXIT_CODES}"""
+
+SERVE: Final = """\
+Examples:
+  fi-async serve
+  fi-async serve --latency 2~0.8 --capacity 8 --requests 300/10s
+  fi-async serve --latency 1 --fault 503=0.05 reset_after=0.01
+
+Ctrl-C stops it (exit code 0). Exit code 3: the port is taken."""
+
+REPORT: Final = """\
+The page holds the inputs of its cases: show it to those who may read them.
+
+Examples:
+  fi-async report nightly.db
+  fi-async report nightly.db -o nightly.html"""
+
+RESUME: Final = f"""\
+RUN is the file of fi-async run --run, or of a program's gather(run=...) or stream(run=...). The rows are taken from \
+where they came from; if that was stdin, a program, or is gone, from RUN itself. Credentials are in no file: \
+FI_API_KEY, FI_SECRET_KEY and FI_BASE_URL must say what they said.
+
+Examples:
+  fi-async resume nightly.db
+  fi-async resume nightly.db --out scores.jsonl
+
+{EXIT_CODES}"""
+
+RETRY: Final = f"""\
+Alone it tries again what failed and what stalled, and leaves what may have been evaluated: that costs twice.
+
+Examples:
+  fi-async retry nightly.db
+  fi-async retry nightly.db --failed --concurrency 4
+  fi-async retry nightly.db --ambiguous --out scores.jsonl
+
+{EXIT_CODES}"""
+
+RUNS: Final = """\
+Each case counts once for each template. A run that is stopped goes on with fi-async resume.
+
+Examples:
+  fi-async runs
+  fi-async runs nightly --json"""
+
+STATUS: Final = """\
+Works while another process goes on with the run. Possibly evaluated are cases that were sent and have no answer yet, \
+or none that is known.
+
+Examples:
+  fi-async status nightly.db
+  fi-async status nightly.db --watch"""
+
+EXPORT: Final = """\
+Writes what has ended so far, as fi-async run --out does. Exit code 3: RUN is damaged; what is whole was written.
+
+Examples:
+  fi-async export nightly.db -o scores.csv"""
+
+TEMPLATES: Final = """\
+Examples:
+  fi-async templates
+  fi-async templates groundedness
+  fi-async templates --local --json"""
+
+CONFIG: Final = """\
+Flags go above the environment (FI_ASYNC_CONCURRENCY=32), and that above a file: fi-async.toml, or [tool.fi_async] in \
+pyproject.toml, the nearest from here up.
+
+Examples:
+  fi-async config
+  fi-async config --json"""
+
+COMPARE: Final = """\
+BEFORE and AFTER are runs: their files, or the .jsonl of fi-async run --out. A case of one is that of the other if \
+their ids are equal, or their inputs, whatever the judge. Shows which cases got worse or better; how much the mean \
+changed, with an interval (paired bootstrap); and p, how probable so uneven a split into better and worse is if \
+neither run is better (McNemar's test).
+
+Examples:
+  fi-async compare old.jsonl new.jsonl
+  fi-async compare old.db new.db --html changes.html
+  fi-async compare old.jsonl new.jsonl --tolerance 0.05 --json"""
+
+GATE: Final = f"""\
+Without --coverage, cases without a score may have \
+had any, and the verdict must hold whatever it was. Quote conditions: the shell takes > for itself.
+
+Examples:
+  fi-async gate scores.jsonl --min 'groundedness>=0.9' --coverage 0.98
+  fi-async gate scores.jsonl --min 'toxicity.mean<=0.1' --confidence 0.95 \\
+      --junit gate.xml
+  fi-async gate scores.jsonl --write-baseline base.json
+  fi-async gate scores.jsonl --baseline base.json --max-regressions 2
+
+{GATE_EXIT_CODES}"""
+
+TOP: Final = """\
+Examples:
+  fi-async run answers.jsonl --eval groundedness --out scores.jsonl
+  fi-async gate scores.jsonl --min 'groundedness>=0.9'
+  fi-async templates
+  fi-async COMMAND --help
+
+Any command takes --debug: a traceback with what went wrong."""

@@ -1,0 +1,124 @@
+"""The limits that a client and its calls are given: what of them is used, and which of them bind whom."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from fi_async._settings import Limit
+from fi_async.pacing.clock import ServerClock
+from fi_async.pacing.learned import Use
+from fi_async.pacing.planner import Headroom
+from fi_async.pacing.ticket import Need, Terms
+from fi_async.pacing.windows import Counted, Window
+
+
+class GivenLimits:
+    """A window for each limit. What any run uses counts in all of them; a limit binds only those it is given to.
+
+    Args:
+        always: What binds every run of the client.
+        clock: The server's.
+    """
+
+    def __init__(self, always: Sequence[Limit], clock: ServerClock) -> None:
+        self._always = tuple(always)
+        self._clock = clock
+        self._windows = {limit: Window(limit) for limit in always}
+
+    def __repr__(self) -> str:
+        return f"<GivenLimits {list(self._windows.values())}>"
+
+    def __bool__(self) -> bool:
+        return bool(self._windows)
+
+    def anew(self, clock: ServerClock) -> GivenLimits:
+        """Return the same limits, with nothing used of them."""
+        other = GivenLimits(self._always, clock)
+        other.keep_count_of(list(self._windows))
+        return other
+
+    def keep_count_of(self, limits: Sequence[Limit]) -> None:
+        """Count what is used of these from now on; what was used of those that are known is not forgotten."""
+        for limit in limits:
+            self._windows.setdefault(limit, Window(limit))
+
+    def binding(self, terms: Terms) -> Sequence[Window]:
+        """Return the windows of the limits that bind a run."""
+        if not self._windows:
+            return ()
+        wanted = dict.fromkeys((*self._always, *terms.limits))
+        return [self._windows[limit] for limit in wanted if limit in self._windows]
+
+    def use(self, now: float, need: Need) -> Sequence[Counted]:
+        """Record a request that leaves, and return for each window in which of its spans it was counted."""
+        return [w.use(now, need.of(w.limit), self._clock) for w in self._windows.values()] if self._windows else ()
+
+    def uses(self, now: float, need: Need) -> list[Use]:
+        """Return what a request uses, in each window that it may fall into."""
+        return [use for w in self._windows.values() if (n := need.of(w.limit)) for use in w.uses(now, n, self._clock)]
+
+    def learn(self, uses: Sequence[Use], used: Sequence[int]) -> None:
+        """Record what all who share a budget have used."""
+        for use, before in zip(uses, used, strict=True):
+            self._windows[use.limit].learn(use.window, before)
+
+    def settle(self) -> None:
+        """Count what was used before the server's time was known in the windows it belongs to, if it is by now."""
+        for window in self._windows.values():
+            window.settle(self._clock)
+
+    def new_uses(self, now: float, need: Need, counted: Sequence[Counted]) -> list[Use]:
+        """Return what a request uses in windows that have begun since it was counted; nothing while none is known."""
+        if not self._clock.is_known:
+            return []
+        return [
+            use
+            for window, since in self._counted(counted)
+            if need.of(window.limit)
+            for use in window.uses(now, need.of(window.limit), self._clock)
+            if _is_new(window, use, since, self._clock)
+        ]
+
+    def use_again(self, now: float, need: Need, counted: Sequence[Counted]) -> Sequence[Counted] | None:
+        """Count a request that leaves later than it was counted, and return where; None if a window has no room."""
+        claims = list(self._counted(counted))
+        if not all(w.still_open(now, need.of(w.limit), self._clock, since) for w, since in claims):
+            return None
+        return [w.use(now, need.of(w.limit), self._clock, since) for w, since in claims]
+
+    def _counted(self, counted: Sequence[Counted]) -> Iterator[tuple[Window, Counted]]:
+        # Those that came after the request have no part in it.
+        return zip(self._windows.values(), counted, strict=False)
+
+    @property
+    def were_full(self) -> bool:
+        """True once a limit of requests had somebody wait."""
+        return any(window.was_full for window in self._windows.values() if window.limit.of == "requests")
+
+    def room(self, now: float, terms: Terms) -> float:
+        """Return how many rows may leave together, as far as these limits have a say; infinity if they have none."""
+        of_rows = (w for w in self.binding(terms) if w.limit.of == "evaluations")
+        return min((w.left(now, self._clock) for w in of_rows), default=math.inf)
+
+    def headroom(self, now: float, terms: Terms, others: Sequence[Limit]) -> list[Headroom]:
+        """Return what each limit that binds a run lets through, and each of some others that nobody counts yet."""
+        clock = self._clock
+        return [
+            Headroom(w.limit.of, w.limit.count, w.limit.seconds, w.left(now, clock), w.next_in(now, clock))
+            for w in (*self.binding(terms), *(Window(each) for each in others if each not in self._windows))
+        ]
+
+    def statistics(self, now: float) -> list[Mapping[str, Any]]:
+        """Return each limit, and what is left of it in the present window."""
+        return [
+            {"count": w.limit.count, "seconds": w.limit.seconds, "of": w.limit.of, "left": w.left(now, self._clock)}
+            for w in self._windows.values()
+        ]
+
+
+def _is_new(window: Window, use: Use, since: Counted, clock: ServerClock) -> bool:
+    """Return True if what was counted before is not yet counted in the window of a use."""
+    last = window.last_counted(since, clock)
+    return last is None or use.window > last
