@@ -119,7 +119,7 @@ def draw(seed: int, *, short: bool = False) -> Order:
         "on_stalled": rng.choice(
             ["fail", "resubmit"] if any(each.startswith("stuck") for each in faults) else ["fail", "resubmit", "wait"]
         ),
-        "max_retries": rng.choice([0, 2, 4, 8]),
+        "max_retries": rng.choice([0, 2, 4, 8, 8]),
         "rows": rng.choice(["auto", "auto", 1, 3]),
     }
     most = 2 if short else 5
