@@ -50,10 +50,12 @@ class Proxy:
     def __init__(self, order: dict[str, Any], log: TextIO) -> None:
         self._order, self._log = order, log
         self._number = 0
+        self._tasks: set[asyncio.Task[Any] | None] = set()  # asyncio holds them weakly
         self._last = b""  # the last reply to anybody
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         back: asyncio.StreamWriter | None = None
+        self._tasks.add(asyncio.current_task())
         try:
             ahead, back = await asyncio.open_connection("127.0.0.1", self._order["to"])
             while await self._exchange(reader, writer, ahead, back):
@@ -64,6 +66,7 @@ class Proxy:
             for each in (writer, back):
                 if each is not None:
                     each.close()
+            self._tasks.discard(asyncio.current_task())
 
     async def _exchange(
         self,
