@@ -114,7 +114,7 @@ def draw(seed: int, *, short: bool = False) -> Order:
         switches["evaluations"] = {"count": max(40, work // 3), "window_seconds": rng.choice([1.0, 2.0])}
     options = {
         "strategy": rng.choice(["sync", "async", "auto"]),
-        "concurrency": rng.choice([2, 8, 32, 64, "auto"]),
+        "concurrency": rng.choice([4, 8, 32, 64, "auto"]),
         "on_ambiguous": rng.choice(["resubmit", "resubmit", "fail"]),
         "on_stalled": rng.choice(
             ["fail", "resubmit"] if any(each.startswith("stuck") for each in faults) else ["fail", "resubmit", "wait"]

@@ -23,7 +23,7 @@ from chaos.rounds import Pass, Played, play
 FIRST = 4000 if os.environ.get("CI") else secrets.randbelow(10**8)
 
 
-@pytest.mark.parametrize("seed", range(FIRST, FIRST + 8))
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + 6))
 def test_nothing_is_lost_wrong_swapped_or_paid_twice_untold(seed, tmp_path):
     order = draw(seed, short=True)
     assert faults(asyncio.run(play(order, tmp_path))) == [], f"again: nox -s chaos -- --rounds 1 --short --seed {seed}"
