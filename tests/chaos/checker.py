@@ -66,6 +66,7 @@ def _outcomes(played: Played) -> Iterator[str]:
     cases = played.order.cases()
     for pair in sorted(wanted & found.keys()):
         yield from _one(pair, found[pair], inputs_of(pair[1], cases[pair[0]]), made)
+    yield from _causes(played, lines)
     yield from _duplicates(played, found, cases, made)
     yield from _sums(summary, found)
     yield from _earlier(played, found)
@@ -95,6 +96,30 @@ def _one(pair: Pair, line: dict[str, Any], inputs: dict[str, str], made: dict[st
         yield f"wrong: {pair} is scored, and its evaluation failed: {row.error}"
     elif line["error"] == "EvaluationError" and row.error is None:
         yield f"wrong: {pair} is failed ({line['said']}), and its evaluation did not"
+
+
+def _causes(played: Played, lines: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield the errors that nothing in the round accounts for."""
+    order = played.order
+    faults, kinds = " ".join(order.switches.get("faults", ())), set(order.mischief)
+    impatient = order.options["max_retries"] == 0
+    trouble = bool(faults or kinds or order.restarts or order.switches.get("capacity"))
+    why = {
+        "APIConnectionError": trouble,
+        "APITimeoutError": True,  # a machine that has other things to do
+        "ServerError": trouble or "evaluations" in order.switches,
+        "ProtocolError": "cut_json" in faults or bool(kinds - {"delay", "early_hints"}),
+        "RateLimitError": "requests" in order.switches and impatient,
+        "EvaluationError": "fail" in faults or ("evaluations" in order.switches and impatient),
+        "AmbiguousError": order.options["on_ambiguous"] == "fail",
+        "StalledError": True,
+        "ValidationError": "corrupt_request" in kinds,
+        "NotFoundError": "corrupt_request" in kinds,
+        "APIStatusError": "corrupt_request" in kinds,
+    }
+    for line in lines:
+        if line["error"] is not None and not why.get(line["error"], False):
+            yield f"wrong: {_pair(line)} failed for no reason of this round: {line['error']}: {line['said']}"
 
 
 def _is_told(reason: str | None, wanted: str) -> bool:
