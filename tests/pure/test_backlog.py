@@ -42,8 +42,8 @@ def known(latency: float) -> Context:
     return run
 
 
-def take(waiting: Backlog) -> tuple[list[int], str]:
-    works, kind = waiting.take(0.0)
+def take(waiting: Backlog, now: float = 0.0) -> tuple[list[int], str]:
+    works, kind = waiting.take(now)
     return [work.index for work in works], kind
 
 
@@ -143,7 +143,7 @@ def test_of_a_source_that_nobody_counted_as_much_is_to_come_as_has_come(is_fed, 
     for _ in range(5):
         run.latencies.held("tone", 2.0)
     waiting.is_fed = is_fed
-    assert take(waiting) == ([399], kind)
+    assert take(waiting, 1.0) == ([399], kind)
 
 
 def test_what_was_put_back_has_not_been_begun():

@@ -75,6 +75,7 @@ class Arrival:
         sent_at: When the call left.
         waited: Seconds it waited for its turn before that. No case's time runs meanwhile.
         crowded: True if it was refused because more were under way than the server takes, and fewer will be.
+        before: How many requests and polled evaluations were under way when it left.
     """
 
     now: float
@@ -83,6 +84,7 @@ class Arrival:
     reply: Reply | None = None
     error: APIConnectionError | None = None
     crowded: bool = False
+    before: int = 0
 
 
 Steps = Generator[Action, Arrival, T]
@@ -112,6 +114,7 @@ class Work:
     accepted_at: float | None = None
     sent_at: float = 0.0
     seen_at: float = 0.0
+    before: int = 0  # of requests and polled evaluations, when its last request left
     deadline: float | None = None
 
     @property
@@ -127,7 +130,7 @@ class Work:
             self.deadline += event.waited
         elif case_timeout is not None:
             self.deadline = event.sent_at + case_timeout
-        self.sent_at, self.seen_at = event.sent_at, event.now
+        self.sent_at, self.seen_at, self.before = event.sent_at, event.now, event.before
 
 
 @dataclass(eq=False, slots=True)

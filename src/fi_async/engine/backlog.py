@@ -70,6 +70,7 @@ class Backlog:
     def put_back(self, works: Sequence[Work]) -> None:
         """Let works wait again of whose request nothing came, before all others: they are planned anew."""
         self._begun -= len(works)
+        self._planned = None
         self._waiting.setdefault(works[0].parameters.template, deque()).extendleft(reversed(works))
 
     def may_begin(self, now: float, *, at_work: int) -> bool:
@@ -123,6 +124,7 @@ class Backlog:
         """Take out all works."""
         works = [work for waiting in self._waiting.values() for work in waiting]
         self._waiting.clear()
+        self._planned = None
         return works
 
     def read_ahead(self) -> int:
@@ -162,6 +164,7 @@ class Backlog:
             allowed=max_rows(len(self._waiting[template][0].keys)),
             remaining=remaining,
             latency=context.latencies.typical(template),
+            rate=context.latencies.rate(template),
             limits=context.gate.headroom(now, context.terms),
             held=self._slots.room,
             polled=self._room_between_polls(template),

@@ -41,6 +41,7 @@ class Dispatch:
             Exception: A bug or a setting kept it from being sent.
         """
         job, began = ready.job, ticket.issued_at
+        before = ticket.before + self._context.completions.waiting
         with ticket:
             reply = problem = None
             try:
@@ -63,7 +64,7 @@ class Dispatch:
             self._tell_answered(ready, ticket, now, reply)
             if ticket.canary is not None:
                 job.works[0].canary = ticket.canary
-        return Arrival(now, began, began - ready.since, reply, problem, self._was_crowded(ticket, now, reply))
+        return Arrival(now, began, began - ready.since, reply, problem, self._was_crowded(ticket, now, reply), before)
 
     async def _send(self, ready: Ready, ticket: Ticket) -> Reply | None:
         """Return the reply to a request; None if it was ended.

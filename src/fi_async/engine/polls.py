@@ -103,7 +103,7 @@ def _learn(work: Work, row: Accepted, context: Context, answer: verdicts.Polled 
         context.completions.lost(row, age)
     elif answer.result is not None:
         context.completions.done(row, age)
-        context.latencies.polled(template, context.completions.typical(template))
+        context.latencies.polled(template, context.completions.typical(template), age, row.before)
         context.accepted.done(work.seen_at)
     elif not answer.is_done:
         context.completions.pending(row, age)

@@ -75,7 +75,9 @@ async def plan(session: Session, ask: Ask, cases: Cases, latency: float | None) 
         name = question.template.name
         known = session.latencies.get(name) if latency is None else latency
         keys = census.keys.get(name, len(question.template.required_keys))
-        asked = replace(base, allowed=max_rows(keys), remaining=census.sendable[name], latency=known)
+        queue = session.queues.get(name)
+        rate = None if queue is None or latency is not None else queue.rate
+        asked = replace(base, allowed=max_rows(keys), remaining=census.sendable[name], latency=known, rate=rate)
         decided = decide(asked)
         situations[name], reckoned = _reckoned(asked, decided, session.polls.cost(name))
         plans.append(_of_template(name, reckoned, situations[name], is_given=latency is not None))

@@ -19,6 +19,7 @@ from fi_async.pacing.gate import Gate
 from fi_async.pacing.latencies import Latencies
 from fi_async.pacing.lateness import Tally
 from fi_async.pacing.polling import Completions
+from fi_async.pacing.queueing import Queueing
 from fi_async.pacing.slots import Slots
 from fi_async.pacing.ticket import Terms
 from fi_async.pacing.waiting import Standing, waiting_for
@@ -70,6 +71,7 @@ class Session:
         self.gate = Gate(budget, self.rng, limits, tell=self.tell)
         self.polls = Tally()
         self.latencies: dict[str, float] = {}
+        self.queues: dict[str, Queueing] = {}
         self.runs: WeakSet[Waiter] = WeakSet()
         self.wall_clock: Callable[[], float] = time.time
         self.on_event: Listener | None = None
@@ -81,7 +83,7 @@ class Session:
         """Return a session that shares all but the bound on requests under way."""
         other = Session(self.connection, self.transport, concurrency, rng=self.rng, budget=self.budget)
         other.templates, other.gate, other.polls = self.templates, self.gate, self.polls
-        other.latencies, other.runs = self.latencies, self.runs
+        other.latencies, other.queues, other.runs = self.latencies, self.queues, self.runs
         other.wall_clock, other.on_event = self.wall_clock, self.on_event
         return other
 
@@ -139,7 +141,7 @@ class Session:
             timeout=options.timeout,
             policy=options.retry_policy(),
             completions=Completions(options.poll_interval, self.polls),
-            latencies=Latencies(self.latencies),
+            latencies=Latencies(self.latencies, self.queues),
             gate=self.gate,
             rng=self.rng,
             on_event=self.on_event,

@@ -66,7 +66,7 @@ def score(works: Sequence[Work], context: Context) -> Job:
         # The rows of a batch run one after the other: each took its share.
         took = (work.seen_at - work.sent_at) / len(works)
         context.completions.held(work.parameters.template, took)
-        context.latencies.held(work.parameters.template, took)
+        context.latencies.held(work.parameters.template, took, work.before)
         return outcomes.scored(work, context, result)
 
     return _submit(works, context, is_async=False, then=scored)

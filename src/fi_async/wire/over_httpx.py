@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from http.cookiejar import CookieJar
 from typing import Any, Final, Protocol
 
 import httpx
@@ -33,11 +32,30 @@ _AIOHTTP_NEVER_SENT: Final = frozenset(
 )
 
 
-class _NoCookies(CookieJar):
+class _NoCookies(httpx.Cookies):
     """Keeps none: a session's would put the keys' requests under the session's limits."""
 
-    def extract_cookies(self, response: Any, request: Any) -> None:
+    def extract_cookies(self, response: httpx.Response) -> None:
         """Leave them."""
+
+    def set_cookie_header(self, request: httpx.Request) -> None:
+        """Send none."""
+
+
+class _Client(httpx.AsyncClient):
+    """A client of httpx that keeps no cookies, and looks for none."""
+
+    @property
+    def cookies(self) -> httpx.Cookies:
+        """None."""
+        return _NO_COOKIES
+
+    @cookies.setter
+    def cookies(self, cookies: Any) -> None:
+        """Leave them."""
+
+
+_NO_COOKIES: Final = _NoCookies()
 
 
 class Carrier(Protocol):
@@ -62,8 +80,8 @@ class _Carried(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         extensions = request.extensions
         reply = await self._carrier.send(request, extensions["times"], extensions["departure"])
-        # Whole, and unpacked: what httpx would make of its headers is not asked for.
-        return httpx.Response(reply.status, content=reply.content, extensions={"reply": reply})
+        # Whole, and unpacked: what httpx would make of its headers and its body is not asked for.
+        return httpx.Response(reply.status, content=b"", extensions={"reply": reply})
 
 
 class CarriedClient:
@@ -79,7 +97,7 @@ class CarriedClient:
     def __init__(self, root: str, carrier: Carrier) -> None:
         self.carrier = carrier
         self._root = root
-        self._client = httpx.AsyncClient(transport=_Carried(carrier), cookies=_NoCookies(), trust_env=False)
+        self._client = _Client(transport=_Carried(carrier), trust_env=False)
         self._urls: dict[str, httpx.URL] = {}
         self._headers: dict[str, httpx.Headers] = {}
 
@@ -93,7 +111,6 @@ class CarriedClient:
         request = httpx.Request(
             call.method, self._url(call), headers=prepared, content=call.body, extensions=extensions
         )
-        request.headers[REQUEST_ID] = departure.request_id
         response = await self._client.send(request, follow_redirects=False)
         reply: Reply = response.extensions["reply"]
         return reply
@@ -181,7 +198,7 @@ class InProcess(HttpxClient):
 
     def __init__(self, root: str, app: Callable[..., Any]) -> None:
         transport = httpx.ASGITransport(app)
-        super().__init__(root, httpx.AsyncClient(transport=transport, cookies=_NoCookies(), trust_env=False))
+        super().__init__(root, _Client(transport=transport, trust_env=False))
 
     async def send(self, call: HttpCall, headers: Mapping[str, str], timeout: Timeout, departure: Departure) -> Reply:
         """Return the whole reply. Raises what the application raises."""
