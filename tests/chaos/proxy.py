@@ -28,6 +28,7 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 _SPARED = re.compile(rb"(?i)(?<=^HTTP/1\.1 )\d\d\d|\r\nx-(?:api|secret)-key:[^\r]*")
 
 
+_TRIES = 30
 JUNK = (b"\r\n", b"\0", b"HTTP/1.1 200 OK\r\n", b"junk")
 
 
@@ -57,7 +58,7 @@ class Proxy:
         back: asyncio.StreamWriter | None = None
         self._tasks.add(asyncio.current_task())
         try:
-            ahead, back = await asyncio.open_connection("127.0.0.1", self._order["to"])
+            ahead, back = await self._connected()
             while await self._exchange(reader, writer, ahead, back):
                 pass
         except (OSError, EOFError):  # one of the two is gone: so is the other
@@ -67,6 +68,14 @@ class Proxy:
                 if each is not None:
                     each.close()
             self._tasks.discard(asyncio.current_task())
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Return a connection to the server, which is waited for while it is away: else all cases would be used up."""
+        for _ in range(_TRIES):
+            with suppress(ConnectionRefusedError):
+                return await asyncio.open_connection("127.0.0.1", self._order["to"])
+            await asyncio.sleep(0.05)
+        raise ConnectionRefusedError
 
     async def _exchange(
         self,
