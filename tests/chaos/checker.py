@@ -111,9 +111,9 @@ def _causes(played: Played, lines: list[dict[str, Any]]) -> Iterator[str]:
         "ProtocolError": "cut_json" in faults or bool(kinds - {"delay", "early_hints"}),
         "RateLimitError": "requests" in order.switches and impatient,
         "EvaluationError": "fail" in faults or ("evaluations" in order.switches and impatient),
-        "AmbiguousError": order.options["on_ambiguous"] == "fail",
+        "AmbiguousError": order.options["on_ambiguous"] == "fail" or (impatient and bool(order.kills)),
         "StalledError": True,
-        "ValidationError": "corrupt_request" in kinds,
+        "ValidationError": "corrupt_request" in kinds or "fail" in faults,  # as sync requests are told of it
         "NotFoundError": "corrupt_request" in kinds,
         "APIStatusError": "corrupt_request" in kinds,
     }
