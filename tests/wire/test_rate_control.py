@@ -6,12 +6,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
 import pytest
 
-from fi_async import AsyncEvaluator, Limit
+from fi_async import AsyncEvaluator, Limit, Outcome
 from fi_async.local import LocalBackend, Quota, Switches
 from fi_async.local.server import running
 from raw import CERTIFICATE, socket_server, tls_of_server
@@ -19,6 +20,7 @@ from raw import CERTIFICATE, socket_server, tls_of_server
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("any_transport")]
 
 KEYS = {"fi_api_key": "the-key", "fi_secret_key": "the-secret"}
+HELD: dict[str, Any] = {"concurrency": 8, "strategy": "sync"}
 NEEDLE = {"keyword": "needle"}
 AWAY = 15.0  # seconds
 SLOW = 0.4  # seconds that a connection takes to open
@@ -31,28 +33,29 @@ def texts(count: int) -> list[dict[str, str]]:
 
 async def test_a_server_that_is_killed_and_started_again_costs_no_case(unused_port):
     backend = LocalBackend(Switches(latency=0.05))
+    outcomes: list[Outcome] = []
+    under_way, began = anyio.Event(), time.monotonic()
     with ExitStack() as first:
         url = first.enter_context(running(backend, unused_port))
-        async with (
-            AsyncEvaluator(**KEYS, fi_base_url=url, concurrency=8, strategy="sync") as ev,
-            anyio.create_task_group() as tasks,
-        ):
 
-            async def restarted() -> None:
-                while backend.statistics()["evaluations_made"] < 60:  # noqa: ASYNC110  # it tells no event
-                    await anyio.sleep(0.02)
-                await anyio.to_thread.run_sync(first.close)
-                await anyio.sleep(AWAY)
-                first.enter_context(running(backend, unused_port))
+        async def restarted() -> None:
+            await under_way.wait()
+            await anyio.to_thread.run_sync(first.close)
+            await anyio.sleep(AWAY)
+            first.enter_context(running(backend, unused_port))
 
+        async with AsyncEvaluator(**KEYS, fi_base_url=url, **HELD) as ev, anyio.create_task_group() as tasks:
             tasks.start_soon(restarted)
-            report = await ev.gather(texts(250), "contains", eval_config=NEEDLE)
-    summary = report.summary()
-    assert report.coverage == 1.0
-    assert report.wall_s >= AWAY
-    # Those that were cut off when it was killed are sent again: of these, one attempt each; of the others, none.
-    assert summary["retries"] <= 8
-    assert backend.statistics()["duplicates"] <= summary["possible_duplicates"] <= 8
+            async for outcome in ev.stream(texts(250), "contains", eval_config=NEEDLE):
+                outcomes.append(outcome)
+                if len(outcomes) == 60:
+                    under_way.set()
+    assert len(outcomes) == sum(outcome.result is not None for outcome in outcomes) == 250
+    assert time.monotonic() - began >= AWAY
+    # Those that were cut off when it was killed are sent again: they used up an attempt. What never left used up none.
+    assert sum(outcome.ambiguous for outcome in outcomes) <= HELD["concurrency"]
+    assert all(outcome.possible_duplicates == outcome.ambiguous for outcome in outcomes)
+    assert backend.statistics()["duplicates"] <= sum(outcome.possible_duplicates for outcome in outcomes)
 
 
 @asynccontextmanager
@@ -73,9 +76,18 @@ async def slowly(url: str) -> AsyncIterator[str]:
         async with asyncio.TaskGroup() as ways:
             ways.create_task(pass_on(reader, back))
             ways.create_task(pass_on(beyond, writer))
+        await back.wait_closed()
 
-    async with socket_server(answer) as way:
+    async def noted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        open_ways.add(task)
+        await answer(reader, writer)
+
+    open_ways: set[asyncio.Task[Any]] = set()
+    async with socket_server(noted) as way:
         yield way.replace("http:", "https:")
+        await asyncio.wait(open_ways)  # the client has closed its connections
 
 
 @pytest.mark.parametrize("before", [0.1, 0.3])

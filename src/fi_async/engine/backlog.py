@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 
 from fi_async._events import CapacityChanged, StrategyChanged, emit
 from fi_async._settings import RunOptions
-from fi_async.engine.attempts import Context, Work
+from fi_async.engine.attempts import Context
+from fi_async.engine.work import Work
 from fi_async.pacing.accepted import MOST as ACCEPTED
 from fi_async.pacing.planner import Kind, Plan, Room, Situation, decide
 from fi_async.wire.requests import max_rows

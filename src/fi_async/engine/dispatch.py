@@ -6,8 +6,9 @@ import anyio
 
 from fi_async._errors import APIConnectionError, APITimeoutError
 from fi_async._events import CanarySent, RequestAnswered, RequestSent, emit, wants
-from fi_async.engine.attempts import Arrival, Context, Job, Ledger
+from fi_async.engine.attempts import Context, Job, Ledger
 from fi_async.engine.ready_queue import Ready
+from fi_async.engine.work import Arrival
 from fi_async.pacing.retry import NO_CAPACITY
 from fi_async.pacing.ticket import Ticket
 from fi_async.wire.responses import Reply, retry_after
@@ -63,7 +64,7 @@ class Dispatch:
             _settle(ticket, now, reply, problem)
             self._tell_answered(ready, ticket, now, reply)
             if ticket.canary is not None:
-                job.works[0].canary = ticket.canary
+                job.works[0].attempt.canary = ticket.canary
         return Arrival(now, began, began - ready.since, reply, problem, self._was_crowded(ticket, now, reply), before)
 
     async def _send(self, ready: Ready, ticket: Ticket) -> Reply | None:
@@ -111,7 +112,7 @@ class Dispatch:
         if ticket.canary is not None and template is not None:
             emit(self._context, CanarySent(template))
         if wants(self._context, RequestSent):
-            attempt = 1 + works[0].attempts if works and ready.is_post else 1
+            attempt = 1 + works[0].history.attempts if works and ready.is_post else 1
             emit(self._context, RequestSent(call.method, call.endpoint, len(works), template, attempt))
 
     def _tell_answered(self, ready: Ready, ticket: Ticket, now: float, reply: Reply | None) -> None:

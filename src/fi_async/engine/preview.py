@@ -12,10 +12,10 @@ import anyio
 from fi_async._models import Case, Inputs, Outcome
 from fi_async._plan import RunPlan, TemplatePlan
 from fi_async._settings import RunOptions
-from fi_async.engine.attempts import Work
 from fi_async.engine.calls import Ask, Cases
 from fi_async.engine.intake import Intake, batches
 from fi_async.engine.session import Session
+from fi_async.engine.work import Work
 from fi_async.pacing.accepted import MOST, AcceptedLimit
 from fi_async.pacing.inspection import tolerance
 from fi_async.pacing.lateness import Cost
@@ -63,7 +63,7 @@ class _Census:
 
 async def plan(session: Session, ask: Ask, cases: Cases, latency: float | None) -> RunPlan:
     """Return what a run would take. Sends nothing, but for the list of templates if a name is not known."""
-    intake = await ask.intake(session)
+    intake = ask.intake(session, await ask.questions(session))
     census = _Census()
     async with aclosing(batches(cases, 1)) as source:
         async for batch in source:

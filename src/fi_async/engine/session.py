@@ -13,8 +13,9 @@ import anyio
 
 from fi_async._connection import Connection
 from fi_async._events import Event, Listener, emit
+from fi_async._report import Counts
 from fi_async._settings import Concurrency, Limit, RunOptions
-from fi_async.engine.attempts import Context
+from fi_async.engine.attempts import Context, Forgetful, Ledger
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.latencies import Latencies
 from fi_async.pacing.lateness import Tally
@@ -129,12 +130,21 @@ class Session:
         self._bind()
         return Terms(slots or self._slots, tuple(options.limits), options.timeout.patience)
 
-    def context(self, options: RunOptions, slots: Slots | None = None) -> Context:
+    def context(
+        self,
+        options: RunOptions,
+        slots: Slots | None = None,
+        *,
+        counts: Counts | None = None,
+        ledger: Ledger | None = None,
+    ) -> Context:
         """Return what the jobs of a run with these options share. Call it in the event loop of the run.
 
         Args:
             options: The run's.
             slots: Its own places for requests under way; None to share the session's.
+            counts: What the run asks of the server, as it goes; None for new ones.
+            ledger: Who keeps what becomes of its works; None for nobody.
         """
         return Context(
             backend=self.connection.backend,
@@ -146,4 +156,6 @@ class Session:
             rng=self.rng,
             on_event=self.on_event,
             terms=self.terms(options, slots),
+            counts=counts or Counts(),
+            ledger=ledger or Forgetful(),
         )

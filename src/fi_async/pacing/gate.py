@@ -220,6 +220,8 @@ class Gate:
             return True
         new = self._given.new_uses(now, ticket.need, ticket.charged)
         with self._turn_for(now, ticket.need, new) as turn:
+            if turn is not None:  # what others have told of the server's time may be more than was known
+                new = self._given.new_uses(now, ticket.need, ticket.charged)
             charged = self._given.use_again(now, ticket.need, ticket.charged)
             if charged is None:
                 return False
