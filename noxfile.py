@@ -122,3 +122,11 @@ def fuzz(session: nox.Session) -> None:
     install(session, "test")
     examples = session.posargs[0] if session.posargs else "5000"
     session.run("pytest", "tests/fuzz", "-n", "2", env={"FUZZ_EXAMPLES": examples, "CI": ""})
+
+
+@nox.session(python=OLDEST, default=False)
+def chaos(session: nox.Session) -> None:
+    """Kill, cut and corrupt rounds of runs, and check each: `nox -s chaos -- --rounds 60`; see tests/chaos."""
+    upgrade_pip(session)
+    install(session, "test")
+    session.run("python", "-m", "chaos", *session.posargs, env={"PYTHONPATH": "tests"})
