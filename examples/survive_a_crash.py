@@ -43,7 +43,7 @@ def main(url: str, run: str) -> None:
     client.kill()
     client.wait()
     with open_view(run) as view:
-        print(f"killed: {view.past.done} of {len(CASES)} have ended, {view.ambiguous} may have been evaluated")
+        print(f"killed: {view.past.done} of {len(CASES)} have ended, {view.count().ambiguous} may have been evaluated")
     resumed = json.loads(subprocess.run(program, check=True, capture_output=True, text=True).stdout)  # noqa: S603
     beyond = made(url) - len(CASES)
     print(f"went on: {resumed['replayed']} replayed, {resumed['requests']} requests")

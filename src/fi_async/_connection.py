@@ -35,6 +35,11 @@ _OURS: Final[Mapping[str, str]] = {
 }
 
 
+def backend_at(base_url: str) -> str:
+    """Return who evaluates at a base URL: "cloud", "local" (this process), or "server", any other address."""
+    return {LOCAL: LOCAL, CLOUD_URL: "cloud"}.get(base_url, "server")
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """A key pair that never shows in a repr, a log or an exception."""
@@ -76,8 +81,8 @@ class Connection:
 
     @property
     def backend(self) -> str:
-        """Who evaluates, as outcomes name it: "local" or "cloud"."""
-        return LOCAL if self.base_url == LOCAL else "cloud"
+        """Who evaluates, as outcomes name it: see `backend_at`."""
+        return backend_at(self.base_url)
 
     @classmethod
     def resolve(

@@ -132,7 +132,7 @@ class Outcome:
         ambiguous: How many of these left and had no readable answer.
         possible_duplicates: How many of the ambiguous were sent again, and so may be paid twice.
         eval_id: The evaluation's id on the server, if known.
-        backend: "cloud" or "local".
+        backend: Who was asked: "cloud", "local" (this process), or "server", one of your own.
         latency_s: Seconds from its first request to its outcome.
         origin: "evaluated"; or "replayed", "reused", "duplicate" where nothing was sent for it.
     """

@@ -30,7 +30,7 @@ class EvalResult(BaseModel):
         error_localizer_enabled: True if `error_localizer` was asked for; None if the server does not say.
         error_localizer: Which part of the input is at fault, as the server has it; None if it was not asked for.
         filled: Required keys that were filled from another input of yours, as {key: taken from}.
-        backend: "cloud" or "local": who evaluated.
+        backend: Who evaluated: "cloud", "local" (this process), or "server", one of your own.
         estimate: True for a lexical estimate of the local backend, which is not the platform's judge.
         request_id: The server's id of the request that brought the result.
     """

@@ -278,6 +278,8 @@ class RunOptions:
             _whole("rows", self.rows, or_auto=True)
         _one_of("strategy", self.strategy, get_args(Strategy))
         _one_of("extra_keys", self.extra_keys, get_args(ExtraKeys))
+        if not isinstance(self.model_name, str | None):
+            raise ConfigurationError(f"model_name must be the name of a judge, not {self.model_name!r}")
         positive("", "poll_interval", self.poll_interval, optional=True)
         self.retry_policy()
 
@@ -321,7 +323,12 @@ def same_judge(model: str | None, model_name: str | Omitted | None) -> str | Non
 
 
 def not_picklable(client: object) -> str:
-    """Return why a client cannot be pickled, and what to do instead."""
+    """Return why a client or a handle cannot be pickled, and what to do instead."""
+    if hasattr(client, "id"):
+        return (
+            f"{type(client).__name__} cannot be pickled or copied: it holds a client. Keep its id: get_execution(id)"
+            " makes it again anywhere"
+        )
     return (
         f"{type(client).__name__} cannot be pickled or copied: it holds connections and your keys. Make one in each"
         " process, say in the pool's initializer; with shared_budget= they keep to the limits together"

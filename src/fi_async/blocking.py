@@ -6,13 +6,13 @@ from collections.abc import Generator, Iterator
 from functools import partial
 from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NoReturn, Self
 
 from fi_async._errors import EvaluationError
 from fi_async._loop_thread import loop_thread
 from fi_async._models import Case, EvalStatus, Inputs, Outcome
 from fi_async._public import public
-from fi_async._settings import OMITTED, Omitted, Timeout
+from fi_async._settings import OMITTED, Omitted, Timeout, not_picklable
 from fi_async._statistics import ClientStatistics
 from fi_async.engine.streams import Stream
 from fi_async.execution import Execution
@@ -34,6 +34,9 @@ class BlockingExecution:
 
     def __repr__(self) -> str:
         return repr(self._execution)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(not_picklable(self))
 
     @property
     def id(self) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack, overload
 
-from fi_async._errors import instead
+from fi_async._errors import ConfigurationError, instead
 from fi_async._models import Case, Inputs, TemplateLike
 from fi_async._report import Report
 from fi_async._settings import OMITTED, Omitted, Timeout
@@ -285,11 +285,15 @@ class Evaluations(PlatformCalls):
             StalledError: The one evaluation was not done in time. Waiting again costs nothing more.
             EvaluationError: The one evaluation failed on the server.
             InvalidCaseError: An id is no text, or blank.
+            ConfigurationError: It is neither an id nor an Execution, nor several.
         """
         if isinstance(evaluations, str | Execution) and not more:
             one = evaluations if isinstance(evaluations, Execution) else self.get_execution(evaluations)
             return await (await one.wait(timeout, poll_interval)).result()
-        given = [*([evaluations] if isinstance(evaluations, str | Execution) else evaluations), *more]
+        several = (evaluations,) if isinstance(evaluations, str | Execution) else evaluations
+        if not isinstance(several, Iterable):
+            raise ConfigurationError(f"poll takes ids and Executions, not {evaluations!r}")
+        given = [*several, *more]
         templates = [
             (each.id, each.template) if isinstance(each, Execution) else (each, self._submitted.get(each, ""))
             for each in given

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import anyio
 
@@ -12,7 +12,7 @@ from fi_async._errors import EvaluationError, StalledError
 from fi_async._models import Case, EvalStatus, Outcome
 from fi_async._public import public
 from fi_async._report import Report
-from fi_async._settings import OMITTED, Omitted, RunOptions, Timeout
+from fi_async._settings import OMITTED, Omitted, RunOptions, Timeout, not_picklable
 from fi_async.engine.run import Run, fetch_once
 from fi_async.engine.session import Session
 from fi_async.engine.submissions import poll
@@ -53,6 +53,9 @@ class Execution:
 
     def __repr__(self) -> str:
         return f"<Execution {self.id} {self.status}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(not_picklable(self))
 
     def __await__(self) -> Generator[Any, Any, EvalResult]:
         """Wait for the result, as `result()`."""

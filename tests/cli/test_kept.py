@@ -15,6 +15,7 @@ import pytest
 
 import fi_async.client
 from fi_async.cli import resume
+from fi_async.journal.schema import EventKind
 from fi_async.journal.view import open_view
 from fi_async.local import Faults
 
@@ -240,6 +241,7 @@ def test_the_status_of_a_run(cli, kept):
         "pending": 0,
         "statuses": {"scored": 21, "invalid": 2},
         "accepted": 0,
+        "under_way": 0,
         "ambiguous": 0,
         "possible_duplicates": 0,
         "is_all": True,
@@ -250,6 +252,25 @@ def test_the_status_of_a_run(cli, kept):
     shown = cli("status", kept).out
     assert " done                  23 of 23 (100.0%)" in shown
     assert cli("status", kept, "--watch").out.split() == shown.split()
+
+
+def test_what_another_process_has_sent_is_under_way_and_not_possibly_evaluated(cli, kept):
+    with closing(sqlite3.connect(kept)) as file, file:
+        ((began,),) = file.execute("SELECT max(at) FROM passes")
+        sent = [(1, began - 5.0), (2, began + 5.0), (3, began + 5.0), (4, began + 5.0)]
+        file.executemany("DELETE FROM events WHERE n = ? AND at <> ?", sent)
+        file.executemany(f"INSERT INTO events (n, kind, at) VALUES (?, {EventKind.INTENT:d}, ?)", sent)
+        file.execute(f"INSERT INTO events (n, kind, at) VALUES (4, {EventKind.LOST:d}, ?)", [began + 6.0])
+    assert standing(cli, kept) == ("stopped", 4, 0, 4)
+    with closing(sqlite3.connect("nightly.db-lock", isolation_level=None)) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        assert standing(cli, kept) == ("running", 4, 2, 2)
+        assert re.search(r" under way +2 +\n +possibly evaluated +2 ", cli("status", kept).out)
+
+
+def standing(cli, run):
+    told = json.loads(cli("status", run, "--json").out)
+    return told["state"], told["pending"], told["under_way"], told["ambiguous"]
 
 
 # Export

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import dataclasses
 import errno
 import inspect
 import os
+import pickle
 import sqlite3
 import threading
 import typing
 from collections.abc import Iterator
+from contextlib import nullcontext
 
+import httpx
 import pytest
 
 import fi_async
@@ -20,6 +24,7 @@ from fi_async import (
     BlockingStream,
     Case,
     ClientStatistics,
+    ConfigurationError,
     EvalStatus,
     Evaluator,
     Execution,
@@ -336,3 +341,41 @@ def test_handles_may_be_polled(ev):
     report = ev.poll(handles)
     assert [(each.template, each.passed) for each in report.outcomes] == [("contains", True), ("contains", False)]
     assert ev.poll(handles[0]).passed is True
+
+
+def test_one_dict_is_no_list_of_cases(ev):
+    """Nor are its keys, which is what iterating over it gives."""
+    for cases in ({"text": "needle"}, {"text": ["needle", "straw"]}):
+        for call in (ev.gather, ev.plan, lambda *asked: list(ev.stream(*asked))):
+            with pytest.raises(ConfigurationError, match="an iterable of dicts or Cases, or a frame, not dict"):
+                call(cases, "is_json")
+
+
+def test_what_cannot_be_polled_is_told(ev):
+    with pytest.raises(ConfigurationError, match="poll takes ids and Executions, not None"):
+        ev.poll(None)
+
+
+@pytest.mark.parametrize("copied", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_handle_is_not_pickled_and_says_how_to_make_it_again(ev, copied):
+    blocking = ev.submit("contains", {"text": "needle"}, eval_config=NEEDLE)
+    for handle in (blocking, blocking._execution):
+        with pytest.raises(TypeError, match=r"Execution cannot be pickled or copied: .* get_execution\(id\)"):
+            copied(handle)
+
+
+@pytest.mark.parametrize("client", [AsyncEvaluator, Evaluator])
+@pytest.mark.parametrize(
+    ("given", "told"), [("a client", "str"), (httpx.Client, "httpx.Client"), (httpx.AsyncClient, "type")]
+)
+def test_only_a_client_that_is_awaited_can_send_requests(client, given, told):
+    refused = pytest.raises(ConfigurationError, match=rf"http_client must be an httpx\.AsyncClient, not {told}$")
+    with given() if given is httpx.Client else nullcontext(given) as http_client, refused:
+        client("key", "secret", http_client=http_client)
+
+
+@pytest.mark.parametrize("client", [AsyncEvaluator, Evaluator])
+def test_a_judge_has_a_name(client):
+    for word in ("model", "model_name"):
+        with pytest.raises(ConfigurationError, match="model_name must be the name of a judge, not 5"):
+            client.local(**{word: 5})

@@ -87,3 +87,15 @@ def test_where_no_request_ever_got_through_there_is_less_patience(patience, ends
     outage.failed(0.0, tried=False)
     assert NEVER_REACHED == 30.0
     assert (outage.is_over(ends - 0.01, patience), outage.is_over(ends, patience)) == (False, True)
+
+
+@pytest.mark.parametrize("patience", [29.0, 300.0])
+def test_the_last_try_is_when_patience_ends(patience):
+    outage, now, tries = Outage(), 0.0, []
+    outage.failed(now, tried=False)
+    while not outage.is_over(now, patience):
+        now = outage.opens_at(now, patience)
+        tries.append(now)
+        outage.left()
+        outage.failed(now, tried=True)
+    assert tries == [0.5, 1.5, 3.5, 7.5, 15.5, 25.5, min(patience, NEVER_REACHED)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -561,9 +562,16 @@ def test_an_item_wrapped_like_a_poll_is_unwrapped():
     assert (result.name, result.output) == ("x", 0.5)
 
 
-def test_the_embedded_backend_says_who_evaluated():
-    (result,) = start([{"evaluations": [{"output": 1.0, "backend": "local", "estimate": True}]}], 1)
-    assert (result.backend, result.estimate) == ("local", True)
+def test_the_embedded_backend_says_what_it_estimates():
+    (result,) = start([{"evaluations": [{"output": 1.0, "estimate": True}]}], 1)
+    assert result.estimate is True
+
+
+@pytest.mark.parametrize("backend", ["cloud", "local", "server"])
+def test_a_result_names_who_was_asked(backend):
+    body = {"status": True, "result": [{"evaluations": [{"output": 1.0}]}]}
+    (result,) = verdicts.started(replace(reply(body), backend=backend), "", 1, is_async=False)
+    assert result.backend == backend
 
 
 @pytest.mark.parametrize(
@@ -655,7 +663,7 @@ ODD_FIELDS = [
     *(("model", value, taken) for value, taken in AS_TEXT),
     *(("runtime", value, taken) for value, taken in AS_MILLISECONDS),
     *(("name", value, "") for value in OTHERS),
-    *(("backend", value, "cloud") for value in OTHERS),
+    ("backend", "local", "cloud"),
     *(("error_localizer_enabled", value, None) for value in ("true", 1, 0, [], {})),
     *(("estimate", value, False) for value in ("true", 1, [], {"x": 1})),
     *(("error_localizer", value, value) for value in ("text", 5, [1], {"x": [1]})),

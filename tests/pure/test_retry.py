@@ -157,6 +157,13 @@ def test_a_server_that_is_not_there_is_waited_for_at_the_gate(policy, repeatable
 
 
 @pytest.mark.parametrize("repeatable", [True, False], ids=named)
+@pytest.mark.parametrize("policy", POLICIES, ids=named)
+def test_a_server_that_was_waited_for_in_vain_is_not_asked_again(policy, repeatable):
+    nobody = APIConnectionError("refused", sent=False, unreachable=True)
+    assert decided(nobody, repeatable=repeatable, policy=policy) == GiveUp()
+
+
+@pytest.mark.parametrize("repeatable", [True, False], ids=named)
 @pytest.mark.parametrize("policy", [NO_RETRY, NO_RETRY_FAIL], ids=named)
 def test_without_retries_a_server_that_is_not_there_is_not_waited_for(policy, repeatable):
     assert decided(NEVER_SENT[0], repeatable=repeatable, policy=policy, is_out=True) == GiveUp()

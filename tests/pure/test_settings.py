@@ -272,7 +272,7 @@ def test_the_local_backend_needs_no_keys(monkeypatch):
 )
 def test_base_urls_that_can_be_used(url, base):
     connection = Connection.resolve("a", "s", url)
-    assert (connection.base_url, connection.backend) == (base, "cloud")
+    assert (connection.base_url, connection.backend) == (base, "server")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ import time
 import httpx
 import pytest
 
+from fi_async import AsyncEvaluator
+from fi_async.journal.view import open_view
 from fi_async.local import Faults, LocalBackend, Switches
 from fi_async.local.server import running, serve
 
@@ -137,3 +139,22 @@ def test_a_stop_is_quiet_about_who_hung_up_before(caplog):
             httpx.post(f"{url}/sdk/api/v1/new-eval/", json=PARIS, headers=HEADERS, timeout=0.2)
         assert backend.statistics()["in_flight"] == 1
     assert not caplog.records
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_kept", [True, False])
+async def test_all_that_tells_of_a_run_names_its_own_server(is_kept, tmp_path):
+    kept = tmp_path / "run.db" if is_kept else None
+    with running(LocalBackend(Switches(faults=Faults(status={503: 0.5})))) as url:
+        async with AsyncEvaluator("key", "secret", fi_base_url=url) as ev:
+            cases = [{"text": str(number)} for number in range(8)] + [{}]
+            report = await ev.gather(cases, "is_json", run=kept, rows=1, max_retries=0)
+    assert {outcome.status for outcome in report.outcomes} == {"scored", "failed", "invalid"}
+    assert {outcome.backend for outcome in report.outcomes} == {"server"}
+    assert {outcome.result.backend for outcome in report.outcomes if outcome.result is not None} == {"server"}
+    report.to_html(tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_text(encoding="utf-8").count('["backend", "server"]') == 1
+    if kept is not None:
+        with open_view(kept) as view:
+            assert view.info.backend == "server"
+            assert {record.outcome.backend for record in view.records()} == {"server"}

@@ -43,7 +43,8 @@ class RunStatus:
         is_all: False if there may be more: the run was stopped before all its cases were read.
         statuses: How many ended in each status.
         accepted: Those of the pending that the server has accepted.
-        ambiguous: Those of the pending that may have been evaluated: sent, and no answer is known.
+        under_way: Those of the pending whose request waits for its answer, while the run is running.
+        ambiguous: The others of the pending that may have been evaluated: sent, and no answer is known.
         possible_duplicates: Requests sent again although the one before may have been evaluated.
         rate: Evaluations a second that ended within the last minute, since the run was begun or gone on with.
         eta_s: Seconds until all are done, at this rate; None if that is not known.
@@ -59,6 +60,7 @@ class RunStatus:
     is_all: bool = True
     statuses: dict[str, int] = field(default_factory=dict)
     accepted: int = 0
+    under_way: int = 0
     ambiguous: int = 0
     possible_duplicates: int = 0
     rate: float = 0.0
@@ -79,7 +81,7 @@ def status_of(run: Path, now: float) -> RunStatus:
     """
     is_running = is_being_written(run)
     with open_view(run) as view:
-        info, count = view.info, view.count()
+        info, count = view.info, view.count(is_running=is_running)
         since = min(_WINDOW, max(1.0, now - info.passes[-1]))
         rate = view.ended_since(now - since) / since
         return RunStatus(
@@ -92,6 +94,7 @@ def status_of(run: Path, now: float) -> RunStatus:
             is_all=count.is_all,
             statuses=dict(count.statuses),
             accepted=count.accepted,
+            under_way=count.under_way,
             ambiguous=count.ambiguous,
             possible_duplicates=count.possible_duplicates,
             rate=rate,
@@ -185,6 +188,7 @@ def _status(of: RunStatus) -> Table:
         *((f"  {status}", f"{count:,}") for status, count in of.statuses.items()),
         ("pending", f"{of.pending:,}{'' if of.is_all else ', and those that were not read'}"),
         ("  accepted", f"{of.accepted:,}"),
+        *([("  under way", f"{of.under_way:,}")] if of.state == "running" else []),
         ("  possibly evaluated", f"{of.ambiguous:,}"),
         ("possible duplicates", f"{of.possible_duplicates:,}"),
         ("rate", f"{of.rate:,.1f}/s"),

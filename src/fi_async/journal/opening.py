@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from fi_async._connection import CLOUD_URL, LOCAL
 from fi_async._settings import RunFile, RunOptions
 from fi_async._version import __version__
 from fi_async.engine.intake import Question
@@ -54,7 +53,7 @@ def _info(
         name=Path(run.path).stem,
         templates=tuple(each.template.name for each in questions),
         model_name=options.model_name,
-        backend=_backend(session.connection.base_url),
+        backend=session.connection.backend,
         base_url=session.connection.base_url,
         started_at=session.wall_clock(),
         version=__version__,
@@ -63,11 +62,6 @@ def _info(
         questions=tuple(asdict(each.parameters) for each in questions),
         evaluations=evaluations,
     )
-
-
-def _backend(base_url: str) -> str:
-    """Return who evaluates, in the words of RunInfo."""
-    return {LOCAL: LOCAL, CLOUD_URL: "cloud"}.get(base_url, "server")
 
 
 def _settings(options: RunOptions) -> Mapping[str, Any]:

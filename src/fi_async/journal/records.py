@@ -69,7 +69,8 @@ class RunCount:
         evaluations: How many there are, those included that are known to come.
         statuses: How many of them ended in each status.
         accepted: Those of the pending that the server has accepted.
-        ambiguous: Those of the pending that may have been evaluated: sent, and no answer is known.
+        under_way: Those of the pending whose request waits for its answer, if a process is at work on the run.
+        ambiguous: The others of the pending that may have been evaluated: sent, and no answer is known.
         possible_duplicates: Requests that were sent again although the one before may have been evaluated.
         is_all: False if nobody knows whether there are more: the run was stopped before all its cases were read.
     """
@@ -77,6 +78,7 @@ class RunCount:
     evaluations: int
     statuses: Mapping[str, int] = field(default_factory=dict)
     accepted: int = 0
+    under_way: int = 0
     ambiguous: int = 0
     possible_duplicates: int = 0
     is_all: bool = True

@@ -35,6 +35,7 @@ class Story:
         possible_duplicates: How many of these were followed by another.
         eval_id: Of the evaluation that the server accepted.
         accepted_at: When, in seconds since the epoch.
+        sent_at: When the attempt was sent that has neither an answer nor a failure; 0.0 if there is none.
         is_open: True if the last attempt is one whose answer nobody has.
         resend: True if a retry asked for it to be sent again, although it may have been evaluated.
     """
@@ -44,6 +45,7 @@ class Story:
     possible_duplicates: int = 0
     eval_id: str | None = None
     accepted_at: float = 0.0
+    sent_at: float = 0.0
     is_open: bool = False
     resend: bool = False
 
@@ -65,6 +67,7 @@ class Story:
 
     def take(self, kind: EventKind, at: float, body: str | None) -> None:
         """Go on by one event."""
+        self.sent_at = at if kind is EventKind.INTENT else 0.0
         if kind is EventKind.INTENT:
             self.possible_duplicates += self.is_open
             self.attempts += 1

@@ -9,7 +9,6 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Final, Self
 
-from fi_async._connection import LOCAL
 from fi_async._models import Case, Outcome, OutcomeStatus
 from fi_async.journal import encoding, replay, schema
 from fi_async.journal.records import OutcomeRecord, RunCount, RunInfo
@@ -69,10 +68,13 @@ class RunView:
     def __repr__(self) -> str:
         return f"<RunView {self.path} cases={self.past.count}>"
 
-    def count(self) -> RunCount:
+    def count(self, *, is_running: bool = False) -> RunCount:
         """Return how many evaluations the run has, and how they stand.
 
         Of a run that was stopped before all its cases were read, those count too that it is known to have.
+
+        Args:
+            is_running: True if a process is at work on it: what that one has sent is under way, and not ambiguous.
         """
         unfinished = list(self.past.unfinished())
         stories = [self.past.story(n) for n in unfinished]
@@ -84,11 +86,13 @@ class RunView:
             evaluations, is_all = held, bool(read_in) or self._version < _SAYS_WHEN_READ
         else:
             evaluations, is_all = max(told, held), True
+        under_way = sum(story.sent_at >= self.info.passes[-1] for story in stories) if is_running else 0
         return RunCount(
             evaluations=evaluations,
             statuses=self._statuses(),
             accepted=sum(story.eval_id is not None for story in stories),
-            ambiguous=sum(story.is_open for story in stories),
+            under_way=under_way,
+            ambiguous=sum(story.is_open for story in stories) - under_way,
             possible_duplicates=self._duplicates_of_ended() + sum(story.possible_duplicates for story in stories),
             is_all=is_all,
         )
@@ -148,7 +152,7 @@ class RunView:
             for (n, position), case_id in self.past.refused.items():
                 key, template, inputs = self._connection.execute(_CASE, (n,)).fetchone()
                 error = encoding.refusal(position, self.past.positions[n])
-                case, backend = Case(json.loads(inputs), case_id), LOCAL if self.info.base_url == LOCAL else "cloud"
+                case, backend = Case(json.loads(inputs), case_id), self.info.backend
                 invalid = OutcomeStatus.INVALID
                 yield OutcomeRecord(key, Outcome(position, case, template, invalid, error=error, backend=backend), 0.0)
 

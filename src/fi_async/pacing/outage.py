@@ -35,10 +35,10 @@ class Outage:
         return self.since is not None and now - self.since >= self.patience(longest)
 
     def opens_at(self, now: float, longest: float) -> float:
-        """Return the time from which a request may try; infinity while another does."""
+        """Return the time from which a request may try, when patience ends at the latest; infinity while one does."""
         if self.since is None or self.is_over(now, longest):
             return 0.0
-        return math.inf if self._is_tried else self._next
+        return math.inf if self._is_tried else min(self._next, self.since + self.patience(longest))
 
     def left(self) -> bool:
         """Record a request that leaves, and return True if it is the one that tries."""

@@ -86,7 +86,8 @@ def decide(
         rng: Draws the jitter.
         crowds: How often it was refused so far because more were under way than the server takes, this time included.
             Fewer are the next time, so this ends, and no case is lost to what the client itself caused.
-        is_out: True if there was nobody to send it to, and whoever sends has patience left.
+        is_out: True if there was nobody to send it to, and whoever sends has patience left. Without patience it is
+            given up: it was tried again all the while.
     """
     is_throttle = _is_throttle(error)
     if is_throttle or is_out:
@@ -95,7 +96,7 @@ def decide(
     ambiguous = lost and not repeatable
     if ambiguous and policy.on_ambiguous == "fail":
         return GiveUp(ambiguous=True, forbidden=True)
-    never_sent = isinstance(error, APIConnectionError) and not error.sent
+    never_sent = isinstance(error, APIConnectionError) and not error.sent and not error.unreachable
     if (lost or never_sent) and failures <= policy.max_retries > 0:
         return Retry(backoff.delay(failures + crowds, rng), ambiguous=ambiguous)
     return GiveUp(ambiguous=ambiguous)

@@ -7,7 +7,7 @@ only. What it raises is raised there, too.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import aclosing
 from queue import SimpleQueue
@@ -100,7 +100,8 @@ def callers_cases(cases: object) -> CallersCases | None:
     Lists, frames, datasets and files may be read anywhere, and what is awaited belongs to the event loop.
     """
     given = cases.table.items if isinstance(cases, Source) and isinstance(cases.table, Items) else cases
-    if isinstance(given, Sequence | Source | AsyncIterable) or not isinstance(given, Iterable):
+    # A dict is one case, and refused as the list of them.
+    if isinstance(given, Sequence | Source | AsyncIterable | Mapping) or not isinstance(given, Iterable):
         return None
     if in_memory(given) is not None:
         return None

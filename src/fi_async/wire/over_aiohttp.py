@@ -88,7 +88,8 @@ class AiohttpConnections:
         """Close every connection at once, without waiting for anything."""
         if self._closing is None:
             self._session.detach()  # or it complains that it was not closed
-            self._closing = self._connector.close()
+            # Not the connector's own: from aiohttp 3.14 on that is a coroutine, which does nothing until it is awaited.
+            self._closing = aiohttp.BaseConnector.close(self._connector)
             self._closing.__await__()  # or it complains that nobody waited
 
     async def aclose(self) -> None:
@@ -96,6 +97,7 @@ class AiohttpConnections:
         self.close()
         assert self._closing is not None  # noqa: S101  # `close` sets it
         await self._closing
+        await self._connector.close()  # its resolver
 
 
 class _Connector(aiohttp.TCPConnector):

@@ -66,11 +66,13 @@ class Reply:
     Attributes:
         headers: By lower-case name.
         content: The body, decompressed.
+        backend: Who was asked, as outcomes name it.
     """
 
     status: int
     headers: Mapping[str, str]
     content: bytes
+    backend: str = "cloud"
 
     @property
     def request_id(self) -> str | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import anyio
 
 from fi_async._connection import LOCAL, Connection
-from fi_async._errors import APITimeoutError, FiAsyncError
+from fi_async._errors import APITimeoutError, ConfigurationError, FiAsyncError
 from fi_async._settings import Timeout
 from fi_async.wire.bodies import ACCEPT_ENCODING, LONGEST_REPLY
 from fi_async.wire.departure import Departure
@@ -57,11 +57,16 @@ class Transport:
         http_client: A client of the caller's own, with its proxies, certificates and pool; closing it
             stays the caller's part.
         app: An ASGI application that answers in process; for the "local" base URL.
+
+    Raises:
+        ConfigurationError: The client is none of httpx's that are awaited.
     """
 
     def __init__(
         self, connection: Connection, *, http_client: HttpClient | None = None, app: AsgiApp | None = None
     ) -> None:
+        _check_http_client(http_client)
+        self._backend = connection.backend
         self._root = _IN_PROCESS if connection.base_url == LOCAL else connection.base_url
         theirs = {name.lower() for name in connection.default_headers}
         ours = {
@@ -126,7 +131,7 @@ class Transport:
         deadline, by_call = self._until(timeout, deadline)
         try:
             with anyio.move_on_at(deadline):
-                return _without(self._keys, await pool.send(call, headers, timeout, departure))
+                return self._told(await pool.send(call, headers, timeout, departure))
             problem: Exception = _overdue(departure, by_call=by_call)
         except FiAsyncError as error:
             problem = error
@@ -134,6 +139,11 @@ class Transport:
             problem = departure.broke or failure(error, timeout, sent=departure.has_left, secrets=self._secrets)
         # Raised here, where no exception of a library is being handled: it would be kept as the context.
         raise problem
+
+    def _told(self, reply: Reply) -> Reply:
+        """Return a reply that names who answered, and no key of ours."""
+        reply = _without(self._keys, reply)
+        return reply if reply.backend == self._backend else replace(reply, backend=self._backend)
 
     def _until(self, timeout: Timeout, deadline: float | None) -> tuple[float, bool]:
         """Return when a request that begins now ends at the latest, and whether it is its call that ends then."""
@@ -193,6 +203,17 @@ class Transport:
 # Pools that are open. Were they held by their transports alone, and these by a cycle, all would be collected at once,
 # and the libraries complain of what is closed a moment later.
 _pools: Final[set[Pool]] = set()
+
+
+def _check_http_client(given: object) -> None:
+    """Raise a ConfigurationError if it cannot send requests: a blocking client fails once they may have left."""
+    if given is None:
+        return
+    from httpx import AsyncClient  # noqa: PLC0415  # 45 ms, when needed
+
+    if not isinstance(given, AsyncClient):
+        kind = f"{type(given).__module__.partition('.')[0]}.{type(given).__name__}"
+        raise ConfigurationError(f"http_client must be an httpx.AsyncClient, not {kind.removeprefix('builtins.')}")
 
 
 def _without(keys: Sequence[bytes], reply: Reply) -> Reply:

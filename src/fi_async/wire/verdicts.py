@@ -224,7 +224,7 @@ def _result(record: _Record, template: str) -> EvalResult:
         model=record.field("model", _text),
         error_localizer_enabled=record.field("error_localizer_enabled", _flag),
         error_localizer=fields.get("error_localizer"),
-        backend=record.field("backend", _only_text) or "cloud",
+        backend=record.reply.backend,
         estimate=record.field("estimate", _flag) or False,
         request_id=record.reply.request_id,
     )
