@@ -15,7 +15,8 @@ nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
 
-HALF = ["tests/cli", "tests/engine", "tests/journal"]  # which take as long as the others
+HALF = ["tests/cli", "tests/doors", "tests/engine", "tests/fuzz", "tests/journal"]  # which take as long as the others
+BRIEF = ["tests/pure", "tests/engine", "tests/journal", "tests/local", "tests/inputs"]  # between oldest and newest
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 
 
@@ -41,7 +42,7 @@ def interpreters() -> dict[str, str]:
 
 
 PYTHONS = dict(sorted(interpreters().items()))
-OLDEST = next(iter(PYTHONS.values()))
+OLDEST, *_, NEWEST = [*PYTHONS.values()] * 2
 
 
 def install(session: nox.Session, *groups: str) -> None:
@@ -74,10 +75,12 @@ def _tests(session: nox.Session) -> None:
     install(session, "test")
     if session.posargs:
         session.run("pytest", *session.posargs)
-    elif session.python != OLDEST:  # coverage is measured once: it takes twice the time
-        session.run("pytest", "-n", "2", "--dist", "worksteal")
-    else:
+    elif session.python == OLDEST:  # coverage is measured once: it takes twice the time
         _covered(session)
+    elif session.python == NEWEST:  # the machines of states that prove liveness run long once
+        session.run("pytest", "-n", "2", "--dist", "worksteal", env={"FI_ASYNC_EXAMPLES": "2000"})
+    else:
+        session.run("pytest", "-n", "2", "--dist", "worksteal", *BRIEF)
 
 
 def _covered(session: nox.Session) -> None:
@@ -119,3 +122,11 @@ def fuzz(session: nox.Session) -> None:
     install(session, "test")
     examples = session.posargs[0] if session.posargs else "5000"
     session.run("pytest", "tests/fuzz", "-n", "2", env={"FUZZ_EXAMPLES": examples, "CI": ""})
+
+
+@nox.session(python=OLDEST, default=False)
+def chaos(session: nox.Session) -> None:
+    """Kill, cut and corrupt rounds of runs, and check each: `nox -s chaos -- --rounds 60`; see tests/chaos."""
+    upgrade_pip(session)
+    install(session, "test")
+    session.run("python", "-m", "chaos", *session.posargs, env={"PYTHONPATH": "tests"})

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+
+from docutils import nodes
 
 import fi_async
 from fi_async import _catalogue
@@ -27,6 +30,7 @@ html_copy_source = False
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["page.css"]
+html_js_files = ["copy.js"]
 html_show_copyright = False
 
 # `name` in a docstring is code.
@@ -41,7 +45,6 @@ napoleon_use_ivar = True
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_preserve_defaults = True
 autodoc_type_aliases = {name: name for name in ("Templates", "TemplateLike", "Cases")}
 autodoc_default_options = {"members": True}
 python_maximum_signature_line_length = 88
@@ -56,6 +59,7 @@ nitpick_ignore_regex = [
     (r"py:class", r".*\b(Inputs|TemplateLike|Templates|Cases|Omitted|OnAmbiguous|Origin|Strategy|ExtraKeys|AsgiApp)"),
     (r"py:class", r"fi_async\._\w+\.\w+"),
     (r"py:class", r".*\b(SinkLike|OnFull|Stream|Engine|PathLike|AbstractAsyncContextManager)"),
+    (r"py:class", r".*\b(Concurrency|OnStalled|Listener|ProgressLike|Display|AbstractContextManager)"),
     (r"py:class", r".*\b(NamedTemplate|RunKeywords|EvaluateKeywords|HttpClient|Session|StrEnum|BaseModel)"),
     (r"py:class", r"tuple\[.*"),  # autodoc splits the type of an argument at its comma
     (r"py:exc", r".*, .*"),
@@ -63,8 +67,10 @@ nitpick_ignore_regex = [
 
 
 # The embedded backend answers all examples: no key, no network.
-doctest_global_setup = """
+doctest_global_setup = f"""
 import os
+
+DOCS = {str(Path(__file__).parent)!r}
 
 for name in ("FI_API_KEY", "FI_SECRET_KEY", "FI_BASE_URL"):
     os.environ.pop(name, None)
@@ -84,8 +90,25 @@ def _keep_colons_of_properties(_app: Sphinx, what: str, *others: Any) -> None:
         others[-1][:0] = ["..", ""]
 
 
+_folder = TemporaryDirectory()
+
+
+def _run_each_block_by_itself(app: Sphinx, doctree: nodes.document) -> None:
+    """Give each block of code names of its own, as a reader pastes it; those of a page share a folder, in order."""
+    place = Path(_folder.name, app.env.docname)
+    enter = f"import os\nos.makedirs({str(place)!r}, exist_ok=True)\nos.chdir({str(place)!r})"
+    blocks = [node for node in doctree.findall() if isinstance(node, nodes.Element) and "testnodetype" in node]
+    number = 0
+    for block in blocks:
+        number += block["testnodetype"] == "testcode"
+        block["groups"] = [str(number)] if block["testnodetype"] in ("testcode", "testoutput") else ["*"]
+    if blocks:
+        doctree.insert(0, nodes.comment(enter, enter, testnodetype="testsetup", groups=["*"], options={}))
+
+
 def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", _keep_colons_of_properties, priority=100)
+    app.connect("doctree-read", _run_each_block_by_itself)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -8,7 +8,9 @@ from typing import Any, Final, Literal
 
 from fi_async._public import public
 
-PIPELINE: Final = "Where aggregates are all you need, evaluate_pipeline() is one request for any number of cases."
+PIPELINE: Final = (
+    "evaluate_pipeline() is one request, but gives aggregates only and may never end: gather() gives every outcome."
+)
 
 
 @public

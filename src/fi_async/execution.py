@@ -13,10 +13,10 @@ from fi_async._models import Case, EvalStatus, Outcome
 from fi_async._public import public
 from fi_async._report import Report
 from fi_async._settings import OMITTED, Omitted, RunOptions, Timeout, not_picklable
-from fi_async.engine.attempts import Work
 from fi_async.engine.run import Run, fetch_once
 from fi_async.engine.session import Session
 from fi_async.engine.submissions import poll
+from fi_async.engine.work import Attempt, Work
 from fi_async.wire import requests, verdicts
 from fi_async.wire.requests import Parameters
 from fi_async.wire.responses import Reply
@@ -141,7 +141,9 @@ async def poll_all(evaluations: Sequence[tuple[str, str]], session: Session, opt
     run = Run(session, context, options)
     asked = [(requests.eval_id_of(eval_id), template) for eval_id, template in evaluations]
     for index, (eval_id, template) in enumerate(asked):
-        run.add(poll(Work(index, Case({}, id=eval_id), Parameters(template), eval_id=eval_id), context))
+        run.add(
+            poll(Work(index, Case({}, id=eval_id), Parameters(template), attempt=Attempt(eval_id=eval_id)), context)
+        )
     await run.drive()
     ended = sorted(run.finished, key=lambda outcome: outcome.index)
     return Report([_named(each) for each in ended], anyio.current_time() - began, context.counts)

@@ -31,7 +31,7 @@ def say(text: str) -> None:
 
 def described(order: Order) -> str:
     options = " ".join(f"{name}={value}" for name, value in order.options.items())
-    kills = " ".join(f"{name}@{after:.2f}" for name, after in order.kills)
+    kills = " ".join(f"{name}@{after:.3g}" for name, after in order.kills)
     return (
         f"{order.count}x{len(order.templates)} {order.door} {order.transport}{' kept' if order.kept else ''} {options}"
         f" mischief={sorted(order.mischief)} faults={order.switches['faults']} kills=[{kills}]"

@@ -66,8 +66,9 @@ def _outcomes(played: Played) -> Iterator[str]:
     cases = played.order.cases()
     for pair in sorted(wanted & found.keys()):
         yield from _one(pair, found[pair], inputs_of(pair[1], cases[pair[0]]), made)
+    yield from _causes(played, lines)
     yield from _duplicates(played, found, cases, made)
-    yield from _sums(played, summary, found)
+    yield from _sums(summary, found)
     yield from _earlier(played, found)
     if played.run is not None:
         yield from _journal(played.run, found)
@@ -97,6 +98,30 @@ def _one(pair: Pair, line: dict[str, Any], inputs: dict[str, str], made: dict[st
         yield f"wrong: {pair} is failed ({line['said']}), and its evaluation did not"
 
 
+def _causes(played: Played, lines: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield the errors that nothing in the round accounts for."""
+    order = played.order
+    faults, kinds = " ".join(order.switches.get("faults", ())), set(order.mischief)
+    impatient = order.options["max_retries"] == 0
+    trouble = bool(faults or kinds or order.restarts or order.switches.get("capacity"))
+    why = {
+        "APIConnectionError": trouble,
+        "APITimeoutError": True,  # a machine that has other things to do
+        "ServerError": trouble or "evaluations" in order.switches,
+        "ProtocolError": "cut_json" in faults or bool(kinds - {"delay", "early_hints"}),
+        "RateLimitError": "requests" in order.switches and impatient,
+        "EvaluationError": "fail" in faults or ("evaluations" in order.switches and impatient),
+        "AmbiguousError": order.options["on_ambiguous"] == "fail" or (impatient and bool(order.kills)),
+        "StalledError": True,
+        "ValidationError": "corrupt_request" in kinds or "fail" in faults,  # as sync requests are told of it
+        "NotFoundError": "corrupt_request" in kinds,
+        "APIStatusError": "corrupt_request" in kinds,
+    }
+    for line in lines:
+        if line["error"] is not None and not why.get(line["error"], False):
+            yield f"wrong: {_pair(line)} failed for no reason of this round: {line['error']}: {line['said']}"
+
+
 def _is_told(reason: str | None, wanted: str) -> bool:
     """Tell whether a reason is the wanted one; where a byte of it was no text, the sign for that says so."""
     parts = map(re.escape, re.split("\ufffd+", reason or ""))
@@ -119,14 +144,14 @@ def _duplicates(
     yield from (f"wrong: {n} evaluations of what is no case: {what}" for what, n in counted.items())
 
 
-def _sums(played: Played, summary: dict[str, Any], found: dict[Pair, dict[str, Any]]) -> Iterator[str]:
+def _sums(summary: dict[str, Any], found: dict[Pair, dict[str, Any]]) -> Iterator[str]:
     """Yield where the summary says other numbers than the outcomes."""
     counted = Counter(line["status"] for line in found.values())
     for status in ("scored", "failed", "stalled", "cancelled", "invalid"):
         if summary[status] != counted[status]:
             yield f"sums: the summary has {summary[status]} {status}, and there are {counted[status]}"
     told_of = sum(line["possible_duplicates"] for line in found.values())
-    if len(played.order.kills) == 0 and summary["possible_duplicates"] != told_of:
+    if summary["possible_duplicates"] != told_of:
         yield f"sums: the summary has {summary['possible_duplicates']} possible duplicates, the outcomes {told_of}"
 
 
@@ -141,16 +166,18 @@ def _earlier(played: Played, found: dict[Pair, dict[str, Any]]) -> Iterator[str]
 
 def _journal(run: Path, found: dict[Pair, dict[str, Any]]) -> Iterator[str]:
     with open_view(run) as view:
-        if view.pending:
-            yield f"journal: {view.pending} are pending"
         kept = {_pair(line): line for line in (told(record.outcome) for record in view.records())}
-        counted = Counter(line["status"] for line in found.values())
-        if dict(view.statuses()) != dict(counted):
-            yield f"journal: it counts {view.statuses()}, the outcomes {counted}"
+        count = view.count()
+    counted = Counter(line["status"] for line in found.values())
+    told_of = sum(line["possible_duplicates"] for line in found.values())
+    its = (count.evaluations, dict(count.statuses), count.accepted, count.ambiguous, count.possible_duplicates)
+    ours = (len(found), dict(counted), 0, 0, told_of)
+    if its != ours or not count.is_all:
+        yield f"journal: it counts {its}, the outcomes are {ours}"
     for pair in sorted(found.keys() | kept.keys()):
-        ours, its = found.get(pair), kept.get(pair)
-        if ours is None or its is None or _facts(ours) != _facts(its):
-            yield f"journal: of {pair} it has {its}, the client {ours}"
+        line, record = found.get(pair), kept.get(pair)
+        if line is None or record is None or _facts(line) != _facts(record):
+            yield f"journal: of {pair} it has {record}, the client {line}"
 
 
 def _replay(last: Pass, found: dict[Pair, dict[str, Any]]) -> Iterator[str]:

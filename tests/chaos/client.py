@@ -1,9 +1,9 @@
 """The client of a round: evaluates its cases, and writes a line for each outcome that it is handed.
 
-    python -m chaos.client '{"order": …, "url": …, "run": …, "lines": …}'
+    python -m chaos.client '{"order": …, "url": …, "run": …, "lines": …, "last": …}'
 
-It prints "begun". The last line that it writes is the summary. It exits with 0 at the end, 3 if a typed error stopped
-the run, 130 after a SIGINT.
+It prints "begun". The last line that it writes is the summary. It exits with 0 at the end, with 3 if a typed error
+stopped the run, with 130 after a SIGINT.
 """
 
 from __future__ import annotations
@@ -48,15 +48,24 @@ def told(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def write(lines: TextIO, line: dict[str, Any]) -> None:
-    lines.write(json.dumps(line) + "\n")
-    lines.flush()
+class Lines:
+    """Where the outcomes go; after the last line that it is to write, the process kills itself."""
 
+    def __init__(self, file: TextIO, last: int | None) -> None:
+        self._file, self._left = file, last
 
-def write_report(lines: TextIO, report: Report) -> None:
-    for outcome in report.outcomes:
-        write(lines, told(outcome))
-    write(lines, {"summary": report.summary()})
+    def write(self, line: dict[str, Any]) -> None:
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+        if self._left is not None:
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def write_report(self, report: Report) -> None:
+        for outcome in report.outcomes:
+            self.write(told(outcome))
+        self.write({"summary": report.summary()})
 
 
 @contextlib.asynccontextmanager
@@ -68,14 +77,14 @@ async def evaluator(order: Order, url: str) -> AsyncIterator[AsyncEvaluator]:
         await own.aclose()
 
 
-async def stream(order: Order, url: str, keywords: dict[str, Any], lines: TextIO) -> None:
+async def stream(order: Order, url: str, keywords: dict[str, Any], lines: Lines) -> None:
     counts = Counts()
     outcomes = []
     async with evaluator(order, url) as ev:
         async for outcome in ev.stream(order.cases(), order.templates, counts=counts, **keywords):
-            write(lines, told(outcome))
+            lines.write(told(outcome))
             outcomes.append(outcome)
-    write(lines, {"summary": Report(outcomes, 0.0, counts).summary()})
+    lines.write({"summary": Report(outcomes, 0.0, counts).summary()})
 
 
 async def gather(order: Order, url: str, keywords: dict[str, Any]) -> Report:
@@ -83,14 +92,14 @@ async def gather(order: Order, url: str, keywords: dict[str, Any]) -> Report:
         return await ev.gather(order.cases(), order.templates, **keywords)
 
 
-def run(order: Order, url: str, keywords: dict[str, Any], lines: TextIO) -> None:
+def run(order: Order, url: str, keywords: dict[str, Any], lines: Lines) -> None:
     if order.door == "stream":
         asyncio.run(stream(order, url, keywords, lines))
     elif order.door == "gather" or order.transport == "client":
-        write_report(lines, asyncio.run(gather(order, url, keywords)))
+        lines.write_report(asyncio.run(gather(order, url, keywords)))
     else:
         with Evaluator(*KEYS, url) as ev:
-            write_report(lines, ev.gather(order.cases(), order.templates, **keywords))
+            lines.write_report(ev.gather(order.cases(), order.templates, **keywords))
 
 
 def main(told: dict[str, Any]) -> int:
@@ -103,7 +112,8 @@ def main(told: dict[str, Any]) -> int:
     keywords = {**order.options, "timeout": Timeout(**order.timeout), "run": told["run"] and RunFile(told["run"])}
     if params:
         keywords["eval_config"] = params if len(order.templates) > 1 else next(iter(params.values()))
-    with Path(told["lines"]).open("w", encoding="utf-8") as lines:
+    with Path(told["lines"]).open("w", encoding="utf-8") as file:
+        lines = Lines(file, told["last"])
         try:
             sys.stdout.write("begun\n")
             sys.stdout.flush()
@@ -111,7 +121,7 @@ def main(told: dict[str, Any]) -> int:
         except KeyboardInterrupt:
             return 130
         except FiAsyncError as error:
-            write(lines, {"stopped": f"{type(error).__name__}: {error}"})
+            lines.write({"stopped": f"{type(error).__name__}: {error}"})
             return 3
     return 0
 

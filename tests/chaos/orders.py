@@ -53,7 +53,8 @@ class Order:
         timeout: Fields of its Timeout.
         switches: Of the server, as `parse_switches` reads them.
         mischief: How probable each is that the proxy can do to an exchange.
-        kills: Signal and seconds of each client that does not live to the end.
+        kills: Signal and seconds of each client that does not live to the end; "LINE" and how many lines it writes
+            before it kills itself: at the very moment at which it was handed an outcome.
         restarts: Seconds until the server is killed, and seconds it is away, one after the other.
     """
 
@@ -92,7 +93,7 @@ def inputs_of(template: str, case: dict[str, str]) -> dict[str, str]:
 
 
 def draw(seed: int, *, short: bool = False) -> Order:
-    """Return the round of a seed; a short one has few cases and one kill at most."""
+    """Return the round of a seed; a short one has few cases and two kills at most."""
     rng = random.Random(f"{seed} round")
     kept = rng.random() < 0.75
     count = rng.randint(50, 90 if short else 300)
@@ -108,18 +109,20 @@ def draw(seed: int, *, short: bool = False) -> Order:
         "spelling": rng.choice(["snake", "camel"]),
     }
     if rng.random() < 0.3:
-        switches["requests"] = {"count": max(40, work // 2), "window": rng.choice([1.0, 2.0])}
+        switches["requests"] = {"count": max(40, work // 2), "window_seconds": rng.choice([1.0, 2.0])}
     if rng.random() < 0.3:
-        switches["evaluations"] = {"count": max(40, work // 3), "window": rng.choice([1.0, 2.0])}
+        switches["evaluations"] = {"count": max(40, work // 3), "window_seconds": rng.choice([1.0, 2.0])}
     options = {
         "strategy": rng.choice(["sync", "async", "auto"]),
-        "concurrency": rng.choice([2, 8, 32, 64, "auto"]),
+        "concurrency": rng.choice([4, 8, 32, 64, "auto"]),
         "on_ambiguous": rng.choice(["resubmit", "resubmit", "fail"]),
-        "on_stalled": rng.choice(["fail", "resubmit"] if "stuck" in faults else ["fail", "resubmit", "wait"]),
-        "max_retries": rng.choice([0, 2, 4, 8]),
+        "on_stalled": rng.choice(
+            ["fail", "resubmit"] if any(each.startswith("stuck") for each in faults) else ["fail", "resubmit", "wait"]
+        ),
+        "max_retries": rng.choice([0, 2, 4, 8, 8]),
         "rows": rng.choice(["auto", "auto", 1, 3]),
     }
-    most = 1 if short else 3
+    most = 2 if short else 5
     return Order(
         seed=seed,
         kept=kept,
@@ -131,11 +134,14 @@ def draw(seed: int, *, short: bool = False) -> Order:
         timeout={"connect": 3.0, "read": rng.choice([1.0, 2.0]), "case": rng.choice([3.0, 8.0]), "patience": 20.0},
         switches=switches,
         mischief=_mischief(rng),
-        kills=[(rng.choice(["KILL", "TERM", "INT"]), rng.uniform(0, 1.8)) for _ in range(rng.randint(0, most))]
-        if kept
-        else [],
-        restarts=[(rng.uniform(0.3, 3), rng.uniform(0, 1)) for _ in range(rng.choice([0, 0, 1, most - 1]))],
+        kills=[_kill(rng) for _ in range(rng.randint(0, most))] if kept else [],
+        restarts=[(rng.uniform(0.3, 3), rng.uniform(0, 1)) for _ in range(rng.choice([0, 0, 1, 1 if short else 2]))],
     )
+
+
+def _kill(rng: random.Random) -> tuple[str, float]:
+    how = rng.choice(["KILL", "KILL", "TERM", "INT", "LINE", "LINE"])
+    return how, rng.randint(1, 60) if how == "LINE" else rng.triangular(0, 2, 0.2)
 
 
 def _faults(rng: random.Random) -> list[str]:

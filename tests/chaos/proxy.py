@@ -22,10 +22,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+from .lifeline import end_with_parent
+
 _NO_LINGER = struct.pack("ii", 1, 0)
 _SPARED = re.compile(rb"(?i)(?<=^HTTP/1\.1 )\d\d\d|\r\nx-(?:api|secret)-key:[^\r]*")
 
 
+_TRIES = 30
 JUNK = (b"\r\n", b"\0", b"HTTP/1.1 200 OK\r\n", b"junk")
 
 
@@ -48,12 +51,14 @@ class Proxy:
     def __init__(self, order: dict[str, Any], log: TextIO) -> None:
         self._order, self._log = order, log
         self._number = 0
+        self._tasks: set[asyncio.Task[Any] | None] = set()  # asyncio holds them weakly
         self._last = b""  # the last reply to anybody
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         back: asyncio.StreamWriter | None = None
+        self._tasks.add(asyncio.current_task())
         try:
-            ahead, back = await asyncio.open_connection("127.0.0.1", self._order["to"])
+            ahead, back = await self._connected()
             while await self._exchange(reader, writer, ahead, back):
                 pass
         except (OSError, EOFError):  # one of the two is gone: so is the other
@@ -62,6 +67,15 @@ class Proxy:
             for each in (writer, back):
                 if each is not None:
                     each.close()
+            self._tasks.discard(asyncio.current_task())
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Return a connection to the server, which is waited for while it is away: else all cases would be used up."""
+        for _ in range(_TRIES):
+            with suppress(ConnectionRefusedError):
+                return await asyncio.open_connection("127.0.0.1", self._order["to"])
+            await asyncio.sleep(0.05)
+        raise ConnectionRefusedError
 
     async def _exchange(
         self,
@@ -178,6 +192,7 @@ async def main(order: dict[str, Any], log: TextIO) -> None:
 
 
 if __name__ == "__main__":
+    end_with_parent()
     told = json.loads(sys.argv[1])
     with Path(told["log"]).open("w", buffering=1) as log:
         asyncio.run(main(told, log))

@@ -21,6 +21,7 @@ _STOPPING: Final = 30.0  # seconds that a client may take to stop after a signal
 _STARTING: Final = 60.0  # seconds that a process may take to say its port, on a machine that has other things to do
 _PATH: Final = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
 _HUNG: Final = -1000
+_KILLED: Final = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, 130)
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,11 @@ async def play(order: Order, place: Path) -> Played:
         kills: list[tuple[str, float] | None] = [*order.kills, None]
         for number, kill in enumerate(kills):
             played.passes.append(await _client(played, number, port, kill))
-        restarts.cancel()
-        with suppress(asyncio.CancelledError):
-            await restarts
+        await _stopped(restarts)
         if order.kept:  # once more, when everything has ended: nothing may be sent
             played.passes.append(await _client(played, len(kills), port, None))
     finally:
-        restarts.cancel()
+        await _stopped(restarts)
         for process in (proxy, server.process):
             await _end(process)
     played.seconds = perf_counter() - began
@@ -107,6 +106,12 @@ class _Server:
         await self.start()
 
 
+async def _stopped(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
 async def _client(played: Played, number: int, port: int, kill: tuple[str, float] | None) -> Pass:
     lines = played.place / f"pass-{number}.jsonl"
     told = {
@@ -114,22 +119,23 @@ async def _client(played: Played, number: int, port: int, kill: tuple[str, float
         "url": f"http://127.0.0.1:{port}",
         "run": played.run and str(played.run),
         "lines": str(lines),
+        "last": kill[1] if kill is not None and kill[0] == "LINE" else None,
     }
     with (played.place / f"pass-{number}.err").open("w+") as words:
         process = await _spawn("client", told, words)
         ended: int | None = None
         try:
-            if kill is not None:
+            if kill is None or kill[0] == "LINE":
+                ended = await _wait(process, LONGEST)
+                ended = _HUNG if ended is None else None if kill and ended == -signal.SIGKILL else ended
+            else:
                 assert process.stdout is not None
                 await process.stdout.readline()  # it begins: before that there is nothing to be killed
                 ended = await _wait(process, kill[1])
                 if ended is None:
                     process.send_signal(getattr(signal, f"SIG{kill[0]}"))
                     ended = await _wait(process, _STOPPING)
-                    ended = _HUNG if ended is None else None if ended in (-9, -15, -2, 130) else ended
-            else:
-                ended = await _wait(process, LONGEST)
-                ended = _HUNG if ended is None else ended
+                    ended = _HUNG if ended is None else None if ended in _KILLED else ended
             if ended == _HUNG:
                 process.send_signal(signal.SIGUSR1)  # it writes its stacks
                 await asyncio.sleep(0.5)
@@ -149,6 +155,7 @@ async def _spawn(name: str, told: dict[str, Any], words: Any = None) -> asyncio.
         "-m",
         f"chaos.{name}",
         json.dumps(told),
+        stdin=asyncio.subprocess.DEVNULL if name == "client" else asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=words,
         env={**os.environ, "PYTHONPATH": _PATH},
@@ -157,7 +164,11 @@ async def _spawn(name: str, told: dict[str, Any], words: Any = None) -> asyncio.
 
 async def _port(process: asyncio.subprocess.Process) -> int:
     assert process.stdout is not None
-    return int(await asyncio.wait_for(process.stdout.readline(), _STARTING))
+    try:
+        return int(await asyncio.wait_for(process.stdout.readline(), _STARTING))
+    except (TimeoutError, ValueError):
+        await _end(process)
+        raise RuntimeError("a process of the round did not start") from None
 
 
 async def _wait(process: asyncio.subprocess.Process, seconds: float) -> int | None:

@@ -8,7 +8,7 @@ from fi_async.local import Faults, Lognormal, Quota, Switches, server
 
 FLAGS = (
     "--host 127.0.0.2 --port 0 --latency 2~0.8 --overhead 0.1 --capacity 4 --requests 300/10s"
-    " --evaluations 50/min 9/s --fault 503=0.05 slow=0.1:5 --spelling camel --seed 7 --store made.sqlite"
+    " --evaluations 50/min 9/s --fault 503=0.05 slow=0.1:5 --spelling camel --no-call-log --seed 7 --store made.sqlite"
     " --key a:b --key c:d:e"
 )
 
@@ -56,6 +56,7 @@ def test_every_flag_reaches_the_server(cli, served, tmp_path):
         evaluations=(Quota(50, 60.0), Quota(9, 1.0)),
         faults=Faults(status={503: 0.05}, slow=(0.1, 5.0)),
         spelling="camel",
+        call_log=False,
         seed=7,
         keys={"a": "b", "c": "d:e"},
     )

@@ -171,7 +171,7 @@ one_line: requests are scarce: 7 rows each run one after the other; 1 s an evalu
 duplicates of earlier cases, which would be paid again: 1
 invalid cases, which cannot be sent: 1
   case 601: the input 'text' is blank, and the server refuses blank inputs: give it text, or leave this case out
-Where aggregates are all you need, evaluate_pipeline() is one request for any number of cases."""
+evaluate_pipeline() is one request, but gives aggregates only and may never end: gather() gives every outcome."""
 
 
 async def test_a_plan_takes_limits_that_are_given():

@@ -42,7 +42,9 @@ def refused(seconds: int) -> tuple[int, Any, dict[str, str]]:
 
 
 async def test_what_was_submitted_and_is_not_asked_for_holds_others_for_half_a_minute():
-    async with client(backend(evaluations=(Quota(5, 60.0),)), strategy="async", max_retries=0) as ev:
+    async with client(
+        backend(evaluations=(Quota(5, 60.0),)), strategy="async", max_retries=0, timeout=Timeout(call=120.0)
+    ) as ev:
         report = await ev.gather(texts(6), "contains", eval_config=NEEDLE)
         assert (report.summary()["scored"], anyio.current_time()) == (5, 0.25)
         await ev.submit("contains", ONE, eval_config=NEEDLE)
@@ -54,7 +56,7 @@ async def test_what_was_submitted_and_is_not_asked_for_holds_others_for_half_a_m
 
 async def test_a_canary_that_the_limit_of_requests_refuses_opens_nothing():
     app = backend(evaluations=(Quota(5, 60.0),))
-    async with client(app, strategy="async", max_retries=0) as ev:
+    async with client(app, strategy="async", max_retries=0, timeout=Timeout(call=120.0)) as ev:
         await ev.gather(texts(6), "contains", eval_config=NEEDLE)
         app.switches = app.switches.replace(requests=Quota(1, 10.0))
         await ev.gather(texts(1), "contains", eval_config=NEEDLE, strategy="sync", timeout=0.4)  # takes up the window
@@ -70,7 +72,7 @@ async def test_a_canary_that_the_limit_of_requests_refuses_opens_nothing():
 
 async def test_after_a_refusal_that_is_not_retried_later_calls_go_on():
     app = Timed(Scripted(refused(1), refused(1), scored()))
-    async with client(app) as ev:
+    async with client(app, timeout=Timeout(call=60.0)) as ev:
         report = await ev.gather(texts(1), "contains", eval_config=NEEDLE, max_retries=0)
         assert isinstance(report.outcomes[0].error, RateLimitError)
         report = await ev.gather(texts(3), "contains", eval_config=NEEDLE, rows=1)
@@ -90,7 +92,7 @@ async def test_the_gate_opens_at_the_time_that_was_named_whatever_is_in_flight()
 
 async def test_a_given_limit_is_kept_in_any_span_where_a_server_tells_no_time():
     app = Timed(Scripted(scored()))
-    async with client(app, limits=[Limit(3, per=1)]) as ev:
+    async with client(app, limits=[Limit(3, per=1)], timeout=Timeout(call=60.0)) as ev:
         report = await ev.gather(texts(10), "contains", eval_config=NEEDLE, rows=1)
         assert ev.statistics().limits_by_clock_of == "machine"
     assert report.coverage == 1.0
@@ -171,3 +173,27 @@ async def test_what_says_nothing_of_its_failure_is_looked_into_for_a_minute():
             await ev.evaluate("contains", ONE, eval_config=NEEDLE)
     assert anyio.current_time() == 60.0
     assert [method for method, *_ in app.requests].count("POST") == 2
+
+
+# -- What is an answer -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "odd"), [("runtime", "12 ms"), ("reason", ["because"])])
+async def test_an_answer_with_a_field_of_an_odd_type_is_an_answer(name, odd):
+    status, body = scored()
+    body["result"][0]["evaluations"][0][name] = odd
+    app = Scripted((status, body))
+    async with client(app) as ev:
+        report = await ev.gather(texts(1), "contains", eval_config=NEEDLE)
+    assert (report.coverage, len(app.requests)) == (1.0, 1)
+    assert report.summary()["ambiguous"] == report.summary()["possible_duplicates"] == 0
+
+
+@pytest.mark.parametrize("status", [301, 307])
+async def test_a_redirect_evaluated_nothing_and_is_not_repeated(status):
+    app = Scripted((status, b"", {"location": "https://elsewhere.invalid/sdk/api/v1/new-eval/"}))
+    async with client(app) as ev:
+        report = await ev.gather(texts(1), "contains", eval_config=NEEDLE)
+    assert len(app.requests) == 1
+    assert report.summary()["ambiguous"] == report.summary()["possible_duplicates"] == 0
+    assert "base" in str(report.outcomes[0].error)

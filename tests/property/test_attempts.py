@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fi_async import AmbiguousError, AuthenticationError, Outcome, OutcomeStatus, PermissionDeniedError
-from fi_async.engine.attempts import Context, Job, Requeue, Rest, Send, Work
+from fi_async.engine.attempts import Context, Job, Requeue, Rest, Send
 from fi_async.engine.submissions import accept, score
+from fi_async.engine.work import Work
 from pure.hand import (
     REFUSED,
     accepted,
@@ -115,7 +116,7 @@ class Drive:
                 action = tell(job, now)
             elif isinstance(action, Requeue):
                 self.opens_at = max(self.opens_at, now + 44)
-                if self.plans_anew and all(work.eval_id is None for work in job.works):
+                if self.plans_anew and all(work.attempt.eval_id is None for work in job.works):
                     job.steps.close()
                     return job.works, now
                 action = tell(job, now)

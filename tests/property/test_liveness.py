@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
 
+import anyio
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from clock import EPOCH, VirtualClockLoop
-from fi_async import APIConnectionError, AsyncEvaluator, FiAsyncError, Limit, OutcomeStatus, Timeout
+from fi_async import APIConnectionError, APITimeoutError, AsyncEvaluator, FiAsyncError, Limit, OutcomeStatus, Timeout
 from fi_async.pacing.ticket import Need
 from fi_async.wire.requests import HttpCall
 from fi_async.wire.responses import Reply
@@ -91,7 +92,14 @@ class Wire:
     async def aclose(self) -> None:
         """Be closed."""
 
-    async def send(self, call: HttpCall, _timeout: Any, *, left: Callable[[], None] | None = None) -> Reply:
+    async def send(
+        self, call: HttpCall, _timeout: Any, deadline: float | None = None, left: Callable[[], None] | None = None
+    ) -> Reply:
+        with anyio.move_on_at(math.inf if deadline is None else deadline):
+            return await self._send(call, left)
+        raise APITimeoutError("no reply by the deadline of the call", sent=True)
+
+    async def _send(self, call: HttpCall, left: Callable[[], None] | None) -> Reply:
         world = self.world
         if not world.is_up:
             raise APIConnectionError("could not connect: refused", sent=False, unreachable=True)

@@ -9,7 +9,8 @@ from typing import Any
 
 from fi_async import APIConnectionError, APITimeoutError, Case, Timeout
 from fi_async._settings import RetryPolicy
-from fi_async.engine.attempts import Action, Arrival, Context, Job, Work
+from fi_async.engine.attempts import Action, Context, Job
+from fi_async.engine.work import Arrival, Work
 from fi_async.pacing.clock import ServerClock
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.polling import Completions

@@ -104,7 +104,7 @@ def test_the_latest_end_that_was_named_counts():
     for each, until in zip(gone, (5.0, 3.0, 7.0), strict=True):
         allowance.refused(each, until, None)
         assert opens(allowance) == max(5.0, until)
-    assert (allowance.learned, allowance.in_a_row) == (1, 1)
+    assert (allowance.learned, allowance._in_a_row) == (1, 1)
 
 
 def test_a_refusal_that_another_client_met_closes_it_too():
@@ -112,7 +112,7 @@ def test_a_refusal_that_another_client_met_closes_it_too():
     for _ in range(2):
         allowance.left(1.0)
     allowance.close(5.0)
-    assert (allowance.learned, opens(allowance), allowance.in_a_row) == (2, 5.0, 0)
+    assert (allowance.learned, opens(allowance), allowance._in_a_row) == (2, 5.0, 0)
     unused = Allowance()
     unused.close(5.0)
     assert unused.learned == 1, "one may always ask"
@@ -132,13 +132,13 @@ def test_windows_that_refuse_one_after_the_other_are_counted_until_one_answers()
     for now in (10.0, 20.0, 30.0):
         window = allowance.left(now)
         allowance.refused(window, now + 5.0, None)
-        found.append(allowance.in_a_row)
+        found.append(allowance._in_a_row)
     window = allowance.left(40.0)
     allowance.answered(window, None)
-    found.append(allowance.in_a_row)
+    found.append(allowance._in_a_row)
     window = allowance.left(41.0)
     allowance.answered(window, 0.1)
-    found.append(allowance.in_a_row)
+    found.append(allowance._in_a_row)
     assert found == [1, 2, 3, 3, 0]
 
 
@@ -163,18 +163,18 @@ def test_where_some_answers_take_longer_a_refusal_may_too():
     allowance = Allowance()
     for each, took in zip(going(allowance, 1.0), (0.2, 0.5), strict=False):
         allowance.answered(each, took)
-    assert len(going(allowance, 1.5)) == VOLLEY - (VOLLEY - 2)  # two were seen to pass
-    assert opens(allowance) == pytest.approx(1.85)
+    assert len(going(allowance, 1.1)) == 2, "so many were seen to pass"
+    assert opens(allowance) == pytest.approx(1.35)
     for took in (0.2, 9.0):
         allowance.answered(Leave(0, 1, 1.0), took)
-    assert opens(allowance) == pytest.approx(2.55), "a second at most"
+    assert opens(allowance) == pytest.approx(2.05), "a second at most"
 
 
 def test_what_was_answered_has_passed_and_all_that_left_before_it():
     allowance = Allowance()
     gone = going(allowance, 1.0)
-    allowance.answered(gone[40], 0.001)
-    assert len(going(allowance, 1.001)) == 41
+    allowance.answered(gone[40], 0.2)
+    assert len(going(allowance, 1.01)) == 41
 
 
 def test_of_many_that_passed_a_quarter_may_be_out():
@@ -210,9 +210,9 @@ def across(doubt: float) -> Allowance:
 
 def test_what_left_in_the_window_before_may_be_too_many_for_the_next():
     allowance = across(0.5)
-    assert (allowance.learned, allowance.likely, allowance.rest(20.0)) == (500, 300, 300)
+    assert (allowance.learned, allowance.sure, allowance.rest(20.0)) == (500, 300, 300)
     assert len(going(allowance, 20.0)) == 300 + VOLLEY
 
 
-def test_plans_go_by_what_a_window_may_have_taken():
-    assert (across(0.5).likely, across(1.5).likely) == (300, 500)
+def test_a_run_may_begin_as_a_window_does():
+    assert across(1.5).sure == 500

@@ -49,6 +49,7 @@ FLOORS = [
     ["progress."],
     [
         "engine.attempts",
+        "engine.work",
         "engine.backlog",
         "engine.dispatch",
         "engine.intake",
@@ -82,6 +83,7 @@ PURE = {
     "wire.preflight",
     "wire.templates",
     "engine.attempts",
+    "engine.work",
     "engine.outcomes",
     "engine.polls",
     "engine.submissions",

@@ -26,9 +26,10 @@ from fi_async import (
     Timeout,
     ValidationError,
 )
-from fi_async.engine.attempts import Context, Job, Requeue, Rest, Send, Work
+from fi_async.engine.attempts import Context, Job, Requeue, Rest, Send
 from fi_async.engine.outcomes import DENIED
 from fi_async.engine.submissions import Started, accept, fetch, poll, score, start
+from fi_async.engine.work import Attempt, Work
 from fi_async.pacing.quota import FIRST, OVERDUE, UNASKED
 from fi_async.pacing.ticket import Canary, Need
 from fi_async.wire import requests, responses
@@ -159,7 +160,7 @@ def test_a_refused_key_pair_leaves_the_job_as_an_exception(make, rows, status, k
 
 
 def test_a_refused_key_pair_leaves_a_poll_as_an_exception():
-    job = poll(Work(0, Case({}), Parameters(""), eval_id=IDS[0]), context())
+    job = poll(Work(0, Case({}), Parameters(""), attempt=Attempt(eval_id=IDS[0])), context())
     begin(job)
     with pytest.raises(AuthenticationError):
         tell(job, 1.0, refused(401))
@@ -310,7 +311,7 @@ def test_a_server_that_is_not_there_holds_everyone_and_is_no_failure():
     for now in (10.0, 15.0, 20.0):
         assert tell(job, now, unreachable()) == Requeue()
         assert tell(job, now) == Send(first.call, None)
-    assert one.failures == 0
+    assert one.history.failures == 0
     assert isinstance(tell(job, 160.0, REFUSED), Rest)
     assert isinstance(tell(job, 161.0), Send)
     (outcome,) = tell(job, 162.0, scored("Passed"))
@@ -322,7 +323,7 @@ def test_a_server_that_is_not_there_holds_everyone_and_is_no_failure():
 def test_one_that_stays_away_for_longer_than_there_is_patience_fails_at_once(patience, since, ends):
     """That of the call, and at most half a minute where no request ever got through."""
     run = context(max_retries=1)
-    run.timeout = Timeout(patience=patience)
+    run = replace(run, timeout=Timeout(patience=patience))
     run.gate.outage.failed(since, tried=False)
     job = score([work()], run)
     begin(job)
@@ -341,7 +342,7 @@ def test_what_failed_before_a_limit_refused_it_counts_after_it_too():
     assert isinstance(tell(job, 1.0, REFUSED), Rest)
     assert isinstance(tell(job, 2.0), Send)
     assert tell(job, 3.0, throttled(44)) == Requeue()
-    assert one.failures == 1
+    assert one.history.failures == 1
     job.steps.close()
     anew = score([one], run)
     begin(anew)
@@ -357,9 +358,9 @@ def test_an_answer_makes_what_failed_before_forgotten():
     tell(job, 2.0)
     tell(job, 3.0, throttled(44))
     tell(job, 3.0)
-    assert one.failures == 1
+    assert one.history.failures == 1
     tell(job, 50.0, accepted())
-    assert one.failures == 0
+    assert one.history.failures == 0
 
 
 def test_without_retries_a_429_is_the_outcome():
@@ -523,8 +524,8 @@ def test_a_batch_that_fails_again_and_again_goes_on_row_by_row():
     assert isinstance(tell(job, 2.0), Send)
     jobs = singles(tell(job, 3.0, refused(500)))
     assert run.counts == Counts(requests=2, retries=1, ambiguous=6, possible_duplicates=6)
-    assert [(each.works[0].attempts, each.works[0].ambiguous) for each in jobs] == [(2, 2)] * 3
-    assert [each.works[0].possible_duplicates for each in jobs] == [2] * 3
+    assert [(each.works[0].history.attempts, each.works[0].history.ambiguous) for each in jobs] == [(2, 2)] * 3
+    assert [each.works[0].history.possible_duplicates for each in jobs] == [2] * 3
 
 
 def test_the_words_of_a_row_that_end_in_not_found_refuse_no_other_row():
@@ -620,7 +621,7 @@ def test_accepted_rows_become_a_poll_each():
     }
     jobs = tell(job, 100.0, accepted(3), sent_at=99.0)
     assert [job.works for job in jobs] == [[each] for each in three]
-    assert [each.eval_id for each in three] == IDS[:3]
+    assert [each.attempt.eval_id for each in three] == IDS[:3]
     # The first of those accepted at once is asked early, the others when that may have been answered.
     assert [begin(each) for each in jobs] == [Rest(100.25)] * 3
     for number, each in enumerate(jobs):
@@ -856,7 +857,12 @@ def test_an_evaluation_that_a_limit_stopped_begins_anew_and_others_wait():
     tell(job, 100.25)
     assert tell(job, 101.0, limited()) == [one]
     assert run.gate.quota.is_closed
-    assert (one.eval_id, one.accepted_at, one.deadline, one.throttled) == (None, None, None, 1)
+    assert (one.attempt.eval_id, one.attempt.accepted_at, one.attempt.deadline, one.history.throttled) == (
+        None,
+        None,
+        None,
+        1,
+    )
     again = accept([one], run)
     send = begin(again)
     assert send.deadline is None
@@ -875,7 +881,7 @@ def test_a_canary_tells_the_quota_what_became_of_it():
     quota = run.gate.quota
     quota.refused(100.0, canary=False, clock=run.gate.clock)
     for now, what, is_closed in ((200.0, limited(), True), (300.0, failed("boom"), False)):
-        one.canary = canary(run, now)
+        one.attempt.canary = canary(run, now)
         job = polling(run, one, now + 1)
         begin(job)
         tell(job, now + 1.25)
@@ -883,7 +889,7 @@ def test_a_canary_tells_the_quota_what_became_of_it():
         assert (quota.is_asking, quota.is_closed) == (True, True)
         tell(job, now + 2.25)
         tell(job, now + 3, what)
-        assert (one.canary, quota.is_asking, quota.is_closed) == (None, False, is_closed)
+        assert (one.attempt.canary, quota.is_asking, quota.is_closed) == (None, False, is_closed)
 
 
 @pytest.mark.parametrize("what", [refused(404), refused(500), timed_out(), throttled(44), reply([])], ids=repr)
@@ -891,28 +897,28 @@ def test_a_canary_whose_request_scores_nothing_is_let_go(what):
     run, one = context(), work()
     quota = run.gate.quota
     quota.refused(100.0, canary=False, clock=run.gate.clock)
-    one.canary = canary(run)
+    one.attempt.canary = canary(run)
     job = score([one], run)
     begin(job)
     tell(job, 201.0, what)
-    assert (one.canary, quota.is_asking, quota.is_closed) == (None, False, True)
+    assert (one.attempt.canary, quota.is_asking, quota.is_closed) == (None, False, True)
     assert quota.opens_at() == 201.0 + FIRST
 
 
 def test_a_canary_that_is_scored_opens_the_quota():
     run, one = context(), work()
     run.gate.quota.refused(100.0, canary=False, clock=run.gate.clock)
-    one.canary = canary(run)
+    one.attempt.canary = canary(run)
     job = score([one], run)
     begin(job)
     tell(job, 201.0, scored("Passed"))
-    assert (one.canary, run.gate.quota.is_closed) == (None, False)
+    assert (one.attempt.canary, run.gate.quota.is_closed) == (None, False)
 
 
 def test_a_canary_that_a_limit_stopped_opens_nothing_without_retries_either():
     run, one = context(max_retries=0), work()
     run.gate.quota.refused(100.0, canary=False, clock=run.gate.clock)
-    one.canary = canary(run)
+    one.attempt.canary = canary(run)
     job = polling(run, one, 200.0)
     begin(job)
     tell(job, 200.25)
@@ -923,11 +929,11 @@ def test_a_canary_that_a_limit_stopped_opens_nothing_without_retries_either():
 def test_the_canary_of_an_evaluation_that_is_started_is_kept_for_whoever_asks_for_it():
     run, one = context(), work()
     run.gate.quota.refused(100.0, canary=False, clock=run.gate.clock)
-    one.canary = out = canary(run)
+    one.attempt.canary = out = canary(run)
     job = start([one], run)
     begin(job)
     tell(job, 201.0, accepted())
-    assert one.canary is None
+    assert one.attempt.canary is None
     assert run.gate.quota.opens_at() == 201.0 + UNASKED
     assert run.gate.canaries.claim(IDS[0], 210.0) is out
     assert run.gate.quota.opens_at() == 210.0 + OVERDUE
@@ -936,7 +942,7 @@ def test_the_canary_of_an_evaluation_that_is_started_is_kept_for_whoever_asks_fo
 def test_each_poll_of_a_canary_lets_it_be_waited_for_as_long_again():
     run, one = context(), work()
     run.gate.quota.refused(100.0, canary=False, clock=run.gate.clock)
-    one.canary = canary(run)
+    one.attempt.canary = canary(run)
     job = polling(run, one, 201.0)
     begin(job)
     tell(job, 201.25)
@@ -977,7 +983,7 @@ def test_without_retries_an_evaluation_that_a_limit_stopped_has_failed():
 
 
 def by_id() -> Work:
-    return Work(0, Case({}, id="mine"), Parameters(""), eval_id=IDS[0])
+    return Work(0, Case({}, id="mine"), Parameters(""), attempt=Attempt(eval_id=IDS[0]))
 
 
 def test_an_id_alone_is_asked_for_at_once():
@@ -1002,7 +1008,7 @@ def test_an_id_whose_inputs_are_not_known_cannot_begin_anew():
 @pytest.mark.parametrize("eval_id", ["job-17", "a/b?c", "", "\ud800"])
 def test_whatever_id_a_server_gave_is_asked_for(eval_id):
     one = by_id()
-    one.eval_id = eval_id
+    one.attempt.eval_id = eval_id
     assert begin(poll(one, context())).call == requests.get_eval(eval_id)
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from fi_async import Case, Limit
 from fi_async._settings import RunOptions
-from fi_async.engine.attempts import Context, Work
+from fi_async.engine.attempts import Context
 from fi_async.engine.backlog import Backlog
+from fi_async.engine.work import Work
 from fi_async.pacing.accepted import MOST
 from fi_async.pacing.slots import Slots
 from fi_async.pacing.ticket import Terms
@@ -28,7 +29,7 @@ def backlog(
     count: int = 0, *, run: Context | None = None, slots: int = 4, expected: int | None = None, **options: Any
 ) -> Backlog:
     run = run or context()
-    run.terms = replace(run.terms, slots=Slots(slots))
+    run = replace(run, terms=replace(run.terms, slots=Slots(slots)))
     made = Backlog(run, RunOptions(**options), expected)
     for index in range(count):
         made.put(of(index))
@@ -42,8 +43,8 @@ def known(latency: float) -> Context:
     return run
 
 
-def take(waiting: Backlog) -> tuple[list[int], str]:
-    works, kind = waiting.take(0.0)
+def take(waiting: Backlog, now: float = 0.0) -> tuple[list[int], str]:
+    works, kind = waiting.take(now)
     return [work.index for work in works], kind
 
 
@@ -86,7 +87,7 @@ def test_works_of_several_templates_never_share_a_request():
 
 def test_a_request_carries_no_more_rows_than_may_leave_together():
     run = context()
-    run.terms = Terms(limits=[Limit(2, per=60.0, of="evaluations")])
+    run = replace(run, terms=Terms(limits=[Limit(2, per=60.0, of="evaluations")]))
     assert take(backlog(5, run=run, rows=5))[0] == [0, 1, 2, 3, 4], "nobody counts it yet"
     run.gate.keep_count_of(run.terms.limits)
     assert take(backlog(5, run=run, rows=5))[0] == [0, 1]
@@ -143,7 +144,7 @@ def test_of_a_source_that_nobody_counted_as_much_is_to_come_as_has_come(is_fed, 
     for _ in range(5):
         run.latencies.held("tone", 2.0)
     waiting.is_fed = is_fed
-    assert take(waiting) == ([399], kind)
+    assert take(waiting, 1.0) == ([399], kind)
 
 
 def test_what_was_put_back_has_not_been_begun():

@@ -14,8 +14,9 @@ from fi_async import (
     RunOptions,
     Template,
 )
-from fi_async.engine.attempts import Send, Work
+from fi_async.engine.attempts import Send
 from fi_async.engine.intake import Intake, Question, batches, grouped, questions
+from fi_async.engine.work import Work
 from fi_async.wire.preflight import PreparedInputs
 from fi_async.wire.requests import Parameters
 from pure.hand import begin, context

@@ -87,7 +87,7 @@ def test_as_long_as_nothing_is_known_one_case_is_held():
         ({"latency": 14.0, "strategy": "sync"}, 2),
         ({"latency": 100.0, "strategy": "sync"}, 1),
         ({"may_resubmit": False}, 1),
-        ({"remaining": 6000, "allowed": 1000}, 19),
+        ({"remaining": 6000, "allowed": 1000}, 20),
         ({"remaining": 60_000, "allowed": 1000}, 20),
         ({"remaining": 60_000, "allowed": 1000, "latency": 3.0, "held": Room(256, 256), "strategy": "sync"}, 10),
     ],

@@ -7,9 +7,10 @@ import math
 import pytest
 
 from fi_async import Limit
-from fi_async.engine.attempts import Job, Send, Work
+from fi_async.engine.attempts import Job, Send
 from fi_async.engine.ready_queue import Ready, ReadyQueue
 from fi_async.engine.submissions import score
+from fi_async.engine.work import Work
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.slots import Slots
 from fi_async.pacing.ticket import Need, Terms
@@ -26,7 +27,7 @@ def post(*works: Work, since: float = 0.0) -> Ready:
 
 def poll(index: int) -> Ready:
     one = work(index)
-    one.eval_id = IDS[index]
+    one.attempt.eval_id = IDS[index]
     return Ready(0.0, Job(iter(()), [one]), Send(get_eval(IDS[index])))
 
 

@@ -59,6 +59,7 @@ def _changes(flags: ServeFlags, keys: Mapping[str, str]) -> dict[str, Any]:
         "evaluations": flags.evaluations,
         "faults": flags.fault,
         "spelling": flags.spelling,
+        "call_log": not flags.no_call_log,
         "seed": flags.seed,
         "keys": keys or None,
     }

@@ -21,17 +21,17 @@ from fi_async._errors import (
     ServerError,
 )
 from fi_async._events import Listener, RequestRetried, emit, wants
-from fi_async._models import Case, Outcome
+from fi_async._models import Outcome
 from fi_async._report import Counts
 from fi_async._settings import RetryPolicy, Timeout
+from fi_async.engine.work import Arrival, History, Work
 from fi_async.pacing.accepted import AcceptedLimit
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.latencies import Latencies
 from fi_async.pacing.polling import Completions
 from fi_async.pacing.retry import Decision, GiveUp, Retry, decide
-from fi_async.pacing.ticket import Canary, Terms
-from fi_async.wire.preflight import PreparedInputs
-from fi_async.wire.requests import HttpCall, Parameters
+from fi_async.pacing.ticket import Terms
+from fi_async.wire.requests import HttpCall
 from fi_async.wire.responses import Reply
 
 T = TypeVar("T")
@@ -67,67 +67,7 @@ class Requeue:
 Action = Send | Rest | Requeue
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """What happened: the time, and after a Send its reply or its error.
-
-    Attributes:
-        sent_at: When the call left.
-        waited: Seconds it waited for its turn before that. No case's time runs meanwhile.
-        crowded: True if it was refused because more were under way than the server takes, and fewer will be.
-    """
-
-    now: float
-    sent_at: float = 0.0
-    waited: float = 0.0
-    reply: Reply | None = None
-    error: APIConnectionError | None = None
-    crowded: bool = False
-
-
 Steps = Generator[Action, Arrival, T]
-
-
-@dataclass(slots=True)
-class Work:
-    """One case under one template, on its way to an outcome. Times are the loop's."""
-
-    index: int
-    case: Case
-    parameters: Parameters
-    row: PreparedInputs | None = None
-    number: int = 0  # in the journal; 0 without one
-    attempts: int = 0
-    ambiguous: int = 0
-    possible_duplicates: int = 0
-    throttled: int = 0
-    failures: int = 0  # of the present request, or of those before it that carried it and were refused by a limit
-    is_resumed: bool = False
-    restarted: bool = False
-    said: str | None = None  # by the server of a failure of its own, the last time
-    trouble: FiAsyncError | None = None  # what it was asked again for, to hear why
-    canary: Canary | None = None
-    eval_id: str | None = None
-    began_at: float | None = None
-    accepted_at: float | None = None
-    sent_at: float = 0.0
-    seen_at: float = 0.0
-    deadline: float | None = None
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The keys that it is asked with, in order: only works of equal ones can share a request."""
-        return () if self.row is None else tuple(self.row.inputs)
-
-    def note(self, event: Arrival, case_timeout: float | None) -> None:
-        """Take note of a call that ended; the first one begins the case's time."""
-        if self.began_at is None:
-            self.began_at = event.sent_at
-        if self.deadline is not None:
-            self.deadline += event.waited
-        elif case_timeout is not None:
-            self.deadline = event.sent_at + case_timeout
-        self.sent_at, self.seen_at = event.sent_at, event.now
 
 
 @dataclass(eq=False, slots=True)
@@ -196,13 +136,15 @@ class Forgetful:
         """Return None: nothing is kept."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Context:
     """What the jobs of one run share.
 
     Attributes:
         on_event: Who is told what happens; None for nobody but the log.
         terms: What binds the requests of the run.
+        counts: What the run asks of the server.
+        ledger: Who keeps what becomes of its works.
         latencies: How long evaluations take, held and polled: what plans go by.
         accepted: How many evaluations the server can work on at once, as their polls tell.
     """
@@ -240,8 +182,8 @@ def ask(
     Raises:
         FiAsyncError: The last attempt's error; an AmbiguousError if the policy forbids another.
     """
-    failures, crowds, tries = max((work.failures for work in works), default=0), 0, 0
-    told: Sequence[Work | _Told] = works or [_Told()]
+    failures, crowds, tries = max((work.history.failures for work in works), default=0), 0, 0
+    told = [work.history for work in works] or [History()]
     while True:
         event = yield Send(call, _deadline(call, works))
         tries += 1
@@ -294,7 +236,7 @@ def ask(
 
 def _count_failures(works: Sequence[Work], failures: int) -> None:
     for work in works:
-        work.failures = failures
+        work.history.failures = failures
 
 
 def _tell(call: HttpCall, problem: FiAsyncError, decision: Retry, context: Context, works: Sequence[Work]) -> None:
@@ -313,18 +255,11 @@ def _why(problem: FiAsyncError) -> str:
 def _let_canary_go(works: Sequence[Work], now: float, context: Context) -> None:
     """Let another ask whether the quota is open: of this request, nothing is known to run."""
     for work in works:
-        context.gate.canaries.let_go(work.canary, now)
-        work.canary = None
+        context.gate.canaries.let_go(work.attempt.canary, now)
+        work.attempt.canary = None
 
 
-@dataclass(slots=True)
-class _Told:
-    """What was said of a call that is for no work."""
-
-    said: str | None = None
-
-
-def _is_lasting(problem: FiAsyncError, told: Sequence[Work | _Told]) -> bool:
+def _is_lasting(problem: FiAsyncError, told: Sequence[History]) -> bool:
     """Return True if the server says the same again of a failure that it has words of its own for: it will not pass."""
     words = problem.server_message if isinstance(problem, ServerError) and problem.status == 500 else None
     words = words if isinstance(problem, ServerError) and problem.code is not None else None
@@ -351,27 +286,27 @@ def _is_out(problem: FiAsyncError, now: float, context: Context) -> bool:
 
 def _deadline(call: HttpCall, works: Sequence[Work]) -> float | None:
     """Return when a call is given up. A poll at the last moment still has time for its reply."""
-    deadline = works[0].deadline if works else None
+    deadline = works[0].attempt.deadline if works else None
     return deadline + _LAST_REPLY if deadline is not None and call.repeatable else deadline
 
 
 def too_late(when: float, works: Sequence[Work]) -> bool:
     """Tell whether the works' time is over by then."""
-    return bool(works) and works[0].deadline is not None and when >= works[0].deadline
+    return bool(works) and works[0].attempt.deadline is not None and when >= works[0].attempt.deadline
 
 
 def _begin_anew(call: HttpCall, works: Sequence[Work]) -> None:
     """Let a case's time begin with its next attempt: what a limit refused, the server never had."""
     if not call.repeatable:
         for work in works:
-            work.deadline = None
+            work.attempt.deadline = None
 
 
 def _note(call: HttpCall, event: Arrival, context: Context, works: Sequence[Work]) -> None:
     context.counts.requests += 1
     context.counts.polls += call.repeatable and bool(works)
     for work in works:
-        work.attempts += not call.repeatable
+        work.history.attempts += not call.repeatable
         work.note(event, context.timeout.longest_case)
 
 
@@ -380,7 +315,7 @@ def note_ambiguous(decision: Decision, context: Context, works: Sequence[Work]) 
     if decision.ambiguous:
         context.counts.ambiguous += len(works) or 1
         for work in works:
-            work.ambiguous += 1
+            work.history.ambiguous += 1
 
 
 def note_duplicates(context: Context, works: Sequence[Work]) -> None:
@@ -388,7 +323,7 @@ def note_duplicates(context: Context, works: Sequence[Work]) -> None:
     context.ledger.lost(works)
     context.counts.possible_duplicates += len(works) or 1
     for work in works:
-        work.possible_duplicates += 1
+        work.history.possible_duplicates += 1
 
 
 def _final(error: FiAsyncError, decision: Decision, attempts: int) -> FiAsyncError:

@@ -7,13 +7,23 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from fi_async._events import CapacityChanged, StrategyChanged, emit
 from fi_async._settings import RunOptions
-from fi_async.engine.attempts import Context, Work
+from fi_async.engine.attempts import Context
+from fi_async.engine.work import Work
 from fi_async.pacing.accepted import MOST as ACCEPTED
 from fi_async.pacing.planner import Kind, Plan, Room, Situation, decide
 from fi_async.wire.requests import max_rows
+
+_AT_ONCE: Final = 0.02  # seconds: all that a server tells sooner is a refusal, and that closes the gate
+
+
+class _Planned(NamedTuple):
+    template: str
+    at: float
+    plan: Plan
 
 
 class Backlog:
@@ -38,6 +48,7 @@ class Backlog:
         self._waiting: dict[str, deque[Work]] = {}
         self._plans: dict[str, Plan] = {}
         self._has_polled = False
+        self._planned: _Planned | None = None
         self._told = context.accepted.room(self._slots.count).limit  # evaluations at work between polls
 
     def __len__(self) -> int:
@@ -60,6 +71,7 @@ class Backlog:
     def put_back(self, works: Sequence[Work]) -> None:
         """Let works wait again of whose request nothing came, before all others: they are planned anew."""
         self._begun -= len(works)
+        self._planned = None
         self._waiting.setdefault(works[0].parameters.template, deque()).extendleft(reversed(works))
 
     def may_begin(self, now: float, *, at_work: int) -> bool:
@@ -113,6 +125,7 @@ class Backlog:
         """Take out all works."""
         works = [work for waiting in self._waiting.values() for work in waiting]
         self._waiting.clear()
+        self._planned = None
         return works
 
     def read_ahead(self) -> int:
@@ -130,8 +143,18 @@ class Backlog:
         return min(self._waiting, key=lambda name: self._waiting[name][0].index)
 
     def _plan(self, now: float) -> Plan:
-        """Return how the next request carries its works. There has to be one."""
-        context, template = self._context, self._next_template()
+        """Return how the next request carries its works. There has to be one.
+
+        Requests that leave at about the same time are planned once: nothing was learned between them.
+        """
+        template = self._next_template()
+        planned = self._planned
+        if planned is None or planned.template != template or now - planned.at >= _AT_ONCE:
+            planned = self._planned = _Planned(template, now, self._decide(now, template))
+        return planned.plan
+
+    def _decide(self, now: float, template: str) -> Plan:
+        context = self._context
         remaining = len(self)
         if self.is_fed:
             # Of a source that nobody counted, as much is to come as has come.
@@ -142,6 +165,7 @@ class Backlog:
             allowed=max_rows(len(self._waiting[template][0].keys)),
             remaining=remaining,
             latency=context.latencies.typical(template),
+            rate=context.latencies.rate(template),
             limits=context.gate.headroom(now, context.terms),
             held=self._slots.room,
             polled=self._room_between_polls(template),

@@ -16,11 +16,12 @@ from fi_async._models import Case, Inputs, Outcome, Template, TemplateLike
 from fi_async._report import Counts, Report
 from fi_async._settings import RunFile, RunOptions
 from fi_async._statistics import ClientStatistics, client_statistics
-from fi_async.engine.attempts import Job, Work
-from fi_async.engine.intake import Intake, batches, count_of, grouped, questions, unread
+from fi_async.engine.attempts import Job
+from fi_async.engine.intake import Intake, Question, batches, count_of, grouped, questions, unread
 from fi_async.engine.run import Run, fetch_once
 from fi_async.engine.session import Session
 from fi_async.engine.submissions import Started, score, start
+from fi_async.engine.work import Work
 from fi_async.pacing.slots import Slots
 from fi_async.pacing.waiting import waiting_for
 from fi_async.progress.displays import ProgressLike
@@ -60,12 +61,15 @@ class Ask:
     fields: Mapping[str, Any] = field(default_factory=dict)
     kept: RunFile | None = None
 
-    async def intake(self, session: Session) -> Intake:
-        """Return what turns cases into jobs; a name that is not a system template's is looked up once."""
+    async def questions(self, session: Session) -> Sequence[Question]:
+        """Return what is asked of each case; a name that is not a system template's is looked up once."""
         found = await find_templates(session, names_of(self.templates), self.options)
-        asked = questions(found, self.options, self.eval_config, **self.fields)
+        return questions(found, self.options, self.eval_config, **self.fields)
+
+    def intake(self, session: Session, asked: Sequence[Question], **context: Any) -> Intake:
+        """Return what turns cases into jobs of one run."""
         slots = Slots(self.options.concurrency) if self.own_bound else None
-        return Intake(asked, session.context(self.options, slots), self.options)
+        return Intake(asked, session.context(self.options, slots, **context), self.options)
 
     def run(self, session: Session, intake: Intake, **how: Any) -> Run:
         """Return a run for this call."""
@@ -125,7 +129,7 @@ async def evaluate(
     """
     names_of(ask.templates)  # first: swapped arguments make odd inputs, too
     cases = rows_of(inputs)
-    intake = await ask.intake(session)
+    intake = ask.intake(session, await ask.questions(session))
     works = intake.works(cases)
     run = ask.run(session, intake)
     began = anyio.current_time()
@@ -145,8 +149,9 @@ async def evaluate(
 async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLike = False) -> Report:
     """Return the outcomes of all cases. Raises only what no other case could escape; see `evaluate`."""
     began = anyio.current_time()
-    intake = await ask.intake(session)
-    async with _ledger(ask, session, intake, cases) as ledger:
+    asked = await ask.questions(session)
+    async with _ledger(ask, session, asked, cases) as ledger:
+        intake = ask.intake(session, asked, ledger=ledger)
         reading = Reading(cases, intake, ledger)
         total = reading.total()
 
@@ -200,8 +205,7 @@ async def stream(
     session: Session, ask: Ask, cases: Cases, handover: Handover, progress: ProgressLike = False
 ) -> AsyncGenerator[None]:
     """Run, and yield whenever outcomes are ready. Cases are read no faster than outcomes are taken."""
-    intake = await ask.intake(session)
-    intake.context.counts = handover.counts
+    asked = await ask.questions(session)
     ready = handover.ready
     arrived = asyncio.Event()
 
@@ -210,7 +214,8 @@ async def stream(
         ready.append(outcome)
         arrived.set()
 
-    async with _ledger(ask, session, intake, cases) as ledger:
+    async with _ledger(ask, session, asked, cases) as ledger:
+        intake = ask.intake(session, asked, ledger=ledger, counts=handover.counts)
         reading = Reading(cases, intake, ledger)
         total = reading.total()
         run = handover.run = ask.run(session, intake, emit=emit, expected=total)
@@ -259,14 +264,14 @@ class Reading:
                 yield admitted if self.ledger is None else await self._kept(self.ledger, admitted)
         self._is_all = True
         if self.ledger is not None:
-            self.ledger.complete()
+            self.ledger.complete(self.intake.context.counts)
 
     async def _kept(
         self, ledger: JournalLedger, admitted: Sequence[Work | Outcome]
     ) -> Sequence[Work | Job | Outcome | None]:
         """Return what is to be done of cases that a file keeps. They count as read: no timeout comes between."""
         with anyio.CancelScope(shield=True):
-            items = await ledger.admit(admitted)
+            items = await ledger.admit(admitted, self.intake.context)
         return items  # noqa: RET504  # to type checkers, a scope may swallow what is raised in it
 
     def _admit(self, case: Inputs | Case) -> list[Work | Outcome]:
@@ -280,11 +285,15 @@ class Reading:
 
 
 @asynccontextmanager
-async def _ledger(ask: Ask, session: Session, intake: Intake, cases: Cases) -> AsyncIterator[JournalLedger | None]:
+async def _ledger(
+    ask: Ask, session: Session, asked: Sequence[Question], cases: Cases
+) -> AsyncIterator[JournalLedger | None]:
     if ask.kept is None:
         yield None
         return
     from fi_async.journal.opening import open_ledger  # noqa: PLC0415  # and SQLite, for those who keep a run
 
-    async with open_ledger(ask.kept, session, intake, Reading(cases, intake, None).total()) as ledger:
+    count = count_of(cases)
+    evaluations = None if count is None else count * len(asked)
+    async with open_ledger(ask.kept, session, asked, ask.options, evaluations) as ledger:
         yield ledger

@@ -6,8 +6,9 @@ import anyio
 
 from fi_async._errors import APIConnectionError, APITimeoutError
 from fi_async._events import CanarySent, RequestAnswered, RequestSent, emit, wants
-from fi_async.engine.attempts import Arrival, Context, Job, Ledger
+from fi_async.engine.attempts import Context, Job, Ledger
 from fi_async.engine.ready_queue import Ready
+from fi_async.engine.work import Arrival
 from fi_async.pacing.retry import NO_CAPACITY
 from fi_async.pacing.ticket import Ticket
 from fi_async.wire.responses import Reply, retry_after
@@ -22,12 +23,12 @@ class Dispatch:
         context: What the run's jobs share.
 
     Attributes:
-        sent: The jobs whose requests have left and are not answered, and what ends each request. Those that were ended
-            so stay.
+        sent: The jobs whose requests have left and are not answered, and what ends each request of a run that is kept.
+            Those that were ended so stay.
     """
 
     def __init__(self, transport: Transport, context: Context) -> None:
-        self.sent: dict[Job, anyio.CancelScope] = {}
+        self.sent: dict[Job, anyio.CancelScope | None] = {}
         self._transport = transport
         self._context = context
 
@@ -41,69 +42,69 @@ class Dispatch:
             Exception: A bug or a setting kept it from being sent.
         """
         job, began = ready.job, ticket.issued_at
+        before = ticket.before + self._context.completions.waiting
         with ticket:
             reply = problem = None
             try:
-                with self._scope(ready, began) as scope:
-                    self.sent[job] = scope
-                    if not await self._may_leave(ready, ticket):
-                        del self.sent[job]
-                        return None
-                    self._tell_sent(ready, ticket)
-                    reply = await self._transport.send(ready.send.call, self._context.timeout, left=self._left(ticket))
+                reply = await self._send(ready, ticket)
             except APIConnectionError as error:
                 problem = error
             except _TooLate:
-                self._take_back(job, ticket)
+                del self.sent[job]
+                self._context.ledger.void(job.works)
+                ticket.returned(anyio.current_time())
                 return None
             except Exception:
                 del self.sent[job]
                 raise
             if reply is None and problem is None:
-                if scope.deadline > anyio.current_time():  # it was ended
-                    return None
-                problem = APITimeoutError("no reply by the deadline of the call")
+                return None  # it was ended
             del self.sent[job]
             now = anyio.current_time()
             _settle(ticket, now, reply, problem)
             self._tell_answered(ready, ticket, now, reply)
             if ticket.canary is not None:
-                job.works[0].canary = ticket.canary
-        return Arrival(now, began, began - ready.since, reply, problem, self._was_crowded(ticket, now, reply))
+                job.works[0].attempt.canary = ticket.canary
+        return Arrival(now, began, began - ready.since, reply, problem, self._was_crowded(ticket, now, reply), before)
 
-    def _scope(self, ready: Ready, now: float) -> anyio.CancelScope:
-        """Return what ends a request: its deadline, or the engine. Those of a kept run may come to their end first."""
+    async def _send(self, ready: Ready, ticket: Ticket) -> Reply | None:
+        """Return the reply to a request; None if it was ended.
+
+        Those of a run that is kept come to their end when the run is stopped, within a bound.
+
+        Raises:
+            _TooLate: It may not leave any more.
+        """
+        if not self._context.ledger.drain:
+            self.sent[ready.job] = None
+            return await self._leave(ready, ticket)
+        with anyio.CancelScope(shield=True) as self.sent[ready.job]:
+            await self._kept(ready, ticket)
+            return await self._leave(ready, ticket)
+        return None
+
+    async def _leave(self, ready: Ready, ticket: Ticket) -> Reply:
+        context, send = self._context, ready.send
+        self._tell_sent(ready, ticket)
         # While it waited for its turn, no case's time ran.
-        deadline = None if ready.send.deadline is None else ready.send.deadline + (now - ready.since)
-        longest = self._context.timeout.longest_case
-        if deadline is None and longest is not None:
-            deadline = now + longest
-        scope = anyio.CancelScope(shield=self._context.ledger.drain > 0)
-        if deadline is not None:
-            scope.deadline = deadline
-        return scope
+        deadline = None if send.deadline is None else send.deadline + (ticket.issued_at - ready.since)
+        if deadline is None and context.timeout.longest_case is not None:
+            deadline = ticket.issued_at + context.timeout.longest_case
+        left = _Leaving(ticket) if context.gate.counts_windows else None
+        return await self._transport.send(send.call, context.timeout, deadline, left)
 
-    async def _may_leave(self, ready: Ready, ticket: Ticket) -> bool:
-        """Return True once a request is kept as intended, and may still leave."""
-        works = ready.job.works
-        if not (ready.is_post and works):
-            return True
-        ledger = self._context.ledger
-        ledger.intended(works)
-        kept = ledger.kept()
-        if kept is None:
-            return True
-        await kept
-        now = anyio.current_time()
-        if ticket.may_leave(now):
-            return True
-        ledger.void(works)
-        ticket.returned(now)
-        return False
+    async def _kept(self, ready: Ready, ticket: Ticket) -> None:
+        """Return once a request is kept as intended, if it may still leave then.
 
-    def _left(self, ticket: Ticket) -> _Leaving | None:
-        """Return what the transport calls as the request leaves on an open connection, if anything depends on when."""
-        return _Leaving(ticket) if self._context.gate.counts_windows else None
+        Raises:
+            _TooLate: It may not.
+        """
+        if not (ready.is_post and ready.job.works):
+            return
+        self._context.ledger.intended(ready.job.works)
+        await all_kept(self._context.ledger)
+        if not ticket.may_leave(anyio.current_time()):
+            raise _TooLate
 
     def _tell_sent(self, ready: Ready, ticket: Ticket) -> None:
         call, works = ready.send.call, ready.job.works
@@ -111,7 +112,7 @@ class Dispatch:
         if ticket.canary is not None and template is not None:
             emit(self._context, CanarySent(template))
         if wants(self._context, RequestSent):
-            attempt = 1 + works[0].attempts if works and ready.is_post else 1
+            attempt = 1 + works[0].history.attempts if works and ready.is_post else 1
             emit(self._context, RequestSent(call.method, call.endpoint, len(works), template, attempt))
 
     def _tell_answered(self, ready: Ready, ticket: Ticket, now: float, reply: Reply | None) -> None:
@@ -119,12 +120,6 @@ class Dispatch:
             call, took = ready.send.call, now - ticket.issued_at
             status, request_id = (None, None) if reply is None else (reply.status, reply.request_id)
             emit(self._context, RequestAnswered(call.method, call.endpoint, status, took, request_id))
-
-    def _take_back(self, job: Job, ticket: Ticket) -> None:
-        """Take back a request that was about to leave when the window it was counted in was over."""
-        del self.sent[job]
-        self._context.ledger.void(job.works)
-        ticket.returned(anyio.current_time())
 
     def _was_crowded(self, ticket: Ticket, now: float, reply: Reply | None) -> bool:
         """Return True if a request was refused because more were at work than the server takes, and fewer will be."""
@@ -136,7 +131,7 @@ class Dispatch:
 
 
 class _TooLate(Exception):  # noqa: N818  # no error: it is how a transport is told not to send
-    """Raised from within the transport, before a byte has left."""
+    """Raised before a byte has left, also from within the transport."""
 
 
 class _Leaving:

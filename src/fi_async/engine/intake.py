@@ -13,9 +13,10 @@ import anyio
 from fi_async._errors import ConfigurationError, InvalidCaseError
 from fi_async._models import Case, Inputs, Outcome, OutcomeStatus, Template
 from fi_async._settings import RunOptions
-from fi_async.engine.attempts import Context, Job, Work
+from fi_async.engine.attempts import Context, Job
 from fi_async.engine.outcomes import cut_off, outcome
 from fi_async.engine.submissions import accept, score
+from fi_async.engine.work import Work
 from fi_async.pacing.planner import Kind
 from fi_async.sources.callers import CallersCases
 from fi_async.sources.rows import Source, TableCase

@@ -13,7 +13,8 @@ from fi_async._errors import (
     StalledError,
 )
 from fi_async._models import Outcome, OutcomeStatus
-from fi_async.engine.attempts import Context, Work
+from fi_async.engine.attempts import Context
+from fi_async.engine.work import Work
 
 if TYPE_CHECKING:
     from fi_async._results import EvalResult
@@ -32,8 +33,8 @@ def outcome(
 ) -> Outcome:
     """Return how a work ended, with all that is known of it on the outcome and on its error."""
     if error is not None:
-        error.attempts = work.attempts or error.attempts
-        _without_frames(error.with_facts(eval_id=work.eval_id))
+        error.attempts = work.history.attempts or error.attempts
+        _without_frames(error.with_facts(eval_id=work.attempt.eval_id))
     return Outcome(
         index=work.index,
         case=work.case,
@@ -41,12 +42,12 @@ def outcome(
         status=status,
         result=result,
         error=error,
-        attempts=work.attempts,
-        ambiguous=work.ambiguous,
-        possible_duplicates=work.possible_duplicates,
-        eval_id=work.eval_id,
+        attempts=work.history.attempts,
+        ambiguous=work.history.ambiguous,
+        possible_duplicates=work.history.possible_duplicates,
+        eval_id=work.attempt.eval_id,
         backend=result.backend if result is not None else context.backend,
-        latency_s=None if work.began_at is None else work.seen_at - work.began_at,
+        latency_s=None if work.history.began_at is None else work.attempt.seen_at - work.history.began_at,
     )
 
 
@@ -75,9 +76,10 @@ def failed(work: Work, context: Context, error: FiAsyncError) -> Outcome:
 def stalled(work: Work, context: Context, status: str, trouble: FiAsyncError | None) -> Outcome:
     """Return how a work ended whose evaluation still stands so after its time; `trouble` was in the way of knowing."""
     tell_quota(work, context, ran=False)
-    waited = work.seen_at - (work.seen_at if work.accepted_at is None else work.accepted_at)
+    seen_at, accepted_at = work.attempt.seen_at, work.attempt.accepted_at
+    waited = 0.0 if accepted_at is None else seen_at - accepted_at
     error = StalledError(f"accepted by the server, and still {status} after {waited:.3g} s")
-    error.__cause__ = trouble or work.trouble
+    error.__cause__ = trouble or work.history.trouble
     return outcome(work, context, OutcomeStatus.STALLED, error=error)
 
 
@@ -85,12 +87,12 @@ def cut_off(work: Work, context: Context, *, sent: bool) -> Outcome:
     """Return how a work ends that the timeout of the call cut off; `sent` if a request for it was under way."""
     status = OutcomeStatus.CANCELLED
     error: FiAsyncError = APITimeoutError("not sent within the timeout of the call", sent=False)
-    if work.eval_id is not None:
+    if work.attempt.eval_id is not None:
         status = OutcomeStatus.STALLED
         error = StalledError("accepted by the server, and not done within the timeout of the call")
     elif sent:
-        work.attempts += 1
-        work.ambiguous += 1
+        work.history.attempts += 1
+        work.history.ambiguous += 1
         context.counts.ambiguous += 1
         error = APITimeoutError("no reply within the timeout of the call; it may have been evaluated")
     return outcome(work, context, status, error=error)
@@ -101,8 +103,8 @@ def completed(work: Work, result: EvalResult) -> EvalResult:
     known: dict[str, Any] = {}
     if result.model is None and work.parameters.model is not None:
         known["model"] = work.parameters.model
-    if result.eval_id is None and work.eval_id is not None:
-        known["eval_id"] = work.eval_id
+    if result.eval_id is None and work.attempt.eval_id is not None:
+        known["eval_id"] = work.attempt.eval_id
     if work.row is not None and work.row.filled:
         known["filled"] = dict(work.row.filled)
     return result.model_copy(update=known) if known else result
@@ -111,10 +113,10 @@ def completed(work: Work, result: EvalResult) -> EvalResult:
 def tell_quota(work: Work, context: Context, *, ran: bool) -> None:
     """Tell the quota what became of an evaluation that no limit stopped; one canary after another has to end."""
     if ran:
-        context.gate.canaries.ran(work.canary, work.seen_at)
+        context.gate.canaries.ran(work.attempt.canary, work.attempt.seen_at)
     else:
-        context.gate.canaries.let_go(work.canary, work.seen_at)
-    work.canary = None
+        context.gate.canaries.let_go(work.attempt.canary, work.attempt.seen_at)
+    work.attempt.canary = None
 
 
 def is_stopped(error: FiAsyncError) -> bool:

@@ -11,8 +11,9 @@ from typing import Literal
 from fi_async._errors import APIConnectionError, FiAsyncError, NotFoundError, ProtocolError, ServerError
 from fi_async._models import Outcome
 from fi_async.engine import outcomes
-from fi_async.engine.attempts import Context, Rest, Steps, Work, ask, note_duplicates
+from fi_async.engine.attempts import Context, Rest, Steps, ask, note_duplicates
 from fi_async.engine.outcomes import DENIED
+from fi_async.engine.work import Work
 from fi_async.pacing.polling import Accepted
 from fi_async.pacing.retry import GiveUp, decide
 from fi_async.wire import requests, verdicts
@@ -25,9 +26,9 @@ Next = Literal["start anew"]
 
 def until_done(work: Work, context: Context) -> Steps[Outcome | Next]:
     """Return how an accepted evaluation ended, once it has or its time is over; or what to do with the work instead."""
-    assert work.eval_id is not None  # noqa: S101  # only what was accepted is polled
-    call = requests.get_eval(work.eval_id)
-    row = None if work.accepted_at is None else _accepted(work, context)
+    assert work.attempt.eval_id is not None  # noqa: S101  # only what was accepted is polled
+    call = requests.get_eval(work.attempt.eval_id)
+    row = None if work.attempt.accepted_at is None else _accepted(work, context)
     status, trouble = "pending", None
     try:
         while True:
@@ -35,7 +36,7 @@ def until_done(work: Work, context: Context) -> Steps[Outcome | Next]:
                 yield from _until_due(work, row, context)
             answer = yield from _ask_once(call, work, context)
             row = row or _accepted(work, context)
-            context.gate.canaries.heard_of(work.canary, work.seen_at)
+            context.gate.canaries.heard_of(work.attempt.canary, work.attempt.seen_at)
             _learn(work, row, context, answer)
             if isinstance(answer, FiAsyncError):
                 trouble = answer
@@ -46,7 +47,7 @@ def until_done(work: Work, context: Context) -> Steps[Outcome | Next]:
             if _is_over(work, row, context):
                 if context.policy.on_stalled != "wait":
                     return _overdue(work, context, status, trouble)
-                work.deadline = None
+                work.attempt.deadline = None
     except DENIED:
         raise
     except FiAsyncError as error:
@@ -66,7 +67,7 @@ def _ask_once(call: HttpCall, work: Work, context: Context) -> Steps[verdicts.Po
     """
 
     def read(reply: Reply) -> verdicts.Polled:
-        return verdicts.polled(reply, work.eval_id or "", work.parameters.template)
+        return verdicts.polled(reply, work.attempt.eval_id or "", work.parameters.template)
 
     try:
         return (yield from ask(call, read, context, [work]))
@@ -80,17 +81,20 @@ def _ask_once(call: HttpCall, work: Work, context: Context) -> Steps[verdicts.Po
 
 def _accepted(work: Work, context: Context) -> Accepted:
     """Return what the polls go by; for an id alone, as if it was accepted when it was first asked for."""
-    if work.accepted_at is None:
-        work.accepted_at = work.seen_at if work.began_at is None else work.began_at
-    return context.completions.accepted(work.parameters.template, work.accepted_at, scarce=context.gate.is_scarce)
+    attempt, began_at = work.attempt, work.history.began_at
+    if attempt.accepted_at is None:
+        attempt.accepted_at = attempt.seen_at if began_at is None else began_at
+    return context.completions.accepted(work.parameters.template, attempt.accepted_at, scarce=context.gate.is_scarce)
 
 
 def _until_due(work: Work, row: Accepted, context: Context) -> Steps[None]:
     """Rest until the evaluation is to be asked for: at the end of the case's time at the latest."""
-    now, end = work.seen_at, math.inf if work.deadline is None else work.deadline
+    now, end = work.attempt.seen_at, math.inf if work.attempt.deadline is None else work.attempt.deadline
     while now < end:
         age = now - row.at
-        look = context.completions.next_look(row, age, scarce=context.gate.is_scarce, urgent=work.canary is not None)
+        look = context.completions.next_look(
+            row, age, scarce=context.gate.is_scarce, urgent=work.attempt.canary is not None
+        )
         if look <= age:
             return
         now = (yield Rest(min(row.at + look, end))).now
@@ -98,22 +102,22 @@ def _until_due(work: Work, row: Accepted, context: Context) -> Steps[None]:
 
 def _learn(work: Work, row: Accepted, context: Context, answer: verdicts.Polled | FiAsyncError) -> None:
     """Tell what an answer says of how long evaluations take; one that failed says nothing."""
-    age, template = work.seen_at - row.at, work.parameters.template
+    age, template = work.attempt.seen_at - row.at, work.parameters.template
     if isinstance(answer, FiAsyncError):
         context.completions.lost(row, age)
     elif answer.result is not None:
         context.completions.done(row, age)
-        context.latencies.polled(template, context.completions.typical(template))
-        context.accepted.done(work.seen_at)
+        context.latencies.polled(template, context.completions.typical(template), age, row.before)
+        context.accepted.done(work.attempt.seen_at)
     elif not answer.is_done:
         context.completions.pending(row, age)
 
 
 def _is_over(work: Work, row: Accepted, context: Context) -> bool:
     """Tell whether an evaluation that is not done has had its time."""
-    if work.deadline is not None and work.seen_at >= work.deadline:
+    if work.attempt.deadline is not None and work.attempt.seen_at >= work.attempt.deadline:
         return True
-    return context.timeout.case == "auto" and context.completions.is_stalled(row, work.seen_at - row.at)
+    return context.timeout.case == "auto" and context.completions.is_stalled(row, work.attempt.seen_at - row.at)
 
 
 def _settle(work: Work, context: Context, progress: verdicts.Polled) -> Outcome | Next:
@@ -122,14 +126,14 @@ def _settle(work: Work, context: Context, progress: verdicts.Polled) -> Outcome 
         return outcomes.scored(work, context, progress.result)
     assert progress.error is not None  # noqa: S101  # done is a result or an error
     if outcomes.is_stopped(progress.error):
-        context.gate.canaries.stopped(work.canary, work.seen_at, since=work.accepted_at)
+        context.gate.canaries.stopped(work.attempt.canary, work.attempt.seen_at, since=work.attempt.accepted_at)
         context.counts.throttled += 1
-        work.canary = None
+        work.attempt.canary = None
     decision = decide(progress.error, repeatable=False, failures=1, policy=context.policy, rng=context.rng)
     if isinstance(decision, GiveUp) or work.row is None:
         return outcomes.failed(work, context, progress.error)
     # It was never run: the case begins anew, and what waits at the gate is not its time.
-    work.throttled += 1
+    work.history.throttled += 1
     context.ledger.void([work])
     return _anew(work)
 
@@ -146,24 +150,24 @@ def _refused(work: Work, context: Context, error: FiAsyncError) -> Outcome | Nex
 
     One that a resumed run had it accept, and that it does not know, it has lost.
     """
-    is_lost = isinstance(error, NotFoundError) and work.is_resumed
+    is_lost = isinstance(error, NotFoundError) and work.attempt.is_resumed
     if is_lost and context.policy.may_resubmit and _may_restart(work):
         return _restarted(work, context)
     return outcomes.failed(work, context, error)
 
 
 def _may_restart(work: Work) -> bool:
-    return work.row is not None and not work.restarted
+    return work.row is not None and not work.history.restarted
 
 
 def _restarted(work: Work, context: Context) -> Next:
     """Let an accepted evaluation be started anew, once: the server does not finish it, or has lost it."""
     outcomes.tell_quota(work, context, ran=False)
     note_duplicates(context, [work])
-    work.restarted = True
+    work.history.restarted = True
     return _anew(work)
 
 
 def _anew(work: Work) -> Next:
-    work.eval_id = work.accepted_at = work.deadline = None
+    work.attempt = work.attempt.anew()
     return "start anew"

@@ -12,10 +12,10 @@ import anyio
 from fi_async._models import Case, Inputs, Outcome
 from fi_async._plan import RunPlan, TemplatePlan
 from fi_async._settings import RunOptions
-from fi_async.engine.attempts import Work
 from fi_async.engine.calls import Ask, Cases
 from fi_async.engine.intake import Intake, batches
 from fi_async.engine.session import Session
+from fi_async.engine.work import Work
 from fi_async.pacing.accepted import MOST, AcceptedLimit
 from fi_async.pacing.inspection import tolerance
 from fi_async.pacing.lateness import Cost
@@ -63,7 +63,7 @@ class _Census:
 
 async def plan(session: Session, ask: Ask, cases: Cases, latency: float | None) -> RunPlan:
     """Return what a run would take. Sends nothing, but for the list of templates if a name is not known."""
-    intake = await ask.intake(session)
+    intake = ask.intake(session, await ask.questions(session))
     census = _Census()
     async with aclosing(batches(cases, 1)) as source:
         async for batch in source:
@@ -75,7 +75,9 @@ async def plan(session: Session, ask: Ask, cases: Cases, latency: float | None) 
         name = question.template.name
         known = session.latencies.get(name) if latency is None else latency
         keys = census.keys.get(name, len(question.template.required_keys))
-        asked = replace(base, allowed=max_rows(keys), remaining=census.sendable[name], latency=known)
+        queue = session.queues.get(name)
+        rate = None if queue is None or latency is not None else queue.rate
+        asked = replace(base, allowed=max_rows(keys), remaining=census.sendable[name], latency=known, rate=rate)
         decided = decide(asked)
         situations[name], reckoned = _reckoned(asked, decided, session.polls.cost(name))
         plans.append(_of_template(name, reckoned, situations[name], is_given=latency is not None))

@@ -69,7 +69,7 @@ class ReadyQueue:
     @property
     def polled(self) -> int:
         """How many evaluations are at work on the server, and rest until they are asked for."""
-        return sum(job.works[0].eval_id is not None for _, _, job in self._resting if job.works)
+        return sum(job.works[0].attempt.eval_id is not None for _, _, job in self._resting if job.works)
 
     def put(self, ready: Ready) -> None:
         """Line a request up after those of its kind."""

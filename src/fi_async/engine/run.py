@@ -18,13 +18,14 @@ from fi_async._errors import APITimeoutError, ConfigurationError, JournalError
 from fi_async._events import CaseEnded, emit, wants
 from fi_async._models import Outcome
 from fi_async._settings import RunOptions
-from fi_async.engine.attempts import Action, Arrival, Context, Job, Requeue, Rest, Send, Work
+from fi_async.engine.attempts import Action, Context, Job, Requeue, Rest, Send
 from fi_async.engine.backlog import Backlog
 from fi_async.engine.dispatch import Dispatch, all_kept
 from fi_async.engine.outcomes import cut_off
 from fi_async.engine.ready_queue import Ready, ReadyQueue
 from fi_async.engine.session import Session
 from fi_async.engine.submissions import accept, fetch
+from fi_async.engine.work import Arrival, Work
 from fi_async.pacing.planner import Kind
 from fi_async.pacing.ticket import Need, Ticket
 from fi_async.pacing.waiting import Standing
@@ -155,7 +156,8 @@ class Run:
                 self._changed.clear()
                 await self._changed.wait()
         for scope in self._requests.sent.values():
-            scope.cancel()
+            if scope is not None:
+                scope.cancel()
 
     async def _feed(self, feed: Feed) -> None:
         try:
@@ -262,7 +264,7 @@ class Run:
 
     def _plan_anew(self, job: Job) -> bool:
         """Return True if the works of a job were put back to wait for another plan, as more is known by now."""
-        if self._begin is None or not job.works or any(work.eval_id is not None for work in job.works):
+        if self._begin is None or not job.works or any(work.attempt.eval_id is not None for work in job.works):
             return False
         job.steps.close()
         self._remove(job)
@@ -324,7 +326,7 @@ class Run:
         now = anyio.current_time()
         for job in self._jobs:
             for work in job.works:
-                self._gate.canaries.let_go(work.canary, now)
+                self._gate.canaries.let_go(work.attempt.canary, now)
         self._gate.waiters.pass_on()
 
     def _abandon(self) -> None:

@@ -13,12 +13,14 @@ import anyio
 
 from fi_async._connection import Connection
 from fi_async._events import Event, Listener, emit
+from fi_async._report import Counts
 from fi_async._settings import Concurrency, Limit, RunOptions
-from fi_async.engine.attempts import Context
+from fi_async.engine.attempts import Context, Forgetful, Ledger
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.latencies import Latencies
 from fi_async.pacing.lateness import Tally
 from fi_async.pacing.polling import Completions
+from fi_async.pacing.queueing import Queueing
 from fi_async.pacing.slots import Slots
 from fi_async.pacing.ticket import Terms
 from fi_async.pacing.waiting import Standing, waiting_for
@@ -70,6 +72,7 @@ class Session:
         self.gate = Gate(budget, self.rng, limits, tell=self.tell)
         self.polls = Tally()
         self.latencies: dict[str, float] = {}
+        self.queues: dict[str, Queueing] = {}
         self.runs: WeakSet[Waiter] = WeakSet()
         self.wall_clock: Callable[[], float] = time.time
         self.on_event: Listener | None = None
@@ -81,7 +84,7 @@ class Session:
         """Return a session that shares all but the bound on requests under way."""
         other = Session(self.connection, self.transport, concurrency, rng=self.rng, budget=self.budget)
         other.templates, other.gate, other.polls = self.templates, self.gate, self.polls
-        other.latencies, other.runs = self.latencies, self.runs
+        other.latencies, other.queues, other.runs = self.latencies, self.queues, self.runs
         other.wall_clock, other.on_event = self.wall_clock, self.on_event
         return other
 
@@ -127,21 +130,32 @@ class Session:
         self._bind()
         return Terms(slots or self._slots, tuple(options.limits), options.timeout.patience)
 
-    def context(self, options: RunOptions, slots: Slots | None = None) -> Context:
+    def context(
+        self,
+        options: RunOptions,
+        slots: Slots | None = None,
+        *,
+        counts: Counts | None = None,
+        ledger: Ledger | None = None,
+    ) -> Context:
         """Return what the jobs of a run with these options share. Call it in the event loop of the run.
 
         Args:
             options: The run's.
             slots: Its own places for requests under way; None to share the session's.
+            counts: What the run asks of the server, as it goes; None for new ones.
+            ledger: Who keeps what becomes of its works; None for nobody.
         """
         return Context(
             backend=self.connection.backend,
             timeout=options.timeout,
             policy=options.retry_policy(),
             completions=Completions(options.poll_interval, self.polls),
-            latencies=Latencies(self.latencies),
+            latencies=Latencies(self.latencies, self.queues),
             gate=self.gate,
             rng=self.rng,
             on_event=self.on_event,
             terms=self.terms(options, slots),
+            counts=counts or Counts(),
+            ledger=ledger or Forgetful(),
         )

@@ -12,19 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from fi_async._errors import APIError, FiAsyncError, ProtocolError, ServerError, ValidationError
 from fi_async._models import Outcome
 from fi_async.engine import outcomes
-from fi_async.engine.attempts import (
-    Context,
-    Job,
-    Steps,
-    Work,
-    ask,
-    forbidden,
-    note_ambiguous,
-    note_duplicates,
-    too_late,
-)
+from fi_async.engine.attempts import Context, Job, Steps, ask, forbidden, note_ambiguous, note_duplicates, too_late
 from fi_async.engine.outcomes import DENIED
 from fi_async.engine.polls import until_done
+from fi_async.engine.work import Work
 from fi_async.pacing.retry import GiveUp
 from fi_async.wire import requests, verdicts
 from fi_async.wire.requests import HttpCall
@@ -64,9 +55,9 @@ def score(works: Sequence[Work], context: Context) -> Job:
 
     def scored(work: Work, result: EvalResult) -> Outcome:
         # The rows of a batch run one after the other: each took its share.
-        took = (work.seen_at - work.sent_at) / len(works)
+        took = (work.attempt.seen_at - work.attempt.sent_at) / len(works)
         context.completions.held(work.parameters.template, took)
-        context.latencies.held(work.parameters.template, took)
+        context.latencies.held(work.parameters.template, took, work.attempt.before)
         return outcomes.scored(work, context, result)
 
     return _submit(works, context, is_async=False, then=scored)
@@ -86,8 +77,8 @@ def start(works: Sequence[Work], context: Context) -> Job:
 
     def started(work: Work, result: EvalResult) -> Started:
         # Nobody may ever ask for it: whoever does takes its canary over.
-        context.gate.canaries.entrust(work.eval_id, work.canary, work.seen_at)
-        work.canary = None
+        context.gate.canaries.entrust(work.attempt.eval_id, work.attempt.canary, work.attempt.seen_at)
+        work.attempt.canary = None
         return Started(work.index, work.parameters.template, outcomes.completed(work, result))
 
     return _submit(works, context, is_async=True, then=started)
@@ -138,16 +129,16 @@ def _note_ids(
     works: Sequence[Work], results: Sequence[EvalResult | ProtocolError], context: Context, *, is_async: bool
 ) -> None:
     for work, result in zip(works, results, strict=True):
-        work.eval_id, work.accepted_at = result.eval_id, work.seen_at
+        work.attempt.accepted(result.eval_id, work.attempt.seen_at)
         if is_async and not isinstance(result, ProtocolError):
             context.ledger.accepted(work)
 
 
 def _look_into(work: Work, error: FiAsyncError) -> None:
     """Ask again to hear why a work failed: that is not worth the whole time of a case."""
-    work.trouble = error
-    end = work.seen_at + _LOOKED_INTO
-    work.deadline = end if work.deadline is None else min(work.deadline, end)
+    work.history.trouble = error
+    end = work.attempt.seen_at + _LOOKED_INTO
+    work.attempt.deadline = end if work.attempt.deadline is None else min(work.attempt.deadline, end)
 
 
 def _says_nothing(error: FiAsyncError) -> bool:
@@ -176,7 +167,7 @@ def _singly(
             note_ambiguous(GiveUp(ambiguous=True), context, works)
         if context.policy.on_ambiguous == "fail":
             return [outcomes.failed(work, context, forbidden(error)) for work in works]
-        if context.policy.max_retries == 0 or too_late(works[0].seen_at, works):
+        if context.policy.max_retries == 0 or too_late(works[0].attempt.seen_at, works):
             return [outcomes.failed(work, context, error) for work in works]
         note_duplicates(context, works)
     else:

@@ -10,11 +10,13 @@ import anyio
 
 from fi_async._errors import AmbiguousError
 from fi_async._models import Outcome, OutcomeStatus
+from fi_async._report import Counts
 from fi_async._values import shown_inputs
-from fi_async.engine.attempts import Context, Job, Work, note_duplicates
-from fi_async.engine.intake import Intake
+from fi_async.engine.attempts import Context, Job, note_duplicates
+from fi_async.engine.intake import Question
 from fi_async.engine.outcomes import outcome
 from fi_async.engine.submissions import poll
+from fi_async.engine.work import Attempt, Work
 from fi_async.journal import encoding
 from fi_async.journal.encoding import to_text
 from fi_async.journal.identity import Keys
@@ -30,7 +32,7 @@ class JournalLedger:
 
     Args:
         journal: Open.
-        intake: Knows what is asked of each case.
+        questions: What is asked of each case.
         drain: See `Ledger`.
         refuse_duplicates: True to end a case as invalid if it equals another of the run.
         reused: Where results of other runs are looked up.
@@ -40,13 +42,18 @@ class JournalLedger:
     """
 
     def __init__(
-        self, journal: Journal, intake: Intake, *, drain: float, refuse_duplicates: bool = False, reused: Reused
+        self,
+        journal: Journal,
+        questions: Sequence[Question],
+        *,
+        drain: float,
+        refuse_duplicates: bool = False,
+        reused: Reused,
     ) -> None:
         self.drain = drain
         self.stood = journal.stood
         self._journal = journal
-        self._context: Context = intake.context
-        self._keys = {each.template.name: Keys(each.parameters) for each in intake.questions}
+        self._keys = {each.template.name: Keys(each.parameters) for each in questions}
         self._refuse_duplicates = refuse_duplicates
         self._reused = reused
         self._seen = bytearray(journal.past.count + 1)
@@ -56,12 +63,19 @@ class JournalLedger:
 
     # What comes
 
-    async def admit(self, admitted: Sequence[Work | Outcome]) -> list[Item]:
-        """Return what is to be done of each: the work, a poll, an outcome; None if an equal case is under way."""
+    async def admit(self, admitted: Sequence[Work | Outcome], context: Context) -> list[Item]:
+        """Return what is to be done of each: the work, a poll, an outcome; None if an equal case is under way.
+
+        Args:
+            admitted: What came of the cases that were read.
+            context: The run's, whose ledger this is.
+        """
         rows = [self._row(each) for each in admitted]
         numbered = await self._journal.admit(rows)
         self._seen.extend(bytes(self._journal.past.count + 1 - len(self._seen)))
-        items = [await self._item(each, row, case) for each, row, case in zip(admitted, rows, numbered, strict=True)]
+        items = [
+            await self._item(each, row, case, context) for each, row, case in zip(admitted, rows, numbered, strict=True)
+        ]
         await self._take_reused(items, rows)
         return items
 
@@ -75,11 +89,11 @@ class JournalLedger:
         inputs_kept = to_text(shown_inputs(each.case.inputs))
         return CaseRow(self._keys[name].of(inputs), name, each.index, case_id, inputs_kept)
 
-    async def _item(self, each: Work | Outcome, row: CaseRow, case: Numbered) -> Item:
+    async def _item(self, each: Work | Outcome, row: CaseRow, case: Numbered, context: Context) -> Item:
         n, past = case.n, self._journal.past
         name = row.template
         if self._seen[n]:
-            return await self._equal(each, row, n)
+            return await self._equal(each, row, n, context)
         self._seen[n] = 1
         if past.positions[n] != each.index or past.is_removed(n):
             self._journal.write(n, EventKind.PLACED, to_text([each.index, row.id]))
@@ -89,30 +103,30 @@ class JournalLedger:
         if isinstance(each, Outcome):
             return each
         each.number = n
-        return self._continued(each)
+        return self._continued(each, context)
 
-    def _continued(self, work: Work) -> Item:
+    def _continued(self, work: Work, context: Context) -> Item:
         """Return what is to be done of a work, by how it stood when the run was last stopped."""
         story = self._journal.past.story(work.number)
-        work.attempts, work.ambiguous = story.attempts, story.ambiguous
-        work.possible_duplicates = story.possible_duplicates
+        work.history.attempts, work.history.ambiguous = story.attempts, story.ambiguous
+        work.history.possible_duplicates = story.possible_duplicates
         if story.eval_id is not None:
-            work.eval_id, work.is_resumed = story.eval_id, True
-            work.accepted_at = work.seen_at = anyio.current_time() - self._journal.seconds_since(story.accepted_at)
-            return poll(work, self._context)
+            at = anyio.current_time() - self._journal.seconds_since(story.accepted_at)
+            work.attempt = Attempt(story.eval_id, accepted_at=at, is_resumed=True, seen_at=at)
+            return poll(work, context)
         if not story.is_open:
             return work
-        self._context.counts.ambiguous += 1
-        if self._context.policy.may_resubmit or story.resend:
-            note_duplicates(self._context, [work])
+        context.counts.ambiguous += 1
+        if context.policy.may_resubmit or story.resend:
+            note_duplicates(context, [work])
             return work
         error = AmbiguousError(
             "sent before the run was stopped, and its outcome is unknown; it is not sent again unbidden:"
             " fi-async retry --ambiguous sends it"
         )
-        return outcome(work, self._context, OutcomeStatus.FAILED, error=error)
+        return outcome(work, context, OutcomeStatus.FAILED, error=error)
 
-    async def _equal(self, each: Work | Outcome, row: CaseRow, n: int) -> Item:
+    async def _equal(self, each: Work | Outcome, row: CaseRow, n: int, context: Context) -> Item:
         """Return what is to be done of a case that equals one seen before."""
         if isinstance(each, Outcome):
             return each
@@ -123,7 +137,7 @@ class JournalLedger:
             self._journal.write(n, kind, to_text([each.index, row.id]))
         if self._refuse_duplicates:
             error = encoding.refusal(each.index, past.positions[n])
-            return outcome(each, self._context, OutcomeStatus.INVALID, error=error)
+            return outcome(each, context, OutcomeStatus.INVALID, error=error)
         if not past.has_ended(n):
             self._following.setdefault(n, []).append(each)
             return None
@@ -133,7 +147,9 @@ class JournalLedger:
 
     async def _take_reused(self, items: list[Item], rows: Sequence[CaseRow]) -> None:
         fresh = {
-            rows[place].key: place for place, item in enumerate(items) if isinstance(item, Work) and not item.attempts
+            rows[place].key: place
+            for place, item in enumerate(items)
+            if isinstance(item, Work) and not item.history.attempts
         }
         for key, text in (await self._reused.of(list(fresh))).items():
             item = items[fresh[key]]
@@ -148,7 +164,7 @@ class JournalLedger:
 
     def accepted(self, work: Work) -> None:
         """Take note of the evaluation that the server accepted."""
-        self._write([work], EventKind.ACCEPTED, work.eval_id)
+        self._write([work], EventKind.ACCEPTED, work.attempt.eval_id)
 
     def void(self, works: Sequence[Work]) -> None:
         """Take note that the last request led to no evaluation."""
@@ -191,13 +207,13 @@ class JournalLedger:
         """Return what to await until all that was told is committed; None if it is."""
         return self._journal.flush() if self._journal.is_behind else None
 
-    def complete(self) -> None:
+    def complete(self, counts: Counts) -> None:
         """Take note that all cases of this pass have come: those of earlier ones that did not are removed."""
         past = self._journal.past
         for n in range(1, past.count + 1):
             if not self._seen[n] and not past.is_removed(n):
                 self._journal.write(n, EventKind.REMOVED)
-                self._context.counts.removed += 1
+                counts.removed += 1
         for n, position in (past.also.keys() | past.refused.keys()) - self._also_seen:
             self._journal.write(n, EventKind.GONE, to_text([position]))
         if self._journal.reads_all:

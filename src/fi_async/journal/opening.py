@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 from fi_async._settings import RunFile, RunOptions
 from fi_async._version import __version__
-from fi_async.engine.intake import Intake
+from fi_async.engine.intake import Question
 from fi_async.engine.session import Session
 from fi_async.journal.ledger import JournalLedger
 from fi_async.journal.records import RunInfo
@@ -20,14 +20,15 @@ from fi_async.journal.writer import Journal
 
 @asynccontextmanager
 async def open_ledger(
-    run: RunFile, session: Session, intake: Intake, evaluations: int | None = None
+    run: RunFile, session: Session, questions: Sequence[Question], options: RunOptions, evaluations: int | None = None
 ) -> AsyncIterator[JournalLedger]:
-    """Yield the ledger of a run that is kept in a file, with the intake's context told of it.
+    """Yield the ledger of a run that is kept in a file.
 
     Args:
         run: The file, and what is to be done with it.
         session: The client's.
-        intake: What is asked of each case.
+        questions: What is asked of each case.
+        options: What shapes the run.
         evaluations: How many outcomes the run will have; None if that is known only when all cases are read.
 
     Raises:
@@ -35,31 +36,30 @@ async def open_ledger(
         ConfigurationError: It keeps a run of another server, or no run has the name that `reuse` asks for.
     """
     path = Path(run.path)
-    info = _info(path, run, session, intake, evaluations)
+    info = _info(run, session, questions, options, evaluations)
     async with (
         Reused(run.reuse, path) as reused,
         Journal(path, info, session.wall_clock, held_only=run.held_only) as journal,
     ):
         await journal.reopen(run.retry)
-        ledger = JournalLedger(
-            journal, intake, drain=run.drain, refuse_duplicates=run.duplicates == "refuse", reused=reused
-        )
-        intake.context.ledger = ledger
-        yield ledger
+        refuse_duplicates = run.duplicates == "refuse"
+        yield JournalLedger(journal, questions, drain=run.drain, refuse_duplicates=refuse_duplicates, reused=reused)
 
 
-def _info(path: Path, run: RunFile, session: Session, intake: Intake, evaluations: int | None) -> RunInfo:
+def _info(
+    run: RunFile, session: Session, questions: Sequence[Question], options: RunOptions, evaluations: int | None
+) -> RunInfo:
     return RunInfo(
-        name=path.stem,
-        templates=tuple(each.template.name for each in intake.questions),
-        model_name=intake.options.model_name,
+        name=Path(run.path).stem,
+        templates=tuple(each.template.name for each in questions),
+        model_name=options.model_name,
         backend=session.connection.backend,
         base_url=session.connection.base_url,
         started_at=session.wall_clock(),
         version=__version__,
-        settings=_settings(intake.options),
+        settings=_settings(options),
         source=run.source,
-        questions=tuple(asdict(each.parameters) for each in intake.questions),
+        questions=tuple(asdict(each.parameters) for each in questions),
         evaluations=evaluations,
     )
 

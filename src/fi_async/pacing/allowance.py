@@ -62,7 +62,6 @@ class Allowance:
     _window: int = 0
     _sent: int = 0
     _sure: int = 0
-    _likely: int = 0
     _refused: int = 0
     _in_flight: int = 0
     _step: int = 1
@@ -93,7 +92,7 @@ class Allowance:
     @property
     def _volley(self) -> int:
         """How many may be out that nobody knows to have passed."""
-        return max(VOLLEY, self._answered // _SHARE)
+        return VOLLEY if self.learned is not None else max(VOLLEY, self._answered // _SHARE)
 
     @property
     def _refuses_in(self) -> float:
@@ -113,7 +112,7 @@ class Allowance:
             self._passed = self._left + 1
         else:
             self.learned += self._step
-            self._sure = self._likely = self.learned
+            self._sure = self.learned
             self._step *= 2
         leave = Leave(self._window, self._left, now)
         self._times.append(now)
@@ -200,7 +199,7 @@ class Allowance:
         """Record that the window is full until then, for this client or for another of the same budget."""
         self.closed_until = max(self.closed_until, until)
         self._sent = max(1, self._sent)
-        self.learned = self._sure = self._likely = self._sent
+        self.learned = self._sure = self._sent
         self._step = 1
 
     def _recount(self, began: float, doubt: float) -> None:
@@ -208,24 +207,22 @@ class Allowance:
 
         Args:
             began: The latest that it can have begun.
-            doubt: Seconds by which it may have begun before that.
+            doubt: Seconds by which it may have begun before that. If nothing left before these, all count in it.
         """
-        if began > -math.inf:
-            since = len(self._times) - self._refused
-            self._sure, self._likely = (
-                max(1, min(self._sent, since - bisect_left(self._times, each))) for each in (began, began - doubt)
-            )
+        first = bisect_left(self._times, began)
+        if bisect_left(self._times, began - doubt - _ROUNDING) and began > -math.inf:
+            self._sure = max(1, min(self._sent, len(self._times) - first - self._refused))
 
     @property
-    def likely(self) -> int | None:
-        """How many a window takes, as far as plans need to know; None as long as nothing is known."""
-        return None if self.learned is None else self._likely
+    def sure(self) -> int | None:
+        """How many a window surely takes, as far as it was seen; None as long as nothing is known."""
+        return None if self.learned is None else self._sure
 
     def rest(self, now: float) -> int:
         """Return how many may still leave in this window, before one has to ask."""
         if self.closed_until > now:
             return 0
-        return max(0, self._likely - (0 if self.closed_until else self._sent))
+        return max(0, self._sure - (0 if self.closed_until else self._sent))
 
     def _begin_window(self) -> None:
         """Count from zero: the window that refused has ended."""

@@ -190,6 +190,7 @@ class Gate:
             leave=self._allowance.left(now),
             tries=self.outage.left(),
             canary=canary,
+            before=self._out - 1,
             charged=self._given.use(now, need),
         )
 
@@ -219,6 +220,8 @@ class Gate:
             return True
         new = self._given.new_uses(now, ticket.need, ticket.charged)
         with self._turn_for(now, ticket.need, new) as turn:
+            if turn is not None:  # what others have told of the server's time may be more than was known
+                new = self._given.new_uses(now, ticket.need, ticket.charged)
             charged = self._given.use_again(now, ticket.need, ticket.charged)
             if charged is None:
                 return False
@@ -359,12 +362,12 @@ class Gate:
             others: Limits that nobody counts yet, as of a run that is only planned.
         """
         found = self._given.headroom(now, terms, others)
-        likely, period = self._allowance.likely, self._allowance.period
-        if likely is not None:
+        sure, period = self._allowance.sure, self._allowance.period
+        if sure is not None:
             closed = max(0.0, self._allowance.closed_until - now)
             length = period or _MINUTE
             rest = self._allowance.rest(now)
-            found.append(Headroom("requests", likely, length, rest, closed or length, period is None))
+            found.append(Headroom("requests", sure, length, rest, closed or length, period is None))
         if self.quota.learned is not None and self.quota.period is not None:
             left = 0 if self.quota.is_closed else int(self.quota.room())
             found.append(Headroom("evaluations", self.quota.learned, self.quota.period, left, self.quota.period))

@@ -17,7 +17,11 @@ after
 
 where a tenth is added to n: requests that are repeated count too, and so do other clients'.
 
-A plan takes the longer of the two: what is under way at once, or the windows and then what leaves in the last of them.
+A server that was seen to do no more than so many evaluations a second takes N of those either way, and polls find the
+last one late.
+
+A plan takes the longest of these: what is under way at once, what the server does, or the windows and then what leaves
+in the last of them.
 """
 
 from __future__ import annotations
@@ -34,6 +38,7 @@ ROWS_AT_RISK: Final = 20  # rows that one lost reply makes ambiguous, at most
 POLLS: Final = 1.3  # an evaluation, once its template's times are known
 ASSUMED: Final = 1.0  # seconds that an evaluation takes, as long as nobody knows
 WORTH_POLLING: Final = 10.0  # seconds to be saved: polls are requests too, and a limit may be near that nobody knows
+_NO_LONGER: Final = 1.02  # of the least time: plans that take so long take as long
 _MARGIN: Final = 10  # requests, of which one may have to be repeated
 _ROUND_TRIP: Final = 0.05  # seconds that a poll or a submission takes
 LATE: Final = 0.25  # of its latency: how much later than done an evaluation is found done
@@ -106,6 +111,7 @@ class Situation:
         allowed: Rows that the server takes in one request with as many lists as these cases have keys.
         remaining: Evaluations to come: those known, or as many as there have been.
         latency: Seconds that an evaluation takes; None if not known yet.
+        rate: Evaluations that the server does in a second, if it was seen to do no more.
         limits: Limits, given and learned.
         held: Requests under way at once.
         polled: Evaluations accepted at once, between their polls.
@@ -121,6 +127,7 @@ class Situation:
     allowed: int = 1
     remaining: int = 1
     latency: float | None = None
+    rate: float | None = None
     limits: Sequence[Headroom] = ()
     held: Room = Room(16, 16)
     polled: Room = Room(64, 4096, 4)
@@ -164,7 +171,13 @@ def decide(situation: Situation) -> Plan:
     """
     if situation.strategy == "async":
         return _polled(situation, 'strategy="async"')
-    held = min(_held(situation), key=lambda plan: (plan.seconds, plan.requests, plan.rows))
+    plans = list(_held(situation))
+    least = min(plan.seconds for plan in plans)
+    # A window takes fewer requests than it seems to if others use it too: what costs next to no time saves some.
+    held = min(
+        (plan for plan in plans if plan.seconds <= _NO_LONGER * least),
+        key=lambda plan: (plan.requests, plan.seconds, plan.rows),
+    )
     if situation.strategy == "sync":
         return held
     if situation.refused:
@@ -184,6 +197,8 @@ def _held(situation: Situation) -> Iterator[Plan]:
     for rows in _rows(situation, latency):
         requests = -(-situation.remaining // rows)
         seconds, bound = situation.held.rounds(requests) * rows * latency, _concurrency(situation.held, latency)
+        if (done := _done(situation) + rows * latency) > seconds and situation.rate:
+            seconds, bound = done, _server(situation.rate)
         for limit in situation.limits:
             wait, last = limit.last_of(requests if limit.of == "requests" else situation.remaining)
             last = last if limit.of == "requests" else -(-last // rows)
@@ -222,11 +237,22 @@ def _polled(situation: Situation, why: str) -> Plan:
     seconds, bound = situation.polled.rounds(situation.remaining) * found, f"the latency, {latency:.3g} s"
     if (moved := situation.held.rounds(requests) * _ROUND_TRIP + found) > seconds:
         seconds, bound = moved, _concurrency(situation.held, _ROUND_TRIP)
+    if (done := _done(situation) + found) > seconds and situation.rate:
+        seconds, bound = done, _server(situation.rate)
     for limit in situation.limits:
         wait, _ = limit.last_of(requests if limit.of == "requests" else situation.remaining)
         if wait and wait + found > seconds:
             seconds, bound = wait + found, str(limit)
     return Plan("async", rows, why, requests, seconds, bound)
+
+
+def _done(situation: Situation) -> float:
+    """Return the seconds that the server needs at least; 0 as long as nobody knows how much it does in one."""
+    return situation.remaining / situation.rate if situation.rate else 0.0
+
+
+def _server(rate: float) -> str:
+    return f"the server, {rate:.3g} evaluations a second"
 
 
 def _concurrency(room: Room, latency: float) -> str:

@@ -42,6 +42,7 @@ class Accepted:
 
     Attributes:
         at: When it was accepted.
+        before: How many others were not done then.
         asked: Its age when last asked.
         due: Its age when it was to be asked; None while it rests.
         alive: Its age when it last was not done.
@@ -53,6 +54,7 @@ class Accepted:
 
     template: str
     at: float
+    before: int = 0
     asked: float = 0.0
     alive: float = 0.0
     due: float | None = None
@@ -148,6 +150,11 @@ class Completions:
         self._waiting = 0
         self._turn = 0.0  # seconds from when a row is to be asked to its answer, usually: so it leaves sooner
 
+    @property
+    def waiting(self) -> int:
+        """How many evaluations are polled and not done."""
+        return self._waiting
+
     def typical(self, template: str) -> float | None:
         """Return the median seconds that a template's evaluations take; None if none is done yet."""
         known = self._templates.get(template)
@@ -160,7 +167,7 @@ class Completions:
     def accepted(self, template: str, now: float, *, scarce: bool = False) -> Accepted:
         """Return what the polls of an evaluation that is accepted now go by."""
         known = self._templates[template]
-        row = Accepted(template, now)
+        row = Accepted(template, now, self._waiting)
         known.fresh += 1
         self._waiting += 1
         if now >= known.early_at + (_SCARCELY if scarce else SHORTEST):

@@ -77,11 +77,12 @@ class Ticket:
         leave: As which request it counts for the learned allowance.
         tries: True if it is the one that tries whether there is a server again.
         charged: For each limit that is given, where it was counted.
+        before: How many others were not settled when it was issued.
         is_settled: True once it is.
     """
 
     __slots__ = (
-        "_gate", "canary", "charged", "epoch", "is_settled", "issued_at", "leave", "need", "slots", "tries",
+        "_gate", "before", "canary", "charged", "epoch", "is_settled", "issued_at", "leave", "need", "slots", "tries",
     )  # fmt: skip
 
     def __init__(
@@ -95,12 +96,13 @@ class Ticket:
         leave: Leave = _NONE,
         tries: bool = False,
         canary: Canary | None = None,
+        before: int = 0,
         charged: Sequence[Counted] = (),
     ) -> None:
         self._gate = gate
         self.need, self.issued_at, self.slots = need, now, slots
         self.epoch, self.leave, self.tries, self.canary = epoch, leave, tries, canary
-        self.charged = charged
+        self.charged, self.before = charged, before
         self.is_settled = False
 
     def __repr__(self) -> str:

@@ -15,7 +15,7 @@ import httpcore
 
 from fi_async._settings import Timeout
 from fi_async.wire.bodies import Body
-from fi_async.wire.departure import Departure
+from fi_async.wire.departure import REQUEST_ID, Departure
 from fi_async.wire.proxies import Proxy
 from fi_async.wire.responses import Reply
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import httpx
 
 KEEPALIVE: Final = 25.0  # the server closes an idle connection after 30 s; a request must not meet that
+_REQUEST_ID: Final = REQUEST_ID.encode()
 _SENDING: Final = frozenset({"http11.send_request_headers.started", "http2.send_request_headers.started"})
 
 
@@ -54,7 +55,7 @@ class Connections:
 
     async def send(self, request: httpx.Request, timeout: Timeout, departure: Departure) -> Reply:
         """Return the whole reply. Raises what httpcore raises."""
-        asked = self._asked(request, timeout)
+        asked = self._asked(request, timeout, departure)
         connection = self._taken()
         if connection is None and self._proxied is not None:
             connection = self._proxied.create_connection(self._origin)
@@ -112,13 +113,14 @@ class Connections:
         self._unused[connection] = stream
         return connection
 
-    def _asked(self, request: httpx.Request, timeout: Timeout) -> httpcore.Request:
+    def _asked(self, request: httpx.Request, timeout: Timeout, departure: Departure) -> httpcore.Request:
+        headers = [*request.headers.raw, (_REQUEST_ID, departure.request_id.encode())]
         url = httpcore.URL(
             scheme=self._root.scheme, host=self._root.host, port=self._root.port, target=request.url.raw_path
         )
         times = {"connect": timeout.connect, "read": timeout.read, "write": timeout.read}
         return httpcore.Request(
-            request.method, url, headers=request.headers.raw, content=request.content, extensions={"timeout": times}
+            request.method, url, headers=headers, content=request.content, extensions={"timeout": times}
         )
 
     def close(self) -> None:

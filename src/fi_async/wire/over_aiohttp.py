@@ -17,7 +17,7 @@ from yarl import URL
 from fi_async._settings import Timeout
 from fi_async.wire.bodies import MOST_HEADERS, Body
 from fi_async.wire.connections import KEEPALIVE
-from fi_async.wire.departure import Departure
+from fi_async.wire.departure import REQUEST_ID, Departure
 from fi_async.wire.responses import Reply
 
 if TYPE_CHECKING:
@@ -55,7 +55,10 @@ class AiohttpConnections:
             request.method,
             self._url(request),
             data=request.content or None,
-            headers=request.headers,
+            headers=[
+                *((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw),
+                (REQUEST_ID, departure.request_id),
+            ],
             allow_redirects=False,
             timeout=_times(timeout),
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from http.cookiejar import CookieJar
 from typing import Any, Final, Protocol
 
 import httpx
@@ -11,11 +10,10 @@ import httpx
 from fi_async._errors import ConfigurationError
 from fi_async._settings import Timeout
 from fi_async.wire.bodies import Body
-from fi_async.wire.departure import Departure
+from fi_async.wire.departure import REQUEST_ID, Departure
 from fi_async.wire.requests import HttpCall
 from fi_async.wire.responses import Reply
 
-_PACKED: Final = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 _SENDING: Final = frozenset({"http11.send_request_headers.started", "http2.send_request_headers.started"})
 # A request that ended so had not begun to leave. Transports of others may not tell when it does.
 _NEVER_SENT: Final = (
@@ -34,11 +32,30 @@ _AIOHTTP_NEVER_SENT: Final = frozenset(
 )
 
 
-class _NoCookies(CookieJar):
+class _NoCookies(httpx.Cookies):
     """Keeps none: a session's would put the keys' requests under the session's limits."""
 
-    def extract_cookies(self, response: Any, request: Any) -> None:
+    def extract_cookies(self, response: httpx.Response) -> None:
         """Leave them."""
+
+    def set_cookie_header(self, request: httpx.Request) -> None:
+        """Send none."""
+
+
+class _Client(httpx.AsyncClient):
+    """A client of httpx that keeps no cookies, and looks for none."""
+
+    @property
+    def cookies(self) -> httpx.Cookies:
+        """None."""
+        return _NO_COOKIES
+
+    @cookies.setter
+    def cookies(self, cookies: Any) -> None:
+        """Leave them."""
+
+
+_NO_COOKIES: Final = _NoCookies()
 
 
 class Carrier(Protocol):
@@ -63,9 +80,8 @@ class _Carried(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         extensions = request.extensions
         reply = await self._carrier.send(request, extensions["times"], extensions["departure"])
-        # Unpacked already.
-        headers = [(name, value) for name, value in reply.headers.items() if name not in _PACKED]
-        return httpx.Response(reply.status, headers=headers, content=reply.content)
+        # Whole, and unpacked: what httpx would make of its headers and its body is not asked for.
+        return httpx.Response(reply.status, content=b"", extensions={"reply": reply})
 
 
 class CarriedClient:
@@ -81,15 +97,23 @@ class CarriedClient:
     def __init__(self, root: str, carrier: Carrier) -> None:
         self.carrier = carrier
         self._root = root
-        self._client = httpx.AsyncClient(transport=_Carried(carrier), cookies=_NoCookies(), trust_env=False)
+        self._client = _Client(transport=_Carried(carrier), trust_env=False)
         self._urls: dict[str, httpx.URL] = {}
+        self._headers: dict[str, httpx.Headers] = {}
 
     async def send(self, call: HttpCall, headers: Mapping[str, str], timeout: Timeout, departure: Departure) -> Reply:
         """Return the whole reply. Raises what the carrier raises."""
         extensions = {"times": timeout, "departure": departure}
-        request = httpx.Request(call.method, self._url(call), headers=headers, content=call.body, extensions=extensions)
+        # The few sets of headers are encoded once.
+        prepared = self._headers.get(call.method)
+        if prepared is None:
+            prepared = self._headers[call.method] = httpx.Headers(headers)
+        request = httpx.Request(
+            call.method, self._url(call), headers=prepared, content=call.body, extensions=extensions
+        )
         response = await self._client.send(request, follow_redirects=False)
-        return Reply(response.status_code, response.headers, response.content)
+        reply: Reply = response.extensions["reply"]
+        return reply
 
     def _url(self, call: HttpCall) -> httpx.URL:
         if call.method == "GET":
@@ -134,7 +158,7 @@ class HttpxClient:
             call.method,
             self._root + call.path,
             content=call.body,
-            headers=headers,
+            headers={**headers, REQUEST_ID: departure.request_id},
             timeout=httpx.Timeout(timeout.read, connect=timeout.connect),
             extensions={"trace": _leaving(departure, seen)},
         )
@@ -174,7 +198,7 @@ class InProcess(HttpxClient):
 
     def __init__(self, root: str, app: Callable[..., Any]) -> None:
         transport = httpx.ASGITransport(app)
-        super().__init__(root, httpx.AsyncClient(transport=transport, cookies=_NoCookies(), trust_env=False))
+        super().__init__(root, _Client(transport=transport, trust_env=False))
 
     async def send(self, call: HttpCall, headers: Mapping[str, str], timeout: Timeout, departure: Departure) -> Reply:
         """Return the whole reply. Raises what the application raises."""

@@ -236,6 +236,9 @@ def _text(key: str, value: object) -> str:
 
 def _is_blank(text: str) -> bool:
     """Tell whether the server reads a text as no input: white space, null, or JSON of nothing else."""
+    first = text[:1]
+    if first.isalnum() and first not in _OPENS_JSON:
+        return False  # as nearly all begin
     parts: list[object] = [text]
     while parts:
         part = parts.pop()

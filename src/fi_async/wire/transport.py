@@ -17,7 +17,7 @@ from fi_async._connection import LOCAL, Connection
 from fi_async._errors import APITimeoutError, ConfigurationError, FiAsyncError
 from fi_async._settings import Timeout
 from fi_async.wire.bodies import ACCEPT_ENCODING, LONGEST_REPLY
-from fi_async.wire.departure import REQUEST_ID, Departure
+from fi_async.wire.departure import Departure
 from fi_async.wire.failures import failure
 from fi_async.wire.proxies import Proxy, check_certificates, proxy_to, ssl_context
 from fi_async.wire.requests import HttpCall
@@ -127,10 +127,7 @@ class Transport:
         if pool is None or self._loop is not asyncio.get_running_loop():
             pool = await self._pool_of_this_loop()
         departure = Departure(f"{self._name}-{next(self._numbers)}", left)
-        headers = {
-            **(self._get_headers if call.body is None else self._post_headers),
-            REQUEST_ID: departure.request_id,
-        }
+        headers = self._get_headers if call.body is None else self._post_headers
         deadline, by_call = self._until(timeout, deadline)
         try:
             with anyio.move_on_at(deadline):
