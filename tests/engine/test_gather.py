@@ -24,6 +24,7 @@ from fi_async import (
     StalledError,
     Timeout,
 )
+from fi_async.engine.run import Run
 from fi_async.local import Faults, Quota
 from scripted import Scripted, accepted, completed, error, failed, pending, scored, uuid
 
@@ -361,3 +362,24 @@ async def test_a_call_can_be_cancelled_at_any_turn_of_the_loop():
                 tasks.start_soon(cancel, scope, turns)
                 await ev.gather(texts(20), "contains", eval_config=NEEDLE)
             assert scope.cancelled_caught
+            assert (ev._session.gate.out, ev._session.slots().taken) == (0, 0), "no ticket is left out"
+
+
+@pytest.mark.parametrize("handed", range(1, 13))
+async def test_a_request_that_is_handed_to_a_task_as_the_call_is_cancelled_leaves_no_ticket_out(handed, monkeypatch):
+    count, hand = 0, Run._hand
+
+    def cancelling(self, leaving):
+        nonlocal count
+        count += 1
+        if count == handed:
+            scope.cancel()
+        return hand(self, leaving)
+
+    monkeypatch.setattr(Run, "_hand", cancelling)
+    async with client(backend(latency=1.0), concurrency=4) as ev:
+        with anyio.CancelScope() as scope:
+            await ev.gather(texts(20), "contains", eval_config=NEEDLE)
+        assert scope.cancelled_caught
+        assert (ev._session.gate.out, ev._session.slots().taken) == (0, 0)
+        assert (await ev.gather(texts(5), "contains", eval_config=NEEDLE)).coverage == 1.0

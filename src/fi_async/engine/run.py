@@ -77,7 +77,7 @@ class Run:
         self._jobs: set[Job] = set()
         self._at_work = 0
         self._idle: list[asyncio.Future[tuple[Ready, Ticket]]] = []
-        self._under_way: set[Job] = set()
+        self._under_way: dict[Job, Ticket] = {}
         self._in_house = 0
         self._stopped = False
         self._failure: Exception | None = None
@@ -186,7 +186,7 @@ class Run:
                 self._advance(job, Arrival(now))
             try:
                 while (leaving := self._next_leaving(now)) is not None:
-                    self._under_way.add(leaving[0].job)
+                    self._under_way[leaving[0].job] = leaving[1]
                     if not self._hand(leaving):
                         tasks.start_soon(self._perform, *leaving)
             except ConfigurationError as error:  # the shared budget cannot be kept: drive() raises it
@@ -251,10 +251,10 @@ class Run:
                 self._fail(error)
                 return
             if event is not None:
-                self._under_way.discard(ready.job)
+                del self._under_way[ready.job]
                 self._advance(ready.job, event)
             elif ready.job not in self._requests.sent:
-                self._under_way.discard(ready.job)
+                del self._under_way[ready.job]
                 if not self._plan_anew(ready.job):
                     self._queue.put_back(ready)
             self._changed.set()
@@ -324,6 +324,9 @@ class Run:
         """Leave the gate: of this run's evaluations nobody will be told any more."""
         self._gate.waiters.forget(self._wake)
         now = anyio.current_time()
+        for ticket in self._under_way.values():
+            if not ticket.is_settled:  # its task was cancelled before it began
+                ticket.lost(now)
         for job in self._jobs:
             for work in job.works:
                 self._gate.canaries.let_go(work.attempt.canary, now)
