@@ -25,7 +25,7 @@ from fi_async import Case, Report, cases_from
 from fi_async._values import as_text, shown
 from fi_async.background import JsonlSink, Offer
 from fi_async.background.spool import Spool
-from fi_async.cli import sinks, sources
+from fi_async.cli import input_rows, outputs
 from fi_async.cli.options import RunFlags
 from fi_async.journal.stored import StoredCases
 from fi_async.journal.view import open_view
@@ -80,7 +80,7 @@ def stdin(value: Any, name: str, directory: Path) -> Made:
     raw = json.dumps({"id": name, "text": shown(value)}).encode()
     before, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(raw))
     try:
-        return list(sources.source_of(sources.STDIN, RunFlags(evals=["contains"]), {}, {})), shown(value)
+        return list(input_rows.source_of(input_rows.STDIN, RunFlags(evals=["contains"]), {}, {})), shown(value)
     finally:
         sys.stdin = before
 
@@ -191,7 +191,7 @@ def _loaded(cell: str | None) -> Any:
 
 
 def _written(report: Report, path: Path) -> Path:
-    with sinks.Sink(path) as sink:
+    with outputs.OutputFile(path) as sink:
         for each in report.outcomes:
             sink.write(each)
     return path

@@ -8,8 +8,7 @@ from statistics import fmean
 from typing import Final
 
 _RECENT: Final = 500  # evaluations remembered
-_JUDGED: Final = 16  # evaluations to judge by, and from one judgement to the next at least ...
-_NEWS: Final = 8  # ... or an eighth of those that are remembered
+_JUDGED: Final = 16  # evaluations to judge by, and from one judgement to the next
 _VARIES: Final = 0.1  # of their mean: how many were before each has to vary by so much to tell anything
 _EXPLAINED: Final = 0.5  # of the variance of their times, that how many were before them explains
 _UNEXPLAINED: Final = 0.1  # of that variance at most, where there is no queue ...
@@ -33,7 +32,8 @@ class Queueing:
     def __init__(self) -> None:
         self.rate: float | None = None
         self.latency = 0.0
-        self._seen: deque[tuple[int, float]] = deque(maxlen=_RECENT)
+        self._seen: deque[tuple[int, float]] = deque()
+        self._sums = [0.0] * 5  # of before, took, their squares, and their product
         self._unjudged = 0
 
     def __repr__(self) -> str:
@@ -46,20 +46,26 @@ class Queueing:
             before: How many others were at work or waited when it began.
             took: Seconds from then to its end.
         """
+        self._count(before, took, 1)
         self._seen.append((before, took))
+        if len(self._seen) > _RECENT:
+            self._count(*self._seen.popleft(), -1)
         self._unjudged += 1
-        if self._unjudged >= max(_JUDGED, len(self._seen) // _NEWS):
+        if self._unjudged >= _JUDGED:
             self._unjudged = 0
             self._judge()
 
+    def _count(self, before: int, took: float, sign: int) -> None:
+        values = (before, took, before * before, took * took, before * took)
+        self._sums = [total + sign * value for total, value in zip(self._sums, values, strict=True)]
+
     def _judge(self) -> None:
-        count, before, took = len(self._seen), 0.0, 0.0
-        for each, seconds in self._seen:
-            before, took = before + each / count, took + seconds / count
-        varies = sum((each - before) ** 2 for each, _ in self._seen)
+        count = len(self._seen)
+        before, took, before_squared, took_squared, both = (each / count for each in self._sums)
+        varies = max(0.0, count * (before_squared - before**2))
         if varies > count * (_VARIES * before) ** 2:
-            together = sum((each - before) * (seconds - took) for each, seconds in self._seen)
-            spread = sum((seconds - took) ** 2 for _, seconds in self._seen)
+            together = count * (both - before * took)
+            spread = max(0.0, count * (took_squared - took**2))
             slope = together / varies
             explained = together**2 / (varies * spread) if spread else 0.0
             if explained >= _EXPLAINED and slope * before >= _WAITS * took:
