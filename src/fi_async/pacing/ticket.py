@@ -6,15 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 from fi_async._settings import Limit
 from fi_async.pacing.allowance import Leave
 from fi_async.pacing.slots import Slots
 from fi_async.pacing.windows import Counted
-
-if TYPE_CHECKING:
-    from fi_async.pacing.gate import Gate
 
 _NONE: Final = Leave(0, 0, 0.0)  # of what no window counts
 
@@ -64,6 +61,28 @@ class Canary:
     __slots__ = ()
 
 
+class Issuer(Protocol):
+    """Who issues tickets, and is told once what became of each: the gate."""
+
+    def confirm(self, ticket: Ticket, now: float) -> bool:
+        """Return True if its request may still leave."""
+
+    def returned(self, ticket: Ticket, now: float) -> None:
+        """Its request did not leave."""
+
+    def answered(self, ticket: Ticket, now: float, status: int, date: float | None) -> None:
+        """Its request was answered, and no limit refused it."""
+
+    def refused(self, ticket: Ticket, now: float, retry_after: float | None, date: float | None) -> None:
+        """A limit refused its request."""
+
+    def unreachable(self, ticket: Ticket, now: float) -> None:
+        """There was no server to send its request to."""
+
+    def lost(self, ticket: Ticket, now: float | None, *, timed_out: bool = False) -> None:
+        """Nobody knows what became of its request."""
+
+
 class Ticket:
     """The leave to send one request. It holds what the request uses, and is settled exactly once: see `Gate.issue`.
 
@@ -82,12 +101,12 @@ class Ticket:
     """
 
     __slots__ = (
-        "_gate", "before", "canary", "charged", "epoch", "is_settled", "issued_at", "leave", "need", "slots", "tries",
+        "_issuer", "before", "canary", "charged", "epoch", "is_settled", "issued_at", "leave", "need", "slots", "tries",
     )  # fmt: skip
 
     def __init__(
         self,
-        gate: Gate,
+        issuer: Issuer,
         need: Need,
         now: float,
         slots: Slots,
@@ -99,7 +118,7 @@ class Ticket:
         before: int = 0,
         charged: Sequence[Counted] = (),
     ) -> None:
-        self._gate = gate
+        self._issuer = issuer
         self.need, self.issued_at, self.slots = need, now, slots
         self.epoch, self.leave, self.tries, self.canary = epoch, leave, tries, canary
         self.charged, self.before = charged, before
@@ -115,7 +134,7 @@ class Ticket:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not self.is_settled:
-            self._gate.lost(self, None)
+            self._issuer.lost(self, None)
 
     def may_leave(self, now: float) -> bool:
         """Return True if the request may leave at this moment, later than it was reckoned to.
@@ -123,11 +142,11 @@ class Ticket:
         False if a window began meanwhile that has no room for it, or a refusal closed the gate: then it is to be
         returned.
         """
-        return self._gate.confirm(self, now)
+        return self._issuer.confirm(self, now)
 
     def returned(self, now: float) -> None:
         """Settle it: the request did not leave."""
-        self._gate.returned(self, now)
+        self._issuer.returned(self, now)
 
     def answered(self, now: float, status: int, date: float | None) -> None:
         """Settle it: the server answered, and refused nothing for a limit.
@@ -137,7 +156,7 @@ class Ticket:
             status: The reply's.
             date: When the server wrote it, by its own clock, if it said so.
         """
-        self._gate.answered(self, now, status, date)
+        self._issuer.answered(self, now, status, date)
 
     def refused(self, now: float, retry_after: float | None, date: float | None) -> None:
         """Settle it: a limit of requests refused it.
@@ -147,11 +166,11 @@ class Ticket:
             retry_after: The seconds that the server said to wait.
             date: When the server wrote it, by its own clock, if it said so.
         """
-        self._gate.refused(self, now, retry_after, date)
+        self._issuer.refused(self, now, retry_after, date)
 
     def unreachable(self, now: float) -> None:
         """Settle it: there is no server to send it to."""
-        self._gate.unreachable(self, now)
+        self._issuer.unreachable(self, now)
 
     def lost(self, now: float | None, *, timed_out: bool = False) -> None:
         """Settle it: no answer came.
@@ -160,4 +179,4 @@ class Ticket:
             now: The time; None if nobody knows.
             timed_out: True if one was waited for until its time was over.
         """
-        self._gate.lost(self, now, timed_out=timed_out)
+        self._issuer.lost(self, now, timed_out=timed_out)
