@@ -45,7 +45,7 @@ napoleon_use_ivar = True
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_type_aliases = {name: name for name in ("Templates", "TemplateLike", "Cases")}
+autodoc_type_aliases = {name: name for name in ("TemplatesLike", "TemplateLike", "Cases")}
 autodoc_default_options = {"members": True}
 python_maximum_signature_line_length = 88
 
@@ -56,7 +56,7 @@ nitpick_ignore_regex = [
         r"py:class",
         r"(Any|Self|Unpack|Callable|Awaitable|Path|AsyncGenerator|ConfigDict|optional|P|T|TypeAliasForwardRef)",
     ),
-    (r"py:class", r".*\b(Inputs|TemplateLike|Templates|Cases|Omitted|OnAmbiguous|Origin|Strategy|ExtraKeys|AsgiApp)"),
+    (r"py:class", r".*\b(Inputs|TemplateLike|TemplatesLike|Cases|Omitted|OnAmbiguous|Origin|Strategy|ExtraKeys|AsgiApp)"),
     (r"py:class", r"fi_async\._\w+\.\w+"),
     (r"py:class", r".*\b(SinkLike|OnFull|Stream|Engine|PathLike|AbstractAsyncContextManager)"),
     (r"py:class", r".*\b(Concurrency|OnStalled|Listener|ProgressLike|Display|AbstractContextManager)"),

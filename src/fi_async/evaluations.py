@@ -10,7 +10,7 @@ from fi_async._models import Case, Inputs, TemplateLike
 from fi_async._report import Report
 from fi_async._settings import OMITTED, Omitted, Timeout
 from fi_async.engine import calls
-from fi_async.engine.calls import Ask, Templates
+from fi_async.engine.calls import Ask, TemplatesLike
 from fi_async.execution import Execution, poll_all
 from fi_async.pipelines import PlatformCalls, current_span
 from fi_async.wire.preflight import rows_of
@@ -41,7 +41,7 @@ class Evaluations(PlatformCalls):
     async def evaluate(
         self,
         /,
-        eval_templates: Templates,
+        eval_templates: TemplatesLike,
         inputs: Inputs | Case | Sequence[Inputs | Case],
         *,
         model_name: str | Omitted | None = ...,
@@ -78,7 +78,7 @@ class Evaluations(PlatformCalls):
     async def evaluate(
         self,
         /,
-        eval_templates: Templates,
+        eval_templates: TemplatesLike,
         inputs: Inputs | Case | Sequence[Inputs | Case] | None = None,
         *,
         model_name: str | Omitted | None = OMITTED,
@@ -177,7 +177,7 @@ class Evaluations(PlatformCalls):
 
     async def submit(
         self,
-        eval_templates: Templates,
+        eval_templates: TemplatesLike,
         inputs: Inputs | Case | Sequence[Inputs | Case],
         *,
         model_name: str | Omitted | None = OMITTED,

@@ -15,7 +15,7 @@ from fi_async._report import Counts, Report
 from fi_async._settings import OMITTED, RunFile, RunKeywords, positive
 from fi_async._signature import shows_options
 from fi_async.engine import calls, preview
-from fi_async.engine.calls import Ask, Cases, Templates
+from fi_async.engine.calls import Ask, Cases, TemplatesLike
 from fi_async.engine.streams import Stream
 from fi_async.evaluations import Evaluations
 from fi_async.progress.displays import ProgressLike
@@ -72,7 +72,7 @@ class AsyncEvaluator(Evaluations):
     async def gather(
         self,
         cases: Cases,
-        eval_templates: Templates,
+        eval_templates: TemplatesLike,
         *,
         eval_config: Mapping[str, Any] | None = None,
         custom_eval_name: str | None = None,
@@ -120,7 +120,7 @@ class AsyncEvaluator(Evaluations):
     def stream(
         self,
         cases: Cases,
-        eval_templates: Templates,
+        eval_templates: TemplatesLike,
         *,
         eval_config: Mapping[str, Any] | None = None,
         custom_eval_name: str | None = None,
@@ -169,7 +169,7 @@ class AsyncEvaluator(Evaluations):
     @shows_options
     def background(
         self,
-        eval_templates: Templates,
+        eval_templates: TemplatesLike,
         *,
         sink: SinkLike,
         max_queue: int = 10_000,
@@ -233,7 +233,7 @@ class AsyncEvaluator(Evaluations):
     async def plan(
         self,
         cases: Cases,
-        eval_templates: Templates,
+        eval_templates: TemplatesLike,
         *,
         eval_config: Mapping[str, Any] | None = None,
         latency: float | None = None,
@@ -269,7 +269,7 @@ class AsyncEvaluator(Evaluations):
 
     def _ask(
         self,
-        templates: Templates,
+        templates: TemplatesLike,
         eval_config: Mapping[str, Any] | None,
         fields: Mapping[str, Any],
         run: RunFile | str | os.PathLike[str] | None,

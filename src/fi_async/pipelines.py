@@ -9,7 +9,7 @@ from fi_async._errors import ConfigurationError
 from fi_async._models import Case, Inputs
 from fi_async._settings import OMITTED, Omitted
 from fi_async.client import Client
-from fi_async.engine.calls import Templates
+from fi_async.engine.calls import TemplatesLike
 from fi_async.engine.run import fetch_once
 from fi_async.wire import requests, responses
 from fi_async.wire.templates import names_of
@@ -61,7 +61,7 @@ class PlatformCalls(Client):
     async def configure_evaluations(
         self,
         /,
-        eval_templates: Templates,
+        eval_templates: TemplatesLike,
         inputs: Inputs | Case | Sequence[Inputs | Case],
         *,
         platform: str = "langfuse",

@@ -17,7 +17,7 @@ from fi_async._report import Report
 from fi_async._settings import Omitted, Timeout, not_picklable
 from fi_async._statistics import ClientStatistics
 from fi_async.blocking import BlockingExecution, BlockingQueue, BlockingStream
-from fi_async.engine.calls import Templates
+from fi_async.engine.calls import TemplatesLike
 from fi_async.evaluations import EvaluateKeywords
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.execution import Execution
@@ -182,7 +182,7 @@ class Evaluator:
     def evaluate(
         self,
         /,
-        eval_templates: Templates,
+        eval_templates: TemplatesLike,
         inputs: Inputs | Case | Sequence[Inputs | Case],
         *,
         model_name: str | Omitted | None = ...,

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from fi_async.pacing.clock import ServerClock
-from fi_async.pacing.quota import FIRST, GROWTH, OVERDUE, Quota
+from fi_async.pacing.quota import FIRST, GROWTH, OVERDUE, EvaluationQuota
 
 EPOCH = 86_400.0
 
@@ -20,13 +20,13 @@ def told() -> ServerClock:
     return clock
 
 
-def used(quota: Quota, rows: int, clock: ServerClock, now: float = 0.0) -> None:
+def used(quota: EvaluationQuota, rows: int, clock: ServerClock, now: float = 0.0) -> None:
     assert quota.left(now, rows, clock) is False
     for _ in range(rows):
         quota.passed(canary=False, clock=clock)
 
 
-def wait(quota: Quota, now: float, opens: float, clock: ServerClock) -> tuple[float, int]:
+def wait(quota: EvaluationQuota, now: float, opens: float, clock: ServerClock) -> tuple[float, int]:
     """Send canaries until one passes; return when that one left, and how many were refused."""
     refused = 0
     while True:
@@ -42,14 +42,14 @@ def wait(quota: Quota, now: float, opens: float, clock: ServerClock) -> tuple[fl
 
 
 def test_nothing_is_held_before_a_refusal():
-    quota = Quota()
+    quota = EvaluationQuota()
     used(quota, 1000, told())
     assert (quota.opens_at(), quota.room(), quota.is_closed) == (0.0, math.inf, False)
-    assert repr(quota) == "<Quota open learned=None period=None>"
+    assert repr(quota) == "<EvaluationQuota open learned=None period=None>"
 
 
 def test_what_passed_before_the_refusal_is_what_a_window_takes():
-    quota, clock = Quota(), told()
+    quota, clock = EvaluationQuota(), told()
     used(quota, 50, clock)
     quota.refused(1.0, canary=False, clock=clock)
     quota.refused(1.1, canary=False, clock=clock)
@@ -58,7 +58,7 @@ def test_what_passed_before_the_refusal_is_what_a_window_takes():
 
 
 def test_canaries_go_one_by_one_and_ever_later():
-    quota, clock, gaps, now = Quota(), told(), [], 0.0
+    quota, clock, gaps, now = EvaluationQuota(), told(), [], 0.0
     quota.refused(now, canary=False, clock=clock)
     for _ in range(4):
         opens = quota.opens_at()
@@ -71,7 +71,7 @@ def test_canaries_go_one_by_one_and_ever_later():
 
 @pytest.mark.parametrize(("length", "closed_at"), [(10.0, 0.4), (60.0, 7.0), (3600.0, 400.0)])
 def test_the_length_of_a_window_is_learned_from_when_it_opens(length, closed_at):
-    quota, clock = Quota(), told()
+    quota, clock = EvaluationQuota(), told()
     used(quota, 50, clock)
     quota.refused(closed_at, canary=False, clock=clock)
     found_at, refused = wait(quota, closed_at, length, clock)
@@ -86,7 +86,7 @@ def test_the_length_of_a_window_is_learned_from_when_it_opens(length, closed_at)
 
 
 def test_a_window_mistaken_for_a_shorter_one_is_put_right():
-    quota, clock = Quota(), told()
+    quota, clock = EvaluationQuota(), told()
     used(quota, 50, clock)
     quota.refused(9.9, canary=False, clock=clock)
     wait(quota, 9.9, 10.0, clock)
@@ -99,7 +99,7 @@ def test_a_window_mistaken_for_a_shorter_one_is_put_right():
 
 
 def test_a_refusal_that_is_found_late_tells_when_the_window_was_full():
-    quota, clock = Quota(), told()
+    quota, clock = EvaluationQuota(), told()
     used(quota, 50, clock)
     quota.refused(9.9, canary=False, clock=clock, since=4.0)
     quota.refused(9.9, canary=False, clock=clock, since=0.4)
@@ -111,7 +111,7 @@ def test_a_refusal_that_is_found_late_tells_when_the_window_was_full():
 @pytest.mark.parametrize(("length", "kept"), [(10.0, 10.0), (3600.0, 1.0)])
 def test_an_opening_at_the_expected_time_leaves_a_short_window_as_it_is(length, kept):
     """A long one may hide a shorter: that is looked for again."""
-    quota, clock = Quota(), told()
+    quota, clock = EvaluationQuota(), told()
     used(quota, 50, clock)
     quota.refused(0.4 * length, canary=False, clock=clock)
     found_at, _ = wait(quota, 0.4 * length, length, clock)
@@ -123,7 +123,7 @@ def test_an_opening_at_the_expected_time_leaves_a_short_window_as_it_is(length, 
 
 def test_what_was_sent_in_an_earlier_window_does_not_fill_the_present_one():
     """One that is taken up again much later asks at once, and does not wait for the window after."""
-    quota, clock = Quota(), told()
+    quota, clock = EvaluationQuota(), told()
     used(quota, 50, clock)
     quota.refused(400.0, canary=False, clock=clock)
     wait(quota, 400.0, 3600.0, clock)
@@ -134,7 +134,7 @@ def test_what_was_sent_in_an_earlier_window_does_not_fill_the_present_one():
 
 
 def test_each_window_is_reckoned_from_the_one_before():
-    quota, clock = Quota(), told()
+    quota, clock = EvaluationQuota(), told()
     used(quota, 50, clock)
     quota.refused(0.4, canary=False, clock=clock)
     now, _ = wait(quota, 0.4, 10.0, clock)
@@ -145,7 +145,7 @@ def test_each_window_is_reckoned_from_the_one_before():
 
 
 def test_without_the_servers_time_canaries_go_on():
-    quota, clock = Quota(), ServerClock()
+    quota, clock = EvaluationQuota(), ServerClock()
     used(quota, 5, clock)
     quota.refused(1.0, canary=False, clock=clock)
     found_at, _ = wait(quota, 1.0, 10.0, clock)
@@ -155,7 +155,7 @@ def test_without_the_servers_time_canaries_go_on():
 
 
 def test_a_canary_that_is_lost_makes_room_for_another():
-    quota, clock = Quota(), told()
+    quota, clock = EvaluationQuota(), told()
     quota.refused(1.0, canary=False, clock=clock)
     quota.left(1.5, 1, clock)
     quota.lost(2.0)
@@ -165,7 +165,7 @@ def test_a_canary_that_is_lost_makes_room_for_another():
 
 
 def test_a_canary_that_nobody_tells_of_is_waited_for_until_its_time_and_then_another_leaves():
-    quota, clock = Quota(), told()
+    quota, clock = EvaluationQuota(), told()
     assert (quota.is_asking, quota.opens_at()) == (False, 0.0)
     quota.refused(1.0, canary=False, clock=clock)
     assert (quota.is_asking, quota.opens_at()) == (False, 1.5)
@@ -181,7 +181,7 @@ def test_a_canary_that_nobody_tells_of_is_waited_for_until_its_time_and_then_ano
 
 @pytest.mark.parametrize("until", [3.0, 500.0])
 def test_a_canary_is_waited_for_as_long_as_whoever_holds_it_says(until):
-    quota, clock = Quota(), told()
+    quota, clock = EvaluationQuota(), told()
     quota.refused(1.0, canary=False, clock=clock)
     quota.left(1.5, 1, clock)
     quota.wait_for_canary(until)
@@ -189,7 +189,7 @@ def test_a_canary_is_waited_for_as_long_as_whoever_holds_it_says(until):
 
 
 def test_a_canary_that_never_got_there_makes_room_for_another_at_once():
-    quota, clock = Quota(), told()
+    quota, clock = EvaluationQuota(), told()
     quota.refused(1.0, canary=False, clock=clock)
     quota.left(1.5, 1, clock)
     quota.returned(2.0)
@@ -200,7 +200,7 @@ def test_a_canary_that_never_got_there_makes_room_for_another_at_once():
 
 
 def test_what_is_known_is_the_same_by_another_clock():
-    quota, other, clock = Quota(), Quota(), told()
+    quota, other, clock = EvaluationQuota(), EvaluationQuota(), told()
     used(quota, 50, clock)
     quota.refused(0.5, canary=False, clock=clock)
     quota.left(1.0, 1, clock)
@@ -213,7 +213,7 @@ def test_what_is_known_is_the_same_by_another_clock():
 
 
 def test_a_late_word_of_an_evaluation_before_changes_nothing():
-    quota, clock = Quota(), told()
+    quota, clock = EvaluationQuota(), told()
     quota.refused(1.0, canary=False, clock=clock)
     quota.passed(canary=False, clock=clock)
     assert quota.is_closed
@@ -224,7 +224,7 @@ def test_a_late_word_of_an_evaluation_before_changes_nothing():
 
 
 def test_what_a_window_let_through_may_be_found_done_after_its_refusal():
-    quota, clock = Quota(), told()
+    quota, clock = EvaluationQuota(), told()
     quota.left(0.0, 60, clock)
     quota.refused(0.1, canary=False, clock=clock)
     assert quota.learned == 1
@@ -235,7 +235,7 @@ def test_what_a_window_let_through_may_be_found_done_after_its_refusal():
 
 
 def test_a_window_that_let_all_through_is_tried_with_more_the_next_times():
-    quota, clock = Quota(), told()
+    quota, clock = EvaluationQuota(), told()
     used(quota, 50, clock)
     quota.refused(0.4, canary=False, clock=clock)
     now, learned = 0.4, []

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from fi_async._results import EvalResult
     from fi_async.journal.ledger import JournalLedger
 
-Templates = TemplateLike | Sequence[TemplateLike]
+TemplatesLike = TemplateLike | Sequence[TemplateLike]
 Cases = Iterable[Inputs | Case] | AsyncIterable[Inputs | Case] | HasColumns | HasColumnNames
 
 _READ_INTO_FILE: Final = 64  # cases that are put into a run's file at once
@@ -54,7 +54,7 @@ class Ask:
         kept: The file that keeps the run, if one does.
     """
 
-    templates: Templates
+    templates: TemplatesLike
     options: RunOptions
     own_bound: bool = False
     eval_config: Mapping[str, Any] | None = None

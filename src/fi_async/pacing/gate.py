@@ -24,7 +24,7 @@ from fi_async.pacing.holds import OUTAGE, REQUESTS, Holds
 from fi_async.pacing.learned import Budget, Learned, Turn, Use
 from fi_async.pacing.outage import Outage
 from fi_async.pacing.planner import Headroom
-from fi_async.pacing.quota import Quota
+from fi_async.pacing.quota import EvaluationQuota
 from fi_async.pacing.ticket import Need, Terms, Ticket
 from fi_async.pacing.waiters import Waiters
 from fi_async.pacing.waiting import Obstacle
@@ -93,7 +93,7 @@ class Gate:
         return self._learned.clock
 
     @property
-    def quota(self) -> Quota:
+    def quota(self) -> EvaluationQuota:
         """What is known of the server's limits of evaluations."""
         return self._learned.quota
 

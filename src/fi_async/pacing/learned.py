@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, Protocol
 from fi_async._errors import ConfigurationError
 from fi_async._settings import Limit
 from fi_async.pacing.clock import ServerClock
-from fi_async.pacing.quota import Quota
+from fi_async.pacing.quota import EvaluationQuota
 
 _SET: Final = 1.0  # seconds by which this machine's clock has to be off for it to have been set
 _FRESH: Final = 600.0  # seconds in which two clocks that nobody sets drift apart by less than a tenth of one
@@ -75,7 +75,7 @@ class Learned:
 
     def __init__(self, budget: Budget | None = None) -> None:
         self.clock = ServerClock()
-        self.quota = Quota()
+        self.quota = EvaluationQuota()
         self.refused_until = -math.inf
         self._budget = budget
         self._ahead = math.inf  # this machine's clock, of the loop's

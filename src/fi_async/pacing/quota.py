@@ -21,7 +21,7 @@ _TIMES: Final = frozenset({"_closed_at", "_next", "_canary_at", "_canary_until",
 
 
 @dataclass(slots=True)
-class Quota:
+class EvaluationQuota:
     """Open until an evaluation is refused; then one canary at a time asks whether it is again.
 
     How many passed of those sent before the refusal, found done before it or after, is what the next window is taken to
@@ -52,7 +52,7 @@ class Quota:
     _step: int = 1
 
     def __repr__(self) -> str:
-        return f"<Quota {'closed' if self.is_closed else 'open'} learned={self.learned} period={self.period}>"
+        return f"<EvaluationQuota {'closed' if self.is_closed else 'open'} learned={self.learned} period={self.period}>"
 
     @property
     def is_closed(self) -> bool:
