@@ -56,7 +56,10 @@ nitpick_ignore_regex = [
         r"py:class",
         r"(Any|Self|Unpack|Callable|Awaitable|Path|AsyncGenerator|ConfigDict|optional|P|T|TypeAliasForwardRef)",
     ),
-    (r"py:class", r".*\b(Inputs|TemplateLike|TemplatesLike|Cases|Omitted|OnAmbiguous|Origin|Strategy|ExtraKeys|AsgiApp)"),
+    (
+        r"py:class",
+        r".*\b(Inputs|TemplateLike|TemplatesLike|Cases|Omitted|OnAmbiguous|Origin|Strategy|ExtraKeys|AsgiApp)",
+    ),
     (r"py:class", r"fi_async\._\w+\.\w+"),
     (r"py:class", r".*\b(SinkLike|OnFull|Stream|Engine|PathLike|AbstractAsyncContextManager)"),
     (r"py:class", r".*\b(Concurrency|OnStalled|Listener|ProgressLike|Display|AbstractContextManager)"),

@@ -105,15 +105,6 @@ ONLY_IMPORTER = {
 MOST_LINES = 300  # of code: not blank, not a comment, not a docstring
 NOT_OUR_WORDS = {"base", "common", "data", "handler", "helper", "manager", "misc", "processor", "util", "utils"}
 
-# Still to be mended: a public name, and the modules in which it means different things.
-SHARED_NAMES: dict[str, set[str]] = {}
-# Still to be mended: files that hold more than one room.
-LONG_FILES: set[str] = set()
-# Still to be mended: file names that stand in two rooms.
-SHARED_FILE_NAMES: dict[str, set[str]] = {}
-# Still to be mended: modules that import each other.
-CIRCLES: set[frozenset[str]] = set()
-
 
 @dataclass(frozen=True)
 class Import:
@@ -245,7 +236,7 @@ def circles() -> set[frozenset[str]]:
 
 
 def test_there_are_no_circles():
-    assert circles() == CIRCLES
+    assert circles() == set()
 
 
 def public_names(name: str) -> set[str]:
@@ -265,7 +256,7 @@ def test_one_word_has_one_meaning():
     for name in MODULES:
         for each in public_names(name):
             places[each].add(name)
-    assert {each: where for each, where in places.items() if len(where) > 1} == SHARED_NAMES
+    assert {each: where for each, where in places.items() if len(where) > 1} == {}
 
 
 def test_no_name_says_nothing():
@@ -283,7 +274,7 @@ def test_a_file_name_is_one_idea():
         is_command = room(name) == "cli" and (ast.get_docstring(parsed(name)) or "").startswith(f"`fi-async {file}`")
         if room(name) != LOCAL and not is_command:
             places[file].add(name)
-    assert {file: where for file, where in places.items() if len(where) > 1} == SHARED_FILE_NAMES
+    assert {file: where for file, where in places.items() if len(where) > 1} == {}
 
 
 def lines_of_code(source: str) -> int:
@@ -305,7 +296,7 @@ def lines_of_code(source: str) -> int:
 
 def test_no_file_is_two_rooms():
     lengths = {name: lines_of_code(file.read_text(encoding="utf-8")) for name, file in MODULES.items()}
-    assert {name for name, length in lengths.items() if length > MOST_LINES} == LONG_FILES
+    assert {name for name, length in lengths.items() if length > MOST_LINES} == set()
 
 
 def test_rooms_of_decisions_do_not_import_the_loop():
