@@ -15,8 +15,18 @@ nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.error_on_missing_interpreters = False
 
-HALF = ["tests/cli", "tests/doors", "tests/engine", "tests/fuzz", "tests/journal"]  # which take as long as the others
-BRIEF = ["tests/pure", "tests/engine", "tests/journal", "tests/local", "tests/inputs"]  # between oldest and newest
+# What takes long and runs little of the package a second time: once, without coverage, on the newest Python.
+LONG = [
+    "tests/chaos",
+    "tests/doors",
+    "tests/fuzz",
+    "tests/property/test_gate.py",
+    "tests/property/test_liveness.py",
+    "tests/wire/test_docs.py",
+    "tests/wire/test_secrets.py",
+]
+HALF = ["tests/cli", "tests/engine", "tests/journal"]  # which take as long as the others
+UNITS = ["tests/pure", "tests/engine"]  # on every Python; `nox -s tests-3.13 -- tests` runs all on one
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 
 
@@ -75,18 +85,21 @@ def _tests(session: nox.Session) -> None:
     install(session, "test")
     if session.posargs:
         session.run("pytest", *session.posargs)
-    elif session.python == OLDEST:  # coverage is measured once: it takes twice the time
+        return
+    if session.python == OLDEST:  # coverage is measured once: it takes twice the time
         _covered(session)
-    elif session.python == NEWEST:  # the machines of states that prove liveness run long once
-        session.run("pytest", "-n", "2", "--dist", "worksteal", env={"FI_ASYNC_EXAMPLES": "2000"})
-    else:
-        session.run("pytest", "-n", "2", "--dist", "worksteal", *BRIEF)
+    rest = [] if session.python == OLDEST else UNITS
+    if session.python == NEWEST:
+        rest = [*rest, "tests/wire", *LONG]
+    if rest:
+        # The machines of states that prove liveness draw many runs where they run once.
+        session.run("pytest", "-n", "2", "--dist", "worksteal", *rest, env={"FI_ASYNC_EXAMPLES": "2000"})
 
 
 def _covered(session: nox.Session) -> None:
     """Measure the coverage of two halves of the tests at once: pytest-xdist's workers it does not see."""
     session.run("coverage", "erase")
-    halves = (HALF, ["tests", *(f"--ignore={place}" for place in HALF)])
+    halves = (HALF, ["tests", *(f"--ignore={place}" for place in (*HALF, *LONG))])
     with ThreadPoolExecutor(len(halves)) as threads:
         told = threads.map(lambda half: session.run("coverage", "run", "-m", "pytest", *half, silent=True), halves)
     for output in told:
