@@ -148,7 +148,7 @@ MISSING: dict[str, Any] = {
     "None": None,
     "NaN": float("nan"),
     "numpy NaN": np.float32("nan"),
-    "numpy NaT": np.datetime64("NaT"),
+    "numpy NaT": np.datetime64("NaT", "s"),
     "pandas NaT": pd.NaT,
     "pandas NA": pd.NA,
     "Decimal NaN": Decimal("NaN"),

@@ -10,8 +10,8 @@ import pickle
 import sqlite3
 import threading
 import typing
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import closing, nullcontext
 
 import httpx
 import pytest
@@ -199,16 +199,17 @@ def test_what_is_wrong_with_a_queue_is_raised_on_entering(ev):
 # -- streams -----------------------------------------------------------------------------------------------------------
 
 
-def rows_of_a_cursor(count: int) -> sqlite3.Cursor:
-    """Return rows of SQLite, which refuses every thread but this one."""
-    database = sqlite3.connect(":memory:")
-    database.row_factory = lambda _, row: {"text": row[0]}
+@pytest.fixture
+def rows_of_a_cursor() -> Iterator[Callable[[int], sqlite3.Cursor]]:
+    """What returns rows of SQLite, which refuses every thread but this one."""
     numbers = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?)"
-    return database.execute(f"{numbers} SELECT 'needle ' || i FROM n", (count,))
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.row_factory = lambda _, row: {"text": row[0]}
+        yield lambda count: database.execute(f"{numbers} SELECT 'needle ' || i FROM n", (count,))
 
 
 @pytest.mark.parametrize("wrapped", [lambda rows: rows, cases_from, lambda rows: (r for r in rows)])
-def test_cases_are_read_in_the_thread_that_has_them(wrapped, ev):
+def test_cases_are_read_in_the_thread_that_has_them(wrapped, rows_of_a_cursor, ev):
     asked = {"eval_config": NEEDLE}
     assert len(list(ev.stream(wrapped(rows_of_a_cursor(300)), "contains", **asked))) == 300
     report = ev.gather(cases=wrapped(rows_of_a_cursor(150)), eval_templates="contains", **asked)
@@ -238,7 +239,7 @@ def test_a_generator_may_use_the_client_itself(ev):
     assert [each.passed for each in ev.gather(checked(), "contains", eval_config=NEEDLE).outcomes] == [True] * 5
 
 
-def test_a_kept_run_reads_here_too(ev, tmp_path):
+def test_a_kept_run_reads_here_too(rows_of_a_cursor, ev, tmp_path):
     asked = {"eval_config": NEEDLE, "run": tmp_path / "run.db"}
     assert ev.gather(rows_of_a_cursor(100), "contains", **asked).coverage == 1.0
     again = list(ev.stream(rows_of_a_cursor(100), "contains", **asked))
