@@ -70,7 +70,9 @@ def requests(lab: Lab) -> list[Line]:
 def begun_late(lab: Lab) -> list[Line]:
     """The limit unknown, with all options as they are, begun at several times into a window.
 
-    The first window teaches what one request a case costs; in the others, each request carries three rows.
+    The first window teaches what one request a case costs; in the others, each request carries three rows. The bound is
+    for a first window that is used whole. Begun late into one, it teaches and carries few: then all cases are still to
+    come, and the windows that they need are allowed beside it.
     """
     count, quota, seconds = _sizes(lab)
     switches = {"latency": _LATENCY, "requests": f"{quota}/{seconds}s"}
@@ -82,14 +84,16 @@ def begun_late(lab: Lab) -> list[Line]:
     }
     results = lab.at_once("pace_begun", clients, most=2)
     fewest = 1 + math.ceil((count - quota) / (_ROWS * quota))
+    most = 1 + math.ceil(count / (_ROWS * quota))
     return [
         line
         for into in clients
-        for line in _begun(Pace(f"begun {into} s into a window", results, count), into, fewest, seconds)
+        for line in _begun(Pace(f"begun {into} s into a window", results, count), into, (fewest, most), seconds)
     ]
 
 
-def _begun(lines: Pace, into: str, fewest: int, seconds: int) -> list[Line]:
+def _begun(lines: Pace, into: str, windows: tuple[int, int], seconds: int) -> list[Line]:
+    fewest, most = windows
     bound = (fewest - 1) * seconds - float(into) + _ROWS * _LATENCY
     wall = lines.results.median(into, "wall_s")
     used = max(lines.results.every(into, lambda run: sum(each > 0 for each in run["accepted_by_window"])))
@@ -97,7 +101,7 @@ def _begun(lines: Pace, into: str, fewest: int, seconds: int) -> list[Line]:
     return [
         Line(lines.row, f"wall of {lines.count} cases, latency {_LATENCY:g} s, limit unknown", wall, "s", bound),
         lines.lost(into),
-        Line(lines.row, "… windows used", used, "", fewest, None, f"≤ {fewest}", used <= fewest),
+        Line(lines.row, "… windows used", used, "", fewest, None, f"≤ {most}", used <= most),
         Line(lines.row, "… requests refused", refused, "", None, None, f"≤ {_MOST_REFUSED}", refused <= _MOST_REFUSED),
         lines.requests(into),
     ]
