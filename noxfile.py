@@ -25,7 +25,7 @@ LONG = [
     "tests/wire/test_docs.py",
     "tests/wire/test_secrets.py",
 ]
-HALF = ["tests/cli", "tests/engine", "tests/journal"]  # which take as long as the others
+HALF = ["tests/cli", "tests/engine", "tests/journal", "tests/local", "tests/plugin"]  # which take as long as the others
 UNITS = ["tests/pure", "tests/engine"]  # on every Python; `nox -s tests-3.13 -- tests` runs all on one
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 
