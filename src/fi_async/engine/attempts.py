@@ -200,7 +200,7 @@ def ask(
             return answer
         if not call.repeatable:
             _let_canary_go(works, event.now, context)
-        is_lasting = _is_lasting(problem, told)
+        is_lasting = _is_lasting(problem, told) or (give_up is not None and give_up(problem))
         decision = decide(
             problem,
             repeatable=call.repeatable,
@@ -213,12 +213,7 @@ def ask(
         note_ambiguous(decision, context, works)
         if not call.repeatable and _evaluated_nothing(problem, decision):
             context.ledger.void(works)
-        if isinstance(decision, GiveUp) or (
-            not decision.held
-            and (
-                is_lasting or too_late(event.now + decision.delay, works) or (give_up is not None and give_up(problem))
-            )
-        ):
+        if isinstance(decision, GiveUp) or _leads_nowhere(decision, event.now, works, is_lasting):
             raise _final(problem, decision, tries)
         _tell(call, problem, decision, context, works)
         if decision.held:
@@ -232,6 +227,11 @@ def ask(
         if decision.ambiguous:
             note_duplicates(context, works)
         yield Rest(event.now + decision.delay)
+
+
+def _leads_nowhere(decision: Retry, now: float, works: Sequence[Work], is_lasting: bool) -> bool:
+    """Return True if it will be the same again, or too late. What is held is no failure, and takes no case's time."""
+    return not decision.held and (is_lasting or too_late(now + decision.delay, works))
 
 
 def _count_failures(works: Sequence[Work], failures: int) -> None:

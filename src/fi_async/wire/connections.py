@@ -7,7 +7,6 @@ connections. A stack of free connections costs the same at any number.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 KEEPALIVE: Final = 25.0  # the server closes an idle connection after 30 s; a request must not meet that
 _REQUEST_ID: Final = REQUEST_ID.encode()
-_SENDING: Final = frozenset({"http11.send_request_headers.started", "http2.send_request_headers.started"})
 
 
 class Connections:
@@ -59,7 +57,7 @@ class Connections:
         connection = self._taken()
         if connection is None and self._proxied is not None:
             connection = self._proxied.create_connection(self._origin)
-            asked.extensions["trace"] = _leaving(departure)
+            asked.extensions["trace"] = departure.trace()
         else:
             connection = connection or await self._connected(timeout)
             try:
@@ -133,17 +131,6 @@ class Connections:
     async def aclose(self) -> None:
         """Close every connection."""
         self.close()
-
-
-def _leaving(departure: Departure) -> Any:
-    """Return the trace of a request over a connection that is yet to be made, through a proxy."""
-
-    async def trace(event: str, info: Mapping[str, Any]) -> None:
-        # A tunnel through a proxy is asked for in a request of its own.
-        if event in _SENDING and info["request"].method != b"CONNECT":
-            departure.leave()
-
-    return trace
 
 
 def _has_more(connection: Any) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
 
 from fi_async._errors import APIConnectionError
 
+_SENDING: Final = frozenset({"http11.send_request_headers.started", "http2.send_request_headers.started"})
 REQUEST_ID: Final = "X-Request-Id"  # the server gives it back
 
 
@@ -19,15 +20,16 @@ class Departure:
 
     Attributes:
         has_left: True from then on: the server may have acted on the request.
+        is_traced: True once a library has told anything of the request's way: then it tells when it leaves, too.
         broke: What `left` raised, or an application in this process: a bug, and no failure of the request.
     """
 
-    __slots__ = ("_left", "broke", "has_left", "request_id")
+    __slots__ = ("_left", "broke", "has_left", "is_traced", "request_id")
 
     def __init__(self, request_id: str, left: Callable[[], None] | None) -> None:
         self.request_id = request_id
         self._left = left
-        self.has_left = False
+        self.has_left = self.is_traced = False
         self.broke: Exception | None = None
 
     def leave(self) -> None:
@@ -41,6 +43,17 @@ class Departure:
             except Exception as error:
                 self.broke = error
                 raise
+
+    def trace(self) -> Callable[[str, Mapping[str, Any]], Awaitable[None]]:
+        """Return what httpcore, and transports like its own, call at each step of a request."""
+
+        async def trace(event: str, info: Mapping[str, Any]) -> None:
+            self.is_traced = True
+            # A tunnel through a proxy is asked for in a request of its own.
+            if event in _SENDING and info["request"].method != b"CONNECT":
+                self.leave()
+
+        return trace
 
     def check(self, headers: Mapping[str, str]) -> None:
         """Return unless a reply is that to another request of this client.

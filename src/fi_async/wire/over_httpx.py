@@ -14,7 +14,6 @@ from fi_async.wire.departure import REQUEST_ID, Departure
 from fi_async.wire.requests import HttpCall
 from fi_async.wire.responses import Reply
 
-_SENDING: Final = frozenset({"http11.send_request_headers.started", "http2.send_request_headers.started"})
 # A request that ended so had not begun to leave. Transports of others may not tell when it does.
 _NEVER_SENT: Final = (
     httpx.ConnectError,
@@ -153,14 +152,13 @@ class HttpxClient:
         """
         if self._client.is_closed:
             raise ConfigurationError("the http_client that was passed in is closed")
-        seen: list[str] = []
         request = self._client.build_request(
             call.method,
             self._root + call.path,
             content=call.body,
             headers={**headers, REQUEST_ID: departure.request_id},
             timeout=httpx.Timeout(timeout.read, connect=timeout.connect),
-            extensions={"trace": _leaving(departure, seen)},
+            extensions={"trace": departure.trace()},
         )
         body: Body | None = None
         try:
@@ -175,7 +173,7 @@ class HttpxClient:
             finally:
                 await response.aclose()
         except Exception as error:
-            if not departure.has_left and not seen and not _never_sent(error):
+            if not (departure.has_left or departure.is_traced or _never_sent(error)):
                 departure.has_left = True  # its transport does not tell: it may have
             raise
         content = response.content if body is None else body.content(found)
@@ -211,18 +209,6 @@ class InProcess(HttpxClient):
         except Exception as error:
             departure.broke = error
             raise
-
-
-def _leaving(departure: Departure, seen: list[str]) -> Any:
-    """Return the trace of a request; it notes what it is told, as not every transport tells anything."""
-
-    async def trace(event: str, info: Mapping[str, Any]) -> None:
-        seen.append(event)
-        # A tunnel through a proxy is asked for in a request of its own.
-        if event in _SENDING and info["request"].method != b"CONNECT":
-            departure.leave()
-
-    return trace
 
 
 def _never_sent(error: Exception) -> bool:
