@@ -18,7 +18,7 @@ from fi_async._settings import RunFile, RunOptions
 from fi_async._statistics import ClientStatistics, client_statistics
 from fi_async.engine.attempts import Job
 from fi_async.engine.intake import Intake, Question, batches, count_of, grouped, questions, unread
-from fi_async.engine.run import Run, fetch_once
+from fi_async.engine.run import Run, fetch_once, platform_lane
 from fi_async.engine.session import Session
 from fi_async.engine.submissions import Started, score, start
 from fi_async.engine.work import Work
@@ -71,9 +71,15 @@ class Ask:
         slots = Slots(self.options.concurrency) if self.own_bound else None
         return Intake(asked, session.context(self.options, slots, **context), self.options)
 
-    def run(self, session: Session, intake: Intake, **how: Any) -> Run:
+    def run(
+        self, session: Session, intake: Intake, *, expected: int | None = None, is_fed: bool = False, **how: Any
+    ) -> Run:
         """Return a run for this call."""
-        return Run(session, intake.context, self.options, **how)
+        begin = intake.begin if is_fed else None
+        lane = platform_lane(session, intake.context, self.options, begin=begin, expected=expected)
+        run = Run([lane], self.options, **how)
+        session.runs.add(run)
+        return run
 
 
 async def list_templates(session: Session, options: RunOptions, *, refresh: bool = False) -> list[dict[str, Any]]:
@@ -160,7 +166,7 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
             run.release()
             seen(ended)
 
-        run = ask.run(session, intake, emit=emit, expected=total)
+        run = ask.run(session, intake, emit=emit, expected=total, is_fed=True)
 
         def report() -> Report:
             place = {question.template.name: place for place, question in enumerate(intake.questions)}
@@ -169,7 +175,7 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
 
         try:
             async with watched(progress, total, run.standing, reading.stood()) as seen:
-                await run.drive(reading.feed, intake.begin)
+                await run.drive(reading.feed)
         except FiAsyncError as error:
             error.report = report()
             raise
@@ -218,11 +224,11 @@ async def stream(
         intake = ask.intake(session, asked, ledger=ledger, counts=handover.counts)
         reading = Reading(cases, intake, ledger)
         total = reading.total()
-        run = handover.run = ask.run(session, intake, emit=emit, expected=total)
+        run = handover.run = ask.run(session, intake, emit=emit, expected=total, is_fed=True)
         async with watched(progress, total, run.standing, reading.stood()) as seen:
             # A task of its own, not a task group: a generator may be closed by another task than it began in, and a
             # task group must not. Whichever way the generator ends, the task has ended before it.
-            driving = asyncio.create_task(run.drive(reading.feed, intake.begin))
+            driving = asyncio.create_task(run.drive(reading.feed))
             driving.add_done_callback(lambda _: arrived.set())
             try:
                 while ready or not driving.done():

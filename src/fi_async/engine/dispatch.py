@@ -32,6 +32,10 @@ class Dispatch:
         self._transport = transport
         self._context = context
 
+    async def open(self) -> None:
+        """Be ready to send."""
+        await self._transport.open()
+
     async def perform(self, ready: Ready, ticket: Ticket) -> Arrival | None:
         """Return what happened to a request.
 

@@ -1,14 +1,14 @@
 """The one engine: drives jobs, at most so many requests under way, in memory that does not grow with their number.
 
 As many tasks as requests are under way send them; one more decides which comes next, and hands it to one that is idle:
-see `ready_queue` and `backlog`. How a request goes out and comes back is in `dispatch`.
+see `lanes`, `ready_queue` and `backlog`. How a request goes out and comes back is in `dispatch`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 
@@ -19,65 +19,53 @@ from fi_async._events import CaseEnded, emit, wants
 from fi_async._models import Outcome
 from fi_async._settings import RunOptions
 from fi_async.engine.attempts import Action, Context, Job, Requeue, Rest, Send
-from fi_async.engine.backlog import Backlog
 from fi_async.engine.dispatch import Dispatch, all_kept
+from fi_async.engine.lanes import Lane
 from fi_async.engine.outcomes import cut_off
-from fi_async.engine.ready_queue import Ready, ReadyQueue
+from fi_async.engine.ready_queue import Ready
 from fi_async.engine.session import Session
 from fi_async.engine.submissions import accept, fetch
 from fi_async.engine.work import Arrival, Work
-from fi_async.pacing.planner import Kind
-from fi_async.pacing.ticket import Need, Ticket
-from fi_async.pacing.waiting import Standing
+from fi_async.pacing.accepted import MOST
+from fi_async.pacing.ticket import Ticket
+from fi_async.pacing.waiting import Standing, together
 from fi_async.wire.requests import HttpCall
 from fi_async.wire.responses import Reply
 
 T = TypeVar("T")
 _RESOLUTION = 1e-6  # seconds: a loop's timers ring early by less, and what is due then must not wait for another
-_EVALUATES = Need(post=True, rows=1)
+_Leaving = tuple[Lane, Ready, Ticket]
 Feed = Callable[[], AsyncGenerator[Sequence[Work | Job | Outcome | None]]]
 """Gives what to do, and outcomes; None for a case whose outcome will come with that of an equal one."""
-Begin = Callable[[Sequence[Work], Kind], Job]
-"""Makes a job of works, to be held or polled."""
 
 
 class Run:
     """Drives jobs until all are done. What they end in is handed to `emit`, or kept in `finished`.
 
     Args:
-        session: The client's.
-        context: What the run's jobs share.
-        options: `concurrency` bounds this run; `timeout.call` ends it.
+        lanes: Who answers what, the platform first: it has all that no template is named for.
+        options: `timeout.call` ends the run.
         emit: Takes each outcome. Whoever takes one says so by `release`, and makes room for another.
-        expected: How many items `feed` will give; None if nobody knows.
+        routes: The lane of each template; omitted, all take the first.
     """
 
     def __init__(
         self,
-        session: Session,
-        context: Context,
+        lanes: Sequence[Lane],
         options: RunOptions,
         *,
         emit: Callable[[Any], None] | None = None,
-        expected: int | None = None,
+        routes: Mapping[str, Lane] | None = None,
     ) -> None:
-        session.gate.keep_count_of(context.terms.limits)
-        self.context = context
+        self.context = lanes[0].context
         self.finished: list[Any] = []
-        self._session = session
-        session.runs.add(self)
-        self._gate = session.gate
-        self._slots = context.terms.slots
+        self._lanes = lanes
+        self._routes = routes or {}
         self._taker = emit or self._keep
         self._options = options
-        self._queue = ReadyQueue(session.gate, context.terms)
-        self._backlog = Backlog(context, options, expected)
-        self._requests = Dispatch(session.transport, context)
-        self._begin: Begin | None = None
+        self._is_fed = False
         self._jobs: set[Job] = set()
-        self._at_work = 0
-        self._idle: list[asyncio.Future[tuple[Ready, Ticket]]] = []
-        self._under_way: dict[Job, Ticket] = {}
+        self._idle: list[asyncio.Future[_Leaving]] = []
         self._in_house = 0
         self._stopped = False
         self._failure: Exception | None = None
@@ -86,40 +74,35 @@ class Run:
         self._has_room = asyncio.Event()
 
     def __repr__(self) -> str:
-        under_way = f"{len(self._under_way)}/{self._slots.count}"
-        return f"<Run under_way={under_way} {self._queue!r} waiting={len(self._backlog)} in_house={self._in_house}>"
+        return f"<Run {list(self._lanes)} in_house={self._in_house}>"
 
     def standing(self, now: float) -> Standing:
         """Return how the run stands."""
-        gets = self._queue.gets
-        ready = gets + self._queue.posts + len(self._backlog)
-        return Standing(
-            ready=ready,
-            obstacle=self._gate.obstacle(now, post=not gets, terms=self.context.terms) if ready else None,
-            slots=self._slots.count,
-            taken=len(self._under_way),
-            is_capacity=self._slots.is_settled,
-            polled=self._queue.polled,
-            in_flight=self._at_work,
-        )
+        return together([lane.standing(now) for lane in self._lanes])
+
+    def _lane_of(self, job: Job) -> Lane:
+        return self._lane(job.works[0].parameters.template) if job.works else self._lanes[0]
+
+    def _lane(self, template: str) -> Lane:
+        return self._routes.get(template, self._lanes[0])
 
     def add(self, job: Job) -> None:
         """Begin a job."""
         self._jobs.add(job)
-        self._at_work += len(job.works)
+        self._lane_of(job).at_work += len(job.works)
         self._advance(job, None)
 
     def _remove(self, job: Job) -> None:
         self._jobs.discard(job)
-        self._at_work -= len(job.works)
+        self._lane_of(job).at_work -= len(job.works)
 
     def release(self, taken: int = 1) -> None:
         """Take note that outcomes were taken away, so that others may be made."""
         self._in_house -= taken
         self._has_room.set()
 
-    async def drive(self, feed: Feed | None = None, begin: Begin | None = None) -> None:
-        """Return once every job is done, and every work that `feed` gives; `begin` makes jobs of these.
+    async def drive(self, feed: Feed | None = None) -> None:
+        """Return once every job is done, and every work that `feed` gives.
 
         Whatever ends it early, no task and no request is left behind.
 
@@ -127,10 +110,11 @@ class Run:
             AuthenticationError, PermissionDeniedError: The key pair was refused; all else was dropped.
             Exception: Whatever `feed` raised.
         """
-        self._backlog.is_fed, self._begin = feed is not None, begin
+        self._set_fed(feed is not None)
         try:
             with anyio.move_on_after(self._options.timeout.call) as scope:
-                await self._session.transport.open()
+                for lane in self._lanes:
+                    await lane.requests.open()
                 async with anyio.create_task_group() as tasks:
                     try:
                         if feed is not None:
@@ -148,14 +132,20 @@ class Run:
         if scope.cancelled_caught:
             self._abandon()
 
+    def _set_fed(self, is_fed: bool) -> None:
+        self._is_fed = is_fed
+        for lane in self._lanes:
+            lane.backlog.is_fed = is_fed
+
     async def _drain(self) -> None:
         """Let requests under way come to their end, so that what they are paid for is kept, for a bounded time."""
         self._stopped = True
+        sent = [lane.requests.sent for lane in self._lanes]
         with anyio.CancelScope(shield=True), anyio.move_on_after(self.context.ledger.drain):
-            while self._requests.sent:
+            while any(sent):
                 self._changed.clear()
                 await self._changed.wait()
-        for scope in self._requests.sent.values():
+        for scope in (scope for each in sent for scope in each.values()):
             if scope is not None:
                 scope.cancel()
 
@@ -163,39 +153,56 @@ class Run:
         try:
             async with aclosing(feed()) as given:
                 async for items in given:
-                    self._in_house += len(items)
-                    self._backlog.came(len(items))
-                    self._finish(items)
-                    while self._stopped or self._in_house >= self._backlog.read_ahead():
+                    self._came(items)
+                    self._finish(items, are_new=True)
+                    while self._stopped or not self._is_hungry():
                         self._has_room.clear()
                         await self._has_room.wait()
         except Exception as error:  # noqa: BLE001  # the user's own source: drive() raises it as it is
             self._failure = error
         finally:
-            self._backlog.is_fed = False
+            self._set_fed(is_fed=False)
             self._changed.set()
+
+    def _came(self, items: Sequence[Work | Job | Outcome | None]) -> None:
+        """Take note of what was read: of each case, an item for each template."""
+        self._in_house += len(items)
+        templates = sum(lane.templates for lane in self._lanes)
+        for lane in self._lanes:
+            lane.backlog.came(len(items) * lane.templates // templates)
+
+    def _is_hungry(self) -> bool:
+        """Return True if an endpoint may soon have nothing to do, and the outcomes that were made are taken."""
+        not_taken = self._in_house - sum(lane.in_house for lane in self._lanes)
+        if len(self._lanes) > 1 and self._in_house >= MOST:
+            return False
+        return any(lane.in_house + not_taken < lane.backlog.read_ahead() for lane in self._lanes)
 
     async def _dispatch(self, tasks: anyio.abc.TaskGroup) -> None:
         """Start requests as they become due, and wait until there may be another."""
         due = 0.0
-        while (self._jobs or not self._backlog.is_done) and self._failure is None:
+        while (self._jobs or self._is_fed or any(map(_has_works, self._lanes))) and self._failure is None:
             self._changed.clear()
             now = anyio.current_time()
             now = due if 0.0 < due - now < _RESOLUTION else now
-            for job in self._queue.due(now):
-                self._advance(job, Arrival(now))
             try:
-                while (leaving := self._next_leaving(now)) is not None:
-                    self._under_way[leaving[0].job] = leaving[1]
-                    if not self._hand(leaving):
-                        tasks.start_soon(self._perform, *leaving)
+                for lane in self._lanes:
+                    self._dispatch_of(lane, now, tasks)
             except ConfigurationError as error:  # the shared budget cannot be kept: drive() raises it
                 self._fail(error)
                 return
-            due = self._next_time(now)
+            due = min(lane.next_time(now, self._wake) for lane in self._lanes)
             await self._wait(due)
 
-    def _hand(self, leaving: tuple[Ready, Ticket]) -> bool:
+    def _dispatch_of(self, lane: Lane, now: float, tasks: anyio.abc.TaskGroup) -> None:
+        for job in lane.queue.due(now):
+            self._advance(job, Arrival(now))
+        while (leaving := lane.next_leaving(now, self.add)) is not None:
+            lane.under_way[leaving[0].job] = leaving[1]
+            if not self._hand((lane, *leaving)):
+                tasks.start_soon(self._perform, lane, *leaving)
+
+    def _hand(self, leaving: _Leaving) -> bool:
         """Return True if there was an idle task to send a request; those that were cancelled are idle no more."""
         while self._idle:
             handed = self._idle.pop()
@@ -207,68 +214,39 @@ class Run:
     async def _wait(self, until: float) -> None:
         """Return once something changed, and by this time at the latest."""
         timer = asyncio.get_running_loop().call_at(until, self._changed.set) if until < math.inf else None
-        self._gate.waiters.pass_on()
+        for lane in self._lanes:
+            lane.context.gate.waiters.pass_on()
         try:
             await self._changed.wait()
         finally:
             if timer is not None:
                 timer.cancel()
 
-    def _next_leaving(self, now: float) -> tuple[Ready, Ticket] | None:
-        """Return the request that leaves next, if one may leave now; it may take works to be begun."""
-        leaving = self._queue.take(now)
-        if leaving is None and self._may_begin(now) and self._opens_at(now) <= now:
-            assert self._begin is not None  # noqa: S101  # works come only from a feed
-            self.add(self._begin(*self._backlog.take(now)))
-            leaving = self._queue.take(now)
-        return leaving
-
-    def _may_begin(self, now: float) -> bool:
-        return not self._queue.posts and self._backlog.may_begin(now, at_work=self._at_work)
-
-    def _opens_at(self, now: float) -> float:
-        return self._gate.opens_at(now, _EVALUATES, self.context.terms)
-
-    def _next_time(self, now: float) -> float:
-        """Return when something becomes due by the clock alone; infinity if nothing does.
-
-        Whatever cannot leave now waits at the gate, which may open sooner.
-        """
-        opens = self._queue.next_at(now)
-        is_waiting = bool(self._queue.gets or self._queue.posts)
-        if self._may_begin(now):
-            opens, is_waiting = min(opens, self._opens_at(now)), True
-        if is_waiting:
-            self._gate.waiters.wait(self._wake)
-        return min(self._queue.due_at, opens)
-
-    async def _perform(self, ready: Ready, ticket: Ticket) -> None:
+    async def _perform(self, lane: Lane, ready: Ready, ticket: Ticket) -> None:
         """Send a request, and then each that it is handed: a task for each would cost more than all of this."""
         while True:
             try:
-                event = await self._requests.perform(ready, ticket)
+                event = await lane.requests.perform(ready, ticket)
             except Exception as error:  # noqa: BLE001  # a bug or a setting: drive() raises it as it is
                 self._fail(error)
                 return
             if event is not None:
-                del self._under_way[ready.job]
+                del lane.under_way[ready.job]
                 self._advance(ready.job, event)
-            elif ready.job not in self._requests.sent:
-                del self._under_way[ready.job]
+            elif ready.job not in lane.requests.sent:
+                del lane.under_way[ready.job]
                 if not self._plan_anew(ready.job):
-                    self._queue.put_back(ready)
+                    lane.queue.put_back(ready)
             self._changed.set()
-            handed: asyncio.Future[tuple[Ready, Ticket]] = asyncio.get_running_loop().create_future()
+            handed: asyncio.Future[_Leaving] = asyncio.get_running_loop().create_future()
             self._idle.append(handed)
-            ready, ticket = await handed
+            lane, ready, ticket = await handed
 
     def _plan_anew(self, job: Job) -> bool:
         """Return True if the works of a job were put back to wait for another plan, as more is known by now."""
-        if self._begin is None or not job.works or any(work.attempt.eval_id is not None for work in job.works):
+        if not self._lane_of(job).plan_anew(job):
             return False
-        job.steps.close()
         self._remove(job)
-        self._backlog.put_back(job.works)
         return True
 
     def _advance(self, job: Job, event: Arrival | None) -> None:
@@ -285,26 +263,36 @@ class Run:
             self._fail(error)
 
     def _take(self, job: Job, action: Action) -> None:
+        queue = self._lane_of(job).queue
         if isinstance(action, Rest):
-            self._queue.rest(job, action.until)
+            queue.rest(job, action.until)
         elif isinstance(action, Send):
-            self._queue.put(Ready(anyio.current_time(), job, action))
+            queue.put(Ready(anyio.current_time(), job, action))
 
-    def _finish(self, items: Sequence[Job | Any]) -> None:
+    def _finish(self, items: Sequence[Job | Any], *, are_new: bool = False) -> None:
         """Take over the jobs and the works among these, and hand out what is finished."""
         for item in items:
             if isinstance(item, Job):
+                self._lane_of(item).in_house += len(item.works) * are_new
                 self.add(item)
-            elif isinstance(item, Work) and self._begin is None:
-                self.add(accept([item], self.context))
             elif isinstance(item, Work):
-                self._backlog.put(item)
+                self._put(item, is_new=are_new)
             elif isinstance(item, Outcome):
+                self._lane(item.template).in_house -= not are_new
                 self.context.ledger.ended(item, self._emit)
             elif item is not None:
                 self._emit(item)
         self._has_room.set()
         self._changed.set()
+
+    def _put(self, work: Work, *, is_new: bool) -> None:
+        """Let a work wait for its turn, or start it anew at once where works come as jobs."""
+        lane = self._lane(work.parameters.template)
+        lane.in_house += is_new
+        if lane.begin is None:
+            self.add(accept([work], lane.context))
+        else:
+            lane.backlog.put(work)
 
     def _emit(self, item: Any) -> None:
         """Hand out what is finished."""
@@ -321,26 +309,41 @@ class Run:
         self._changed.set()
 
     def _let_go(self) -> None:
-        """Leave the gate: of this run's evaluations nobody will be told any more."""
-        self._gate.waiters.forget(self._wake)
+        """Leave the gates: of this run's evaluations nobody will be told any more."""
         now = anyio.current_time()
-        for ticket in self._under_way.values():
-            if not ticket.is_settled:  # its task was cancelled before it began
-                ticket.lost(now)
+        for lane in self._lanes:
+            lane.let_go(now, self._wake)
         for job in self._jobs:
+            canaries = self._lane_of(job).context.gate.canaries
             for work in job.works:
-                self._gate.canaries.let_go(work.attempt.canary, now)
-        self._gate.waiters.pass_on()
+                canaries.let_go(work.attempt.canary, now)
+        for lane in self._lanes:
+            lane.context.gate.waiters.pass_on()
 
     def _abandon(self) -> None:
         """Hand out an outcome for every work whose job ended with the call's time."""
         for job in self._jobs:
             job.steps.close()
+            lane = self._lane_of(job)
             for work in job.works:
-                self.context.ledger.dropped(cut_off(work, self.context, sent=job in self._requests.sent), self._emit)
-        for work in self._backlog.clear():
-            self.context.ledger.dropped(cut_off(work, self.context, sent=False), self._emit)
+                self._drop(cut_off(work, lane.context, sent=job in lane.requests.sent))
+        for lane in self._lanes:
+            for work in lane.backlog.clear():
+                self._drop(cut_off(work, lane.context, sent=False))
         self._jobs.clear()
+
+    def _drop(self, outcome: Outcome) -> None:
+        self._lane(outcome.template).in_house -= 1
+        self.context.ledger.dropped(outcome, self._emit)
+
+
+def _has_works(lane: Lane) -> bool:
+    return len(lane.backlog) > 0
+
+
+def platform_lane(session: Session, context: Context, options: RunOptions, **how: Any) -> Lane:
+    """Return the lane to the server of a session."""
+    return Lane(context, options, Dispatch(session.transport, context), **how)
 
 
 async def fetch_once(session: Session, call: HttpCall, options: RunOptions, read: Callable[[Reply], T]) -> T:
@@ -350,7 +353,9 @@ async def fetch_once(session: Session, call: HttpCall, options: RunOptions, read
         APITimeoutError: There was none within the timeout of the call.
         FiAsyncError: Whatever `read` or the last attempt raised.
     """
-    run = Run(session, session.context(options), options)
+    lane = platform_lane(session, session.context(options), options)
+    run = Run([lane], options)
+    session.runs.add(run)
     run.add(fetch(call, read, run.context))
     await run.drive()
     if not run.finished:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -68,6 +69,22 @@ class Standing:
         # Whoever has no slot waits for an answer anyway.
         is_probe = self.obstacle.opens_in == math.inf
         return 0.0 if is_probe and self.taken >= self.slots else self.obstacle.opens_in
+
+
+def together(standings: Sequence[Standing]) -> Standing:
+    """Return how a run of several endpoints stands: it waits for what holds one of them longest."""
+    if len(standings) == 1:
+        return standings[0]
+    held = [each for each in standings if each.ready and each.obstacle is not None]
+    return Standing(
+        ready=sum(each.ready for each in standings),
+        obstacle=max(held, key=lambda each: each.opens_in).obstacle if held else None,
+        slots=sum(each.slots for each in standings),
+        taken=sum(each.taken for each in standings),
+        is_capacity=any(each.is_capacity for each in standings),
+        polled=sum(each.polled for each in standings),
+        in_flight=sum(each.in_flight for each in standings),
+    )
 
 
 def waiting_for(standing: Standing) -> str | None:

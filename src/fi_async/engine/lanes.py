@@ -1,0 +1,151 @@
+"""What of a run one endpoint answers: works that wait, requests in line, its gate, and who performs what is asked.
+
+Endpoints share a run and nothing else: one that is closed, slow or at its limit holds no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from fi_async._settings import RunOptions
+from fi_async.engine.attempts import Context, Job
+from fi_async.engine.backlog import Backlog
+from fi_async.engine.ready_queue import Ready, ReadyQueue
+from fi_async.engine.work import Arrival, Work
+from fi_async.pacing.planner import Kind
+from fi_async.pacing.ticket import Need, Ticket
+from fi_async.pacing.waiting import Standing
+
+if TYPE_CHECKING:
+    import anyio
+
+_EVALUATES = Need(post=True, rows=1)
+Begin = Callable[[Sequence[Work], Kind], Job]
+"""Makes a job of works, to be held or polled."""
+
+
+class Performer(Protocol):
+    """Does what jobs ask for, and settles the ticket of each request.
+
+    Attributes:
+        sent: The jobs whose requests have left and are not answered, and what ends each request of a run that is kept.
+    """
+
+    sent: dict[Job, anyio.CancelScope | None]
+
+    async def open(self) -> None:
+        """Be ready."""
+
+    async def perform(self, ready: Ready, ticket: Ticket) -> Arrival | None:
+        """Return what happened to a request; None if it did not leave after all, or was ended."""
+
+
+class Lane:
+    """What of one run goes to one endpoint.
+
+    Args:
+        context: What its jobs share.
+        options: What shapes the run.
+        requests: Performs what its jobs ask for.
+        begin: Makes jobs of works; None where they come as jobs.
+        expected: How many works are to come; None if nobody knows.
+        templates: How many templates it answers in this run.
+
+    Attributes:
+        at_work: Works that are begun and not done.
+        in_house: Works that came and whose outcomes are not made.
+        under_way: The jobs whose requests are under way, and their tickets.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        options: RunOptions,
+        requests: Performer,
+        *,
+        begin: Begin | None = None,
+        expected: int | None = None,
+        templates: int = 1,
+    ) -> None:
+        context.gate.keep_count_of(context.terms.limits)
+        self.context = context
+        self.requests = requests
+        self.begin = begin
+        self.templates = templates
+        self.queue = ReadyQueue(context.gate, context.terms)
+        self.backlog = Backlog(context, options, expected)
+        self.at_work = self.in_house = 0
+        self.under_way: dict[Job, Ticket] = {}
+        self._slots = context.terms.slots
+
+    def __repr__(self) -> str:
+        under_way = f"{len(self.under_way)}/{self._slots.count}"
+        return f"<Lane {self.context.backend} under_way={under_way} {self.queue!r} waiting={len(self.backlog)}>"
+
+    def next_leaving(self, now: float, add: Callable[[Job], None]) -> tuple[Ready, Ticket] | None:
+        """Return the request that leaves next, if one may leave now; works are begun for it, if need be.
+
+        Args:
+            now: The time.
+            add: Takes the job that was made of works.
+
+        Raises:
+            ConfigurationError: The shared budget cannot be kept.
+        """
+        leaving = self.queue.take(now)
+        if leaving is None and self._may_begin(now) and self._opens_at(now) <= now:
+            assert self.begin is not None  # noqa: S101  # works come only from a feed
+            add(self.begin(*self.backlog.take(now)))
+            leaving = self.queue.take(now)
+        return leaving
+
+    def _may_begin(self, now: float) -> bool:
+        return not self.queue.posts and self.backlog.may_begin(now, at_work=self.at_work)
+
+    def _opens_at(self, now: float) -> float:
+        return self.context.gate.opens_at(now, _EVALUATES, self.context.terms)
+
+    def next_time(self, now: float, wake: Callable[[], None]) -> float:
+        """Return when something becomes due by the clock alone; infinity if nothing does.
+
+        Whatever cannot leave now waits at the gate, which may open sooner: then it calls `wake`.
+        """
+        opens = self.queue.next_at(now)
+        is_waiting = bool(self.queue.gets or self.queue.posts)
+        if self._may_begin(now):
+            opens, is_waiting = min(opens, self._opens_at(now)), True
+        if is_waiting:
+            self.context.gate.waiters.wait(wake)
+        return min(self.queue.due_at, opens)
+
+    def plan_anew(self, job: Job) -> bool:
+        """Return True if the works of a job wait again, for another plan, as more is known by now."""
+        if self.begin is None or not job.works or any(work.attempt.eval_id is not None for work in job.works):
+            return False
+        job.steps.close()
+        self.backlog.put_back(job.works)
+        return True
+
+    def let_go(self, now: float, wake: Callable[[], None]) -> None:
+        """Leave the gate: of what is under way nobody will tell it any more."""
+        gate = self.context.gate
+        gate.waiters.forget(wake)
+        for ticket in self.under_way.values():
+            if not ticket.is_settled:  # its task was cancelled before it began
+                ticket.lost(now)
+
+    def standing(self, now: float) -> Standing:
+        """Return how it stands."""
+        gets = self.queue.gets
+        ready = gets + self.queue.posts + len(self.backlog)
+        gate, terms = self.context.gate, self.context.terms
+        return Standing(
+            ready=ready,
+            obstacle=gate.obstacle(now, post=not gets, terms=terms) if ready else None,
+            slots=self._slots.count,
+            taken=len(self.under_way),
+            is_capacity=self._slots.is_settled,
+            polled=self.queue.polled,
+            in_flight=self.at_work,
+        )
