@@ -15,7 +15,8 @@
     │   │   └── ServerError           5xx
     │   └── ProtocolError             a reply that says neither yes nor no
     ├── InvalidCaseError              refused before sending; names the field and the fix
-    ├── EvaluationError               the server ran the evaluation and it failed
+    ├── EvaluationError               the evaluation ran, and failed
+    │   └── FunctionError             a function of yours raised, or returned what is no verdict
     ├── AmbiguousError                sent, outcome unknown, and not to be sent again
     ├── StalledError                  accepted, and not finished within its time
     ├── JournalError                  a run's file cannot be opened, read or written
@@ -203,6 +204,16 @@ class EvaluationError(FiAsyncError):
     """
 
     throttled: bool = False
+
+
+class FunctionError(EvaluationError):
+    """A function of yours raised, returned what is no verdict, or did not return in time.
+
+    Attributes:
+        frames: Where: the frames of the traceback that are yours, as "file:line in function", the innermost last.
+    """
+
+    frames: Sequence[str] = ()
 
 
 class AmbiguousError(FiAsyncError):

@@ -92,6 +92,9 @@ class Template:
         params: Name and facts of each parameter that `eval_config` accepts.
         partial: True if keys may be left out (custom evaluations).
         system: True for one of the platform's own.
+        optional_keys: Further keys, which a case may lack.
+        raw: True if it takes values as they are, of any type, blank ones and None too: a function of yours. Others
+            take text.
     """
 
     name: str
@@ -103,6 +106,8 @@ class Template:
     params: Mapping[str, Any] = field(default_factory=dict)
     partial: bool = False
     system: bool = True
+    optional_keys: tuple[str, ...] = ()
+    raw: bool = False
 
 
 @public
@@ -132,7 +137,8 @@ class Outcome:
         ambiguous: How many of these left and had no readable answer.
         possible_duplicates: How many of the ambiguous were sent again, and so may be paid twice.
         eval_id: The evaluation's id on the server, if known.
-        backend: Who was asked: "cloud", "local" (this process), or "server", one of your own.
+        backend: Who was asked: "cloud", "local" (this process), "server" (one of your own), "judge" (a model of yours,
+            not the platform's), or "code" (a function of yours).
         latency_s: Seconds from its first request to its outcome.
         origin: "evaluated"; or "replayed", "reused", "duplicate" where nothing was sent for it.
     """

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
 from queue import SimpleQueue
 from typing import Final, TypeVar
 
@@ -88,3 +90,36 @@ class Worker:
     def close(self) -> None:
         """End the thread once its calls are made."""
         self._calls.put(None)
+
+
+class Crew:
+    """As many threads as there are calls at once; each is kept for the next call.
+
+    A call that is cancelled is not waited for: its thread ends when it returns, if ever, and keeps no program alive.
+
+    Args:
+        name: Of the threads.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._idle: list[Worker] = []
+
+    async def call(self, function: Callable[[], T]) -> T:
+        """Return what the function returns, in a thread, in the context of the caller."""
+        worker = self._idle.pop() if self._idle else Worker(self._name)
+        try:
+            answer = await worker.call(partial(copy_context().run, function))
+        except asyncio.CancelledError:
+            worker.close()
+            raise
+        except BaseException:
+            self._idle.append(worker)
+            raise
+        self._idle.append(worker)
+        return answer
+
+    def close(self) -> None:
+        """End the threads that are idle."""
+        while self._idle:
+            self._idle.pop().close()

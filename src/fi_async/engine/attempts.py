@@ -7,7 +7,7 @@ every way that a case can go is tested by hand, and the engine that drives thous
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeVar
 
@@ -24,6 +24,7 @@ from fi_async._events import Listener, RequestRetried, emit, wants
 from fi_async._models import Outcome
 from fi_async._report import Counts
 from fi_async._settings import RetryPolicy, Timeout
+from fi_async.backends.functions import Function
 from fi_async.engine.work import Arrival, History, Work
 from fi_async.pacing.accepted import AcceptedLimit
 from fi_async.pacing.gate import Gate
@@ -51,6 +52,30 @@ class Send:
     call: HttpCall
     deadline: float | None = None
 
+    @property
+    def is_post(self) -> bool:
+        """True if it starts evaluations; all else may be repeated."""
+        return not self.call.repeatable
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Ask this function about these cases, and tell what it said of each, or of the first few.
+
+    Attributes:
+        cases: The values that it takes, by key.
+        params: The template's parameters.
+    """
+
+    function: Function
+    cases: Sequence[Mapping[str, Any]]
+    params: Mapping[str, Any]
+
+    @property
+    def is_post(self) -> bool:
+        """True: it evaluates."""
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class Rest:
@@ -64,7 +89,7 @@ class Requeue:
     """Nothing came of the last request, and nobody sends for a while: plan these works anew, or else go on."""
 
 
-Action = Send | Rest | Requeue
+Action = Send | Compute | Rest | Requeue
 
 
 Steps = Generator[Action, Arrival, T]

@@ -6,7 +6,7 @@ import anyio
 
 from fi_async._errors import APIConnectionError, APITimeoutError
 from fi_async._events import CanarySent, RequestAnswered, RequestSent, emit, wants
-from fi_async.engine.attempts import Context, Job, Ledger
+from fi_async.engine.attempts import Context, Job, Ledger, Send
 from fi_async.engine.ready_queue import Ready
 from fi_async.engine.work import Arrival
 from fi_async.pacing.retry import NO_CAPACITY
@@ -88,7 +88,7 @@ class Dispatch:
         return None
 
     async def _leave(self, ready: Ready, ticket: Ticket) -> Reply:
-        context, send = self._context, ready.send
+        context, send = self._context, _send_of(ready)
         self._tell_sent(ready, ticket)
         # While it waited for its turn, no case's time ran.
         deadline = None if send.deadline is None else send.deadline + (ticket.issued_at - ready.since)
@@ -111,7 +111,7 @@ class Dispatch:
             raise _TooLate
 
     def _tell_sent(self, ready: Ready, ticket: Ticket) -> None:
-        call, works = ready.send.call, ready.job.works
+        call, works = _send_of(ready).call, ready.job.works
         template = works[0].parameters.template if works else None
         if ticket.canary is not None and template is not None:
             emit(self._context, CanarySent(template))
@@ -121,7 +121,7 @@ class Dispatch:
 
     def _tell_answered(self, ready: Ready, ticket: Ticket, now: float, reply: Reply | None) -> None:
         if wants(self._context, RequestAnswered):
-            call, took = ready.send.call, now - ticket.issued_at
+            call, took = _send_of(ready).call, now - ticket.issued_at
             status, request_id = (None, None) if reply is None else (reply.status, reply.request_id)
             emit(self._context, RequestAnswered(call.method, call.endpoint, status, took, request_id))
 
@@ -132,6 +132,11 @@ class Dispatch:
         accepted, began = self._context.accepted, ticket.issued_at
         accepted.refused(now)
         return ticket.slots.was_crowded(began) or accepted.was_crowded(began)
+
+
+def _send_of(ready: Ready) -> Send:
+    assert isinstance(ready.send, Send)  # noqa: S101  # what jobs of a server's lane ask for
+    return ready.send
 
 
 class _TooLate(Exception):  # noqa: N818  # no error: it is how a transport is told not to send

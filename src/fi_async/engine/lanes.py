@@ -13,6 +13,7 @@ from fi_async.engine.attempts import Context, Job
 from fi_async.engine.backlog import Backlog
 from fi_async.engine.ready_queue import Ready, ReadyQueue
 from fi_async.engine.work import Arrival, Work
+from fi_async.engine.work_queue import WorkQueue
 from fi_async.pacing.planner import Kind
 from fi_async.pacing.ticket import Need, Ticket
 from fi_async.pacing.waiting import Standing
@@ -49,6 +50,7 @@ class Lane:
         options: What shapes the run.
         requests: Performs what its jobs ask for.
         begin: Makes jobs of works; None where they come as jobs.
+        backlog: Where works wait; None to plan, with each, how a server of the platform's is asked.
         expected: How many works are to come; None if nobody knows.
         templates: How many templates it answers in this run.
 
@@ -65,6 +67,7 @@ class Lane:
         requests: Performer,
         *,
         begin: Begin | None = None,
+        backlog: WorkQueue | None = None,
         expected: int | None = None,
         templates: int = 1,
     ) -> None:
@@ -74,7 +77,7 @@ class Lane:
         self.begin = begin
         self.templates = templates
         self.queue = ReadyQueue(context.gate, context.terms)
-        self.backlog = Backlog(context, options, expected)
+        self.backlog = Backlog(context, options, expected) if backlog is None else backlog
         self.at_work = self.in_house = 0
         self.under_way: dict[Job, Ticket] = {}
         self._slots = context.terms.slots

@@ -12,22 +12,22 @@ from collections.abc import Iterator
 from itertools import count
 from typing import NamedTuple
 
-from fi_async.engine.attempts import Job, Send
+from fi_async.engine.attempts import Compute, Job, Send
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.ticket import Need, Terms, Ticket
 
 
 class Ready(NamedTuple):
-    """A request that could leave, the job that wants it sent, and since when."""
+    """What could be sent or computed, the job that wants it, and since when."""
 
     since: float
     job: Job
-    send: Send
+    send: Send | Compute
 
     @property
     def is_post(self) -> bool:
         """True if it starts evaluations; all else may be repeated."""
-        return not self.send.call.repeatable
+        return self.send.is_post
 
     @property
     def need(self) -> Need:

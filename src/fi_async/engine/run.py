@@ -18,7 +18,7 @@ from fi_async._errors import APITimeoutError, ConfigurationError, JournalError
 from fi_async._events import CaseEnded, emit, wants
 from fi_async._models import Outcome
 from fi_async._settings import RunOptions
-from fi_async.engine.attempts import Action, Context, Job, Requeue, Rest, Send
+from fi_async.engine.attempts import Action, Compute, Context, Job, Requeue, Rest, Send
 from fi_async.engine.dispatch import Dispatch, all_kept
 from fi_async.engine.lanes import Lane
 from fi_async.engine.outcomes import cut_off
@@ -266,7 +266,7 @@ class Run:
         queue = self._lane_of(job).queue
         if isinstance(action, Rest):
             queue.rest(job, action.until)
-        elif isinstance(action, Send):
+        elif isinstance(action, Send | Compute):
             queue.put(Ready(anyio.current_time(), job, action))
 
     def _finish(self, items: Sequence[Job | Any], *, are_new: bool = False) -> None:

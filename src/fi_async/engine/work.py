@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from fi_async._errors import APIConnectionError, FiAsyncError
 from fi_async._models import Case
+from fi_async.engine.asked import Said
 from fi_async.pacing.ticket import Canary
 from fi_async.wire.preflight import PreparedInputs
 from fi_async.wire.requests import Parameters
@@ -24,6 +26,8 @@ class Arrival:
         error: What kept it from coming.
         crowded: True if it was refused because more were under way than the server takes, and fewer will be.
         before: How many requests and polled evaluations were under way when it left.
+        said: What a function said of the cases that it was asked about, in their order; of the first few only, if one
+            of them took too long.
     """
 
     now: float
@@ -33,6 +37,7 @@ class Arrival:
     error: APIConnectionError | None = None
     crowded: bool = False
     before: int = 0
+    said: Sequence[Said] = ()
 
 
 @dataclass(slots=True)

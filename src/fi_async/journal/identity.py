@@ -1,4 +1,4 @@
-"""What makes two evaluations the same work: the template, the judge, the parameters and the inputs."""
+"""What makes two evaluations the same work: the template, who judges and by what, the parameters and the inputs."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ class Keys:
             parameters.custom_eval_name,
             parameters.error_localizer,
         ]
+        if parameters.fingerprint is not None:
+            asked.append(parameters.fingerprint)
         self._begun = blake2b(_ENCODER.encode(asked).encode(), digest_size=_BYTES)
 
     def of(self, inputs: Mapping[str, Any]) -> str:

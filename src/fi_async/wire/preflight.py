@@ -14,7 +14,7 @@ from typing import Final
 from fi_async._errors import InvalidCaseError
 from fi_async._models import Case, Inputs, Template
 from fi_async._settings import ExtraKeys
-from fi_async._values import NotPlainError, as_text
+from fi_async._values import NotPlainError, as_text, plain
 
 ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "output": ("response", "answer", "generated", "input"),
@@ -145,7 +145,7 @@ def prepare(
         return [error] * len(templates)
     sources = [_sources(case.inputs, template, fill_missing) for template in templates]
     extra: str | None = None
-    if extra_keys == "forbid" and all(template.required_keys for template in templates):
+    if extra_keys == "forbid" and all(map(_keys, templates)):
         taken = {source for each in sources for source in each.values()}
         extra = next((key for key in case.inputs if key not in taken), None)
     rows: list[PreparedInputs | InvalidCaseError] = []
@@ -159,11 +159,12 @@ def prepare(
 
 def _sources(inputs: Inputs, template: Template, fill_missing: bool) -> dict[str, str]:
     """Return, for each of the template's keys that the case can supply, the case's key that does."""
-    if not template.required_keys:
+    if not _keys(template):
         return {key: key for key in inputs}
     sources: dict[str, str] = {}
-    for key in template.required_keys:
-        candidates = (key, *ALIASES.get(key, ())) if fill_missing and not template.partial else (key,)
+    fills = fill_missing and not template.partial and not template.raw
+    for key in (*template.required_keys, *template.optional_keys):
+        candidates = (key, *ALIASES.get(key, ())) if fills else (key,)
         source = next((each for each in candidates if each in inputs), None)
         if source is not None:
             sources[key] = source
@@ -172,9 +173,10 @@ def _sources(inputs: Inputs, template: Template, fill_missing: bool) -> dict[str
 
 def _row(inputs: Inputs, template: Template, sources: Mapping[str, str], extra: str | None) -> PreparedInputs:
     if extra is not None:
+        why = "" if template.raw else ", and the server refuses keys it does not know"
         raise InvalidCaseError(
-            f"{template.name} does not take the key {extra!r}, and the server refuses keys it does not know."
-            f' Remove it, or pass extra_keys="ignore". It takes: {_listed(template.required_keys)}',
+            f"{template.name} does not take the key {extra!r}{why}."
+            f' Remove it, or pass extra_keys="ignore". It takes: {_listed(_keys(template))}',
             field=str(extra),
         )
     missing = [key for key in template.required_keys if key not in sources]
@@ -188,6 +190,8 @@ def _row(inputs: Inputs, template: Template, sources: Mapping[str, str], extra: 
             f"{template.name} needs the key {missing[0]!r}{instead}. The case has: {_quoted(inputs) or 'no keys'}",
             field=missing[0],
         )
+    if template.raw:
+        return PreparedInputs({key: _named(source, inputs[source]) for key, source in sources.items()}, {})
     row = {key: _text(source, inputs[source]) for key, source in sources.items()}
     _refuse_blank(row, sources, template)
     return PreparedInputs(row, {key: source for key, source in sources.items() if key != source})
@@ -201,6 +205,22 @@ def _refuse_blank(row: Mapping[str, str], sources: Mapping[str, str], template: 
             " or leave this case out",
             field=sources[blank[0]],
         )
+
+
+def _keys(template: Template) -> tuple[str, ...]:
+    return (*template.required_keys, *template.optional_keys)
+
+
+def _named(key: str, value: object) -> str:
+    """Return the JSON that names a value which is handed on as it is: a list is not the text of one.
+
+    Raises:
+        InvalidCaseError: It has no JSON form, so that no file could keep it.
+    """
+    try:
+        return json.dumps(value if isinstance(value, str) else plain(value))
+    except NotPlainError as error:
+        raise InvalidCaseError(f"the input {key!r} {error}: convert it to text first", field=key) from None
 
 
 def _text(key: str, value: object) -> str:

@@ -48,6 +48,8 @@ class Parameters:
         template: The template's name.
         model: The judge's name.
         config: The template's own parameters, sent as `config.params`.
+        fingerprint: What else decides the verdict, where it is not the platform's: a function's source, a judge's
+            prompt. Never sent.
     """
 
     template: str
@@ -57,6 +59,7 @@ class Parameters:
     trace_eval: bool = False
     span_id: str | None = None
     error_localizer: bool = False
+    fingerprint: str | None = None
 
 
 def max_rows(keys: int) -> int:

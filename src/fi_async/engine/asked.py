@@ -1,0 +1,61 @@
+"""A function asked about some cases, in a thread or in another process: what each came to, and how far it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from fi_async._errors import EvaluationError, FunctionError
+from fi_async.backends.functions import Function, Verdict
+
+
+class Said(NamedTuple):
+    """What became of one case: the verdict or the failure, and the seconds that it took."""
+
+    verdict: Verdict | EvaluationError
+    seconds: float
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a thread is with the cases that it was handed.
+
+    Attributes:
+        said: What became of those that are done.
+        began: When the present one began, by `time.perf_counter`.
+        on_processor: Seconds that all of them kept a processor busy.
+        is_over: Set by whoever waits no longer: no further case is begun.
+    """
+
+    said: list[Said] = field(default_factory=list)
+    began: float = 0.0
+    on_processor: float = 0.0
+    is_over: bool = False
+
+
+def compute(
+    function: Function, cases: Sequence[Mapping[str, Any]], params: Mapping[str, Any], progress: Progress
+) -> None:
+    """Ask a function about some cases, one after the other, and note each answer: what a thread or a process does."""
+    busy = time.thread_time()
+    for values in cases:
+        if progress.is_over:
+            return
+        progress.began = time.perf_counter()
+        verdict = _answer(function, values, params)
+        progress.said.append(Said(verdict, time.perf_counter() - progress.began))
+    progress.on_processor = time.thread_time() - busy
+
+
+def _answer(function: Function, values: Mapping[str, Any], params: Mapping[str, Any]) -> Verdict | EvaluationError:
+    try:
+        return function.verdict(function.call(values, params))
+    except BaseException as error:  # noqa: BLE001  # sys.exit() in a check ends the check
+        return function.failure(error)
+
+
+def late(function: Function, limit: float | None) -> FunctionError:
+    """Return the failure of a case whose time is over."""
+    return FunctionError(f"{function.template.name} did not return within {limit:g} s, the timeout of a case")

@@ -1,0 +1,148 @@
+"""Functions at work: awaited in the event loop, or in threads or processes, each bounded in time.
+
+Nothing that a function does reaches another case: what it raises, returns or keeps busy ends its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Final
+
+import anyio
+
+from fi_async._errors import EvaluationError
+from fi_async._threads import Crew
+from fi_async.backends.functions import Function, Verdict
+from fi_async.engine.asked import Progress, Said, compute, late
+from fi_async.engine.attempts import Compute, Context, Job
+from fi_async.engine.processes import Processes
+from fi_async.engine.ready_queue import Ready
+from fi_async.engine.work import Arrival
+from fi_async.pacing.ticket import Ticket
+
+_TURN: Final = 0.01  # seconds of work handed to a thread at once: the way there and back is a hundredth of it
+_TURN_OF_PROCESS: Final = 0.05  # to a process that way is longer
+_MOST: Final = 256  # cases at once, however quick: their outcomes come together
+_BUSY: Final = 0.5  # of its time on a processor: more threads of such a function only stand in each other's way
+_AT_ONCE: Final = 2  # of these
+_SHORT: Final = 1e-3  # seconds: what takes no longer is not judged by it
+
+
+class Computing:
+    """Performs what the jobs of one function, or of several quick ones, ask for.
+
+    Args:
+        context: What they share.
+
+    Attributes:
+        sent: The jobs that are computed at the moment.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.sent: dict[Job, anyio.CancelScope | None] = {}
+        self._context = context
+        self._crew = Crew("fi_async function")
+        self._processes: dict[str, Processes] = {}
+        self._seconds: dict[str, float] = {}
+        self._turns: dict[str, anyio.Semaphore] = {}
+
+    async def open(self) -> None:
+        """Be ready: it is."""
+
+    def close(self) -> None:
+        """Let go of idle threads and of all processes."""
+        self._crew.close()
+        for each in self._processes.values():
+            each.close()
+
+    def together(self, function: Function) -> int:
+        """Return how many cases of a function go together, so that their way costs little: one while it is new."""
+        name = function.template.name
+        if function.is_async or name not in self._seconds:
+            return 1
+        turn = _TURN_OF_PROCESS if function.processes else _TURN
+        return max(1, min(_MOST, int(turn / max(self._seconds[name], 1e-9))))
+
+    def may_go(self, functions: Mapping[str, Function]) -> bool:
+        """Return True unless one case of a new function is under way, which tells how long it takes."""
+        is_new = any(not each.is_async and name not in self._seconds for name, each in functions.items())
+        return not (is_new and self.sent)
+
+    async def perform(self, ready: Ready, ticket: Ticket) -> Arrival:
+        """Return what a function said of the cases of a job; of fewer than were asked where one took too long."""
+        job, began, action = ready.job, ticket.issued_at, ready.send
+        assert isinstance(action, Compute)  # noqa: S101  # what jobs of this lane ask for
+        self.sent[job] = None
+        try:
+            with ticket:
+                said = await self._said(action)
+                now = anyio.current_time()
+                ticket.answered(now, 200, None)
+        finally:
+            del self.sent[job]
+        name = action.function.template.name
+        mean = sum(each.seconds for each in said) / len(said)
+        self._seconds[name] = mean if name not in self._seconds else 0.8 * self._seconds[name] + 0.2 * mean
+        return Arrival(now, began, began - ready.since, said=said)
+
+    async def _said(self, action: Compute) -> Sequence[Said]:
+        function, limit = action.function, self._context.timeout.longest_case
+        if function.is_async:
+            return [await self._awaited(function, action, limit)]
+        if function.processes:
+            return await self._processes_of(function).ask(action.cases, action.params, limit)
+        turns = self._turns.get(function.template.name)
+        if turns is None:
+            return await self._in_thread(action, limit)
+        async with turns:
+            return await self._in_thread(action, limit)
+
+    async def _awaited(self, function: Function, action: Compute, limit: float | None) -> Said:
+        began = anyio.current_time()
+        verdict: Verdict | EvaluationError | None = None
+        with anyio.move_on_after(limit):
+            try:
+                verdict = function.verdict(await function.call(action.cases[0], action.params))
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                verdict = function.failure(error)  # it cancelled itself
+            except Exception as error:  # noqa: BLE001  # its own failure, and no other case's
+                verdict = function.failure(error)
+        return Said(late(function, limit) if verdict is None else verdict, anyio.current_time() - began)
+
+    async def _in_thread(self, action: Compute, limit: float | None) -> Sequence[Said]:
+        """Return what a function said in a thread; what takes longer than its time is left to itself."""
+        function, progress = action.function, Progress()
+        progress.began = began = time.perf_counter()
+        working = asyncio.ensure_future(
+            self._crew.call(partial(compute, function, action.cases, action.params, progress))
+        )
+        wait = limit
+        try:
+            while not (await asyncio.wait([working], timeout=wait))[0]:
+                assert limit is not None  # noqa: S101  # else there is nothing to wake up for
+                wait = limit - (time.perf_counter() - progress.began)
+                if wait <= 0:
+                    return [*progress.said, Said(late(function, limit), limit)]
+        finally:
+            progress.is_over = True
+            working.cancel()
+        self._judge(function, progress, time.perf_counter() - began)
+        return progress.said
+
+    def _judge(self, function: Function, progress: Progress, seconds: float) -> None:
+        """Let no more threads of a function run at once than there may be, if it keeps a processor busy."""
+        name = function.template.name
+        if name not in self._turns and seconds > _SHORT and progress.on_processor > _BUSY * seconds:
+            self._turns[name] = anyio.Semaphore(_AT_ONCE)
+
+    def _processes_of(self, function: Function) -> Processes:
+        name = function.template.name
+        if name not in self._processes:
+            self._processes[name] = Processes(function, function.processes)
+        return self._processes[name]
