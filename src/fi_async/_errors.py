@@ -12,11 +12,13 @@
     │   │   ├── ValidationError       400, with the messages per field
     │   │   ├── NotFoundError         404, and the 400 that means it
     │   │   ├── RateLimitError        429, with retry_after
+    │   │   ├── QuotaExhaustedError   402, and the 429 that no wait mends
     │   │   └── ServerError           5xx
     │   └── ProtocolError             a reply that says neither yes nor no
     ├── InvalidCaseError              refused before sending; names the field and the fix
     ├── EvaluationError               the evaluation ran, and failed
-    │   └── FunctionError             a function of yours raised, or returned what is no verdict
+    │   ├── FunctionError             a function of yours raised, or returned what is no verdict
+    │   └── JudgeError                a judge of yours answered without a verdict
     ├── AmbiguousError                sent, outcome unknown, and not to be sent again
     ├── StalledError                  accepted, and not finished within its time
     ├── JournalError                  a run's file cannot be opened, read or written
@@ -30,9 +32,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from fi_async._public import public
+
+if TYPE_CHECKING:
+    from fi_async._results import Usage
 
 
 @public
@@ -168,6 +173,16 @@ class RateLimitError(APIStatusError):
     retry_after: float | None = None
 
 
+class QuotaExhaustedError(APIStatusError):
+    """402, or a 429 that no wait within a run mends: the account has no money left, or has used up its day.
+
+    Attributes:
+        is_final: True: every other request to the same endpoint would meet it too.
+    """
+
+    is_final: bool = True
+
+
 class ServerError(APIStatusError):
     """5xx: the server, or a proxy before it, failed."""
 
@@ -214,6 +229,22 @@ class FunctionError(EvaluationError):
     """
 
     frames: Sequence[str] = ()
+class JudgeError(EvaluationError):
+    """A judge of yours answered, and gave no verdict: it refused, was cut off, or its words are none.
+
+    `server_message` holds the beginning of what it said. The answer was paid all the same.
+
+    Attributes:
+        repairable: True if asking once more, with what was wrong, may bring a verdict.
+        usage: The tokens that the answer took, a `Usage`, if the endpoint says so.
+        cost: What it cost in dollars, if that is known.
+        model: The model that answered, as the endpoint names it.
+    """
+
+    repairable: bool = False
+    usage: Usage | None = None
+    cost: float | None = None
+    model: str | None = None
 
 
 class AmbiguousError(FiAsyncError):

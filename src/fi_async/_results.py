@@ -1,11 +1,11 @@
-"""What evaluations say: EvalResult and BatchRunResult.
+"""What evaluations say: EvalResult, Usage and BatchRunResult.
 
 The only room that pydantic furnishes: it takes longer to import than all the rest, and is imported when there is a
 result.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
@@ -13,6 +13,41 @@ from fi_async._public import public
 
 _VERDICT_TYPES = frozenset({None, "", "Pass/Fail"})  # old servers leave the type out
 _GREATEST = 1e100  # what is beyond has no square; NaN measures nothing
+
+
+_Tokens = Annotated[int, Field(ge=0)]
+
+
+@public
+class Usage(BaseModel):
+    """The tokens that an answer of a judge took, as its endpoint counts them. Several can be added.
+
+    Attributes:
+        input_tokens: Of the request, cached ones included.
+        cached_tokens: Those of them that the endpoint had from an earlier request, mostly at a lower price.
+        output_tokens: Of the answer, reasoning included.
+        reasoning_tokens: Those of them that the model thought with and did not show.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    input_tokens: _Tokens = 0
+    cached_tokens: _Tokens = 0
+    output_tokens: _Tokens = 0
+    reasoning_tokens: _Tokens = 0
+
+    @property
+    def total_tokens(self) -> int:
+        """Input and output together: what limits of tokens count."""
+        return self.input_tokens + self.output_tokens
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+        )
 
 
 @public
@@ -33,6 +68,8 @@ class EvalResult(BaseModel):
         backend: Who evaluated: "cloud", "local" (this process), or "server", one of your own.
         estimate: True for a lexical estimate of the local backend, which is not the platform's judge.
         request_id: The server's id of the request that brought the result.
+        usage: The tokens that a judge of your own took, all attempts counted; None if it does not say.
+        cost: What they cost, in dollars; None if no price is known.
     """
 
     model_config = ConfigDict(frozen=True, protected_namespaces=())
@@ -50,6 +87,8 @@ class EvalResult(BaseModel):
     backend: str = "cloud"
     estimate: bool = False
     request_id: str | None = None
+    usage: Usage | None = None
+    cost: float | None = None
 
     @computed_field  # type: ignore[prop-decorator]  # pydantic's documented form; mypy has no word for it
     @property
