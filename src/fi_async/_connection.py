@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import SplitResult, quote, urlsplit
@@ -83,6 +83,22 @@ class Connection:
     def backend(self) -> str:
         """Who evaluates, as outcomes name it: see `backend_at`."""
         return backend_at(self.base_url)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What every request carries beside what belongs to its connection and its body, the keys among it."""
+        keys = {"X-Api-Key": self.credentials.api_key, "X-Secret-Key": self.credentials.secret_key}
+        return {"User-Agent": self.user_agent, **keys, **self.default_headers}
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """What no message may show, even if the server says it: the keys, and values of headers."""
+        return (self.credentials.api_key, self.credentials.secret_key, *self.default_headers.values())
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """Those of them that are keys."""
+        return (self.credentials.api_key, self.credentials.secret_key)
 
     @classmethod
     def resolve(

@@ -22,6 +22,7 @@
     ├── AmbiguousError                sent, outcome unknown, and not to be sent again
     ├── StalledError                  accepted, and not finished within its time
     ├── JournalError                  a run's file cannot be opened, read or written
+    ├── CostLimitError                not begun, as `max_cost` of a judge would be exceeded
     └── IncompleteRunError            raise_for_failures(): some cases have no score
 
 All of them can be pickled, and carry what is needed to go on: `status`, `request_id`, `eval_id`,
@@ -229,6 +230,8 @@ class FunctionError(EvaluationError):
     """
 
     frames: Sequence[str] = ()
+
+
 class JudgeError(EvaluationError):
     """A judge of yours answered, and gave no verdict: it refused, was cut off, or its words are none.
 
@@ -258,6 +261,13 @@ class StalledError(FiAsyncError, TimeoutError):
     """The server accepted the evaluation and did not finish it within its time.
 
     `eval_id` still names it: `await ev.poll(error.eval_id)` asks again, at no further cost.
+    """
+
+
+class CostLimitError(FiAsyncError):
+    """The case was not begun: with it, the run might have spent more on a judge than its `max_cost`.
+
+    Nothing was sent. The same run, kept in a file and made again with a higher `max_cost`, goes on with it.
     """
 
 

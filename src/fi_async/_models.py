@@ -13,7 +13,7 @@ from fi_async._public import public
 from fi_async._values import NotPlainError, id_text, shown_inputs
 
 if TYPE_CHECKING:
-    from fi_async._results import EvalResult
+    from fi_async._results import EvalResult, Usage
 
 Inputs = Mapping[str, Any]
 """One set of inputs by key: strings, or anything with a JSON form; arrays, dates, Decimals have one."""
@@ -140,6 +140,8 @@ class Outcome:
         backend: Who was asked: "cloud", "local" (this process), "server" (one of your own), "judge" (a model of yours,
             not the platform's), or "code" (a function of yours).
         latency_s: Seconds from its first request to its outcome.
+        usage: The tokens that a judge of yours took for it, all its answers counted; None if nobody says.
+        cost: What these cost, in dollars; None if no price is known.
         origin: "evaluated"; or "replayed", "reused", "duplicate" where nothing was sent for it.
     """
 
@@ -155,6 +157,8 @@ class Outcome:
     eval_id: str | None = None
     backend: str = "cloud"
     latency_s: float | None = None
+    usage: Usage | None = None
+    cost: float | None = None
     origin: Origin = "evaluated"
 
     @property
@@ -186,9 +190,12 @@ class Outcome:
             "reason": None if result is None else result.reason,
             "error": None if error is None else str(error) if invalid else f"{type(error).__name__}: {error}",
             "backend": self.backend,
+            "model": None if result is None else result.model,
             "estimate": None if result is None else result.estimate,
             "eval_id": self.eval_id or (None if result is None else result.eval_id),
             "attempts": self.attempts,
             "latency_s": self.latency_s,
+            "tokens": None if self.usage is None else self.usage.total_tokens,
+            "cost": self.cost,
             "inputs": shown_inputs(getattr(self.case, "given", self.case.inputs)),
         }

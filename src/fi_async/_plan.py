@@ -32,6 +32,10 @@ class TemplatePlan:
         polls: How often an evaluation is asked for; 0 if requests are held.
         late_s: Seconds from its end until that is found; 0 if requests are held.
         polls_are: Where these two come from: "learned" by this client, or "assumed".
+        backend: Who answers: "cloud", "server", "local", "judge" or "code".
+        model: Which model, if a judge of yours does.
+        tokens: What a judge is reckoned to take; None where nothing counts them.
+        cost: What that costs, in dollars; None if nobody knows.
     """
 
     template: str
@@ -47,6 +51,10 @@ class TemplatePlan:
     polls: float = 0.0
     late_s: float = 0.0
     polls_are: Literal["learned", "assumed"] = "assumed"
+    backend: str = "cloud"
+    model: str | None = None
+    tokens: int | None = None
+    cost: float | None = None
 
 
 @public
@@ -82,10 +90,23 @@ class RunPlan:
         """Evaluations that would be started, and paid."""
         return sum(each.evaluations for each in self.templates)
 
+    @property
+    def tokens(self) -> int | None:
+        """Tokens that judges are reckoned to take; None without one."""
+        known = [each.tokens for each in self.templates if each.tokens is not None]
+        return sum(known) if known else None
+
+    @property
+    def cost(self) -> float | None:
+        """Dollars that judges are reckoned to cost; None without one, or where nobody knows the price of one."""
+        judged = [each for each in self.templates if each.tokens is not None]
+        costs = [each.cost for each in judged if each.cost is not None]
+        return sum(costs) if judged and len(costs) == len(judged) else None
+
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as plain values, ready for JSON."""
         whole = {"cases": self.cases, "evaluations": self.evaluations, "requests": self.requests}
-        return {**whole, **asdict(self), "note": PIPELINE}
+        return {**whole, "tokens": self.tokens, "cost": self.cost, **asdict(self), "note": PIPELINE}
 
     def __repr__(self) -> str:
         return f"<RunPlan {self._total()}>"
@@ -93,14 +114,20 @@ class RunPlan:
     def _total(self) -> str:
         return (
             f"{self.cases:,} cases, {self.evaluations:,} evaluations, {self.requests:,} requests,"
-            f" about {_minutes(self.minutes)}"
+            f" about {_minutes(self.minutes)}{self._judged()}"
         )
 
+    def _judged(self) -> str:
+        if self.tokens is None:
+            return ""
+        return f", {self.tokens:,} tokens, {'of unknown cost' if self.cost is None else f'about ${self.cost:,.2f}'}"
+
     def __str__(self) -> str:
-        rows = [("template", "evaluations", "requests", "time", "strategy", "rows")]
+        rows = [("template", "by", "evaluations", "requests", "time", "strategy", "rows")]
         rows += [
             (
                 each.template,
+                each.model or each.backend,
                 f"{each.evaluations:,}",
                 f"{each.requests:,}",
                 _minutes(each.minutes),

@@ -125,10 +125,11 @@ class Limit:
     """What the server, or your plan, allows in a fixed window of its clock.
 
     Args:
-        count: So many requests or evaluations, at most.
+        count: So many requests, evaluations or tokens, at most.
         per: The window: "second", "minute", "hour", "day", or seconds. Windows begin at multiples of it since the
             epoch: a minute's at each full UTC minute.
-        of: "requests" counts every request, polls too; "evaluations" counts rows that are started.
+        of: "requests" counts every request, polls too; "evaluations" counts rows that are started; "tokens", of a Judge
+            only, counts what requests are reckoned to take, and then what they took.
 
     Raises:
         ConfigurationError: A value is out of its range.
@@ -140,7 +141,7 @@ class Limit:
 
     count: int
     per: Literal["second", "minute", "hour", "day"] | float = "minute"
-    of: Literal["requests", "evaluations"] = "requests"
+    of: Literal["requests", "evaluations", "tokens"] = "requests"
 
     def __post_init__(self) -> None:
         _whole("limit.count", self.count)
@@ -148,7 +149,7 @@ class Limit:
             _one_of("limit.per", self.per, tuple(_LENGTHS))
         else:
             positive("limit.", "per", self.per)
-        _one_of("limit.of", self.of, ("requests", "evaluations"))
+        _one_of("limit.of", self.of, ("requests", "evaluations", "tokens"))
 
     @property
     def seconds(self) -> float:
@@ -272,6 +273,10 @@ class RunOptions:
     def __post_init__(self) -> None:
         if isinstance(self.limits, Limit) or not all(isinstance(each, Limit) for each in self.limits):
             raise ConfigurationError(f"limits must be a list of Limit, not {self.limits!r}")
+        if any(each.of == "tokens" for each in self.limits):
+            raise ConfigurationError(
+                'limits of tokens are a judge\'s: pass Judge(..., limits=[Limit(..., of="tokens")])'
+            )
         if self.concurrency != "auto":
             _whole("concurrency", self.concurrency, or_auto=True)
         if self.rows != "auto":

@@ -19,13 +19,13 @@ class LimitStatistics:
     Attributes:
         count: So many requests or evaluations in each window.
         seconds: The length of the window.
-        of: "requests" or "evaluations".
+        of: "requests", "evaluations" or "tokens".
         left: How many of them may still leave in this window.
     """
 
     count: int = 0
     seconds: float = 0.0
-    of: Literal["requests", "evaluations"] = "requests"
+    of: Literal["requests", "evaluations", "tokens"] = "requests"
     left: int = 0
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fi_async._public import public
 from fi_async._rubric import Rubric
 from fi_async._settings import OMITTED, Concurrency, Limit, Omitted
 from fi_async.backends.prices import Price, Priced
 from fi_async.wire.chat_requests import ChatModel
+from fi_async.wire.transport import AsgiApp
+
+if TYPE_CHECKING:
+    from fi_async.wire.transport import HttpClient
 
 OPENAI_URL: Final = "https://api.openai.com/v1"
 
@@ -50,6 +54,9 @@ class Judge:
         headers: Sent with every request.
         name: What outcomes call this judge; omitted: the model's name.
         allow_insecure_http: Allow http to another machine.
+        http_client: An `httpx.AsyncClient` of yours: its proxies, certificates and pool are used. Closing it stays
+            yours.
+        app: An ASGI application that answers in this process, such as a `fi_async.local.LocalBackend`.
 
     Raises:
         ConfigurationError: One of them cannot be used; the message says which, and what to do.
@@ -69,6 +76,8 @@ class Judge:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     name: str | None = None
     allow_insecure_http: bool = False
+    http_client: HttpClient | None = field(default=None, repr=False, compare=False)
+    app: AsgiApp | None = field(default=None, repr=False, compare=False)
 
     @property
     def label(self) -> str:

@@ -33,7 +33,7 @@ from fi_async.pacing.polling import Completions
 from fi_async.pacing.retry import Decision, GiveUp, Retry, decide
 from fi_async.pacing.ticket import Terms
 from fi_async.wire.requests import HttpCall
-from fi_async.wire.responses import Reply
+from fi_async.wire.responses import Reply, retry_after
 
 T = TypeVar("T")
 
@@ -90,6 +90,13 @@ class Requeue:
 
 
 Action = Send | Compute | Rest | Requeue
+
+
+@dataclass(frozen=True, slots=True)
+class LaneOver:
+    """What a job may end in, beside outcomes: its endpoint takes no more works in this run, and why."""
+
+    error: FiAsyncError
 
 
 Steps = Generator[Action, Arrival, T]
@@ -172,6 +179,8 @@ class Context:
         ledger: Who keeps what becomes of its works.
         latencies: How long evaluations take, held and polled: what plans go by.
         accepted: How many evaluations the server can work on at once, as their polls tell.
+        wait_of: Reads the seconds that a refusal says to wait.
+        tokens_of: Reads the tokens that a reply took.
     """
 
     backend: str
@@ -186,6 +195,8 @@ class Context:
     ledger: Ledger = field(default_factory=Forgetful)
     latencies: Latencies = field(default_factory=Latencies)
     accepted: AcceptedLimit = field(default_factory=AcceptedLimit)
+    wait_of: Callable[[Reply], float | None] = retry_after
+    tokens_of: Callable[[Reply], int | None] = lambda _: None
 
 
 def ask(

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from fi_async._errors import FiAsyncError
+from fi_async._errors import ConfigurationError, FiAsyncError
 from fi_async._models import Case, Inputs, Outcome, Template, TemplateLike
 from fi_async._report import Counts, Report
 from fi_async._settings import RunFile, RunOptions
 from fi_async._statistics import ClientStatistics, client_statistics
 from fi_async.engine.attempts import Job
-from fi_async.engine.intake import Intake, Question, batches, count_of, grouped, questions, unread
-from fi_async.engine.run import Run, fetch_once, platform_lane
+from fi_async.engine.intake import Intake, Question, batches, configs_of, count_of, grouped, question, unread
+from fi_async.engine.lanes import Lanes
+from fi_async.engine.routes import Party
+from fi_async.engine.run import Run, fetch_once
 from fi_async.engine.session import Session
 from fi_async.engine.submissions import Started, score, start
 from fi_async.engine.work import Work
@@ -29,7 +31,7 @@ from fi_async.progress.watch import watched
 from fi_async.sources.tables import HasColumnNames, HasColumns
 from fi_async.wire import requests, responses
 from fi_async.wire.preflight import rows_of
-from fi_async.wire.templates import names_of
+from fi_async.wire.templates import by_name, names_of
 
 if TYPE_CHECKING:
     from fi_async._results import EvalResult
@@ -62,22 +64,40 @@ class Ask:
     kept: RunFile | None = None
 
     async def questions(self, session: Session) -> Sequence[Question]:
-        """Return what is asked of each case; a name that is not a system template's is looked up once."""
-        found = await find_templates(session, names_of(self.templates), self.options)
-        return questions(found, self.options, self.eval_config, **self.fields)
+        """Return what is asked of each case, and of whom; a name that nobody knows here is looked up once.
 
-    def intake(self, session: Session, asked: Sequence[Question], **context: Any) -> Intake:
-        """Return what turns cases into jobs of one run."""
+        Raises:
+            ConfigurationError: Nobody answers a template, or not with these parameters.
+            NotFoundError: The platform lists no such template.
+        """
+        given = by_name(self.templates)
+        configs = configs_of(list(given), self.eval_config)
+        routes = {name: session.backends.route(each, configs.get(name)) for name, each in given.items()}
+        asked = [name for name, route in routes.items() if route.is_platform]
+        found = {each.name: each for each in await find_templates(session, asked, self.options)} if asked else {}
+        return [
+            question(
+                found[name] if route.is_platform else route.template,
+                route,
+                self.options,
+                configs.get(name),
+                **self.fields,
+            )
+            for name, route in routes.items()
+        ]
+
+    def lanes(self, session: Session, asked: Sequence[Question], **how: Any) -> Lanes:
+        """Return who answers, and over which lanes."""
         slots = Slots(self.options.concurrency) if self.own_bound else None
-        return Intake(asked, session.context(self.options, slots, **context), self.options)
+        return Party(session, self.options, slots, **how).lanes(asked)
 
-    def run(
-        self, session: Session, intake: Intake, *, expected: int | None = None, is_fed: bool = False, **how: Any
-    ) -> Run:
+    def intake(self, asked: Sequence[Question], lanes: Lanes) -> Intake:
+        """Return what turns cases into works of one run."""
+        return Intake(asked, lambda template: lanes.of(template).context, self.options)
+
+    def run(self, session: Session, lanes: Lanes, **how: Any) -> Run:
         """Return a run for this call."""
-        begin = intake.begin if is_fed else None
-        lane = platform_lane(session, intake.context, self.options, begin=begin, expected=expected)
-        run = Run([lane], self.options, **how)
+        run = Run(lanes, self.options, **how)
         session.runs.add(run)
         return run
 
@@ -135,19 +155,26 @@ async def evaluate(
     """
     names_of(ask.templates)  # first: swapped arguments make odd inputs, too
     cases = rows_of(inputs)
-    intake = ask.intake(session, await ask.questions(session))
-    works = intake.works(cases)
-    run = ask.run(session, intake)
+    asked = await ask.questions(session)
+    if is_async:
+        _check_submitted(asked)
+    lanes = ask.lanes(session, asked, is_planned=False)
+    works = ask.intake(asked, lanes).works(cases)
+    run = ask.run(session, lanes)
     began = anyio.current_time()
-    for group in grouped(works, held=not is_async):
-        run.add((start if is_async else score)(group, intake.context))
+    of_platform = {each.template.name for each in asked if each.route.is_platform}
+    for group in grouped([work for work in works if work.parameters.template in of_platform], held=not is_async):
+        run.add((start if is_async else score)(group, lanes.of(group[0].parameters.template).context))
+    for work in works:
+        if work.parameters.template not in of_platform:
+            run.add(lanes.of(work.parameters.template).begin([work], "sync"))
     await run.drive()
     place = {(work.index, work.parameters.template): place for place, work in enumerate(works)}
     ended: list[Outcome | Started] = sorted(run.finished, key=lambda each: place[each.index, each.template])
     for each in ended:
         if each.error is not None:
             outcomes = [other for other in ended if isinstance(other, Outcome)]
-            each.error.report = Report(outcomes, anyio.current_time() - began, intake.context.counts)
+            each.error.report = Report(outcomes, anyio.current_time() - began, run.context.counts)
             raise each.error
     return [each.result for each in ended if each.result is not None]
 
@@ -157,8 +184,9 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
     began = anyio.current_time()
     asked = await ask.questions(session)
     async with _ledger(ask, session, asked, cases) as ledger:
-        intake = ask.intake(session, asked, ledger=ledger)
-        reading = Reading(cases, intake, ledger)
+        lanes = ask.lanes(session, asked, ledger=ledger, expected=count_of(cases))
+        intake = ask.intake(asked, lanes)
+        reading = Reading(cases, intake, ledger, lanes.first.context.counts)
         total = reading.total()
 
         def emit(ended: Outcome) -> None:
@@ -166,12 +194,12 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
             run.release()
             seen(ended)
 
-        run = ask.run(session, intake, emit=emit, expected=total, is_fed=True)
+        run = ask.run(session, lanes, emit=emit)
 
         def report() -> Report:
             place = {question.template.name: place for place, question in enumerate(intake.questions)}
             ended = sorted(run.finished, key=lambda each: (each.index, place[each.template]))
-            return Report(ended, anyio.current_time() - began, intake.context.counts)
+            return Report(ended, anyio.current_time() - began, run.context.counts)
 
         try:
             async with watched(progress, total, run.standing, reading.stood()) as seen:
@@ -221,10 +249,10 @@ async def stream(
         arrived.set()
 
     async with _ledger(ask, session, asked, cases) as ledger:
-        intake = ask.intake(session, asked, ledger=ledger, counts=handover.counts)
-        reading = Reading(cases, intake, ledger)
+        lanes = ask.lanes(session, asked, ledger=ledger, counts=handover.counts, expected=count_of(cases))
+        reading = Reading(cases, ask.intake(asked, lanes), ledger, handover.counts)
         total = reading.total()
-        run = handover.run = ask.run(session, intake, emit=emit, expected=total, is_fed=True)
+        run = handover.run = ask.run(session, lanes, emit=emit)
         async with watched(progress, total, run.standing, reading.stood()) as seen:
             # A task of its own, not a task group: a generator may be closed by another task than it began in, and a
             # task group must not. Whichever way the generator ends, the task has ended before it.
@@ -250,6 +278,7 @@ class Reading:
     cases: Cases
     intake: Intake
     ledger: JournalLedger | None
+    counts: Counts
     _read: int = 0
     _is_all: bool = False
 
@@ -270,14 +299,14 @@ class Reading:
                 yield admitted if self.ledger is None else await self._kept(self.ledger, admitted)
         self._is_all = True
         if self.ledger is not None:
-            self.ledger.complete(self.intake.context.counts)
+            self.ledger.complete(self.counts)
 
     async def _kept(
         self, ledger: JournalLedger, admitted: Sequence[Work | Outcome]
     ) -> Sequence[Work | Job | Outcome | None]:
         """Return what is to be done of cases that a file keeps. They count as read: no timeout comes between."""
         with anyio.CancelScope(shield=True):
-            items = await ledger.admit(admitted, self.intake.context)
+            items = await ledger.admit(admitted, self.intake.context_of)
         return items  # noqa: RET504  # to type checkers, a scope may swallow what is raised in it
 
     def _admit(self, case: Inputs | Case) -> list[Work | Outcome]:
@@ -288,6 +317,20 @@ class Reading:
         """Return the outcomes of cases that the timeout of the call kept from being read, where these are known."""
         left = () if self._is_all else unread(self.cases, self._read)
         return [each for index, case in enumerate(left, self._read) for each in self.intake.cancelled(index, case)]
+
+
+def _check_submitted(asked: Sequence[Question]) -> None:
+    """Return if all that is asked can be started now and asked for later.
+
+    Raises:
+        ConfigurationError: Somebody else than the platform answers, at once.
+    """
+    for each in asked:
+        if not each.route.is_platform:
+            raise ConfigurationError(
+                f"{each.template.name} is not the platform's to answer, and only it takes evaluations to be asked for"
+                " later: call evaluate() without is_async, or gather()"
+            )
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -47,6 +47,7 @@ class Computing:
         self._crew = Crew("fi_async function")
         self._processes: dict[str, Processes] = {}
         self._seconds: dict[str, float] = {}
+        self._new: set[str] = set()
         self._turns: dict[str, anyio.Semaphore] = {}
 
     async def open(self) -> None:
@@ -66,16 +67,17 @@ class Computing:
         turn = _TURN_OF_PROCESS if function.processes else _TURN
         return max(1, min(_MOST, int(turn / max(self._seconds[name], 1e-9))))
 
-    def may_go(self, functions: Mapping[str, Function]) -> bool:
-        """Return True unless one case of a new function is under way, which tells how long it takes."""
-        is_new = any(not each.is_async and name not in self._seconds for name, each in functions.items())
-        return not (is_new and self.sent)
+    def may_go(self, function: Function) -> bool:
+        """Return True unless the function is new and one case of it under way, which tells how long it takes."""
+        name = function.template.name
+        return function.is_async or name in self._seconds or name not in self._new
 
     async def perform(self, ready: Ready, ticket: Ticket) -> Arrival:
         """Return what a function said of the cases of a job; of fewer than were asked where one took too long."""
         job, began, action = ready.job, ticket.issued_at, ready.send
         assert isinstance(action, Compute)  # noqa: S101  # what jobs of this lane ask for
         self.sent[job] = None
+        self._new.add(action.function.template.name)
         try:
             with ticket:
                 said = await self._said(action)

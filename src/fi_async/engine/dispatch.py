@@ -11,7 +11,7 @@ from fi_async.engine.ready_queue import Ready
 from fi_async.engine.work import Arrival
 from fi_async.pacing.retry import NO_CAPACITY
 from fi_async.pacing.ticket import Ticket
-from fi_async.wire.responses import Reply, retry_after
+from fi_async.wire.responses import Reply
 from fi_async.wire.transport import Transport
 
 
@@ -65,7 +65,7 @@ class Dispatch:
                 return None  # it was ended
             del self.sent[job]
             now = anyio.current_time()
-            _settle(ticket, now, reply, problem)
+            self._settle(ticket, now, reply, problem)
             self._tell_answered(ready, ticket, now, reply)
             if ticket.canary is not None:
                 job.works[0].attempt.canary = ticket.canary
@@ -125,9 +125,19 @@ class Dispatch:
             status, request_id = (None, None) if reply is None else (reply.status, reply.request_id)
             emit(self._context, RequestAnswered(call.method, call.endpoint, status, took, request_id))
 
+    def _settle(self, ticket: Ticket, now: float, reply: Reply | None, problem: APIConnectionError | None) -> None:
+        if reply is not None and reply.status == 429:
+            ticket.refused(now, self._context.wait_of(reply), reply.date)
+        elif reply is not None:
+            ticket.answered(now, reply.status, reply.date, self._context.tokens_of(reply))
+        elif problem is not None and problem.unreachable:
+            ticket.unreachable(now)
+        else:
+            ticket.lost(now, timed_out=isinstance(problem, APITimeoutError))
+
     def _was_crowded(self, ticket: Ticket, now: float, reply: Reply | None) -> bool:
         """Return True if a request was refused because more were at work than the server takes, and fewer will be."""
-        if reply is None or reply.status != NO_CAPACITY:
+        if reply is None or reply.status not in NO_CAPACITY:
             return False
         accepted, began = self._context.accepted, ticket.issued_at
         accepted.refused(now)
@@ -154,17 +164,6 @@ class _Leaving:
     def __call__(self) -> None:
         if not self._ticket.may_leave(anyio.current_time()):
             raise _TooLate
-
-
-def _settle(ticket: Ticket, now: float, reply: Reply | None, problem: APIConnectionError | None) -> None:
-    if reply is not None and reply.status == 429:
-        ticket.refused(now, retry_after(reply), reply.date)
-    elif reply is not None:
-        ticket.answered(now, reply.status, reply.date)
-    elif problem is not None and problem.unreachable:
-        ticket.unreachable(now)
-    else:
-        ticket.lost(now, timed_out=isinstance(problem, APITimeoutError))
 
 
 async def all_kept(ledger: Ledger) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence, Sized
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence, Sized
 from contextlib import aclosing, closing, nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -13,11 +13,10 @@ import anyio
 from fi_async._errors import ConfigurationError, InvalidCaseError
 from fi_async._models import Case, Inputs, Outcome, OutcomeStatus, Template
 from fi_async._settings import RunOptions
-from fi_async.engine.attempts import Context, Job
+from fi_async.backends.chosen import PLATFORMS, Route
+from fi_async.engine.attempts import Context
 from fi_async.engine.outcomes import cut_off, outcome
-from fi_async.engine.submissions import accept, score
 from fi_async.engine.work import Work
-from fi_async.pacing.planner import Kind
 from fi_async.sources.callers import CallersCases
 from fi_async.sources.rows import Source, TableCase
 from fi_async.sources.tables import in_memory
@@ -30,48 +29,55 @@ _HELD_ROWS: Final = ROWS_OF_SEVERAL_LISTS  # rows of a sync request run one afte
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A template, and all that each case is asked with under it."""
+    """A template, all that each case is asked with under it, and who answers."""
 
     template: Template
     parameters: Parameters
+    route: Route = PLATFORMS
 
 
-def questions(
-    templates: Sequence[Template], options: RunOptions, eval_config: Mapping[str, Any] | None, **fields: Any
-) -> list[Question]:
-    """Return what is asked of each case.
+def configs_of(names: Sequence[str], eval_config: Mapping[str, Any] | None) -> Mapping[str, Mapping[str, Any]]:
+    """Return the parameters of each template that has any, by its name.
 
     `eval_config` holds the parameters of the one template, or, with several, those of each by its name.
 
     Raises:
         ConfigurationError: There are several templates, and `eval_config` is not by their names.
     """
-    configs = {templates[0].name: eval_config}
-    if len(templates) > 1:
-        configs = dict(eval_config or {})
-        for name, config in configs.items():
-            if name not in {template.name for template in templates} or not isinstance(config, Mapping):
-                raise ConfigurationError(
-                    "with several templates eval_config must be a dict of their parameters by template name,"
-                    f" such as {{{templates[0].name!r}: {{...}}}}; it has {name!r}"
-                )
-    return [
-        Question(template, Parameters(template.name, options.model_name, configs.get(template.name) or None, **fields))
-        for template in templates
-    ]
+    if len(names) == 1:
+        return {names[0]: eval_config} if eval_config else {}
+    for name, config in (eval_config or {}).items():
+        if name not in names or not isinstance(config, Mapping):
+            raise ConfigurationError(
+                "with several templates eval_config must be a dict of their parameters by template name,"
+                f" such as {{{names[0]!r}: {{...}}}}; it has {name!r}"
+            )
+    return {name: config for name, config in (eval_config or {}).items() if config}
+
+
+def question(
+    template: Template, route: Route, options: RunOptions, config: Mapping[str, Any] | None, **fields: Any
+) -> Question:
+    """Return what is asked of each case under one template; `fields` are the platform's alone."""
+    if route.is_platform:
+        return Question(template, Parameters(template.name, options.model_name, config or None, **fields), route)
+    model = None if route.judge is None else route.judge.label
+    return Question(template, Parameters(template.name, model, config or None, fingerprint=route.fingerprint), route)
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """Turns each case of a run into a job for each question, or an outcome that says why it cannot be sent."""
+    """Turns each case of a run into a work for each question, or an outcome that says why it cannot be sent.
+
+    Attributes:
+        questions: What is asked of each case.
+        context_of: What the jobs of a template share.
+        options: What shapes the run.
+    """
 
     questions: Sequence[Question]
-    context: Context
+    context_of: Callable[[str], Context]
     options: RunOptions
-
-    def begin(self, works: Sequence[Work], kind: Kind) -> Job:
-        """Return the job that evaluates some rows of one template in one request, held or polled."""
-        return accept(works, self.context) if kind == "async" else score(works, self.context)
 
     def works(self, items: Sequence[Inputs | Case]) -> list[Work]:
         """Return the works of some cases.
@@ -90,7 +96,9 @@ class Intake:
     def cancelled(self, index: int, item: Inputs | Case) -> list[Outcome]:
         """Return the outcomes of a case that was not begun."""
         return [
-            cut_off(admitted, self.context, sent=False) if isinstance(admitted, Work) else admitted
+            cut_off(admitted, self.context_of(admitted.parameters.template), sent=False)
+            if isinstance(admitted, Work)
+            else admitted
             for admitted in self.admit(index, item)
         ]
 
@@ -106,7 +114,8 @@ class Intake:
             work = Work(index, case, question.parameters)
             if isinstance(row, InvalidCaseError):
                 located = InvalidCaseError(f"{place}{row.message}", field=row.field, index=index)
-                admitted.append(outcome(work, self.context, OutcomeStatus.INVALID, error=located))
+                context = self.context_of(question.template.name)
+                admitted.append(outcome(work, context, OutcomeStatus.INVALID, error=located))
             else:
                 work.row = row
                 admitted.append(work)

@@ -5,9 +5,10 @@ Endpoints share a run and nothing else: one that is closed, slow or at its limit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from fi_async._errors import FiAsyncError
 from fi_async._settings import RunOptions
 from fi_async.engine.attempts import Context, Job
 from fi_async.engine.backlog import Backlog
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 _EVALUATES = Need(post=True, rows=1)
 Begin = Callable[[Sequence[Work], Kind], Job]
 """Makes a job of works, to be held or polled."""
+
+Weigh = Callable[[Work], tuple[int, float | None]]
+"""Reckons the tokens and the dollars of a work; None for a price that nobody knows."""
 
 
 class Performer(Protocol):
@@ -49,14 +53,17 @@ class Lane:
         context: What its jobs share.
         options: What shapes the run.
         requests: Performs what its jobs ask for.
-        begin: Makes jobs of works; None where they come as jobs.
+        begin: Makes jobs of works.
+        is_planned: False if the works come as jobs, made as their caller wants them.
         backlog: Where works wait; None to plan, with each, how a server of the platform's is asked.
         expected: How many works are to come; None if nobody knows.
         templates: How many templates it answers in this run.
+        weigh: Reckons the tokens and dollars of a work; None where nobody counts them.
 
     Attributes:
         at_work: Works that are begun and not done.
         in_house: Works that came and whose outcomes are not made.
+        over: Why it takes no more works, once it does not.
         under_way: The jobs whose requests are under way, and their tickets.
     """
 
@@ -66,16 +73,21 @@ class Lane:
         options: RunOptions,
         requests: Performer,
         *,
-        begin: Begin | None = None,
+        begin: Begin,
+        is_planned: bool = True,
         backlog: WorkQueue | None = None,
         expected: int | None = None,
         templates: int = 1,
+        weigh: Weigh | None = None,
     ) -> None:
         context.gate.keep_count_of(context.terms.limits)
         self.context = context
         self.requests = requests
         self.begin = begin
+        self.is_planned = is_planned
         self.templates = templates
+        self.weigh = weigh
+        self.over: FiAsyncError | None = None
         self.queue = ReadyQueue(context.gate, context.terms)
         self.backlog = Backlog(context, options, expected) if backlog is None else backlog
         self.at_work = self.in_house = 0
@@ -98,7 +110,6 @@ class Lane:
         """
         leaving = self.queue.take(now)
         if leaving is None and self._may_begin(now) and self._opens_at(now) <= now:
-            assert self.begin is not None  # noqa: S101  # works come only from a feed
             add(self.begin(*self.backlog.take(now)))
             leaving = self.queue.take(now)
         return leaving
@@ -124,7 +135,7 @@ class Lane:
 
     def plan_anew(self, job: Job) -> bool:
         """Return True if the works of a job wait again, for another plan, as more is known by now."""
-        if self.begin is None or not job.works or any(work.attempt.eval_id is not None for work in job.works):
+        if not self.is_planned or not job.works or any(work.attempt.eval_id is not None for work in job.works):
             return False
         job.steps.close()
         self.backlog.put_back(job.works)
@@ -152,3 +163,27 @@ class Lane:
             polled=self.queue.polled,
             in_flight=self.at_work,
         )
+
+
+class Lanes:
+    """The lanes of a run.
+
+    Args:
+        first: That of all templates that no other is named for.
+        others: Those of other templates, by their names.
+    """
+
+    def __init__(self, first: Lane, others: Mapping[str, Lane] | None = None) -> None:
+        self.first = first
+        self._others = others or {}
+        self._all = list(dict.fromkeys([first, *self._others.values()]))
+
+    def __iter__(self) -> Iterator[Lane]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def of(self, template: str) -> Lane:
+        """Return the lane of a template."""
+        return self._others.get(template, self.first)

@@ -47,6 +47,8 @@ def outcome(
         possible_duplicates=work.history.possible_duplicates,
         eval_id=work.attempt.eval_id,
         backend=result.backend if result is not None else context.backend,
+        usage=work.history.usage,
+        cost=None if work.history.cost is None else float(work.history.cost),
         latency_s=None if work.history.began_at is None else work.attempt.seen_at - work.history.began_at,
     )
 
@@ -98,6 +100,12 @@ def cut_off(work: Work, context: Context, *, sent: bool) -> Outcome:
     return outcome(work, context, status, error=error)
 
 
+def not_begun(work: Work, context: Context, error: FiAsyncError) -> Outcome:
+    """Return how a work ends that is not begun, as its endpoint takes no more in this run."""
+    mine = type(error)(error.message, **{name: value for name, value in vars(error).items() if name != "message"})
+    return outcome(work, context, OutcomeStatus.CANCELLED, error=mine)
+
+
 def completed(work: Work, result: EvalResult) -> EvalResult:
     """Return a result with what the server leaves out and we know."""
     known: dict[str, Any] = {}
@@ -107,6 +115,10 @@ def completed(work: Work, result: EvalResult) -> EvalResult:
         known["eval_id"] = work.attempt.eval_id
     if work.row is not None and work.row.filled:
         known["filled"] = dict(work.row.filled)
+    if work.history.usage is not None:
+        known["usage"] = work.history.usage
+    if work.history.cost is not None:
+        known["cost"] = float(work.history.cost)
     return result.model_copy(update=known) if known else result
 
 

@@ -13,7 +13,8 @@ from fi_async._models import Case, Inputs, Outcome
 from fi_async._plan import RunPlan, TemplatePlan
 from fi_async._settings import RunOptions
 from fi_async.engine.calls import Ask, Cases
-from fi_async.engine.intake import Intake, batches
+from fi_async.engine.intake import Intake, Question, batches
+from fi_async.engine.lanes import Lane, Lanes
 from fi_async.engine.session import Session
 from fi_async.engine.work import Work
 from fi_async.pacing.accepted import MOST, AcceptedLimit
@@ -33,12 +34,14 @@ class _Census:
     cases: int = 0
     sendable: Counter[str] = field(default_factory=Counter)
     keys: dict[str, int] = field(default_factory=dict)
+    tokens: Counter[str] = field(default_factory=Counter)
+    dollars: dict[str, float | None] = field(default_factory=dict)
     duplicates: int = 0
     invalid: int = 0
     because: list[str] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set)
 
-    def add(self, case: Inputs | Case, intake: Intake) -> None:
+    def add(self, case: Inputs | Case, intake: Intake, lanes: Lanes) -> None:
         admitted = intake.admit(self.cases, case)
         self.cases += 1
         works = [each for each in admitted if isinstance(each, Work)]
@@ -46,11 +49,22 @@ class _Census:
             self.sendable[work.parameters.template] += 1
             if work.row is not None:
                 self.keys[work.parameters.template] = len(work.row.inputs)
+            self._weigh(work, lanes)
         self._count_duplicate(works)
         refused = [each for each in admitted if isinstance(each, Outcome)]
         self.invalid += bool(refused)
         if len(self.because) < _SHOWN:
             self.because += dict.fromkeys(str(each.error) for each in refused)
+
+    def _weigh(self, work: Work, lanes: Lanes) -> None:
+        """Add what a judge would take for a work."""
+        name = work.parameters.template
+        weigh = lanes.of(name).weigh
+        if weigh is not None:
+            tokens, dollars = weigh(work)
+            self.tokens[name] += tokens
+            before = self.dollars.get(name, 0.0)
+            self.dollars[name] = None if before is None or dollars is None else before + dollars
 
     def _count_duplicate(self, works: list[Work]) -> None:
         """Compare what would be sent. Only its hash is kept: memory is 60 bytes a case."""
@@ -63,26 +77,62 @@ class _Census:
 
 async def plan(session: Session, ask: Ask, cases: Cases, latency: float | None) -> RunPlan:
     """Return what a run would take. Sends nothing, but for the list of templates if a name is not known."""
-    intake = ask.intake(session, await ask.questions(session))
+    asked = await ask.questions(session)
+    lanes = ask.lanes(session, asked)
+    intake = ask.intake(asked, lanes)
     census = _Census()
     async with aclosing(batches(cases, 1)) as source:
         async for batch in source:
             for case in batch:
-                census.add(case, intake)
-    base = _situation(session, ask.options, intake.context.terms)
-    situations, plans = {}, []
+                census.add(case, intake, lanes)
+    base = _situation(session, ask.options, session.terms(ask.options))
+    situations: dict[str, Situation] = {}
+    plans: list[TemplatePlan] = []
+    others: list[TemplatePlan] = []
     for question in intake.questions:
         name = question.template.name
+        if not question.route.is_platform:
+            others.append(_of_other(question, census, lanes.of(name)))
+            continue
         known = session.latencies.get(name) if latency is None else latency
         keys = census.keys.get(name, len(question.template.required_keys))
         queue = session.queues.get(name)
         rate = None if queue is None or latency is not None else queue.rate
-        asked = replace(base, allowed=max_rows(keys), remaining=census.sendable[name], latency=known, rate=rate)
-        decided = decide(asked)
-        situations[name], reckoned = _reckoned(asked, decided, session.polls.cost(name))
-        plans.append(_of_template(name, reckoned, situations[name], is_given=latency is not None))
-    seconds, limit = _whole(plans, situations)
-    return RunPlan(census.cases, plans, seconds / 60, limit, census.duplicates, census.invalid, census.because[:_SHOWN])
+        situation = replace(base, allowed=max_rows(keys), remaining=census.sendable[name], latency=known, rate=rate)
+        decided = decide(situation)
+        situations[name], reckoned = _reckoned(situation, decided, session.polls.cost(name))
+        of_platform = _of_template(name, reckoned, situations[name], is_given=latency is not None)
+        plans.append(replace(of_platform, backend=session.connection.backend))
+    seconds, limit = _whole(plans, situations) if plans else (0.0, "nothing")
+    slowest = max(others, key=lambda each: each.minutes, default=None)
+    if slowest is not None and (60 * slowest.minutes > seconds or not plans):
+        seconds, limit = 60 * slowest.minutes, slowest.limit
+    order = {question.template.name: place for place, question in enumerate(asked)}
+    every = sorted([*plans, *others], key=lambda each: order[each.template])
+    return RunPlan(census.cases, every, seconds / 60, limit, census.duplicates, census.invalid, census.because[:_SHOWN])
+
+
+def _of_other(question: Question, census: _Census, lane: Lane) -> TemplatePlan:
+    """Return what a run would take of a judge, or of functions, whose time nobody knows beforehand."""
+    name, route = question.template.name, question.route
+    evaluations = census.sendable[name]
+    if route.judge is None:
+        assert route.function is not None  # noqa: S101  # one of the two answers
+        return TemplatePlan(
+            name, evaluations, 0, 0.0, "sync", 1, "no request is sent", "processor", 0.0, "assumed",
+            backend=route.function.backend,
+        )  # fmt: skip
+    tokens = census.tokens[name]
+    seconds, limit = ASSUMED * -(-evaluations // lane.context.terms.slots.count), "concurrency"
+    amounts = {"requests": evaluations, "evaluations": evaluations, "tokens": tokens}
+    for each in lane.context.gate.headroom(anyio.current_time(), lane.context.terms):
+        wait, _ = each.last_of(amounts[each.of])
+        if wait + ASSUMED > seconds:
+            seconds, limit = wait + ASSUMED, str(each)
+    return TemplatePlan(
+        name, evaluations, evaluations, seconds / 60, "sync", 1, "one request a case", limit, ASSUMED, "assumed",
+        backend="judge", model=route.judge.label, tokens=tokens, cost=census.dollars.get(name, 0.0),
+    )  # fmt: skip
 
 
 def _situation(session: Session, options: RunOptions, terms: Terms) -> Situation:

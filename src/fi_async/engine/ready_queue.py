@@ -32,7 +32,8 @@ class Ready(NamedTuple):
     @property
     def need(self) -> Need:
         """What it uses of limits."""
-        return Need(self.is_post, len(self.job.works))
+        tokens = self.send.call.tokens if isinstance(self.send, Send) else 0
+        return Need(self.is_post, len(self.job.works), tokens)
 
 
 class ReadyQueue:

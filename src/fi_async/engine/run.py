@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 
 import anyio
 
-from fi_async._errors import APITimeoutError, ConfigurationError, JournalError
+from fi_async._errors import APITimeoutError, ConfigurationError, FiAsyncError, JournalError
 from fi_async._events import CaseEnded, emit, wants
 from fi_async._models import Outcome
 from fi_async._settings import RunOptions
-from fi_async.engine.attempts import Action, Compute, Context, Job, Requeue, Rest, Send
+from fi_async.engine.attempts import Action, Compute, Context, Job, LaneOver, Requeue, Rest, Send
 from fi_async.engine.dispatch import Dispatch, all_kept
-from fi_async.engine.lanes import Lane
-from fi_async.engine.outcomes import cut_off
+from fi_async.engine.lanes import Lane, Lanes
+from fi_async.engine.outcomes import cut_off, not_begun
 from fi_async.engine.ready_queue import Ready
 from fi_async.engine.session import Session
-from fi_async.engine.submissions import accept, fetch
+from fi_async.engine.submissions import accept, fetch, score
 from fi_async.engine.work import Arrival, Work
 from fi_async.pacing.accepted import MOST
+from fi_async.pacing.planner import Kind
 from fi_async.pacing.ticket import Ticket
 from fi_async.pacing.waiting import Standing, together
 from fi_async.wire.requests import HttpCall
@@ -43,24 +44,15 @@ class Run:
     """Drives jobs until all are done. What they end in is handed to `emit`, or kept in `finished`.
 
     Args:
-        lanes: Who answers what, the platform first: it has all that no template is named for.
+        lanes: Who answers what.
         options: `timeout.call` ends the run.
         emit: Takes each outcome. Whoever takes one says so by `release`, and makes room for another.
-        routes: The lane of each template; omitted, all take the first.
     """
 
-    def __init__(
-        self,
-        lanes: Sequence[Lane],
-        options: RunOptions,
-        *,
-        emit: Callable[[Any], None] | None = None,
-        routes: Mapping[str, Lane] | None = None,
-    ) -> None:
-        self.context = lanes[0].context
+    def __init__(self, lanes: Lanes, options: RunOptions, *, emit: Callable[[Any], None] | None = None) -> None:
+        self.context = lanes.first.context
         self.finished: list[Any] = []
         self._lanes = lanes
-        self._routes = routes or {}
         self._taker = emit or self._keep
         self._options = options
         self._is_fed = False
@@ -81,10 +73,7 @@ class Run:
         return together([lane.standing(now) for lane in self._lanes])
 
     def _lane_of(self, job: Job) -> Lane:
-        return self._lane(job.works[0].parameters.template) if job.works else self._lanes[0]
-
-    def _lane(self, template: str) -> Lane:
-        return self._routes.get(template, self._lanes[0])
+        return self._lanes.of(job.works[0].parameters.template) if job.works else self._lanes.first
 
     def add(self, job: Job) -> None:
         """Begin a job."""
@@ -154,7 +143,7 @@ class Run:
             async with aclosing(feed()) as given:
                 async for items in given:
                     self._came(items)
-                    self._finish(items, are_new=True)
+                    self._finish(items)
                     while self._stopped or not self._is_hungry():
                         self._has_room.clear()
                         await self._has_room.wait()
@@ -258,7 +247,7 @@ class Run:
             self._take(job, action)
         except StopIteration as end:
             self._remove(job)
-            self._finish(end.value)
+            self._finish(end.value, of=job)
         except Exception as error:  # noqa: BLE001  # a refused key pair ends all; drive() raises it
             self._fail(error)
 
@@ -269,8 +258,14 @@ class Run:
         elif isinstance(action, Send | Compute):
             queue.put(Ready(anyio.current_time(), job, action))
 
-    def _finish(self, items: Sequence[Job | Any], *, are_new: bool = False) -> None:
-        """Take over the jobs and the works among these, and hand out what is finished."""
+    def _finish(self, items: Sequence[Job | Any], of: Job | None = None) -> None:
+        """Take over the jobs and the works among these, and hand out what is finished.
+
+        Args:
+            items: What a job ended in, or what was read.
+            of: The job; None for what was read.
+        """
+        are_new = of is None
         for item in items:
             if isinstance(item, Job):
                 self._lane_of(item).in_house += len(item.works) * are_new
@@ -278,8 +273,11 @@ class Run:
             elif isinstance(item, Work):
                 self._put(item, is_new=are_new)
             elif isinstance(item, Outcome):
-                self._lane(item.template).in_house -= not are_new
+                self._lanes.of(item.template).in_house -= not are_new
                 self.context.ledger.ended(item, self._emit)
+            elif isinstance(item, LaneOver):
+                if of is not None:
+                    self._end_lane(self._lane_of(of), item.error)
             elif item is not None:
                 self._emit(item)
         self._has_room.set()
@@ -287,12 +285,20 @@ class Run:
 
     def _put(self, work: Work, *, is_new: bool) -> None:
         """Let a work wait for its turn, or start it anew at once where works come as jobs."""
-        lane = self._lane(work.parameters.template)
+        lane = self._lanes.of(work.parameters.template)
         lane.in_house += is_new
-        if lane.begin is None:
-            self.add(accept([work], lane.context))
-        else:
+        if lane.over is not None:
+            self._drop(not_begun(work, lane.context, lane.over))
+        elif lane.is_planned:
             lane.backlog.put(work)
+        else:
+            self.add(accept([work], lane.context))
+
+    def _end_lane(self, lane: Lane, error: FiAsyncError) -> None:
+        """Begin no more works of a lane, and hand out those that wait: the others go on."""
+        lane.over = lane.over or error
+        for work in lane.backlog.clear():
+            self._drop(not_begun(work, lane.context, lane.over))
 
     def _emit(self, item: Any) -> None:
         """Hand out what is finished."""
@@ -333,7 +339,7 @@ class Run:
         self._jobs.clear()
 
     def _drop(self, outcome: Outcome) -> None:
-        self._lane(outcome.template).in_house -= 1
+        self._lanes.of(outcome.template).in_house -= 1
         self.context.ledger.dropped(outcome, self._emit)
 
 
@@ -342,8 +348,12 @@ def _has_works(lane: Lane) -> bool:
 
 
 def platform_lane(session: Session, context: Context, options: RunOptions, **how: Any) -> Lane:
-    """Return the lane to the server of a session."""
-    return Lane(context, options, Dispatch(session.transport, context), **how)
+    """Return the lane to the server of a session, which is asked as the platform is."""
+
+    def begin(works: Sequence[Work], kind: Kind) -> Job:
+        return accept(works, context) if kind == "async" else score(works, context)
+
+    return Lane(context, options, Dispatch(session.transport, context), begin=begin, **how)
 
 
 async def fetch_once(session: Session, call: HttpCall, options: RunOptions, read: Callable[[Reply], T]) -> T:
@@ -353,8 +363,8 @@ async def fetch_once(session: Session, call: HttpCall, options: RunOptions, read
         APITimeoutError: There was none within the timeout of the call.
         FiAsyncError: Whatever `read` or the last attempt raised.
     """
-    lane = platform_lane(session, session.context(options), options)
-    run = Run([lane], options)
+    lane = platform_lane(session, session.context(options), options, is_planned=False)
+    run = Run(Lanes(lane), options)
     session.runs.add(run)
     run.add(fetch(call, read, run.context))
     await run.drive()

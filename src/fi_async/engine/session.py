@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
 
 import anyio
 
-from fi_async._connection import Connection
 from fi_async._events import Event, Listener, emit
 from fi_async._report import Counts
 from fi_async._settings import Concurrency, Limit, RunOptions
+from fi_async.backends.chosen import Backends
+from fi_async.backends.judge import Endpoint, Judge
 from fi_async.engine.attempts import Context, Forgetful, Ledger
+from fi_async.engine.judging import Known
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.latencies import Latencies
 from fi_async.pacing.lateness import Tally
@@ -24,8 +27,9 @@ from fi_async.pacing.queueing import Queueing
 from fi_async.pacing.slots import Slots
 from fi_async.pacing.ticket import Terms
 from fi_async.pacing.waiting import Standing, waiting_for
+from fi_async.wire.chat_requests import Traits
 from fi_async.wire.templates import Templates
-from fi_async.wire.transport import Transport
+from fi_async.wire.transport import Destination, Transport
 
 if TYPE_CHECKING:
     from fi_async.engine.shared_budget import SharedBudget
@@ -55,7 +59,7 @@ class Session:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Destination,
         transport: Transport,
         concurrency: Concurrency,
         *,
@@ -74,6 +78,8 @@ class Session:
         self.latencies: dict[str, float] = {}
         self.queues: dict[str, Queueing] = {}
         self.runs: WeakSet[Waiter] = WeakSet()
+        self.backends = Backends()
+        self._judges: dict[Endpoint, JudgeSession] = {}
         self.wall_clock: Callable[[], float] = time.time
         self.on_event: Listener | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -85,6 +91,7 @@ class Session:
         other = Session(self.connection, self.transport, concurrency, rng=self.rng, budget=self.budget)
         other.templates, other.gate, other.polls = self.templates, self.gate, self.polls
         other.latencies, other.queues, other.runs = self.latencies, self.queues, self.runs
+        other.backends, other._judges = self.backends, self._judges
         other.wall_clock, other.on_event = self.wall_clock, self.on_event
         return other
 
@@ -96,7 +103,17 @@ class Session:
         """Close the connections, and let go of the shared budget. Both are opened again if they are used again."""
         if self.budget is not None:
             self.budget.disconnect()
+        for each in self._judges.values():
+            await each.aclose()
         await self.transport.aclose()
+
+    def judging(self, judge: Judge) -> JudgeSession:
+        """Return what all runs of the client share that ask a judge: equal endpoints are paced together."""
+        if judge.endpoint not in self._judges:
+            self._judges[judge.endpoint] = JudgeSession(judge, self.rng)
+        session = self._judges[judge.endpoint]
+        session.on_event, session.wall_clock = self.on_event, self.wall_clock
+        return session
 
     def slots(self) -> Slots:
         """Return the slots for requests that runs share."""
@@ -159,3 +176,33 @@ class Session:
             counts=counts or Counts(),
             ledger=ledger or Forgetful(),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeAddress:
+    """Where a judge is, and as whom it is asked."""
+
+    base_url: str
+    headers: Mapping[str, str] = field(repr=False)
+    secrets: Sequence[str] = field(repr=False)
+    backend: str = "judge"
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """What no reply may show: all that is secret."""
+        return self.secrets
+
+
+class JudgeSession(Session):
+    """What all runs of one client share that ask one judge: its connections, its gate, what is known of it.
+
+    Args:
+        judge: Who.
+        rng: Draws the jitter.
+    """
+
+    def __init__(self, judge: Judge, rng: random.Random) -> None:
+        address = JudgeAddress(judge.base_url.rstrip("/"), judge.request_headers(), judge.asked.secrets)
+        transport = Transport(address, http_client=judge.http_client, app=judge.app)
+        super().__init__(address, transport, judge.concurrency, rng=rng, limits=judge.limits)
+        self.known = Known(Traits.at(judge.base_url))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from fi_async._errors import APIConnectionError, FiAsyncError
 from fi_async._models import Case
@@ -12,6 +14,9 @@ from fi_async.pacing.ticket import Canary
 from fi_async.wire.preflight import PreparedInputs
 from fi_async.wire.requests import Parameters
 from fi_async.wire.responses import Reply
+
+if TYPE_CHECKING:
+    from fi_async._results import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,8 @@ class History:
         said: What the server said of a failure of its own, the last time.
         trouble: What it was asked again for, to hear why.
         began_at: When it first left.
+        usage: The tokens that all answers took; None if nobody says.
+        cost: What they cost, in dollars; None if nobody knows.
     """
 
     attempts: int = 0
@@ -65,6 +72,15 @@ class History:
     said: str | None = None
     trouble: FiAsyncError | None = None
     began_at: float | None = None
+    usage: Usage | None = None
+    cost: Decimal | None = None
+
+    def paid(self, usage: Usage | None, cost: float | None) -> None:
+        """Add what an answer took; None for what nobody knows."""
+        if usage is not None:
+            self.usage = usage if self.usage is None else self.usage + usage
+        if cost is not None:
+            self.cost = (self.cost or 0) + Decimal(repr(cost))
 
 
 @dataclass(slots=True)

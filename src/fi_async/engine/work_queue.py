@@ -21,14 +21,17 @@ class WorkQueue:
     Args:
         slots: Where they take their places.
         together: How many of a template go together at the moment.
-        may_go: Tells whether any may.
+        may_go: Tells whether one may.
 
     Attributes:
         is_fed: True as long as others may come.
     """
 
     def __init__(
-        self, slots: Slots, together: Callable[[str], int] = lambda _: 1, may_go: Callable[[], bool] = lambda: True
+        self,
+        slots: Slots,
+        together: Callable[[str], int] = lambda _: 1,
+        may_go: Callable[[Work], bool] = lambda _: True,
     ) -> None:
         self.is_fed = False
         self._slots = slots
@@ -52,16 +55,19 @@ class WorkQueue:
 
     def may_begin(self, now: float, *, at_work: int) -> bool:  # noqa: ARG002  # as of every queue of works
         """Return True if works wait that may begin."""
-        return bool(self._waiting) and self._may_go()
+        return bool(self._waiting) and self._may_go(self._waiting[self._next()][0])
 
     def take(self, now: float) -> tuple[Sequence[Work], Kind]:  # noqa: ARG002  # as above
         """Take out the works that come next. There has to be one."""
-        template = min(self._waiting, key=lambda name: self._waiting[name][0].index)
+        template = self._next()
         waiting = self._waiting[template]
         works = [waiting.popleft() for _ in range(min(self._together(template), len(waiting)))]
         if not waiting:
             del self._waiting[template]
         return works, "sync"
+
+    def _next(self) -> str:
+        return min(self._waiting, key=lambda name: self._waiting[name][0].index)
 
     def clear(self) -> Sequence[Work]:
         """Take out all works."""

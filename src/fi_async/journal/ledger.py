@@ -63,18 +63,19 @@ class JournalLedger:
 
     # What comes
 
-    async def admit(self, admitted: Sequence[Work | Outcome], context: Context) -> list[Item]:
+    async def admit(self, admitted: Sequence[Work | Outcome], context_of: Callable[[str], Context]) -> list[Item]:
         """Return what is to be done of each: the work, a poll, an outcome; None if an equal case is under way.
 
         Args:
             admitted: What came of the cases that were read.
-            context: The run's, whose ledger this is.
+            context_of: What the jobs of a template share in the run whose ledger this is.
         """
         rows = [self._row(each) for each in admitted]
         numbered = await self._journal.admit(rows)
         self._seen.extend(bytes(self._journal.past.count + 1 - len(self._seen)))
         items = [
-            await self._item(each, row, case, context) for each, row, case in zip(admitted, rows, numbered, strict=True)
+            await self._item(each, row, case, context_of(row.template))
+            for each, row, case in zip(admitted, rows, numbered, strict=True)
         ]
         await self._take_reused(items, rows)
         return items

@@ -31,6 +31,11 @@ from fi_async.pacing.waiting import Obstacle
 
 _TRUST: Final = 1.0  # seconds that this machine's clock and the server's are taken to differ at most, until it is told
 _LOOK_AGAIN: Final = 0.05  # seconds until a shared budget is asked again that was busy
+_SINGULAR: Final[Mapping[str, Literal["request", "evaluation", "token"]]] = {
+    "requests": "request",
+    "evaluations": "evaluation",
+    "tokens": "token",
+}
 _ROUNDING: Final = 1e-3  # seconds
 _MINUTE: Final = 60.0  # the window of requests until it is learned: the platform counts by the UTC minute
 
@@ -250,9 +255,11 @@ class Gate:
             self._allowance.answered(ticket.leave, None)
             self.outage.unknown(now, tried=ticket.tries)
 
-    def answered(self, ticket: Ticket, now: float, status: int, date: float | None) -> None:
+    def answered(self, ticket: Ticket, now: float, status: int, date: float | None, tokens: int | None = None) -> None:
         """Record that a request was answered, and that no limit refused it."""
         self._take_back(ticket, now, status=status, date=date)
+        if tokens is not None and ticket.epoch == self._epoch:
+            self._given.correct(ticket.charged, ticket.need, tokens)
         if ticket.epoch == self._epoch:
             self._allowance.answered(ticket.leave, now - ticket.issued_at)
             self._reached(now)
@@ -263,6 +270,7 @@ class Gate:
         self.refusals += 1
         if ticket.epoch != self._epoch:
             return
+        self._given.correct(ticket.charged, ticket.need, 0)  # tokens are not used up by a refusal
         self._reached(now)
         until = now + self._allowance.pause(retry_after, self._rng)
         ends = None if date is None or retry_after is None else date + retry_after
@@ -337,9 +345,9 @@ class Gate:
             closes = math.inf if self.quota.is_asking and closes > 0 else closes
             found.append(Obstacle("evaluation", closes, by_canary=self.quota.is_closed))
         found += [
-            Obstacle("request" if w.limit.of == "requests" else "evaluation", w.opens_at(now, 1, self.clock) - now)
+            Obstacle(_SINGULAR[w.limit.of], w.opens_at(now, 1, self.clock) - now)
             for w in self._given.binding(terms)
-            if Need(post, 1).of(w.limit)
+            if Need(post, 1, 1).of(w.limit)
         ]
         last = max(found, key=lambda each: each.opens_in)
         return last if last.opens_in > 0 else None

@@ -64,6 +64,12 @@ class GivenLimits:
         for use, before in zip(uses, used, strict=True):
             self._windows[use.limit].learn(use.window, before)
 
+    def correct(self, counted: Sequence[Counted], need: Need, tokens: int) -> None:
+        """Count the tokens that a request took in place of those that it was reckoned to take."""
+        for window, since in self._counted(counted):
+            if window.limit.of == "tokens":
+                window.correct(tokens - need.tokens, since)
+
     def settle(self) -> None:
         """Count what was used before the server's time was known in the windows it belongs to, if it is by now."""
         for window in self._windows.values():

@@ -59,7 +59,7 @@ class Headroom:
         is_assumed: True if its length is not known.
     """
 
-    of: Literal["requests", "evaluations"]
+    of: Literal["requests", "evaluations", "tokens"]
     count: int
     seconds: float
     left: int

@@ -31,7 +31,7 @@ from fi_async._errors import (
 from fi_async._settings import RetryPolicy
 from fi_async.pacing import backoff
 
-NO_CAPACITY: Final = 503  # the status of a refusal for want of capacity
+NO_CAPACITY: Final = frozenset({503, 529})  # of a refusal for want of capacity; 529 is what Anthropic says
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from fi_async._settings import Concurrency
 from fi_async.pacing.concurrency import AdaptiveConcurrency
 from fi_async.pacing.planner import Room
 
-OVERLOADED: Final = frozenset({502, 503, 504})  # what a server says, or a proxy for it, when it has too much to do
+OVERLOADED: Final = frozenset({502, 503, 504, 529})  # what a server says, or a proxy for it, when it has too much to do
 
 
 class Slots:

@@ -22,13 +22,17 @@ class Need(NamedTuple):
     Attributes:
         post: True if it starts evaluations.
         rows: How many.
+        tokens: What it is reckoned to use of a limit of tokens.
     """
 
     post: bool = False
     rows: int = 0
+    tokens: int = 0
 
     def of(self, limit: Limit) -> int:
         """Return how much of a limit it uses."""
+        if limit.of == "tokens":
+            return self.tokens
         return 1 if limit.of == "requests" else self.rows if self.post else 0
 
     @property
@@ -70,7 +74,7 @@ class Issuer(Protocol):
     def returned(self, ticket: Ticket, now: float) -> None:
         """Its request did not leave."""
 
-    def answered(self, ticket: Ticket, now: float, status: int, date: float | None) -> None:
+    def answered(self, ticket: Ticket, now: float, status: int, date: float | None, tokens: int | None = None) -> None:
         """Its request was answered, and no limit refused it."""
 
     def refused(self, ticket: Ticket, now: float, retry_after: float | None, date: float | None) -> None:
@@ -148,15 +152,16 @@ class Ticket:
         """Settle it: the request did not leave."""
         self._issuer.returned(self, now)
 
-    def answered(self, now: float, status: int, date: float | None) -> None:
+    def answered(self, now: float, status: int, date: float | None, tokens: int | None = None) -> None:
         """Settle it: the server answered, and refused nothing for a limit.
 
         Args:
             now: The time.
             status: The reply's.
             date: When the server wrote it, by its own clock, if it said so.
+            tokens: What it took of a limit of tokens, if the server said so.
         """
-        self._issuer.answered(self, now, status, date)
+        self._issuer.answered(self, now, status, date, tokens)
 
     def refused(self, now: float, retry_after: float | None, date: float | None) -> None:
         """Settle it: a limit of requests refused it.

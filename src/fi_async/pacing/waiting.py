@@ -20,7 +20,7 @@ class Obstacle:
         by_canary: True if one evaluation goes ahead then, to ask whether the limit lets others through.
     """
 
-    of: Literal["request", "evaluation", "server"]
+    of: Literal["request", "evaluation", "token", "server"]
     opens_in: float
     by_canary: bool = False
 

@@ -109,6 +109,13 @@ class Window:
             self._used[index] = self._used.get(index, 0) + amount
         return last
 
+    def correct(self, more: int, since: Counted) -> None:
+        """Count so much more, or less, where something was counted before."""
+        if isinstance(since, Undated):
+            since.amount = max(0, since.amount + more)
+        elif since is not None and since in self._used:
+            self._used[since] = max(0, self._used[since] + more)
+
     def _use_undated(self, now: float, amount: int) -> Undated:
         self._recent(now)
         if not self._undated or now - self._undated[-1].first >= self.limit.seconds / _AS_ONE:

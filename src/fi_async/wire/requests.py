@@ -27,12 +27,14 @@ class HttpCall:
             body without one as empty.
         repeatable: True if sending it twice does no harm. The server knows no idempotency key, so a
             POST that starts an evaluation never is.
+        tokens: What it is reckoned to use of a limit of tokens.
     """
 
     method: Literal["GET", "POST"]
     path: str
     body: bytes | None = None
     repeatable: bool = True
+    tokens: int = 0
 
     @property
     def endpoint(self) -> str:

@@ -30,21 +30,34 @@ def name_of(template: TemplateLike) -> str:
 
 
 def names_of(templates: TemplateLike | Iterable[TemplateLike]) -> list[str]:
-    """Return the names of one template or several, each once, in the order given.
+    """Return the names of one template or several, each once, in the order given. Raises as `by_name` does."""
+    return list(by_name(templates))
+
+
+def by_name(templates: TemplateLike | Iterable[TemplateLike]) -> dict[str, TemplateLike]:
+    """Return one template or several by their names, in the order given.
 
     Raises:
-        ConfigurationError: There is none, or one is not a template, but perhaps the inputs.
+        ConfigurationError: There is none, two that are not the same have one name, or one is not a template, but
+            perhaps the inputs.
     """
     if isinstance(templates, Mapping | Case) or (
         isinstance(templates, Sequence) and any(isinstance(each, Mapping | Case) for each in templates)
     ):
         raise ConfigurationError("eval_templates must name templates, and has inputs: are the arguments swapped?")
     if isinstance(templates, str | NamedTemplate) or not isinstance(templates, Iterable):
-        return [name_of(templates)]
-    names = list(dict.fromkeys(name_of(each) for each in templates))
-    if not names:
+        return {name_of(templates): templates}
+    found: dict[str, TemplateLike] = {}
+    for each in templates:
+        known = found.setdefault(name_of(each), each)
+        if getattr(known, "fingerprint", None) != getattr(each, "fingerprint", None):
+            raise ConfigurationError(
+                f"eval_templates has two that are called {name_of(each)!r}, and results are told apart by name: call"
+                " one of them another"
+            )
+    if not found:
         raise ConfigurationError('eval_templates is empty: name at least one, such as "groundedness"')
-    return names
+    return found
 
 
 class Templates:
@@ -61,7 +74,7 @@ class Templates:
     def get(self, name: str) -> Template | None:
         """Return a template's facts; None if the name is not known."""
         if name not in self._known and name in _catalogue.rows():
-            self._known[name] = _from_catalogue(_catalogue.rows()[name])
+            self._known[name] = from_catalogue(name)
         return self._known.get(name)
 
     def find(self, name: str) -> Template:
@@ -104,7 +117,9 @@ class Templates:
         return [by_folded[match] for match in difflib.get_close_matches(folded, by_folded, n=3)]
 
 
-def _from_catalogue(row: Mapping[str, Any]) -> Template:
+def from_catalogue(name: str) -> Template:
+    """Return the facts of one of the platform's own templates, as shipped."""
+    row = _catalogue.rows()[name]
     return Template(
         name=row["name"],
         required_keys=tuple(row["required_keys"]),

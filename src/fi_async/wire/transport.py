@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import count
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import anyio
 
-from fi_async._connection import LOCAL, Connection
+from fi_async._connection import LOCAL
 from fi_async._errors import APITimeoutError, ConfigurationError, FiAsyncError
 from fi_async._settings import Timeout
 from fi_async.wire.bodies import ACCEPT_ENCODING, LONGEST_REPLY
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 AsgiApp = Callable[..., Any]
 
+_OURS: Final = {"Accept": "application/json", "Accept-Encoding": ACCEPT_ENCODING}
 _CLOSING: Final = 2.0  # seconds that closing connections may take
 _LONG_KEY: Final = 16  # characters: what is shorter may stand in a reply by chance
 _MASK: Final = b"********"
@@ -49,6 +50,33 @@ class Pool(Protocol):
         """Close every connection."""
 
 
+class Destination(Protocol):
+    """Where requests go, and as whom.
+
+    Attributes:
+        base_url: What paths are joined to; "local" in process.
+        backend: Who answers there, as outcomes name it.
+        headers: What every request carries beside what belongs to its connection and its body.
+        secrets: What no message may show, even if the server says it.
+        keys: Those of them that are keys.
+    """
+
+    @property
+    def base_url(self) -> str: ...  # noqa: D102  # see above
+
+    @property
+    def backend(self) -> str: ...  # noqa: D102  # see above
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...  # noqa: D102  # see above
+
+    @property
+    def secrets(self) -> Sequence[str]: ...  # noqa: D102  # see above
+
+    @property
+    def keys(self) -> Sequence[str]: ...  # noqa: D102  # see above
+
+
 class Transport:
     """Sends calls as one client of the API, over connections that belong to the running event loop.
 
@@ -63,25 +91,21 @@ class Transport:
     """
 
     def __init__(
-        self, connection: Connection, *, http_client: HttpClient | None = None, app: AsgiApp | None = None
+        self, connection: Destination, *, http_client: HttpClient | None = None, app: AsgiApp | None = None
     ) -> None:
         _check_http_client(http_client)
         self._backend = connection.backend
         self._root = _IN_PROCESS if connection.base_url == LOCAL else connection.base_url
-        theirs = {name.lower() for name in connection.default_headers}
-        ours = {
-            "Accept": "application/json",
-            "Accept-Encoding": ACCEPT_ENCODING,
-            "User-Agent": connection.user_agent,
-            "X-Api-Key": connection.credentials.api_key,
-            "X-Secret-Key": connection.credentials.secret_key,
-        }
-        self._get_headers = {name: value for name, value in ours.items() if name.lower() not in theirs}
-        self._get_headers |= connection.default_headers
+        self._get_headers: dict[str, str] = {}
+        for name, value in (
+            *_OURS.items(),
+            *connection.headers.items(),
+        ):  # the last of each name, however it is spelled
+            self._get_headers = {each: of for each, of in self._get_headers.items() if each.lower() != name.lower()}
+            self._get_headers[name] = value
         self._post_headers = {**self._get_headers, "Content-Type": "application/json"}
-        credentials = connection.credentials
-        self._keys = [each.encode() for each in (credentials.api_key, credentials.secret_key) if len(each) >= _LONG_KEY]
-        self._secrets = (credentials.api_key, credentials.secret_key, *connection.default_headers.values())
+        self._keys = [each.encode() for each in connection.keys if len(each) >= _LONG_KEY]
+        self._secrets = tuple(connection.secrets)
         self._name = os.urandom(8).hex()  # no two clients' requests have the same id
         self._numbers = count(1)
         self._proxy: Proxy | None = None

@@ -1,0 +1,171 @@
+"""Who answers which template: of the backends that a client was given, the first that can."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+from fi_async import _catalogue
+from fi_async._errors import ConfigurationError, instead
+from fi_async._models import Template, TemplateLike
+from fi_async._rubric import Rubric
+from fi_async.backends.criteria import Criteria
+from fi_async.backends.functions import ExactFunction, Function, exact_names
+from fi_async.backends.judge import Judge
+from fi_async.backends.own_code import FunctionTemplate
+from fi_async.backends.rubrics import judged_names, rubric_for, why_not
+from fi_async.wire.templates import from_catalogue
+
+Backend = Literal["local", "cloud"] | Judge
+"""Who may answer: "local", the functions that are computed here; a Judge; "cloud", the platform."""
+
+PLATFORM: Final = "cloud"
+FUNCTIONS: Final = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Who answers one template.
+
+    Attributes:
+        function: What computes it; None if nothing does.
+        judge: Who judges it; None if no judge of the user's does. Without either it is the platform's.
+        rubric: What the judge is told to decide.
+    """
+
+    function: Function | None = None
+    judge: Judge | None = None
+    rubric: Rubric | None = None
+
+    @property
+    def is_platform(self) -> bool:
+        """True if the platform answers."""
+        return self.function is None and self.judge is None
+
+    @property
+    def template(self) -> Template:
+        """The facts of the template that is answered here; the platform's are the server's to tell."""
+        if self.function is not None:
+            return self.function.template
+        assert self.rubric is not None  # noqa: S101  # one of the three answers
+        return template_of(self.rubric)
+
+    @property
+    def fingerprint(self) -> str | None:
+        """What tells its verdicts from another's, inputs aside; None for the platform's own, wherever computed."""
+        if self.judge is not None and self.rubric is not None:
+            return self.judge.fingerprint(self.rubric)
+        return None if self.function is None else self.function.fingerprint
+
+
+PLATFORMS: Final = Route()
+
+
+def template_of(rubric: Rubric) -> Template:
+    """Return the facts of a template that a judge answers."""
+    if rubric.name in _catalogue.rows():
+        return replace(from_catalogue(rubric.name), choices=tuple(rubric.choices))
+    return Template(
+        rubric.name,
+        rubric.keys,
+        rubric.output_type,
+        rubric.text,
+        choices=tuple(rubric.choices),
+        optional_keys=rubric.optional,
+        system=False,
+    )
+
+
+class Backends:
+    """The backends of a client, in their order.
+
+    Args:
+        given: As the user gives them.
+
+    Attributes:
+        has_platform: True if the platform is among them.
+        judges: Those that are judges.
+
+    Raises:
+        ConfigurationError: There is none, one is there twice, or is none.
+        MissingCredentialsError: A judge has no key.
+    """
+
+    def __init__(self, given: object = (PLATFORM,)) -> None:
+        self._order = _checked(given)
+        self.has_platform = PLATFORM in self._order
+        self.judges = [each for each in self._order if isinstance(each, Judge)]
+        for each in self.judges:
+            each.request_headers()
+
+    def __repr__(self) -> str:
+        return f"<Backends {', '.join(self.names)}>"
+
+    @property
+    def names(self) -> Sequence[str]:
+        """What messages call them."""
+        return [repr(each) if isinstance(each, str) else f"Judge({each.label!r})" for each in self._order]
+
+    def route(self, template: TemplateLike, params: Mapping[str, Any] | None) -> Route:
+        """Return who answers a template.
+
+        Args:
+            template: By its name, or an object of the user's.
+            params: The template's parameters.
+
+        Raises:
+            ConfigurationError: Nobody can; the message says why, and what to do.
+        """
+        if isinstance(template, FunctionTemplate):
+            template.check(params or {})
+            return Route(function=template)
+        if isinstance(template, Criteria):
+            return self._judged_by_criteria(template, params)
+        name = template if isinstance(template, str) else template.eval_name
+        for each in self._order:
+            if each == PLATFORM:
+                return Route()
+            if each == FUNCTIONS and name in exact_names():
+                function = ExactFunction(from_catalogue(name))
+                function.check(params or {})
+                return Route(function=function)
+            if isinstance(each, Judge) and name in judged_names():
+                return Route(judge=each, rubric=rubric_for(name, params))
+        raise ConfigurationError(self._nobody(name))
+
+    def _judged_by_criteria(self, criteria: Criteria, params: Mapping[str, Any] | None) -> Route:
+        if not self.judges:
+            raise ConfigurationError(
+                f"{criteria.name} is a Criteria, which only a judge answers: pass backends=[Judge(...), ...]"
+            )
+        if params:
+            raise ConfigurationError(f"eval_config: {criteria.name} is a Criteria, and takes no parameters")
+        return Route(judge=self.judges[0], rubric=criteria.rubric)
+
+    def _nobody(self, name: str) -> str:
+        said = f"nobody in backends=[{', '.join(self.names)}] answers {name!r}"
+        if name not in _catalogue.rows():
+            return f'{said}: add "cloud" if it is one of your own there{instead(name, _catalogue.rows())}'
+        if name in exact_names():
+            return f'{said}: it is computed here: add "local"'
+        if name in judged_names():
+            return f'{said}: add a Judge(...), or "cloud"'
+        return f'{said}: add "cloud" ({why_not(name) or "it is not computed here"})'
+
+
+def _checked(given: object) -> Sequence[Backend]:
+    if isinstance(given, str | Judge) or not isinstance(given, Sequence):
+        raise ConfigurationError(f'backends must be a list, such as ["local", Judge(...), "cloud"], not {given!r}')
+    if not given:
+        raise ConfigurationError(
+            'backends is empty: leave it out for the platform, or say who answers, as in ["local"]'
+        )
+    for each in given:
+        if not isinstance(each, Judge) and each not in (FUNCTIONS, PLATFORM):
+            raise ConfigurationError(f'backends must hold "local", "cloud" and Judges, not {each!r}')
+    told_apart = [each if isinstance(each, str) else each.endpoint for each in given]
+    for place, each in enumerate(told_apart):
+        if each in told_apart[:place]:
+            raise ConfigurationError(f"backends has {given[place]!r} twice")
+    return tuple(given)

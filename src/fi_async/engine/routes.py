@@ -1,0 +1,177 @@
+"""Who answers what of a call, and over which lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fi_async._report import Counts
+from fi_async._settings import RunOptions
+from fi_async.backends.chosen import Route
+from fi_async.backends.functions import ExactFunction, Function
+from fi_async.backends.judge import Judge
+from fi_async.engine.attempts import Context, Forgetful, Job, Ledger
+from fi_async.engine.computing import Computing
+from fi_async.engine.dispatch import Dispatch
+from fi_async.engine.functions import computed
+from fi_async.engine.intake import Question
+from fi_async.engine.judging import Judging, judged, tokens_used
+from fi_async.engine.lanes import Lane, Lanes
+from fi_async.engine.run import platform_lane
+from fi_async.engine.session import Session
+from fi_async.engine.work import Work
+from fi_async.engine.work_queue import WorkQueue
+from fi_async.pacing.gate import Gate
+from fi_async.pacing.latencies import Latencies
+from fi_async.pacing.planner import Kind
+from fi_async.pacing.polling import Completions
+from fi_async.pacing.slots import Slots
+from fi_async.pacing.ticket import Terms
+from fi_async.wire.waits import wait_of
+
+_THREADS = 16  # of a function that waits for others; one that keeps a processor busy gets two
+_EXACT = 2  # threads of the functions that are computed here: they keep a processor busy
+_AWAITED = 64  # coroutines at once
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """What all lanes of one call share.
+
+    Attributes:
+        session: The client's.
+        options: What shapes the run.
+        slots: The call's own places for requests under way; None to share the client's.
+        counts: What the run asks of servers, as it goes.
+        ledger: Who keeps what becomes of its works.
+        is_planned: False if the works come as jobs.
+        expected: How many cases are to come; None if nobody knows.
+    """
+
+    session: Session
+    options: RunOptions
+    slots: Slots | None = None
+    counts: Counts | None = None
+    ledger: Ledger | None = None
+    is_planned: bool = True
+    expected: int | None = None
+
+    def lanes(self, asked: Sequence[Question]) -> Lanes:
+        """Return a lane for each endpoint that answers one of the questions, the platform's first if it has any.
+
+        Raises:
+            ConfigurationError: A judge cannot be asked so.
+        """
+        by_endpoint: dict[object, list[Question]] = {}
+        for each in asked:
+            by_endpoint.setdefault(_endpoint(each.route), []).append(each)
+        counts, ledger = self.counts or Counts(), self.ledger or Forgetful()
+        party = replace(self, counts=counts, ledger=ledger)
+        found = {endpoint: party._lane(questions) for endpoint, questions in by_endpoint.items()}
+        first = found.get(None) or next(iter(found.values()))
+        routes = {each.template.name: found[_endpoint(each.route)] for each in asked}
+        return Lanes(first, {} if len(found) == 1 else routes)
+
+    def _lane(self, questions: Sequence[Question]) -> Lane:
+        route = questions[0].route
+        if route.judge is not None:
+            return self._judges_lane(route.judge, questions)
+        if route.function is not None:
+            functions = {each.template.name: each.route.function for each in questions if each.route.function}
+            return self._functions_lane(functions)
+        context = self.session.context(self.options, self.slots, counts=self.counts, ledger=self.ledger)
+        return platform_lane(
+            self.session,
+            context,
+            self.options,
+            is_planned=self.is_planned,
+            expected=None if self.expected is None else self.expected * len(questions),
+            templates=len(questions),
+        )
+
+    def _functions_lane(self, functions: Mapping[str, Function]) -> Lane:
+        (first, *_) = functions.values()
+        context = self._context(first.backend, Slots(_at_once(first, self.options)), Gate())
+        computing = Computing(context)
+
+        def begin(works: Sequence[Work], _: Kind) -> Job:
+            return computed(works, context, functions[works[0].parameters.template])
+
+        queue = WorkQueue(
+            context.terms.slots,
+            together=lambda template: computing.together(functions[template]),
+            may_go=lambda work: computing.may_go(functions[work.parameters.template]),
+        )
+        return self._simple_lane(context, computing, begin, queue, len(functions))
+
+    def _judges_lane(self, judge: Judge, questions: Sequence[Question]) -> Lane:
+        session = self.session.judging(judge)
+        base = session.context(replace(self.options, limits=()), counts=self.counts, ledger=self.ledger)
+        wall_clock = self.session.wall_clock
+        context = replace(base, wait_of=lambda reply: wait_of(reply, wall_clock()), tokens_of=tokens_used)
+        judging = Judging(judge, session.known, wall_clock)
+        for each in questions:
+            assert each.route.rubric is not None  # noqa: S101  # a judge has one for each template that it answers
+            judging.rubrics[each.template.name] = each.route.rubric
+
+        def begin(works: Sequence[Work], _: Kind) -> Job:
+            return judged(works, context, judging)
+
+        queue = WorkQueue(context.terms.slots, may_go=judging.may_begin)
+        lane = self._simple_lane(context, Dispatch(session.transport, context), begin, queue, len(questions))
+        lane.weigh = judging.weigh
+        return lane
+
+    def _simple_lane(
+        self,
+        context: Context,
+        requests: Any,
+        begin: Callable[[Sequence[Work], Kind], Job],
+        queue: WorkQueue,
+        templates: int,
+    ) -> Lane:
+        return Lane(
+            context,
+            self.options,
+            requests,
+            begin=begin,
+            is_planned=self.is_planned,
+            backlog=queue,
+            templates=templates,
+        )
+
+    def _context(self, backend: str, slots: Slots, gate: Gate) -> Context:
+        session, options = self.session, self.options
+        return Context(
+            backend=backend,
+            timeout=options.timeout,
+            policy=options.retry_policy(),
+            completions=Completions(None),
+            latencies=Latencies(),
+            gate=gate,
+            rng=session.rng,
+            on_event=session.on_event,
+            terms=Terms(slots),
+            counts=self.counts or Counts(),
+            ledger=self.ledger or Forgetful(),
+        )
+
+
+def _endpoint(route: Route) -> object:
+    """Return what is the same for templates that share a lane; None for those of the platform."""
+    if route.judge is not None:
+        return route.judge.endpoint
+    if isinstance(route.function, ExactFunction):
+        return ExactFunction
+    return route.function
+
+
+def _at_once(function: Function, options: RunOptions) -> int:
+    if isinstance(function, ExactFunction):
+        return _EXACT
+    if function.processes:
+        return function.processes
+    if options.concurrency != "auto":
+        return options.concurrency
+    return _AWAITED if function.is_async else _THREADS
