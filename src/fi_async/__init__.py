@@ -15,15 +15,19 @@ if TYPE_CHECKING:
         APITimeoutError,
         AuthenticationError,
         ConfigurationError,
+        CostLimitError,
         EvaluationError,
         FiAsyncError,
+        FunctionError,
         IncompleteRunError,
         InvalidCaseError,
         JournalError,
+        JudgeError,
         MissingCredentialsError,
         NotFoundError,
         PermissionDeniedError,
         ProtocolError,
+        QuotaExhaustedError,
         RateLimitError,
         ServerError,
         StalledError,
@@ -44,9 +48,13 @@ if TYPE_CHECKING:
     from fi_async._models import Case, EvalStatus, Outcome, OutcomeStatus, Template
     from fi_async._plan import RunPlan, TemplatePlan
     from fi_async._report import Counts, Report
-    from fi_async._results import BatchRunResult, EvalResult
+    from fi_async._results import BatchRunResult, EvalResult, Usage
     from fi_async._settings import Limit, RunFile, RunOptions, Timeout
     from fi_async._statistics import ClientStatistics, ConcurrencyStatistics, LimitStatistics, PollingStatistics
+    from fi_async.backends.criteria import Criteria
+    from fi_async.backends.judge import Judge
+    from fi_async.backends.own_code import FunctionTemplate, template
+    from fi_async.backends.prices import Price
     from fi_async.blocking import BlockingExecution, BlockingStream
     from fi_async.engine.streams import Stream
     from fi_async.evaluator import AsyncEvaluator
@@ -74,7 +82,9 @@ __all__ = [
     "ClientStatistics",
     "ConcurrencyStatistics",
     "ConfigurationError",
+    "CostLimitError",
     "Counts",
+    "Criteria",
     "EvalResult",
     "EvalStatus",
     "EvaluationError",
@@ -82,11 +92,15 @@ __all__ = [
     "Event",
     "Execution",
     "FiAsyncError",
+    "FunctionError",
+    "FunctionTemplate",
     "HoldBegun",
     "HoldEnded",
     "IncompleteRunError",
     "InvalidCaseError",
     "JournalError",
+    "Judge",
+    "JudgeError",
     "Limit",
     "LimitStatistics",
     "MissingCredentialsError",
@@ -95,8 +109,10 @@ __all__ = [
     "OutcomeStatus",
     "PermissionDeniedError",
     "PollingStatistics",
+    "Price",
     "Progress",
     "ProtocolError",
+    "QuotaExhaustedError",
     "RateLimitError",
     "Report",
     "RequestAnswered",
@@ -112,11 +128,13 @@ __all__ = [
     "Template",
     "TemplatePlan",
     "Timeout",
+    "Usage",
     "ValidationError",
     "__version__",
     "aevaluate",
     "cases_from",
     "evaluate",
+    "template",
 ]
 
 _HOMES: Final[Mapping[str, str]] = {
@@ -124,9 +142,9 @@ _HOMES: Final[Mapping[str, str]] = {
     for module, names in {
         "_errors": """
             APIConnectionError APIError APIStatusError APITimeoutError AmbiguousError AuthenticationError
-            ConfigurationError EvaluationError FiAsyncError IncompleteRunError InvalidCaseError JournalError
-            MissingCredentialsError NotFoundError PermissionDeniedError ProtocolError RateLimitError ServerError
-            StalledError ValidationError
+            ConfigurationError CostLimitError EvaluationError FiAsyncError FunctionError IncompleteRunError
+            InvalidCaseError JournalError JudgeError MissingCredentialsError NotFoundError PermissionDeniedError
+            ProtocolError QuotaExhaustedError RateLimitError ServerError StalledError ValidationError
         """,
         "_events": """
             CanarySent CapacityChanged CaseEnded Event HoldBegun HoldEnded RequestAnswered RequestRetried RequestSent
@@ -135,9 +153,13 @@ _HOMES: Final[Mapping[str, str]] = {
         "_models": "Case EvalStatus Outcome OutcomeStatus Template",
         "_plan": "RunPlan TemplatePlan",
         "_report": "Counts Report",
-        "_results": "BatchRunResult EvalResult",
+        "_results": "BatchRunResult EvalResult Usage",
         "_settings": "Limit RunFile RunOptions Timeout",
         "_statistics": "ClientStatistics ConcurrencyStatistics LimitStatistics PollingStatistics",
+        "backends.criteria": "Criteria",
+        "backends.judge": "Judge",
+        "backends.own_code": "FunctionTemplate template",
+        "backends.prices": "Price",
         "blocking": "BlockingExecution BlockingStream",
         "engine.streams": "Stream",
         "evaluator": "AsyncEvaluator",

@@ -14,6 +14,7 @@ from fi_async._errors import ConfigurationError, MissingCredentialsError
 from fi_async._version import __version__
 
 CLOUD_URL: Final = "https://api.futureagi.com"
+USER_AGENT: Final = f"fi-async/{__version__}"
 LOCAL: Final = "local"
 """The base URL that means the embedded backend, in this process."""
 
@@ -22,16 +23,21 @@ _OF_THE_CONNECTION: Final = (
     *("host", "content-length", "transfer-encoding", "connection", "keep-alive", "proxy-connection"),
     *("te", "trailer", "upgrade", "expect"),
 )
-_OURS: Final[Mapping[str, str]] = {
-    "x-api-key": "it is the key pair's: pass fi_api_key=",
-    "x-secret-key": "it is the key pair's: pass fi_secret_key=",
-    "authorization": "the server would go by it instead of the key pair; where a gateway asks for it, pass an"
-    " http_client= that adds it",
+OF_THE_REQUEST: Final[Mapping[str, str]] = {
     "proxy-authorization": "it is a proxy's: put the login into the variable that names the proxy",
     "x-request-id": "it tells which reply belongs to which request",
     "accept-encoding": "replies are unpacked within bounds, from gzip and deflate only",
     **dict.fromkeys(("content-type", "content-encoding"), "it says what the body is"),
     **dict.fromkeys(_OF_THE_CONNECTION, "it belongs to the connection"),
+}
+"""Headers that no caller sets, and why."""
+
+_OURS: Final[Mapping[str, str]] = {
+    "x-api-key": "it is the key pair's: pass fi_api_key=",
+    "x-secret-key": "it is the key pair's: pass fi_secret_key=",
+    "authorization": "the server would go by it instead of the key pair; where a gateway asks for it, pass an"
+    " http_client= that adds it",
+    **OF_THE_REQUEST,
 }
 
 
@@ -65,19 +71,12 @@ class Connection:
 
     base_url: str
     credentials: Credentials
-    user_agent: str = f"fi-async/{__version__}"
+    user_agent: str = USER_AGENT
     default_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         _check_header("user_agent", "User-Agent", self.user_agent)
-        seen: set[str] = set()
-        for name, value in self.default_headers.items():
-            _check_header(f"default_headers[{name!r}]", name, value)
-            if reason := _OURS.get(name.lower()):
-                raise ConfigurationError(f"default_headers[{name!r}] cannot be set: {reason}")
-            if name.lower() in seen:
-                raise ConfigurationError(f"default_headers[{name!r}] is there twice, in two spellings")
-            seen.add(name.lower())
+        check_headers("default_headers", self.default_headers, _OURS)
 
     @property
     def backend(self) -> str:
@@ -138,6 +137,22 @@ class Connection:
 def _base_url(source: str, url: str, allow_insecure_http: bool) -> str:
     if url == LOCAL:
         return LOCAL
+    return usable_url(source, url, allow_insecure_http, f'like https://host or be "{LOCAL}"', "your keys")
+
+
+def usable_url(source: str, url: str, allow_insecure_http: bool, like: str, secret: str) -> str:
+    """Return a base URL as it goes over the wire, without a trailing slash.
+
+    Args:
+        source: What it is called in messages.
+        url: The URL.
+        allow_insecure_http: Take http to another machine.
+        like: How it must look, for the message: "like https://host".
+        secret: What http would send unencrypted, for the message.
+
+    Raises:
+        ConfigurationError: It cannot be used.
+    """
     url = url.strip().rstrip("/")
     try:
         parts = urlsplit(url)
@@ -147,12 +162,12 @@ def _base_url(source: str, url: str, allow_insecure_http: bool) -> str:
     except ValueError:
         usable = False
     if not usable or parts.query or parts.fragment:
-        raise ConfigurationError(f'{source} must look like https://host or be "{LOCAL}", not {without_login(url)!r}')
+        raise ConfigurationError(f"{source} must look {like}, not {without_login(url)!r}")
     if parts.username or parts.password:
         raise ConfigurationError(f"{source} must not hold a user name or password")
-    if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(parts.hostname or ""):
+    if parts.scheme == "http" and not allow_insecure_http and not is_loopback(parts.hostname or ""):
         raise ConfigurationError(
-            f"{source} {url!r} would send your keys unencrypted: use https, or pass allow_insecure_http=True"
+            f"{source} {url!r} would send {secret} unencrypted: use https, or pass allow_insecure_http=True"
         )
     return url if url.isascii() else _in_ascii(parts, host)
 
@@ -161,6 +176,27 @@ def _in_ascii(parts: SplitResult, host: str) -> str:
     """Return a URL as it goes over the wire: the host by its IDNA name, the path with its other letters quoted."""
     netloc = host if parts.port is None else f"{host}:{parts.port}"
     return f"{parts.scheme}://{netloc}{quote(parts.path, safe='/%')}"
+
+
+def check_headers(setting: str, headers: Mapping[str, str], refused: Mapping[str, str]) -> None:
+    """Return if headers can be sent as they are.
+
+    Args:
+        setting: What they are called in messages.
+        headers: By name.
+        refused: Those that are not the caller's to set, in lower case, and why.
+
+    Raises:
+        ConfigurationError: One cannot; the message does not show its value.
+    """
+    seen: set[str] = set()
+    for name, value in headers.items():
+        _check_header(f"{setting}[{name!r}]", name, value)
+        if reason := refused.get(name.lower()):
+            raise ConfigurationError(f"{setting}[{name!r}] cannot be set: {reason}")
+        if name.lower() in seen:
+            raise ConfigurationError(f"{setting}[{name!r}] is there twice, in two spellings")
+        seen.add(name.lower())
 
 
 def _check_header(setting: str, name: object, value: object) -> None:
@@ -184,7 +220,8 @@ def without_login(url: str) -> str:
     return f"{scheme}{separator}***@{tail}" if at else url
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine, so that what is sent to it crosses no network."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

@@ -34,6 +34,7 @@ class Rubric:
         choices: The labels to choose from, each with its score, or None where labels have none.
         multi_choice: True if several labels may be chosen.
         version: The user's own mark of a change that the text does not show.
+        fingerprint: The hash of all that makes a verdict comparable with another: 64 hex digits of SHA-256.
     """
 
     name: str
@@ -44,20 +45,10 @@ class Rubric:
     choices: Mapping[str, float | None] = field(default_factory=dict)
     multi_choice: bool = False
     version: str | None = None
+    fingerprint: str = field(init=False, repr=False, compare=False)
 
-    def __hash__(self) -> int:
-        return hash((self.name, self.fingerprint))
-
-    @property
-    def is_scored(self) -> bool:
-        """True if the labels have scores, so that the output is {"score", "choice"}."""
-        return any(score is not None for score in self.choices.values())
-
-    @property
-    def fingerprint(self) -> str:
-        """The hash of all that makes a verdict comparable with another: 64 hex digits of SHA-256."""
-        return fingerprint_of(
-            PROMPT_VERSION,
+    def __post_init__(self) -> None:
+        asked = (
             self.name,
             self.text,
             self.keys,
@@ -66,6 +57,15 @@ class Rubric:
             self.multi_choice,
             self.version,
         )
+        object.__setattr__(self, "fingerprint", fingerprint_of(PROMPT_VERSION, *asked))
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.fingerprint))
+
+    @property
+    def is_scored(self) -> bool:
+        """True if the labels have scores, so that the output is {"score", "choice"}."""
+        return any(score is not None for score in self.choices.values())
 
 
 def fingerprint_of(*parts: object) -> str:

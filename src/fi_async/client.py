@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self, Unpack
 
@@ -15,6 +15,8 @@ from fi_async._events import Listener, guarded, log_as_asked
 from fi_async._settings import RunKeywords, RunOptions, not_picklable
 from fi_async._signature import shows_options
 from fi_async._statistics import ClientStatistics
+from fi_async.backends.chosen import FUNCTIONS, Backend, Backends
+from fi_async.backends.judge import Judge
 from fi_async.engine import calls
 from fi_async.engine.run import fetch_once
 from fi_async.engine.session import Session
@@ -44,6 +46,7 @@ class Client:
         max_workers: int | None = None,
         shared_budget: str | os.PathLike[str] | None = None,
         on_event: Listener | None = None,
+        backends: Sequence[Backend] | None = None,
         langfuse_secret_key: str | None = None,
         langfuse_public_key: str | None = None,
         langfuse_host: str | None = None,
@@ -55,10 +58,11 @@ class Client:
                 raise ConfigurationError("max_workers is the old name of concurrency: give one of the two")
             options["concurrency"] = max_workers
         self._options = RunOptions().with_given(**options)
+        chosen = Backends() if backends is None else Backends(backends)
         connection = Connection.resolve(
             fi_api_key,
             fi_secret_key,
-            fi_base_url,
+            fi_base_url if chosen.has_platform else LOCAL,  # nobody asks it, so it needs no keys
             allow_insecure_http=allow_insecure_http,
             default_headers=dict(default_headers or {}),
             **({"user_agent": user_agent} if user_agent else {}),
@@ -74,11 +78,12 @@ class Client:
         self._session = Session(
             connection, transport, self._options.concurrency, budget=budget, limits=self._options.limits
         )
+        self._session.backends = chosen
         self._session.on_event = guarded(on_event)
         self._submitted: dict[str, str] = {}
 
     @classmethod
-    def local(cls, app: AsgiApp | None = None, **options: Any) -> Self:
+    def local(cls, app: AsgiApp | None = None, *, judge: Judge | None = None, **options: Any) -> Self:
         """Return a client of the embedded backend: no account, no network, no cost.
 
         Its function templates answer as the platform's; groundedness and its like are lexical estimates, and
@@ -86,11 +91,16 @@ class Client:
 
         Args:
             app: A `fi_async.local.LocalBackend` of yours, with its latency, limits and faults.
+            judge: Answers in place of the estimates, and all else that a judge can.
             **options: The keywords of the class.
 
         Raises:
             ConfigurationError: A value is out of its range; the message names it.
         """
+        if judge is not None:
+            if app is not None or "backends" in options:
+                raise ConfigurationError('judge= stands for backends=["local", judge]: leave app and backends out')
+            return cls(**{**options, "backends": [FUNCTIONS, judge]})
         client = cls(**{**options, "fi_base_url": LOCAL})
         if app is not None:
             client._session.transport = Transport(client._session.connection, app=app)  # our own

@@ -48,6 +48,9 @@ class AsyncEvaluator(Evaluations):
             learn a plan's limits together.
         on_event: Is told of each event of `fi_async.events`, such as RequestSent or HoldBegun, where it happens, in the
             event loop: a function that returns soon. What it raises is logged once, and ends nothing.
+        backends: Who answers: each template goes to the first that can. "local" computes the platform's function
+            templates here, a Judge answers a Criteria and the platform's judged templates, "cloud" is the platform.
+            Omitted: the platform. A function of yours (see `template`) answers for itself.
         langfuse_secret_key: For `configure_evaluations`; from LANGFUSE_SECRET_KEY where omitted.
         langfuse_public_key: From LANGFUSE_PUBLIC_KEY where omitted.
         langfuse_host: From LANGFUSE_HOST where omitted.

@@ -85,6 +85,7 @@ PURE = {
     "wire.templates",
     "wire.chat_errors",
     "wire.chat_messages",
+    "wire.chat_refusals",
     "wire.chat_replies",
     "wire.chat_requests",
     "wire.verdict_text",

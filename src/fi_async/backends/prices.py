@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, Protocol
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fi_async._errors import ConfigurationError
 from fi_async._public import public
@@ -56,7 +57,41 @@ class Price:
 
     def cost(self, usage: Usage) -> float:
         """Return what an answer cost, in dollars."""
-        raise NotImplementedError
+        cached = self.input if self.cached is None else self.cached
+        parts = (
+            (usage.input_tokens - usage.cached_tokens, self.input),
+            (usage.cached_tokens, cached),
+            (usage.output_tokens, self.output),
+        )
+        return float(sum(tokens * _exact(rate) for tokens, rate in parts) / _MILLION)
+
+
+@dataclass(frozen=True, slots=True)
+class TablePrice:
+    """What a model costs by the table of `genai-prices`, which knows of prices that grow with the length.
+
+    Attributes:
+        tables: The package.
+        model: The model's name.
+        base_url: The endpoint, which names the provider.
+    """
+
+    tables: Any
+    model: str
+    base_url: str
+
+    def cost(self, usage: Usage) -> float | None:
+        """Return what an answer cost, in dollars; None if the table has no price for it."""
+        counted = self.tables.Usage(
+            input_tokens=usage.input_tokens,
+            cache_read_tokens=usage.cached_tokens,
+            output_tokens=usage.output_tokens,
+        )
+        try:
+            price = self.tables.calc_price(counted, model_ref=self.model, provider_api_url=self.base_url)
+        except (LookupError, ValueError):
+            return None
+        return float(price.total_price)
 
 
 def price_of(given: Price | Sequence[float] | None) -> Price | None:
@@ -65,12 +100,29 @@ def price_of(given: Price | Sequence[float] | None) -> Price | None:
     Raises:
         ConfigurationError: It is none.
     """
-    raise NotImplementedError
+    if given is None or isinstance(given, Price):
+        return given
+    if isinstance(given, str | bytes) or not isinstance(given, Sequence) or len(given) not in (2, 3):
+        raise ConfigurationError(
+            "price must be dollars a million tokens as (input, output) or (input, output, cached), such as (0.25, 2.0),"
+            f" not {given!r}"
+        )
+    return Price(*given)
 
 
-def price_from_tables(model: str, base_url: str) -> Priced | None:
-    """Return the price of a model as the package `genai-prices` has it; None if it is not installed or knows none."""
-    raise NotImplementedError
+def price_from_tables(model: str, base_url: str) -> TablePrice | None:
+    """Return the price of a model as the package `genai-prices` has it; None if it is not installed or knows none.
+
+    The package takes 0.1 s to import, and is imported here.
+    """
+    try:
+        tables = import_module("genai_prices")
+    except ModuleNotFoundError as error:
+        if error.name != "genai_prices":
+            raise  # it is there, and something that it needs is not
+        return None
+    found = TablePrice(tables, model, base_url)
+    return None if found.cost(_nothing()) is None else found
 
 
 class Spending:
@@ -81,19 +133,30 @@ class Spending:
     """
 
     def __init__(self) -> None:
-        self._dollars = Decimal(0)
+        self._sum = Decimal(0)
         self._known = 0
         self.unknown = 0
 
     def add(self, cost: float | None) -> None:
-        """Count one answer."""
+        """Count one answer that cost so many dollars, or nobody knows how many."""
         if cost is None:
             self.unknown += 1
         else:
             self._known += 1
-            self._dollars += Decimal(repr(cost))
+            self._sum += _exact(cost)
 
     @property
     def dollars(self) -> float | None:
         """The sum of what is known; None if nothing is."""
-        return float(self._dollars) if self._known else None
+        return float(self._sum) if self._known else None
+
+
+def _exact(value: float) -> Decimal:
+    """Return a number as it is written, not as its bits are: 0.1 is a tenth."""
+    return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+
+
+def _nothing() -> Usage:
+    from fi_async._results import Usage  # noqa: PLC0415  # pydantic is slow to import: with the first price
+
+    return Usage()

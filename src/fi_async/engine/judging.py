@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fi_async._errors import (
     ConfigurationError,
@@ -25,6 +25,7 @@ from fi_async.engine.work import Work
 from fi_async.pacing.purse import Purse
 from fi_async.pacing.token_estimates import TokenEstimate, TokenForecast
 from fi_async.wire import chat_replies, chat_requests
+from fi_async.wire.chat_refusals import body_of
 from fi_async.wire.chat_replies import Judgement
 from fi_async.wire.chat_requests import Repair, Traits
 from fi_async.wire.requests import HttpCall
@@ -32,6 +33,9 @@ from fi_async.wire.responses import Reply
 
 if TYPE_CHECKING:
     from fi_async._results import EvalResult, Usage
+
+_LONGER: Final = 4  # than the mean answer: as long as one is taken to be at most, where `max_tokens` does not say it
+_LEAST_LONGEST: Final = 1_000  # tokens
 
 
 @dataclass(slots=True)
@@ -91,7 +95,7 @@ class Judging:
             extra=judge.extra_body,
             repair=repair,
         )
-        return replace(call, tokens=self._forecast(work, call).total)
+        return replace(call, tokens=self._forecast(work, call).total_tokens)
 
     def _estimate(self, template: str) -> TokenEstimate:
         if template not in self._known.estimates:
@@ -108,15 +112,16 @@ class Judging:
         from fi_async._results import Usage  # noqa: PLC0415  # pydantic: 60 ms, when there is a result
 
         forecast = self._forecast(work, call)
-        return self._priced.cost(Usage(input_tokens=forecast.input, output_tokens=forecast.output)) or 0.0
+        longest = self.judge.max_tokens or max(_LEAST_LONGEST, _LONGER * forecast.output_tokens)
+        return self._priced.cost(Usage(input_tokens=forecast.input_tokens, output_tokens=longest)) or 0.0
 
     def weigh(self, work: Work) -> tuple[int, float | None]:
         """Return the tokens and the dollars that a work is reckoned to take; None for a price that nobody knows."""
         from fi_async._results import Usage  # noqa: PLC0415  # as above
 
         forecast = self._forecast(work, self.call(work))
-        usage = Usage(input_tokens=forecast.input, output_tokens=forecast.output)
-        return forecast.total, None if self._priced is None else self._priced.cost(usage)
+        usage = Usage(input_tokens=forecast.input_tokens, output_tokens=forecast.output_tokens)
+        return forecast.total_tokens, None if self._priced is None else self._priced.cost(usage)
 
     def may_begin(self, work: Work) -> bool:
         """Return True if a work may be begun: it fits the purse, or nothing is under way that could make it fit."""
@@ -229,5 +234,5 @@ def _result(work: Work, judgement: Judgement, judging: Judging, reply: Reply) ->
 
 def tokens_used(reply: Reply) -> int | None:
     """Return the tokens that an answer took, by its own figure; None if it has none."""
-    usage = chat_replies.usage_of(reply)
+    usage = chat_replies.usage_of(body_of(reply).get("usage"))
     return None if usage is None else usage.total_tokens

@@ -12,6 +12,7 @@ from weakref import WeakSet
 
 import anyio
 
+from fi_async._connection import USER_AGENT
 from fi_async._events import Event, Listener, emit
 from fi_async._report import Counts
 from fi_async._settings import Concurrency, Limit, RunOptions
@@ -202,7 +203,8 @@ class JudgeSession(Session):
     """
 
     def __init__(self, judge: Judge, rng: random.Random) -> None:
-        address = JudgeAddress(judge.base_url.rstrip("/"), judge.request_headers(), judge.asked.secrets)
+        headers = {"User-Agent": USER_AGENT, **judge.request_headers()}
+        address = JudgeAddress(judge.base_url, headers, judge.asked.secrets)
         transport = Transport(address, http_client=judge.http_client, app=judge.app)
         super().__init__(address, transport, judge.concurrency, rng=rng, limits=judge.limits)
         self.known = Known(Traits.at(judge.base_url))

@@ -82,7 +82,7 @@ class Reply:
     @property
     def date(self) -> float | None:
         """When the server wrote it, by its own clock, in whole seconds since the epoch."""
-        return _epoch(self.headers.get("date"))
+        return epoch_of(self.headers.get("date"))
 
 
 def read(reply: Reply) -> Any:
@@ -101,7 +101,7 @@ def read(reply: Reply) -> Any:
 def read_body(reply: Reply) -> dict[str, Any]:
     """Return the whole JSON object of a good reply. Raises as `read` does."""
     if reply.status >= 400:
-        body = _json(reply)
+        body = json_of(reply)
         raise _refusal(reply, body if isinstance(body, dict) else None)
     if reply.status >= 300:
         raise unreadable(
@@ -109,7 +109,7 @@ def read_body(reply: Reply) -> dict[str, Any]:
             "is a redirect, which evaluated nothing and is not followed, as it would carry your keys elsewhere:"
             f" {_way_out(reply.headers.get('location', ''))}",
         )
-    body = _json(reply)
+    body = json_of(reply)
     if isinstance(body, Exception):
         if not isinstance(body, json.JSONDecodeError):
             raise unreadable(reply, "nests deeper than any of the API's")
@@ -123,7 +123,7 @@ def read_body(reply: Reply) -> dict[str, Any]:
     return body
 
 
-def _json(reply: Reply) -> Any:
+def json_of(reply: Reply) -> Any:
     """Return the JSON of a body, without what no file and no screen takes; the error if it is none."""
     try:
         text, is_text = reply.content.decode("utf-8-sig"), True
@@ -135,7 +135,7 @@ def _json(reply: Reply) -> Any:
         return error
     # Both are rare, and told by a look at the text: most replies are handed on as they are.
     odd = text.count("[") + text.count("{") > _DEEPEST or _SURROGATE.search(text)
-    value = _storable(value) if odd else value
+    value = storable(value) if odd else value
     # A wrong byte in a reason does not unmake a score; in an output or an id it makes another one.
     if not is_text and reply.status < 400 and _has_gap(value):
         return json.JSONDecodeError("no UTF-8", text, text.index(_GAP))
@@ -162,7 +162,7 @@ def _parsed(text: str) -> Any:
         return json.loads(text, parse_int=float)
 
 
-def _storable(value: Any, depth: int = 0) -> Any:
+def storable(value: Any, depth: int = 0) -> Any:
     """Return a value without what JSON can say and nothing can store.
 
     Halves of surrogate pairs are replaced by the sign for a character that was lost, what nests too deep by None.
@@ -172,9 +172,9 @@ def _storable(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list | dict) and depth >= _DEEPEST:
         return None
     if isinstance(value, list):
-        return [_storable(each, depth + 1) for each in value]
+        return [storable(each, depth + 1) for each in value]
     if isinstance(value, dict):
-        return {_storable(key): _storable(each, depth + 1) for key, each in value.items()}
+        return {storable(key): storable(each, depth + 1) for key, each in value.items()}
     return value
 
 
@@ -184,7 +184,7 @@ def unreadable(reply: Reply, what: str, *, lost: bool = False, eval_id: str | No
         f"the reply {what}",
         status=reply.status,
         request_id=reply.request_id,
-        server_message=_quote(reply, None),
+        server_message=quoted(reply, None),
         eval_id=eval_id,
         lost=lost or None,
     )
@@ -207,7 +207,7 @@ def _way_out(location: str) -> str:
 
 
 def _refusal(reply: Reply, body: Mapping[str, Any] | None) -> APIError:
-    words, code = _quote(reply, body), (body or {}).get("code")
+    words, code = quoted(reply, body), (body or {}).get("code")
     facts: dict[str, Any] = {
         "status": reply.status,
         "request_id": reply.request_id,
@@ -240,7 +240,7 @@ def _bad_request(words: str, body: Mapping[str, Any], facts: Mapping[str, Any]) 
     return ValidationError(f"the server refused the request: {said or words}", fields=fields, **facts)
 
 
-def _quote(reply: Reply, body: Mapping[str, Any] | None) -> str:
+def quoted(reply: Reply, body: Mapping[str, Any] | None) -> str:
     """Return the server's words: its message, or what kind of page came instead."""
     for name in ("detail", "message", "error", "result"):
         said = (body or {}).get(name)
@@ -256,7 +256,7 @@ def _quote(reply: Reply, body: Mapping[str, Any] | None) -> str:
 
 def retry_after(reply: Reply) -> float | None:
     """Return the seconds that a refusal says to wait; None if it does not say."""
-    body = _json(reply)
+    body = json_of(reply)
     return _retry_after(reply, body if isinstance(body, dict) else {})
 
 
@@ -271,12 +271,13 @@ def _retry_after(reply: Reply, body: Mapping[str, Any]) -> float | None:
             continue
         if math.isfinite(seconds) and seconds >= 0:
             return seconds
-    when, now = _epoch(header), reply.date
+    when, now = epoch_of(header), reply.date
     return None if when is None or now is None else max(0.0, when - now)
 
 
 @lru_cache(maxsize=64)  # the replies of one second say the same
-def _epoch(header: str | None) -> float | None:
+def epoch_of(header: str | None) -> float | None:
+    """Return the seconds since the epoch that an HTTP date names; None if it is none."""
     from email.utils import parsedate_to_datetime  # noqa: PLC0415  # slow to import: with the first reply
 
     try:
