@@ -16,7 +16,6 @@ from fi_async._settings import RunKeywords, RunOptions, not_picklable
 from fi_async._signature import shows_options
 from fi_async._statistics import ClientStatistics
 from fi_async.backends.chosen import FUNCTIONS, Backend, Backends
-from fi_async.backends.judge import Judge
 from fi_async.engine import calls
 from fi_async.engine.run import fetch_once
 from fi_async.engine.session import Session
@@ -25,6 +24,7 @@ from fi_async.wire.responses import Reply
 from fi_async.wire.transport import AsgiApp, Transport
 
 if TYPE_CHECKING:
+    from fi_async.backends.judge import Judge
     from fi_async.engine.shared_budget import SharedBudget
     from fi_async.wire.transport import HttpClient
 

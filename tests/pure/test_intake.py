@@ -14,20 +14,26 @@ from fi_async import (
     RunOptions,
     Template,
 )
-from fi_async.engine.attempts import Send
-from fi_async.engine.intake import Intake, Question, batches, grouped, questions
+from fi_async.backends.chosen import PLATFORMS
+from fi_async.engine.intake import Intake, Question, batches, configs_of, grouped, question
 from fi_async.engine.work import Work
 from fi_async.wire.preflight import PreparedInputs
 from fi_async.wire.requests import Parameters
-from pure.hand import begin, context
+from pure.hand import context
 
 TONE = Template("tone", ("output",))
 SIMILARITY = Template("similarity", ("output", "expected"))
 
 
+def questions(templates, options, config, **fields):
+    configs = configs_of([each.name for each in templates], config)
+    return [question(each, PLATFORMS, options, configs.get(each.name), **fields) for each in templates]
+
+
 def intake(*templates: Template, **options: object) -> Intake:
     chosen = RunOptions(**options)
-    return Intake(questions(templates or (TONE,), chosen, None), context(), chosen)
+    shared = context()
+    return Intake(questions(templates or (TONE,), chosen, None), lambda _: shared, chosen)
 
 
 # -- questions ---------------------------------------------------------------------------------------------------------
@@ -57,18 +63,12 @@ def test_parameters_that_are_not_by_name_are_refused_with_an_example(config, nam
     assert caught.value.message.endswith(f"such as {{'tone': {{...}}}}; it has {name!r}")
 
 
-# -- jobs --------------------------------------------------------------------------------------------------------------
+# -- works -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("strategy", "is_async"), [("sync", False), ("async", True)])
-def test_a_case_becomes_a_job_for_each_template(strategy, is_async):
-    taken = intake(TONE, SIMILARITY, strategy=strategy)
-    works = taken.admit(7, {"output": "o", "expected": "e"})
+def test_a_case_becomes_a_work_for_each_template():
+    works = intake(TONE, SIMILARITY).admit(7, {"output": "o", "expected": "e"})
     assert [(work.index, work.parameters.template) for work in works] == [(7, "tone"), (7, "similarity")]
-    for work in works:
-        action = begin(taken.begin([work], strategy))
-        assert isinstance(action, Send)
-        assert (b'"is_async":true' in action.call.body) is is_async
 
 
 def test_a_case_that_cannot_be_sent_becomes_an_outcome_that_names_it():

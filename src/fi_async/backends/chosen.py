@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from fi_async import _catalogue
 from fi_async._errors import ConfigurationError, instead
 from fi_async._models import Template, TemplateLike
-from fi_async._rubric import Rubric
-from fi_async.backends.criteria import Criteria
-from fi_async.backends.functions import ExactFunction, Function, exact_names
-from fi_async.backends.judge import Judge
-from fi_async.backends.own_code import FunctionTemplate
-from fi_async.backends.rubrics import judged_names, rubric_for, why_not
 from fi_async.wire.templates import from_catalogue
 
-Backend = Literal["local", "cloud"] | Judge
+if TYPE_CHECKING:
+    from fi_async._rubric import Rubric
+    from fi_async.backends.criteria import Criteria
+    from fi_async.backends.functions import Function
+    from fi_async.backends.judge import Judge
+
+Backend: TypeAlias = 'Literal["local", "cloud"] | Judge'
 """Who may answer: "local", the functions that are computed here; a Judge; "cloud", the platform."""
 
 PLATFORM: Final = "cloud"
@@ -95,7 +95,7 @@ class Backends:
     def __init__(self, given: object = (PLATFORM,)) -> None:
         self._order = _checked(given)
         self.has_platform = PLATFORM in self._order
-        self.judges = [each for each in self._order if isinstance(each, Judge)]
+        self.judges = [each for each in self._order if not isinstance(each, str)]
         for each in self.judges:
             each.request_headers()
 
@@ -117,20 +117,31 @@ class Backends:
         Raises:
             ConfigurationError: Nobody can; the message says why, and what to do.
         """
+        if isinstance(template, str):
+            return self._of_platforms(template, params)
+        from fi_async.backends.criteria import Criteria  # noqa: PLC0415  # not needed by who asks the cloud
+        from fi_async.backends.own_code import FunctionTemplate  # noqa: PLC0415  # as above
+
         if isinstance(template, FunctionTemplate):
             template.check(params or {})
             return Route(function=template)
         if isinstance(template, Criteria):
             return self._judged_by_criteria(template, params)
-        name = template if isinstance(template, str) else template.eval_name
+        return self._of_platforms(template.eval_name, params)
+
+    def _of_platforms(self, name: str, params: Mapping[str, Any] | None) -> Route:
+        """Return who answers one of the platform's templates."""
         for each in self._order:
             if each == PLATFORM:
-                return Route()
+                return PLATFORMS
+            from fi_async.backends.functions import ExactFunction, exact_names  # noqa: PLC0415  # as above
+            from fi_async.backends.rubrics import judged_names, rubric_for  # noqa: PLC0415  # as above
+
             if each == FUNCTIONS and name in exact_names():
                 function = ExactFunction(from_catalogue(name))
                 function.check(params or {})
                 return Route(function=function)
-            if isinstance(each, Judge) and name in judged_names():
+            if not isinstance(each, str) and name in judged_names():
                 return Route(judge=each, rubric=rubric_for(name, params))
         raise ConfigurationError(self._nobody(name))
 
@@ -144,6 +155,9 @@ class Backends:
         return Route(judge=self.judges[0], rubric=criteria.rubric)
 
     def _nobody(self, name: str) -> str:
+        from fi_async.backends.functions import exact_names  # noqa: PLC0415  # as above
+        from fi_async.backends.rubrics import judged_names, why_not  # noqa: PLC0415  # as above
+
         said = f"nobody in backends=[{', '.join(self.names)}] answers {name!r}"
         if name not in _catalogue.rows():
             return f'{said}: add "cloud" if it is one of your own there{instead(name, _catalogue.rows())}'
@@ -155,6 +169,10 @@ class Backends:
 
 
 def _checked(given: object) -> Sequence[Backend]:
+    if given == (PLATFORM,):
+        return (PLATFORM,)
+    from fi_async.backends.judge import Judge  # noqa: PLC0415  # as above
+
     if isinstance(given, str | Judge) or not isinstance(given, Sequence):
         raise ConfigurationError(f'backends must be a list, such as ["local", Judge(...), "cloud"], not {given!r}')
     if not given:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from fi_async._errors import (
     AmbiguousError,
@@ -24,7 +24,6 @@ from fi_async._events import Listener, RequestRetried, emit, wants
 from fi_async._models import Outcome
 from fi_async._report import Counts
 from fi_async._settings import RetryPolicy, Timeout
-from fi_async.backends.functions import Function
 from fi_async.engine.work import Arrival, History, Work
 from fi_async.pacing.accepted import AcceptedLimit
 from fi_async.pacing.gate import Gate
@@ -34,6 +33,9 @@ from fi_async.pacing.retry import Decision, GiveUp, Retry, decide
 from fi_async.pacing.ticket import Terms
 from fi_async.wire.requests import HttpCall
 from fi_async.wire.responses import Reply, retry_after
+
+if TYPE_CHECKING:
+    from fi_async.backends.functions import Function
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 
@@ -18,10 +18,12 @@ from fi_async._threads import Crew
 from fi_async.backends.functions import Function, Verdict
 from fi_async.engine.asked import Progress, Said, compute, late
 from fi_async.engine.attempts import Compute, Context, Job
-from fi_async.engine.processes import Processes
 from fi_async.engine.ready_queue import Ready
 from fi_async.engine.work import Arrival
 from fi_async.pacing.ticket import Ticket
+
+if TYPE_CHECKING:
+    from fi_async.engine.processes import Processes
 
 _TURN: Final = 0.01  # seconds of work handed to a thread at once: the way there and back is a hundredth of it
 _TURN_OF_PROCESS: Final = 0.05  # to a process that way is longer
@@ -144,6 +146,8 @@ class Computing:
             self._turns[name] = anyio.Semaphore(_AT_ONCE)
 
     def _processes_of(self, function: Function) -> Processes:
+        from fi_async.engine.processes import Processes  # noqa: PLC0415  # multiprocessing: few functions want it
+
         name = function.template.name
         if name not in self._processes:
             self._processes[name] = Processes(function, function.processes)

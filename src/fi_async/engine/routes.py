@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fi_async._report import Counts
 from fi_async._settings import RunOptions
 from fi_async.backends.chosen import Route
 from fi_async.backends.functions import ExactFunction, Function
-from fi_async.backends.judge import Judge
 from fi_async.engine.attempts import Context, Forgetful, Job, Ledger
-from fi_async.engine.computing import Computing
 from fi_async.engine.dispatch import Dispatch
-from fi_async.engine.functions import computed
 from fi_async.engine.intake import Question
-from fi_async.engine.judging import Judging, judged, tokens_used
 from fi_async.engine.lanes import Lane, Lanes
 from fi_async.engine.run import platform_lane
 from fi_async.engine.session import Session
@@ -28,7 +24,9 @@ from fi_async.pacing.planner import Kind
 from fi_async.pacing.polling import Completions
 from fi_async.pacing.slots import Slots
 from fi_async.pacing.ticket import Terms
-from fi_async.wire.waits import wait_of
+
+if TYPE_CHECKING:
+    from fi_async.backends.judge import Judge
 
 _THREADS = 16  # of a function that waits for others; one that keeps a processor busy gets two
 _EXACT = 2  # threads of the functions that are computed here: they keep a processor busy
@@ -91,6 +89,9 @@ class Party:
         )
 
     def _functions_lane(self, functions: Mapping[str, Function]) -> Lane:
+        from fi_async.engine.computing import Computing  # noqa: PLC0415  # not needed by who asks the cloud
+        from fi_async.engine.functions import computed  # noqa: PLC0415  # as above
+
         (first, *_) = functions.values()
         context = self._context(first.backend, Slots(_at_once(first, self.options)), Gate())
         computing = Computing(context)
@@ -106,6 +107,9 @@ class Party:
         return self._simple_lane(context, computing, begin, queue, len(functions))
 
     def _judges_lane(self, judge: Judge, questions: Sequence[Question]) -> Lane:
+        from fi_async.engine.judging import Judging, judged, tokens_used  # noqa: PLC0415  # as above
+        from fi_async.wire.waits import wait_of  # noqa: PLC0415  # as above
+
         session = self.session.judging(judge)
         base = session.context(replace(self.options, limits=()), counts=self.counts, ledger=self.ledger)
         wall_clock = self.session.wall_clock

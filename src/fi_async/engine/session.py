@@ -5,21 +5,17 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
 
 import anyio
 
-from fi_async._connection import USER_AGENT
 from fi_async._events import Event, Listener, emit
 from fi_async._report import Counts
 from fi_async._settings import Concurrency, Limit, RunOptions
 from fi_async.backends.chosen import Backends
-from fi_async.backends.judge import Endpoint, Judge
 from fi_async.engine.attempts import Context, Forgetful, Ledger
-from fi_async.engine.judging import Known
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.latencies import Latencies
 from fi_async.pacing.lateness import Tally
@@ -28,11 +24,12 @@ from fi_async.pacing.queueing import Queueing
 from fi_async.pacing.slots import Slots
 from fi_async.pacing.ticket import Terms
 from fi_async.pacing.waiting import Standing, waiting_for
-from fi_async.wire.chat_requests import Traits
 from fi_async.wire.templates import Templates
 from fi_async.wire.transport import Destination, Transport
 
 if TYPE_CHECKING:
+    from fi_async.backends.judge import Endpoint, Judge
+    from fi_async.engine.judge_session import JudgeSession
     from fi_async.engine.shared_budget import SharedBudget
 
 
@@ -110,6 +107,8 @@ class Session:
 
     def judging(self, judge: Judge) -> JudgeSession:
         """Return what all runs of the client share that ask a judge: equal endpoints are paced together."""
+        from fi_async.engine.judge_session import JudgeSession  # noqa: PLC0415  # not needed by who asks the cloud
+
         if judge.endpoint not in self._judges:
             self._judges[judge.endpoint] = JudgeSession(judge, self.rng)
         session = self._judges[judge.endpoint]
@@ -177,34 +176,3 @@ class Session:
             counts=counts or Counts(),
             ledger=ledger or Forgetful(),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class JudgeAddress:
-    """Where a judge is, and as whom it is asked."""
-
-    base_url: str
-    headers: Mapping[str, str] = field(repr=False)
-    secrets: Sequence[str] = field(repr=False)
-    backend: str = "judge"
-
-    @property
-    def keys(self) -> Sequence[str]:
-        """What no reply may show: all that is secret."""
-        return self.secrets
-
-
-class JudgeSession(Session):
-    """What all runs of one client share that ask one judge: its connections, its gate, what is known of it.
-
-    Args:
-        judge: Who.
-        rng: Draws the jitter.
-    """
-
-    def __init__(self, judge: Judge, rng: random.Random) -> None:
-        headers = {"User-Agent": USER_AGENT, **judge.request_headers()}
-        address = JudgeAddress(judge.base_url, headers, judge.asked.secrets)
-        transport = Transport(address, http_client=judge.http_client, app=judge.app)
-        super().__init__(address, transport, judge.concurrency, rng=rng, limits=judge.limits)
-        self.known = Known(Traits.at(judge.base_url))

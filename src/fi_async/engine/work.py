@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from fi_async._errors import APIConnectionError, FiAsyncError
 from fi_async._models import Case
-from fi_async.engine.asked import Said
 from fi_async.pacing.ticket import Canary
 from fi_async.wire.preflight import PreparedInputs
 from fi_async.wire.requests import Parameters
@@ -17,6 +16,7 @@ from fi_async.wire.responses import Reply
 
 if TYPE_CHECKING:
     from fi_async._results import Usage
+    from fi_async.engine.asked import Said
 
 
 @dataclass(frozen=True, slots=True)

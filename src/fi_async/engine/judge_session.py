@@ -1,0 +1,45 @@
+"""What all runs of one client share that ask one judge."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fi_async._connection import USER_AGENT
+from fi_async.backends.judge import Judge
+from fi_async.engine.judging import Known
+from fi_async.engine.session import Session
+from fi_async.wire.chat_requests import Traits
+from fi_async.wire.transport import Transport
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeAddress:
+    """Where a judge is, and as whom it is asked."""
+
+    base_url: str
+    headers: Mapping[str, str] = field(repr=False)
+    secrets: Sequence[str] = field(repr=False)
+    backend: str = "judge"
+
+    @property
+    def keys(self) -> Sequence[str]:
+        """What no reply may show: all that is secret."""
+        return self.secrets
+
+
+class JudgeSession(Session):
+    """What all runs of one client share that ask one judge: its connections, its gate, what is known of it.
+
+    Args:
+        judge: Who.
+        rng: Draws the jitter.
+    """
+
+    def __init__(self, judge: Judge, rng: random.Random) -> None:
+        headers = {"User-Agent": USER_AGENT, **judge.request_headers()}
+        address = JudgeAddress(judge.base_url, headers, judge.asked.secrets)
+        transport = Transport(address, http_client=judge.http_client, app=judge.app)
+        super().__init__(address, transport, judge.concurrency, rng=rng, limits=judge.limits)
+        self.known = Known(Traits.at(judge.base_url))
