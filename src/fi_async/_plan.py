@@ -147,7 +147,8 @@ class RunPlan:
         if self.invalid:
             lines.append(f"invalid cases, which cannot be sent: {self.invalid:,}")
             lines += [f"  {because}" for because in self.invalid_because]
-        return "\n".join([*lines, PIPELINE])
+        asks_platform = any(each.requests and each.model is None for each in self.templates)
+        return "\n".join([*lines, PIPELINE] if asks_platform else lines)
 
 
 def _minutes(minutes: float) -> str:

@@ -13,7 +13,7 @@ from fi_async._models import Case, EvalStatus, Outcome
 from fi_async._public import public
 from fi_async._report import Report
 from fi_async._settings import OMITTED, Omitted, RunOptions, Timeout, not_picklable
-from fi_async.engine.lanes import Lanes
+from fi_async.engine.lanes import RunLanes
 from fi_async.engine.run import Run, fetch_once, platform_lane
 from fi_async.engine.session import Session
 from fi_async.engine.submissions import poll
@@ -139,7 +139,7 @@ async def poll_all(evaluations: Sequence[tuple[str, str]], session: Session, opt
     """
     began = anyio.current_time()
     context = session.context(options)
-    run = Run(Lanes(platform_lane(session, context, options, is_planned=False)), options)
+    run = Run(RunLanes(platform_lane(session, context, options, is_planned=False)), options)
     session.runs.add(run)
     asked = [(requests.eval_id_of(eval_id), template) for eval_id, template in evaluations]
     for index, (eval_id, template) in enumerate(asked):

@@ -26,6 +26,7 @@ from fi_async.wire.transport import AsgiApp
 
 if TYPE_CHECKING:
     from fi_async._results import BatchRunResult, EvalResult
+    from fi_async.backends.judge import Judge
     from fi_async.background import BackgroundQueue
 
 P = ParamSpec("P")
@@ -126,7 +127,7 @@ class Evaluator:
         return self
 
     @classmethod
-    def local(cls, app: AsgiApp | None = None, **options: Any) -> Self:
+    def local(cls, app: AsgiApp | None = None, *, judge: Judge | None = None, **options: Any) -> Self:
         """Return a client of the embedded backend: no account, no network, no cost.
 
         Its function templates answer as the platform's; groundedness and its like are lexical estimates, and
@@ -134,12 +135,13 @@ class Evaluator:
 
         Args:
             app: A `fi_async.local.LocalBackend` of yours, with its latency, limits and faults.
+            judge: Answers in place of the estimates, and all else that a judge can.
             **options: The keywords of the class.
 
         Raises:
             ConfigurationError: A value is out of its range; the message names it.
         """
-        return cls._of(AsyncEvaluator.local(app, **options))
+        return cls._of(AsyncEvaluator.local(app, judge=judge, **options))
 
     def __repr__(self) -> str:
         return repr(self._async).replace("Async", "", 1)

@@ -140,6 +140,7 @@ async def test_a_plan_says_what_a_run_takes_and_sends_nothing():
                 limit="16 requests of 2 s at once, growing up to 256",
                 latency_s=2.0,
                 latency_is="given",
+                backend="local",
             )
         ],
         minutes=2.0 / 60,
@@ -162,9 +163,9 @@ async def test_a_plan_is_a_table_for_people():
 TABLE = """\
 602 cases, 1,202 evaluations, 172 requests, about 67.0 s. What sets the time: 100 requests per 60 s
 
-template  evaluations  requests    time  strategy  rows
-contains          601        86  21.0 s      sync     7
-one_line          601        86  21.0 s      sync     7
+template     by  evaluations  requests    time  strategy  rows
+contains  local          601        86  21.0 s      sync     7
+one_line  local          601        86  21.0 s      sync     7
 
 contains: requests are scarce: 7 rows each run one after the other; 1 s an evaluation, assumed
 one_line: requests are scarce: 7 rows each run one after the other; 1 s an evaluation, assumed

@@ -102,7 +102,7 @@ PURE = {
 TYPING = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 LOCAL = "local"
 LOCAL_MAY_IMPORT = {"_catalogue", "_version", "_threads"}
-MAY_IMPORT_LOCAL = {"client", "cli", "testing"}
+MAY_IMPORT_LOCAL = {"backends", "client", "cli", "testing"}
 ONLY_IMPORTER = {
     "aiohttp": {"wire.over_aiohttp"},
     "httpcore": {"wire.connections"},

@@ -41,13 +41,17 @@ TREE = {
     "ValidationError": "APIStatusError",
     "NotFoundError": "APIStatusError",
     "RateLimitError": "APIStatusError",
+    "QuotaExhaustedError": "APIStatusError",
     "ServerError": "APIStatusError",
     "ProtocolError": "APIError",
     "InvalidCaseError": "FiAsyncError",
     "EvaluationError": "FiAsyncError",
+    "FunctionError": "EvaluationError",
+    "JudgeError": "EvaluationError",
     "AmbiguousError": "FiAsyncError",
     "StalledError": "FiAsyncError",
     "JournalError": "FiAsyncError",
+    "CostLimitError": "FiAsyncError",
     "IncompleteRunError": "FiAsyncError",
 }
 BUILTIN_PARENTS = {

@@ -69,6 +69,8 @@ def test_a_result_reads_as_json_with_what_it_says():
         "backend": "cloud",
         "estimate": False,
         "request_id": None,
+        "usage": None,
+        "cost": None,
         "score": None,
         "passed": None,
         "choices": ["joy"],

@@ -422,7 +422,7 @@ def test_a_limit_has_the_length_of_its_window():
         ({"count": 1.5}, "limit.count"),
         ({"per": "month"}, "limit.per"),
         ({"per": 0}, "limit.per"),
-        ({"of": "tokens"}, "limit.of"),
+        ({"of": "words"}, "limit.of"),
     ],
 )
 def test_a_limit_out_of_its_range_is_named(wrong, named):

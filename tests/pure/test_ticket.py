@@ -130,6 +130,6 @@ def test_one_of_another_loop_harms_nothing(end):
 
 def test_it_tells_what_it_is_for():
     ticket = issued(Gate(), Terms())
-    assert repr(ticket) == "<Ticket Need(post=True, rows=1) since=1.0>"
+    assert repr(ticket) == "<Ticket Need(post=True, rows=1, tokens=0) since=1.0>"
     ticket.lost(None)
-    assert repr(ticket) == "<Ticket Need(post=True, rows=1) since=1.0 settled>"
+    assert repr(ticket) == "<Ticket Need(post=True, rows=1, tokens=0) since=1.0 settled>"

@@ -25,7 +25,7 @@ FUNCTIONS: Final = "local"
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class Answerer:
     """Who answers one template.
 
     Attributes:
@@ -59,7 +59,7 @@ class Route:
         return None if self.function is None else self.function.fingerprint
 
 
-PLATFORMS: Final = Route()
+PLATFORMS: Final = Answerer()
 
 
 def template_of(rubric: Rubric) -> Template:
@@ -107,7 +107,7 @@ class Backends:
         """What messages call them."""
         return [repr(each) if isinstance(each, str) else f"Judge({each.label!r})" for each in self._order]
 
-    def route(self, template: TemplateLike, params: Mapping[str, Any] | None) -> Route:
+    def route(self, template: TemplateLike, params: Mapping[str, Any] | None) -> Answerer:
         """Return who answers a template.
 
         Args:
@@ -124,12 +124,12 @@ class Backends:
 
         if isinstance(template, FunctionTemplate):
             template.check(params or {})
-            return Route(function=template)
+            return Answerer(function=template)
         if isinstance(template, Criteria):
             return self._judged_by_criteria(template, params)
         return self._of_platforms(template.eval_name, params)
 
-    def _of_platforms(self, name: str, params: Mapping[str, Any] | None) -> Route:
+    def _of_platforms(self, name: str, params: Mapping[str, Any] | None) -> Answerer:
         """Return who answers one of the platform's templates."""
         for each in self._order:
             if each == PLATFORM:
@@ -140,19 +140,19 @@ class Backends:
             if each == FUNCTIONS and name in exact_names():
                 function = ExactFunction(from_catalogue(name))
                 function.check(params or {})
-                return Route(function=function)
+                return Answerer(function=function)
             if not isinstance(each, str) and name in judged_names():
-                return Route(judge=each, rubric=rubric_for(name, params))
+                return Answerer(judge=each, rubric=rubric_for(name, params))
         raise ConfigurationError(self._nobody(name))
 
-    def _judged_by_criteria(self, criteria: Criteria, params: Mapping[str, Any] | None) -> Route:
+    def _judged_by_criteria(self, criteria: Criteria, params: Mapping[str, Any] | None) -> Answerer:
         if not self.judges:
             raise ConfigurationError(
                 f"{criteria.name} is a Criteria, which only a judge answers: pass backends=[Judge(...), ...]"
             )
         if params:
             raise ConfigurationError(f"eval_config: {criteria.name} is a Criteria, and takes no parameters")
-        return Route(judge=self.judges[0], rubric=criteria.rubric)
+        return Answerer(judge=self.judges[0], rubric=criteria.rubric)
 
     def _nobody(self, name: str) -> str:
         from fi_async.backends.functions import exact_names  # noqa: PLC0415  # as above

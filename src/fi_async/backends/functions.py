@@ -10,7 +10,7 @@ from fi_async._errors import ConfigurationError, EvaluationError
 from fi_async._models import Template
 
 
-class Verdict(NamedTuple):
+class Finding(NamedTuple):
     """What a function said of one case: the output, of the template's type, and why, if it says so."""
 
     output: Any
@@ -48,7 +48,7 @@ class Function(Protocol):
     def call(self, values: Mapping[str, Any], params: Mapping[str, Any]) -> Any:
         """Return what it says of these values, or what to await for that."""
 
-    def verdict(self, said: Any) -> Verdict:
+    def verdict(self, said: Any) -> Finding:
         """Return what it said as a verdict; raise an EvaluationError if it is none."""
 
     def failure(self, error: BaseException) -> EvaluationError:
@@ -84,7 +84,7 @@ class ExactFunction:
         if faults := scoring.check_params(self.template.name, params):
             raise ConfigurationError(f"eval_config of {self.template.name}: {'; '.join(faults)}")
 
-    def call(self, values: Mapping[str, Any], params: Mapping[str, Any]) -> Verdict:
+    def call(self, values: Mapping[str, Any], params: Mapping[str, Any]) -> Finding:
         """Return the platform's answer.
 
         Raises:
@@ -93,13 +93,13 @@ class ExactFunction:
         from fi_async.local import scoring  # noqa: PLC0415  # as above
 
         try:
-            return Verdict(*scoring.run_evaluator(self.template.name, values, params))
+            return Finding(*scoring.run_evaluator(self.template.name, values, params))
         except (scoring.BlankInputError, scoring.EngineError) as error:
             raise EvaluationError(str(error)) from None
 
-    def verdict(self, said: Any) -> Verdict:
+    def verdict(self, said: Any) -> Finding:
         """Return it: it is a verdict."""
-        assert isinstance(said, Verdict)  # noqa: S101  # as `call` returns it
+        assert isinstance(said, Finding)  # noqa: S101  # as `call` returns it
         return said
 
     def failure(self, error: BaseException) -> EvaluationError:

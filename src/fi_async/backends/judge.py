@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from fi_async._connection import OF_THE_REQUEST, check_headers, is_loopback, usable_url
@@ -20,8 +20,6 @@ from fi_async.backends.prices import Price, Priced, price_from_tables, price_of
 from fi_async.wire.chat_requests import PATH, ChatModel
 from fi_async.wire.transport import AsgiApp
 
-if TYPE_CHECKING:
-    from fi_async.wire.transport import HttpClient
 
 OPENAI_URL: Final = "https://api.openai.com/v1"
 KEY_VARIABLE: Final = "OPENAI_API_KEY"
@@ -101,7 +99,7 @@ class Judge:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     name: str | None = None
     allow_insecure_http: bool = False
-    http_client: HttpClient | None = field(default=None, repr=False, compare=False)
+    http_client: Any = field(default=None, repr=False, compare=False)
     app: AsgiApp | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:

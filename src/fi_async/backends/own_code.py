@@ -19,7 +19,7 @@ from fi_async import _catalogue
 from fi_async._errors import ConfigurationError, FunctionError
 from fi_async._models import Template
 from fi_async._public import public
-from fi_async.backends.functions import Verdict
+from fi_async.backends.functions import Finding
 
 _TYPES: Final = (
     'bool, float, int, str, Literal["a", "b"], list of these two, or a tuple of one of them and a str, the reason'
@@ -137,7 +137,7 @@ class FunctionTemplate:
         """Return what the function does, or what to await for it."""
         return self.function(**values)
 
-    def verdict(self, said: Any) -> Verdict:
+    def verdict(self, said: Any) -> Finding:
         """Return what the function returned as an output of the template's type.
 
         Raises:
@@ -148,7 +148,7 @@ class FunctionTemplate:
             if not isinstance(said, tuple) or len(said) != 2 or not isinstance(said[1], str | None):
                 raise self._odd(said, "a tuple of an output and a reason")
             said, reason = said
-        return Verdict(self._output(said), reason)
+        return Finding(self._output(said), reason)
 
     def _output(self, said: Any) -> Any:
         kind, labels = self.template.output_type, self.template.choices

@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from fi_async._errors import EvaluationError, FunctionError
-from fi_async.backends.functions import Function, Verdict
+from fi_async.backends.functions import Finding, Function
 
 
 class Said(NamedTuple):
     """What became of one case: the verdict or the failure, and the seconds that it took."""
 
-    verdict: Verdict | EvaluationError
+    verdict: Finding | EvaluationError
     seconds: float
 
 
 @dataclass(slots=True)
-class Progress:
+class Headway:
     """How far a thread is with the cases that it was handed.
 
     Attributes:
@@ -36,20 +36,20 @@ class Progress:
 
 
 def compute(
-    function: Function, cases: Sequence[Mapping[str, Any]], params: Mapping[str, Any], progress: Progress
+    function: Function, cases: Sequence[Mapping[str, Any]], params: Mapping[str, Any], headway: Headway
 ) -> None:
     """Ask a function about some cases, one after the other, and note each answer: what a thread or a process does."""
     busy = time.thread_time()
     for values in cases:
-        if progress.is_over:
+        if headway.is_over:
             return
-        progress.began = time.perf_counter()
+        headway.began = time.perf_counter()
         verdict = _answer(function, values, params)
-        progress.said.append(Said(verdict, time.perf_counter() - progress.began))
-    progress.on_processor = time.thread_time() - busy
+        headway.said.append(Said(verdict, time.perf_counter() - headway.began))
+    headway.on_processor = time.thread_time() - busy
 
 
-def _answer(function: Function, values: Mapping[str, Any], params: Mapping[str, Any]) -> Verdict | EvaluationError:
+def _answer(function: Function, values: Mapping[str, Any], params: Mapping[str, Any]) -> Finding | EvaluationError:
     try:
         return function.verdict(function.call(values, params))
     except BaseException as error:  # noqa: BLE001  # sys.exit() in a check ends the check

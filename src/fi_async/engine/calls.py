@@ -18,7 +18,7 @@ from fi_async._settings import RunFile, RunOptions
 from fi_async._statistics import ClientStatistics, client_statistics
 from fi_async.engine.attempts import Job
 from fi_async.engine.intake import Intake, Question, batches, configs_of, count_of, grouped, question, unread
-from fi_async.engine.lanes import Lanes
+from fi_async.engine.lanes import RunLanes
 from fi_async.engine.routes import Party
 from fi_async.engine.run import Run, fetch_once
 from fi_async.engine.session import Session
@@ -86,16 +86,16 @@ class Ask:
             for name, route in routes.items()
         ]
 
-    def lanes(self, session: Session, asked: Sequence[Question], **how: Any) -> Lanes:
+    def lanes(self, session: Session, asked: Sequence[Question], **how: Any) -> RunLanes:
         """Return who answers, and over which lanes."""
         slots = Slots(self.options.concurrency) if self.own_bound else None
         return Party(session, self.options, slots, **how).lanes(asked)
 
-    def intake(self, asked: Sequence[Question], lanes: Lanes) -> Intake:
+    def intake(self, asked: Sequence[Question], lanes: RunLanes) -> Intake:
         """Return what turns cases into works of one run."""
         return Intake(asked, lambda template: lanes.of(template).context, self.options)
 
-    def run(self, session: Session, lanes: Lanes, **how: Any) -> Run:
+    def run(self, session: Session, lanes: RunLanes, **how: Any) -> Run:
         """Return a run for this call."""
         run = Run(lanes, self.options, **how)
         session.runs.add(run)

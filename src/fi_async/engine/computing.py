@@ -15,8 +15,8 @@ import anyio
 
 from fi_async._errors import EvaluationError
 from fi_async._threads import Crew
-from fi_async.backends.functions import Function, Verdict
-from fi_async.engine.asked import Progress, Said, compute, late
+from fi_async.backends.functions import Finding, Function
+from fi_async.engine.asked import Headway, Said, compute, late
 from fi_async.engine.attempts import Compute, Context, Job
 from fi_async.engine.ready_queue import Ready
 from fi_async.engine.work import Arrival
@@ -106,7 +106,7 @@ class Computing:
 
     async def _awaited(self, function: Function, action: Compute, limit: float | None) -> Said:
         began = anyio.current_time()
-        verdict: Verdict | EvaluationError | None = None
+        verdict: Finding | EvaluationError | None = None
         with anyio.move_on_after(limit):
             try:
                 verdict = function.verdict(await function.call(action.cases[0], action.params))
@@ -121,28 +121,28 @@ class Computing:
 
     async def _in_thread(self, action: Compute, limit: float | None) -> Sequence[Said]:
         """Return what a function said in a thread; what takes longer than its time is left to itself."""
-        function, progress = action.function, Progress()
-        progress.began = began = time.perf_counter()
+        function, headway = action.function, Headway()
+        headway.began = began = time.perf_counter()
         working = asyncio.ensure_future(
-            self._crew.call(partial(compute, function, action.cases, action.params, progress))
+            self._crew.call(partial(compute, function, action.cases, action.params, headway))
         )
         wait = limit
         try:
             while not (await asyncio.wait([working], timeout=wait))[0]:
                 assert limit is not None  # noqa: S101  # else there is nothing to wake up for
-                wait = limit - (time.perf_counter() - progress.began)
+                wait = limit - (time.perf_counter() - headway.began)
                 if wait <= 0:
-                    return [*progress.said, Said(late(function, limit), limit)]
+                    return [*headway.said, Said(late(function, limit), limit)]
         finally:
-            progress.is_over = True
+            headway.is_over = True
             working.cancel()
-        self._judge(function, progress, time.perf_counter() - began)
-        return progress.said
+        self._judge(function, headway, time.perf_counter() - began)
+        return headway.said
 
-    def _judge(self, function: Function, progress: Progress, seconds: float) -> None:
+    def _judge(self, function: Function, headway: Headway, seconds: float) -> None:
         """Let no more threads of a function run at once than there may be, if it keeps a processor busy."""
         name = function.template.name
-        if name not in self._turns and seconds > _SHORT and progress.on_processor > _BUSY * seconds:
+        if name not in self._turns and seconds > _SHORT and headway.on_processor > _BUSY * seconds:
             self._turns[name] = anyio.Semaphore(_AT_ONCE)
 
     def _processes_of(self, function: Function) -> Processes:

@@ -13,7 +13,7 @@ import anyio
 from fi_async._errors import ConfigurationError, InvalidCaseError
 from fi_async._models import Case, Inputs, Outcome, OutcomeStatus, Template
 from fi_async._settings import RunOptions
-from fi_async.backends.chosen import PLATFORMS, Route
+from fi_async.backends.chosen import PLATFORMS, Answerer
 from fi_async.engine.attempts import Context
 from fi_async.engine.outcomes import cut_off, outcome
 from fi_async.engine.work import Work
@@ -33,7 +33,7 @@ class Question:
 
     template: Template
     parameters: Parameters
-    route: Route = PLATFORMS
+    route: Answerer = PLATFORMS
 
 
 def configs_of(names: Sequence[str], eval_config: Mapping[str, Any] | None) -> Mapping[str, Mapping[str, Any]]:
@@ -56,7 +56,7 @@ def configs_of(names: Sequence[str], eval_config: Mapping[str, Any] | None) -> M
 
 
 def question(
-    template: Template, route: Route, options: RunOptions, config: Mapping[str, Any] | None, **fields: Any
+    template: Template, route: Answerer, options: RunOptions, config: Mapping[str, Any] | None, **fields: Any
 ) -> Question:
     """Return what is asked of each case under one template; `fields` are the platform's alone."""
     if route.is_platform:

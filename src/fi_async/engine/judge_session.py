@@ -43,3 +43,12 @@ class JudgeSession(Session):
         transport = Transport(address, http_client=judge.http_client, app=judge.app)
         super().__init__(address, transport, judge.concurrency, rng=rng, limits=judge.limits)
         self.known = Known(Traits.at(judge.base_url))
+
+
+def judging(session: Session, judge: Judge) -> JudgeSession:
+    """Return what all runs of a client share that ask a judge: equal endpoints are paced together."""
+    known = session.judges.get(judge.endpoint)
+    if not isinstance(known, JudgeSession):
+        known = session.judges[judge.endpoint] = JudgeSession(judge, session.rng)
+    known.on_event, known.wall_clock = session.on_event, session.wall_clock
+    return known

@@ -80,7 +80,6 @@ class Lane:
         templates: int = 1,
         weigh: Weigh | None = None,
     ) -> None:
-        context.gate.keep_count_of(context.terms.limits)
         self.context = context
         self.requests = requests
         self.begin = begin
@@ -165,7 +164,7 @@ class Lane:
         )
 
 
-class Lanes:
+class RunLanes:
     """The lanes of a run.
 
     Args:

@@ -14,7 +14,7 @@ from fi_async._plan import RunPlan, TemplatePlan
 from fi_async._settings import RunOptions
 from fi_async.engine.calls import Ask, Cases
 from fi_async.engine.intake import Intake, Question, batches
-from fi_async.engine.lanes import Lane, Lanes
+from fi_async.engine.lanes import Lane, RunLanes
 from fi_async.engine.session import Session
 from fi_async.engine.work import Work
 from fi_async.pacing.accepted import MOST, AcceptedLimit
@@ -41,7 +41,7 @@ class _Census:
     because: list[str] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set)
 
-    def add(self, case: Inputs | Case, intake: Intake, lanes: Lanes) -> None:
+    def add(self, case: Inputs | Case, intake: Intake, lanes: RunLanes) -> None:
         admitted = intake.admit(self.cases, case)
         self.cases += 1
         works = [each for each in admitted if isinstance(each, Work)]
@@ -56,7 +56,7 @@ class _Census:
         if len(self.because) < _SHOWN:
             self.because += dict.fromkeys(str(each.error) for each in refused)
 
-    def _weigh(self, work: Work, lanes: Lanes) -> None:
+    def _weigh(self, work: Work, lanes: RunLanes) -> None:
         """Add what a judge would take for a work."""
         name = work.parameters.template
         weigh = lanes.of(name).weigh

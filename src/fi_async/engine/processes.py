@@ -17,7 +17,7 @@ from fi_async._errors import FunctionError
 from fi_async._threads import hops
 from fi_async.backends import own_code
 from fi_async.backends.functions import Function
-from fi_async.engine.asked import Progress, Said, compute, late
+from fi_async.engine.asked import Headway, Said, compute, late
 
 _STARTS: Final = 60.0  # seconds that a process may take to start and to import the function
 
@@ -141,6 +141,6 @@ def answer(
     module: str, qualified_name: str, cases: Sequence[Mapping[str, Any]], params: Mapping[str, Any]
 ) -> Sequence[Said]:
     """Return what the function says of some cases: what a process does."""
-    progress = Progress()
-    compute(own_code.named(module, qualified_name), cases, params, progress)
-    return progress.said
+    headway = Headway()
+    compute(own_code.named(module, qualified_name), cases, params, headway)
+    return headway.said

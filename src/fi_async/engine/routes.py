@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from fi_async._report import Counts
 from fi_async._settings import RunOptions
-from fi_async.backends.chosen import Route
+from fi_async.backends.chosen import Answerer
 from fi_async.backends.functions import ExactFunction, Function
 from fi_async.engine.attempts import Context, Forgetful, Job, Ledger
 from fi_async.engine.dispatch import Dispatch
 from fi_async.engine.intake import Question
-from fi_async.engine.lanes import Lane, Lanes
+from fi_async.engine.lanes import Lane, RunLanes
 from fi_async.engine.run import platform_lane
 from fi_async.engine.session import Session
 from fi_async.engine.work import Work
@@ -55,7 +55,7 @@ class Party:
     is_planned: bool = True
     expected: int | None = None
 
-    def lanes(self, asked: Sequence[Question]) -> Lanes:
+    def lanes(self, asked: Sequence[Question]) -> RunLanes:
         """Return a lane for each endpoint that answers one of the questions, the platform's first if it has any.
 
         Raises:
@@ -69,7 +69,7 @@ class Party:
         found = {endpoint: party._lane(questions) for endpoint, questions in by_endpoint.items()}
         first = found.get(None) or next(iter(found.values()))
         routes = {each.template.name: found[_endpoint(each.route)] for each in asked}
-        return Lanes(first, {} if len(found) == 1 else routes)
+        return RunLanes(first, {} if len(found) == 1 else routes)
 
     def _lane(self, questions: Sequence[Question]) -> Lane:
         route = questions[0].route
@@ -89,8 +89,8 @@ class Party:
         )
 
     def _functions_lane(self, functions: Mapping[str, Function]) -> Lane:
+        from fi_async.engine.computed import computed  # noqa: PLC0415  # as above
         from fi_async.engine.computing import Computing  # noqa: PLC0415  # not needed by who asks the cloud
-        from fi_async.engine.functions import computed  # noqa: PLC0415  # as above
 
         (first, *_) = functions.values()
         context = self._context(first.backend, Slots(_at_once(first, self.options)), Gate())
@@ -107,10 +107,11 @@ class Party:
         return self._simple_lane(context, computing, begin, queue, len(functions))
 
     def _judges_lane(self, judge: Judge, questions: Sequence[Question]) -> Lane:
+        from fi_async.engine.judge_session import judging as judging_session  # noqa: PLC0415  # as above
         from fi_async.engine.judging import Judging, judged, tokens_used  # noqa: PLC0415  # as above
         from fi_async.wire.waits import wait_of  # noqa: PLC0415  # as above
 
-        session = self.session.judging(judge)
+        session = judging_session(self.session, judge)
         base = session.context(replace(self.options, limits=()), counts=self.counts, ledger=self.ledger)
         wall_clock = self.session.wall_clock
         context = replace(base, wait_of=lambda reply: wait_of(reply, wall_clock()), tokens_of=tokens_used)
@@ -162,7 +163,7 @@ class Party:
         )
 
 
-def _endpoint(route: Route) -> object:
+def _endpoint(route: Answerer) -> object:
     """Return what is the same for templates that share a lane; None for those of the platform."""
     if route.judge is not None:
         return route.judge.endpoint

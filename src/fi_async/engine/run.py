@@ -20,7 +20,7 @@ from fi_async._models import Outcome
 from fi_async._settings import RunOptions
 from fi_async.engine.attempts import Action, Compute, Context, Job, LaneOver, Requeue, Rest, Send
 from fi_async.engine.dispatch import Dispatch, all_kept
-from fi_async.engine.lanes import Lane, Lanes
+from fi_async.engine.lanes import Lane, RunLanes
 from fi_async.engine.outcomes import cut_off, not_begun
 from fi_async.engine.ready_queue import Ready
 from fi_async.engine.session import Session
@@ -49,10 +49,12 @@ class Run:
         emit: Takes each outcome. Whoever takes one says so by `release`, and makes room for another.
     """
 
-    def __init__(self, lanes: Lanes, options: RunOptions, *, emit: Callable[[Any], None] | None = None) -> None:
+    def __init__(self, lanes: RunLanes, options: RunOptions, *, emit: Callable[[Any], None] | None = None) -> None:
         self.context = lanes.first.context
         self.finished: list[Any] = []
         self._lanes = lanes
+        for lane in lanes:
+            lane.context.gate.keep_count_of(lane.context.terms.limits)
         self._taker = emit or self._keep
         self._options = options
         self._is_fed = False
@@ -364,7 +366,7 @@ async def fetch_once(session: Session, call: HttpCall, options: RunOptions, read
         FiAsyncError: Whatever `read` or the last attempt raised.
     """
     lane = platform_lane(session, session.context(options), options, is_planned=False)
-    run = Run(Lanes(lane), options)
+    run = Run(RunLanes(lane), options)
     session.runs.add(run)
     run.add(fetch(call, read, run.context))
     await run.drive()

@@ -28,8 +28,7 @@ from fi_async.wire.templates import Templates
 from fi_async.wire.transport import Destination, Transport
 
 if TYPE_CHECKING:
-    from fi_async.backends.judge import Endpoint, Judge
-    from fi_async.engine.judge_session import JudgeSession
+    from fi_async.backends.judge import Endpoint
     from fi_async.engine.shared_budget import SharedBudget
 
 
@@ -53,6 +52,8 @@ class Session:
 
     Attributes:
         on_event: Who is told what happens; None for nobody but the log.
+        backends: Who answers which template.
+        judges: What runs share that ask a judge, by endpoint; see `judge_session`.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Session:
         self.queues: dict[str, Queueing] = {}
         self.runs: WeakSet[Waiter] = WeakSet()
         self.backends = Backends()
-        self._judges: dict[Endpoint, JudgeSession] = {}
+        self.judges: dict[Endpoint, Session] = {}
         self.wall_clock: Callable[[], float] = time.time
         self.on_event: Listener | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -89,7 +90,7 @@ class Session:
         other = Session(self.connection, self.transport, concurrency, rng=self.rng, budget=self.budget)
         other.templates, other.gate, other.polls = self.templates, self.gate, self.polls
         other.latencies, other.queues, other.runs = self.latencies, self.queues, self.runs
-        other.backends, other._judges = self.backends, self._judges
+        other.backends, other.judges = self.backends, self.judges
         other.wall_clock, other.on_event = self.wall_clock, self.on_event
         return other
 
@@ -101,19 +102,9 @@ class Session:
         """Close the connections, and let go of the shared budget. Both are opened again if they are used again."""
         if self.budget is not None:
             self.budget.disconnect()
-        for each in self._judges.values():
+        for each in self.judges.values():
             await each.aclose()
         await self.transport.aclose()
-
-    def judging(self, judge: Judge) -> JudgeSession:
-        """Return what all runs of the client share that ask a judge: equal endpoints are paced together."""
-        from fi_async.engine.judge_session import JudgeSession  # noqa: PLC0415  # not needed by who asks the cloud
-
-        if judge.endpoint not in self._judges:
-            self._judges[judge.endpoint] = JudgeSession(judge, self.rng)
-        session = self._judges[judge.endpoint]
-        session.on_event, session.wall_clock = self.on_event, self.wall_clock
-        return session
 
     def slots(self) -> Slots:
         """Return the slots for requests that runs share."""

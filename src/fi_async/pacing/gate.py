@@ -27,15 +27,10 @@ from fi_async.pacing.planner import Headroom
 from fi_async.pacing.quota import EvaluationQuota
 from fi_async.pacing.ticket import Need, Terms, Ticket
 from fi_async.pacing.waiters import Waiters
-from fi_async.pacing.waiting import Obstacle
+from fi_async.pacing.waiting import ONE_OF, Obstacle
 
 _TRUST: Final = 1.0  # seconds that this machine's clock and the server's are taken to differ at most, until it is told
 _LOOK_AGAIN: Final = 0.05  # seconds until a shared budget is asked again that was busy
-_SINGULAR: Final[Mapping[str, Literal["request", "evaluation", "token"]]] = {
-    "requests": "request",
-    "evaluations": "evaluation",
-    "tokens": "token",
-}
 _ROUNDING: Final = 1e-3  # seconds
 _MINUTE: Final = 60.0  # the window of requests until it is learned: the platform counts by the UTC minute
 
@@ -345,7 +340,7 @@ class Gate:
             closes = math.inf if self.quota.is_asking and closes > 0 else closes
             found.append(Obstacle("evaluation", closes, by_canary=self.quota.is_closed))
         found += [
-            Obstacle(_SINGULAR[w.limit.of], w.opens_at(now, 1, self.clock) - now)
+            Obstacle(ONE_OF[w.limit.of], w.opens_at(now, 1, self.clock) - now)
             for w in self._given.binding(terms)
             if Need(post, 1, 1).of(w.limit)
         ]

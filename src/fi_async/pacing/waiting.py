@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+LimitKind = Literal["request", "evaluation", "token"]
+ONE_OF: Final[Mapping[str, LimitKind]] = {"requests": "request", "evaluations": "evaluation", "tokens": "token"}
 _TRIED: Final = "the answer that tells whether the server can be reached"
 
 
@@ -20,7 +22,7 @@ class Obstacle:
         by_canary: True if one evaluation goes ahead then, to ask whether the limit lets others through.
     """
 
-    of: Literal["request", "evaluation", "token", "server"]
+    of: LimitKind | Literal["server"]
     opens_in: float
     by_canary: bool = False
 

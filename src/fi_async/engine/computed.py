@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fi_async._errors import EvaluationError
 from fi_async._models import Outcome, OutcomeStatus
-from fi_async.backends.functions import Function, Verdict
+from fi_async.backends.functions import Finding, Function
 from fi_async.engine.asked import Said
 from fi_async.engine.attempts import Compute, Context, Job, Steps
 from fi_async.engine.outcomes import outcome
@@ -50,7 +50,7 @@ def _outcome(work: Work, context: Context, function: Function, event: Arrival, s
     return outcome(work, context, OutcomeStatus.SCORED, result=_result(work, function, said.verdict, said.seconds))
 
 
-def _result(work: Work, function: Function, verdict: Verdict, seconds: float) -> EvalResult:
+def _result(work: Work, function: Function, verdict: Finding, seconds: float) -> EvalResult:
     from fi_async._results import EvalResult  # noqa: PLC0415  # pydantic: 60 ms, when there is a result
 
     filled = {} if work.row is None else dict(work.row.filled)
