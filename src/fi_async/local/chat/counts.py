@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from fi_async.local.chat.question import ChatRequest
-from fi_async.local.chat.tokens import case_hash
+from fi_async.local.chat.tokens import case_hash, message_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class ChatCounts:
         self._answers[model] += 1
         self._usage[model] = self._usage.get(model, ChatUsage()) + usage
         self._cases[model, case_hash(question.messages)] += 1
-        asked = json.dumps([model, question.messages], sort_keys=True)
+        asked = json.dumps([model, [(each["role"], message_text(each)) for each in question.messages]])
         self._prompts.add(hashlib.blake2b(asked.encode(), digest_size=16).digest())
 
     def judged(self, model: str | None) -> Counter[str]:

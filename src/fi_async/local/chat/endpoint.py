@@ -11,7 +11,6 @@ from fi_async.local import draws
 from fi_async.local.asgi import Request
 from fi_async.local.chat import quotas, refusals
 from fi_async.local.chat.counts import ChatCounts, ChatUsage
-from fi_async.local.chat.filling import UnfillableSchemaError
 from fi_async.local.chat.question import ChatRequest, authenticate, read_question
 from fi_async.local.chat.quotas import ChatOwner, ChatQuotas, ChatReason
 from fi_async.local.chat.spoiling import CONTENT_FAULTS, Said, bounded, spoiled
@@ -117,7 +116,7 @@ class ChatEndpoint:
             return ""
         try:
             return content_of(verdict_for(question.messages, question.schema))
-        except UnfillableSchemaError as error:
+        except ValueError as error:  # no value, or one that is no JSON
             raise refusals.invalid(f"Invalid schema for response_format: {error}.", "response_format") from error
 
     def _refusal(self, visit: ChatVisit, chat: ChatSwitches, fault: str | None) -> HttpReply | None:

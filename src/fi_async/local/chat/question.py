@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from fi_async.local.asgi import Request
 from fi_async.local.chat import refusals
@@ -50,7 +50,7 @@ def read_question(request: Request, chat: ChatSwitches) -> ChatRequest:
         Refused: With the 400 or 404 that says what is wrong.
     """
     try:
-        body = json.loads(request.body)
+        body = json.loads(request.body, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):
@@ -59,6 +59,10 @@ def read_question(request: Request, chat: ChatSwitches) -> ChatRequest:
     messages = _messages(body.get("messages"))
     _check_parameters(body, model, chat)
     return ChatRequest(model, messages, _schema(body, messages, chat), _most(body, chat))
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _model(body: Mapping[str, Any], chat: ChatSwitches) -> str:

@@ -80,9 +80,9 @@ class PromptCache:
         """Return the tokens, in whole blocks, that this prompt begins with as an earlier one did; and remember it."""
         text = _encoded(prompt_text(messages))
         size = CACHED_BLOCK * BYTES_PER_TOKEN
-        seen, is_shared, digest = 0, True, _encoded(model)
+        seen, is_shared, digest = 0, True, hashlib.blake2b(_encoded(model), digest_size=16).digest()
         for start in range(0, len(text) - size + 1, size):
-            digest = hashlib.blake2b(text[start : start + size], key=digest[:64], digest_size=16).digest()
+            digest = hashlib.blake2b(text[start : start + size], key=digest, digest_size=16).digest()
             is_shared = is_shared and digest in self._blocks
             seen += is_shared
             self._blocks[digest] = None

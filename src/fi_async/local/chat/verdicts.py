@@ -27,7 +27,7 @@ def verdict_for(messages: ChatMessages, schema: Mapping[str, Any] | None = None)
     """Return the verdict that the endpoint makes up, if its backend has no judge of its own.
 
     Every value is chosen by a hash of the last message of the user and of its place in the verdict; see
-    `filling.SchemaFiller`.
+    `filling.SchemaFiller`. A value that is no object becomes the `result` of one.
 
     Args:
         messages: Those of the request.
@@ -35,7 +35,7 @@ def verdict_for(messages: ChatMessages, schema: Mapping[str, Any] | None = None)
             `schema_shown`), and if there is none, `{"reason": "…", "result": "Pass"}`.
 
     Raises:
-        UnfillableSchemaError: No value can be made for the schema, or the value is no object.
+        UnfillableSchemaError: No value can be made for the schema.
     """
     found = schema if schema is not None else schema_shown(messages)
     value = SchemaFiller(_PASS_OR_WORDS if found is None else found, last_user_text(messages)).value()
