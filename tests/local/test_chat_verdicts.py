@@ -227,6 +227,7 @@ def test_a_schema_may_hold_itself_where_it_can_end():
         ({"type": "array", "minItems": 900, "items": {"$ref": "#"}}, "without end"),
         ({"$ref": "#/$defs/nowhere"}, "refers to #/\\$defs/nowhere, which it does not have"),
         ({"type": "integer", "minimum": 5, "maximum": 4}, "no integer from 5 to 4"),
+        ({"type": "number", "minimum": 5, "exclusiveMaximum": 5}, "no number from 5 to 5"),
     ],
 )
 async def test_a_schema_without_values_is_refused(schema, said, chat):

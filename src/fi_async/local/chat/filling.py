@@ -178,9 +178,11 @@ def _point(schema: Mapping[str, Any], number: int) -> float:
     low, above = _bound(schema, "minimum", "exclusiveMinimum")
     high, below = _bound(schema, "maximum", "exclusiveMaximum")
     if low is None:
-        low = 0.0 if high is None or high >= 0 else high - 1
+        low = 0.0 if high is None or high > 0 else high - 1
     if high is None:
-        high = max(1.0, low + 1) if low >= 1 else 1.0
+        high = 1.0 if low < 1 else low + 1
+    if low > high or (low == high and (above or below)):
+        raise UnfillableSchemaError(f"the schema has no number from {low:g} to {high:g}")
     first, last = int(above), 100 - int(below)
     place = first + number % (last - first + 1)
     value = low + (high - low) * place / 100
