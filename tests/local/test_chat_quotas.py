@@ -203,6 +203,22 @@ async def test_tokens_are_reserved_and_then_settled(chat, clock):
     assert api.counted["refused"] == {"tokens": 2}
 
 
+async def test_what_is_given_back_after_the_window_is_over_is_lost(chat, clock):
+    clock.now = 60_050.0
+    api = chat(tokens=Quota(1000, 60), latency=40.0, reserve=300)
+    left = []
+
+    async def ask(pause):
+        await clock.sleep(pause)
+        left.append(int((await api.ask()).headers["x-ratelimit-remaining-tokens"]))
+
+    async with anyio.create_task_group() as group:
+        for pause in (0.0, 20.0):
+            group.start_soon(ask, pause)
+    # The first gives back to the minute before, which nobody asks about; the second to its own.
+    assert (left, clock.now) == ([1000 - 307, 1000 - 28], 60_110.0)
+
+
 async def test_the_refusal_for_want_of_tokens(chat, clock):
     clock.now = 60_010.0
     api = chat(tokens=Quota(300, 60), requests=Quota(9, 3600))

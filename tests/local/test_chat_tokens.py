@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fi_async.local.chat import case_hash, count_tokens, dollars, prompt_tokens
+from fi_async.local.chat import case_hash, count_tokens, dollars, prompt_tokens, tokens
 from fi_async.local.chat.tokens import PromptCache, cut_to
 from local.chatting import SCHEMA, about, formatted, message
 
@@ -41,6 +41,14 @@ def test_what_is_cached_is_the_longest_beginning_shared_in_whole_blocks(prompts)
         messages = [{"role": "user", "content": prompt}]
         assert cache.read("small", messages) == longest // 256 * 64
     assert all(cache.read("other", [{"role": "user", "content": prompt}]) == 0 for prompt in prompts[:1])
+
+
+def test_what_was_not_used_for_long_is_forgotten(monkeypatch):
+    monkeypatch.setattr(tokens, "_MOST_BLOCKS", 2)
+    cache = PromptCache()
+    first, second, third = ([{"role": "user", "content": letter * 256}] for letter in "abc")
+    for messages, cached in [(first, 0), (second, 0), (first, 64), (third, 0), (first, 64), (second, 0)]:
+        assert cache.read("small", messages) == cached
 
 
 @pytest.mark.parametrize(

@@ -209,6 +209,34 @@ def test_a_schema_in_parts_is_put_together():
     assert verdict_for(about(), schema)["grade"] in ("good", "bad")
 
 
+def test_what_is_required_is_put_together():
+    one = {"properties": {"a": {"const": 1}}, "required": ["a"]}
+    two = {"properties": {"b": {"const": 2}, "c": {"const": 3}}, "required": ["b"]}
+    schema = {"type": "object", "allOf": [one, two]}
+    for _ in range(6):  # so deep that only what is required is there
+        schema = {"type": "object", "properties": {"in": schema}, "required": ["in"]}
+    assert content_of(verdict_for(about(), schema)).endswith('{"a": 1, "b": 2}' + 6 * "}")
+
+
+def test_a_type_may_be_one_of_several_or_left_out():
+    schema = {
+        "properties": {
+            "either": {"type": ["boolean", "null"]},
+            "list": {"items": {"const": 1}},
+            "inner": {"properties": {}},
+            "text": {"title": "Text"},
+            "any": True,
+            "choice": {"anyOf": [{"enum": ["yes", "no"]}, {"type": "null"}]},
+        }
+    }
+    verdicts = [verdict_for(about(f"case {number}"), schema) for number in range(40)]
+    assert {verdict["either"] for verdict in verdicts} == {True, False, None}
+    assert {verdict["choice"] for verdict in verdicts} == {"yes", "no", None}
+    assert {len(verdict["list"]) for verdict in verdicts} == {1, 2}
+    assert all(verdict["inner"] == {} for verdict in verdicts)
+    assert all(isinstance(verdict[name], str) for verdict in verdicts for name in ("text", "any"))
+
+
 def test_a_schema_may_hold_itself_where_it_can_end():
     tree = {
         "type": "object",

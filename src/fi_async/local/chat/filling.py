@@ -58,8 +58,8 @@ class SchemaFiller:
         if isinstance(choices := found.get("enum"), list) and choices:
             return choices[number % len(choices)]
         if isinstance(ways := found.get("anyOf", found.get("oneOf")), list) and ways:
-            return self._fill(_way(ways, number, depth), path, depth + 1)
-        kind = _type(found, number)
+            return self._fill(_way(ways, number, depth), f"{path}|", depth + 1)
+        kind, number = _type(found, number)
         if kind == "object":
             return self._object(found, path, depth)
         return self._array(found, path, depth) if kind == "array" else _simple(kind, found, number)
@@ -139,13 +139,16 @@ def _way(ways: list[Any], number: int, depth: int) -> Any:
     return ends[0] if depth >= _SHALLOW and ends else ways[number % len(ways)]
 
 
-def _type(schema: Mapping[str, Any], number: int) -> str:
+def _type(schema: Mapping[str, Any], number: int) -> tuple[str, int]:
+    """Return the type, and what is left of the number once it has chosen one of several."""
     found = schema.get("type")
     if isinstance(found, list) and found:
-        found = found[number % len(found)]
+        number, place = divmod(number, len(found))
+        found = found[place]
     if isinstance(found, str):
-        return found
-    return next((kind for name, kind in (("properties", "object"), ("items", "array")) if name in schema), "string")
+        return found, number
+    guesses = (("properties", "object"), ("items", "array"))
+    return next((kind for name, kind in guesses if name in schema), "string"), number
 
 
 def _whole(value: Any, default: int) -> int:
