@@ -51,7 +51,7 @@ python_maximum_signature_line_length = 88
 
 # Nothing is fetched: names of other packages, of type aliases, and pairs of errors in one line have no page here.
 nitpick_ignore_regex = [
-    (r"py:.*", r"(typing|collections|types|httpx|pydantic|anyio|asyncio|pathlib|os|abc)\..*"),
+    (r"py:.*", r"(typing|collections|types|httpx|pydantic|anyio|asyncio|pathlib|os|abc|decimal)\..*"),
     (
         r"py:class",
         r"(Any|Self|Unpack|Callable|Awaitable|Path|AsyncGenerator|ConfigDict|optional|P|T|TypeAliasForwardRef)",

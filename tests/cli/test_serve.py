@@ -1,16 +1,28 @@
 from __future__ import annotations
 
 import errno
+import re
+from dataclasses import fields
+from decimal import Decimal
 
 import pytest
 
-from fi_async.local import Faults, Lognormal, Quota, Switches, server
+from fi_async.local import ChatFaults, ChatSwitches, Faults, Lognormal, Quota, Switches, server
 
 FLAGS = (
     "--host 127.0.0.2 --port 0 --latency 2~0.8 --overhead 0.1 --capacity 4 --requests 300/10s"
     " --evaluations 50/min 9/s --fault 503=0.05 slow=0.1:5 --spelling camel --no-call-log --seed 7 --store made.sqlite"
     " --key a:b --key c:d:e"
 )
+JUDGE_FLAGS = (
+    "--judge-style azure --judge-hints body reset --judge-models a b:7b --judge-keys sk-1 --judge-latency 2~0.8"
+    " --judge-capacity 4 --judge-queue-limit 0 --judge-requests 600/min --judge-tokens 100000/min --judge-reserve 9"
+    " --judge-insufficient-quota-after 7 --judge-context-length 8192"
+    " --judge-refused-parameters temperature b:7b:max_tokens --judge-json-schema ignored --judge-reasoning-tokens 64"
+    " --judge-no-cache --judge-no-usage --judge-prices a=1.25:10 b:7b=1:0.1:2"
+    " --judge-faults 503=0.05 not_json=0.1 slow=0.1:5"
+)
+JUDGE_SWITCHES = re.compile(r"__judge_(?:no_)?(\w+)")
 
 
 @pytest.fixture
@@ -38,7 +50,8 @@ def test_it_prints_what_a_client_needs(cli, served):
         "Listening at http://127.0.0.1:8100 (Ctrl-C stops it). To use it:\n\n"
         "  export FI_BASE_URL=http://127.0.0.1:8100\n"
         "  export FI_API_KEY=local\n"
-        "  export FI_SECRET_KEY=local\n"
+        "  export FI_SECRET_KEY=local\n\n"
+        "A model to test judges with: POST http://127.0.0.1:8100/v1/chat/completions\n"
     )
     assert (served.host, served.port, served.backend.switches) == ("127.0.0.1", 8100, Switches())
     assert served.grace <= 1
@@ -62,6 +75,53 @@ def test_every_flag_reaches_the_server(cli, served, tmp_path):
     )
     assert (tmp_path / "made.sqlite").exists()
     assert "export FI_API_KEY=a\n  export FI_SECRET_KEY=b\n" in ended.out
+
+
+def test_every_flag_about_judges_reaches_the_server(cli, served):
+    ended = cli("serve", JUDGE_FLAGS)
+    assert ended.code == 0, ended.err
+    assert served.backend.switches.chat == ChatSwitches(
+        style="azure",
+        hints=frozenset({"body", "reset"}),
+        models=frozenset({"a", "b:7b"}),
+        keys=frozenset({"sk-1"}),
+        latency=Lognormal(2.0, 0.8),
+        capacity=4,
+        queue_limit=0,
+        requests=Quota(600, 60.0),
+        tokens=Quota(100_000, 60.0),
+        reserve=9,
+        insufficient_quota_after=7,
+        context_length=8192,
+        refused_parameters=frozenset({"temperature", "b:7b:max_tokens"}),
+        json_schema="ignored",
+        reasoning_tokens=64,
+        cache=False,
+        usage=False,
+        prices={"a": (Decimal("1.25"), Decimal(10)), "b:7b": (Decimal(1), Decimal("0.1"), Decimal(2))},
+        faults=ChatFaults(status={503: 0.05}, not_json=0.1, slow=(0.1, 5.0)),
+    )
+    assert {each.name for each in fields(ChatSwitches)} == set(JUDGE_SWITCHES.findall(JUDGE_FLAGS.replace("-", "_")))
+
+
+def test_hints_can_all_be_left_out(cli, served):
+    assert cli("serve --judge-hints none").code == 0
+    assert served.backend.switches.chat == ChatSwitches(hints=frozenset())
+
+
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("--judge-prices gpt=5", "'gpt=5' is not a price; write it as MODEL=1.25:10"),
+        ("--judge-faults nope=1", "'nope=1' is not a fault of chat"),
+        ("--judge-tokens 5", "'5' is not a quota"),
+        ("--judge-latency soon", "'soon' is not a latency"),
+    ],
+)
+def test_what_no_switch_can_be(flag, said, cli, served):
+    ended = cli(f"serve {flag}")
+    assert ended.code == 2
+    assert said in ended.err
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -15,7 +16,7 @@ import pytest
 
 from fi_async import AsyncEvaluator
 from fi_async.journal.view import open_view
-from fi_async.local import Faults, LocalBackend, Switches
+from fi_async.local import ChatFaults, ChatSwitches, Faults, LocalBackend, Switches
 from fi_async.local.server import running, serve
 
 HEADERS = {"X-Api-Key": "key", "X-Secret-Key": "secret"}
@@ -53,6 +54,20 @@ def test_a_reset_is_seen_as_one_and_leaves_no_trace_in_the_log(kind, evaluated, 
         backend.switches = Switches()
         assert http.post("new-eval/", json=PARIS).status_code == 200
     assert backend.statistics()["evaluations_made"] == evaluated + 1
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(("kind", "answered"), [("reset_before", 0), ("reset_after", 1)])
+def test_judges_are_asked_on_the_same_port(kind, answered, caplog):
+    backend = LocalBackend(Switches(chat=ChatSwitches(faults=ChatFaults(**{kind: 1.0}))))
+    body = {"model": "small", "messages": [{"role": "user", "content": "Is Paris in France?"}]}
+    with running(backend) as url, httpx.Client(base_url=url, headers={"Authorization": "Bearer key"}) as http:
+        with pytest.raises(httpx.ReadError, match="reset"):
+            http.post("/v1/chat/completions", json=body)
+        http.post("/_local/switches", json={"chat": {"faults": []}})
+        verdict = http.post("/v1/chat/completions", json=body).json()["choices"][0]["message"]["content"]
+        assert json.loads(verdict)["result"] == "Pass"
+        assert http.get("/_local/chat").json()["answered"] == answered + 1
     assert not caplog.records
 
 

@@ -11,9 +11,11 @@ from cyclopts import App, Parameter
 from fi_async._version import __version__
 from fi_async.cli import help_texts, settings, terminal
 from fi_async.cli.input_rows import STDIN
+from fi_async.cli.judge_flags import JudgeFlags
 from fi_async.cli.options import CompareFlags, FileName, Flag, GateFlags, ResumeFlags, RunFlags, ServeFlags, at_home
 
 _SERVED = ServeFlags()
+_JUDGED = JudgeFlags()
 _COMPARED = CompareFlags()
 _GATED = GateFlags()
 _RESUMED = ResumeFlags()
@@ -177,15 +179,16 @@ def gate(run: Path, /, *, flags: GateFlags = _GATED) -> int:
     return gate_run(at_home(run), flags)
 
 
-def serve(*, flags: ServeFlags = _SERVED) -> int:
-    """Serve the evaluation API on this machine, as slow, small or faulty as you say.
+def serve(*, flags: ServeFlags = _SERVED, judge_flags: JudgeFlags = _JUDGED) -> int:
+    """Serve the evaluation API on this machine, and a model to test judges with, as slow, small or faulty as you say.
 
     Args:
         flags: See ServeFlags.
+        judge_flags: See JudgeFlags.
     """
     from fi_async.cli.serve import serve_local  # noqa: PLC0415  # as above
 
-    return serve_local(flags)
+    return serve_local(flags, judge_flags)
 
 
 def report(

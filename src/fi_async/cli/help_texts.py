@@ -32,6 +32,7 @@ Examples:
   fi-async serve
   fi-async serve --latency 2~0.8 --capacity 8 --requests 300/10s
   fi-async serve --latency 1 --fault 503=0.05 reset_after=0.01
+  fi-async serve --judge-latency 2~0.8 --judge-tokens 100000/min
 
 Ctrl-C stops it (exit code 0). Exit code 3: the port is taken."""
 

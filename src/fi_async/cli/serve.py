@@ -11,6 +11,7 @@ from rich.text import Text
 
 from fi_async.cli import errors, terminal
 from fi_async.cli.errors import ImpossibleError, UsageError
+from fi_async.cli.judge_flags import JudgeFlags
 from fi_async.cli.options import ServeFlags
 from fi_async.local import LocalBackend, parse_switches
 
@@ -18,7 +19,7 @@ _GRACE: float = 0.5  # seconds that requests under way have to finish in after C
 _ANY_ADDRESS = {"http://0.0.0.0": "http://127.0.0.1", "http://[::]": "http://[::1]"}
 
 
-def serve_local(flags: ServeFlags) -> int:
+def serve_local(flags: ServeFlags, judge_flags: JudgeFlags) -> int:
     """Return 0 once Ctrl-C has stopped the server.
 
     Raises:
@@ -31,7 +32,7 @@ def serve_local(flags: ServeFlags) -> int:
         raise UsageError(f"serve needs {error.name}: pip install 'fi-async[local]'") from None
     keys = _keys(flags.key or ())
     try:
-        switches = parse_switches(_changes(flags, keys))
+        switches = parse_switches({**_changes(flags, keys), "chat": judge_flags.changes()})
     except ValueError as error:
         raise UsageError(str(error)) from None
     try:
@@ -82,6 +83,7 @@ def _tell(url: str, keys: Mapping[str, str]) -> None:
     console.print(Text.assemble("Listening at ", (url, "bold"), " (Ctrl-C stops it). To use it:\n"))
     for name, value in (("FI_BASE_URL", url), ("FI_API_KEY", key), ("FI_SECRET_KEY", secret)):
         console.print(f"  export {name}={value}", soft_wrap=True)
+    console.print(f"\nA model to test judges with: POST {url}/v1/chat/completions", soft_wrap=True)
     console.file.flush()
 
 

@@ -8,10 +8,15 @@ some that ask a model. The rest of the package reaches it through HTTP only.
 from __future__ import annotations
 
 from fi_async.local.app import LocalBackend
-from fi_async.local.switches import Faults, Lognormal, Quota, Switches
-from fi_async.local.texts import parse_faults, parse_latency, parse_quota, parse_switches
+from fi_async.local.chat.switches import ChatFaults, ChatSwitches
+from fi_async.local.quantities import Lognormal, Quota
+from fi_async.local.reading import parse_latency, parse_quota
+from fi_async.local.switches import Faults, Switches
+from fi_async.local.texts import parse_faults, parse_switches
 
 __all__ = [
+    "ChatFaults",
+    "ChatSwitches",
     "Faults",
     "LocalBackend",
     "Lognormal",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ import anyio
 
 from fi_async.local import ahead, asgi, control, envelopes, faults, gate
 from fi_async.local.asgi import Receive, Request, Scope, SendMessage
+from fi_async.local.chat.endpoint import ChatEndpoint
+from fi_async.local.chat.verdicts import LocalJudge
 from fi_async.local.counts import ServerCounts
 from fi_async.local.envelopes import Refused
 from fi_async.local.evaluations import Answer, EvaluationBook, Visit
@@ -28,6 +32,9 @@ class LocalBackend:
 
     Args:
         switches: What the server is like.
+        judge: What gives the verdicts at `/v1/chat/completions`: from the messages and the JSON schema that the
+            response format names (or None) to an object, or to whatever text. It is called in the event loop. Without,
+            verdicts are made up: see `fi_async.local.chat.verdict_for`.
         store: A file to keep evaluations in, past the end of the process; without, they are kept in memory.
         clock: Returns the time in seconds since the epoch.
         sleep: Waits so many seconds.
@@ -46,6 +53,7 @@ class LocalBackend:
         self,
         switches: Switches = _DEFAULT,
         *,
+        judge: LocalJudge | None = None,
         store: str | Path | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
@@ -56,12 +64,26 @@ class LocalBackend:
         self._store = open_store(store)
         self._counts = ServerCounts()
         self._windows = Windows()
+        self._chat = ChatEndpoint(judge)
         evaluations = EvaluationBook(self._store, self._counts)
         self._routes = Routes(evaluations, Pipelines(self._store, evaluations))
 
     def statistics(self) -> dict[str, Any]:
         """Return what the server has counted since it was made; of evaluations, since its store was."""
         return self._counts.report(self._store.made())
+
+    def chat_statistics(self) -> dict[str, Any]:
+        """Return what was asked at `/v1/chat/completions`, what it used and what it cost.
+
+        `by_status` counts replies, resets too; `refused` the refusals by their reason; `models` says for each model
+        how many requests were `answered`, and so charged, with which tokens and `dollars` (a Decimal);
+        `duplicates` are the answers to messages that the same model had answered before.
+        """
+        return self._chat.counts.report()
+
+    def judged(self, model: str | None = None) -> Counter[str]:
+        """Return how often each case was answered, by this model or by all, under its `chat.case_hash`."""
+        return self._chat.counts.judged(model)
 
     def close(self) -> None:
         """Give the store's file back. What it holds is there for the next backend on it."""
@@ -81,17 +103,33 @@ class LocalBackend:
         if request.path.startswith(control.PREFIX):
             await asgi.send_reply(send, request, control.answer(self, request), self._clock())
             return
+        if self._chat.serves(request.path):
+            with self._chat.counts.counting(request.path) as number:
+                reply = await self._when_due(self._chat.answer(request, number, self._clock(), self.switches))
+                await self._give(reply, request, scope, receive, send)
+            return
         with self._counts.counting(request.method) as number:
             await ahead.settle(ahead.slow_cases(request, self.switches, self._store))
-            answer = self._answer(request, number)
-            # Sleeping is all that waiting for an evaluation takes: it is stored, whoever hangs up now.
-            seconds = answer.due - self._clock() + self.switches.overhead
-            if seconds > 0:
-                await self._sleep(seconds)
-            if answer.reply is None:
-                await asgi.reset(scope, receive)
-            else:
-                await asgi.send_reply(send, request, answer.reply, self._clock())
+            reply = await self._when_due(self._answer(request, number))
+            await self._give(reply, request, scope, receive, send)
+
+    async def _when_due(self, answer: Answer) -> envelopes.HttpReply | None:
+        """Return the reply once it is due; None where the connection is to be reset."""
+        # Sleeping is all that waiting for an evaluation takes: it is stored, whoever hangs up now.
+        seconds = answer.due - self._clock() + self.switches.overhead
+        if seconds > 0:
+            await self._sleep(seconds)
+        if answer.reply is None or answer.late is None:
+            return answer.reply
+        return replace(answer.reply, headers=(*answer.reply.headers, *answer.late(self._clock())))
+
+    async def _give(
+        self, reply: envelopes.HttpReply | None, request: Request, scope: Scope, receive: Receive, send: SendMessage
+    ) -> None:
+        if reply is None:
+            await asgi.reset(scope, receive)
+        else:
+            await asgi.send_reply(send, request, reply, self._clock())
 
     def _answer(self, request: Request, number: int) -> Answer:
         """Decide, without waiting, what the n-th request of its method gets and when."""

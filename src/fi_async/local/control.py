@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any, Protocol
 
 from fi_async.local.asgi import Request
@@ -22,15 +23,27 @@ class Controlled(Protocol):
     def statistics(self) -> dict[str, Any]:
         """Return what it counted."""
 
+    def chat_statistics(self) -> dict[str, Any]:
+        """Return what the endpoint for judges counted."""
+
 
 def answer(backend: Controlled, request: Request) -> HttpReply:
-    """Answer GET statistics, and POST switches with the fields to change; they need no credentials."""
+    """Answer GET statistics and GET chat, and POST switches with the fields to change; they need no credentials."""
     match request.method, request.path.removeprefix(PREFIX):
         case "GET", "statistics":
             return json_reply(200, backend.statistics())
+        case "GET", "chat":
+            return json_reply(200, _with_texts(backend.chat_statistics()))
         case "POST", "switches":
             return _change(backend, request)
-    return json_reply(404, {"error": f"there is GET {PREFIX}statistics and POST {PREFIX}switches"})
+    return json_reply(404, {"error": f"there are GET {PREFIX}statistics, GET {PREFIX}chat and POST {PREFIX}switches"})
+
+
+def _with_texts(content: Any) -> Any:
+    """Return content with a text for each amount of dollars, which no number of JSON is sure to keep."""
+    if isinstance(content, dict):
+        return {name: _with_texts(value) for name, value in content.items()}
+    return f"{content:f}" if isinstance(content, Decimal) else content
 
 
 def _change(backend: Controlled, request: Request) -> HttpReply:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 from statistics import NormalDist
 
-from fi_async.local.switches import LONGEST, Lognormal
+from fi_async.local.quantities import LONGEST, Lognormal
 
 _STANDARD_NORMAL = NormalDist()
 _GREATEST_EXPONENT = 700.0  # of what is a float
@@ -33,9 +33,9 @@ def pick(chances: Iterable[tuple[str, float]], draw: float) -> str | None:
     return None
 
 
-def latency(distribution: float | Lognormal, seed: int, n: int) -> float:
-    """Return the seconds that the n-th evaluation takes."""
+def latency(distribution: float | Lognormal, seed: int, n: int, purpose: str = "latency") -> float:
+    """Return the seconds that the n-th evaluation takes, or the n-th of whatever the purpose is."""
     if isinstance(distribution, Lognormal):
-        normal = _STANDARD_NORMAL.inv_cdf(uniform(seed, "latency", n))
+        normal = _STANDARD_NORMAL.inv_cdf(uniform(seed, purpose, n))
         return min(LONGEST, distribution.median * math.exp(min(_GREATEST_EXPONENT, distribution.sigma * normal)))
     return distribution

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from fi_async.local.switches import Quota
+from fi_async.local.quantities import Quota
 
 Headers = tuple[tuple[str, str], ...]
 Messages = Mapping[str, Sequence[str]]

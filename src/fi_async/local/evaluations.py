@@ -6,14 +6,14 @@ import hashlib
 import json
 import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
 from fi_async.local import draws, results, validation
 from fi_async.local.counts import ServerCounts
-from fi_async.local.envelopes import HttpReply, server_error, success
+from fi_async.local.envelopes import Headers, HttpReply, server_error, success
 from fi_async.local.limits import Lanes, Windows
 from fi_async.local.store import Evaluation, Store
 from fi_async.local.switches import Switches
@@ -33,10 +33,14 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A reply, and when it is due in seconds since the epoch; no reply is a reset connection."""
+    """A reply, and when it is due in seconds since the epoch; no reply is a reset connection.
+
+    `late` gives, from the time at which the reply is sent, headers that are known only then.
+    """
 
     reply: HttpReply | None
     due: float
+    late: Callable[[float], Headers] | None = None
 
 
 class EvaluationBook:

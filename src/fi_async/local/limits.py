@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from heapq import heappop, heappush
 
-from fi_async.local.switches import Quota
+from fi_async.local.quantities import Quota
 
 
 class Lanes:

@@ -6,98 +6,23 @@ All of it is plain frozen data, validated when made. `texts` reads the same from
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeGuard
+from typing import Any, Literal
 
-LONGEST = 1e9
-"""Seconds that anything may be told to take: 31 years. Beyond, sums of times stop being numbers."""
-
-_SHORTEST_WINDOW = 1e-3
-_GREATEST = 1e100  # neither infinite nor NaN, and no integer that is no float
-_LONGEST_SHOWN = 100
-_UNITS = {1: "second", 60: "minute", 3600: "hour", 86400: "day"}
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ValueError(message)
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _GREATEST
-
-
-def _shown(value: object) -> str:
-    """Return a value as a message repeats it: not all of a large one."""
-    try:
-        text = repr(value)
-    except ValueError:  # a number of more digits than Python writes
-        return f"a {type(value).__name__} of many digits"
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
-
-
-def _is_seconds(value: object) -> bool:
-    return _is_number(value) and 0 <= value <= LONGEST
-
-
-def _is_whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_pairs(value: object) -> bool:
-    return isinstance(value, Mapping) and all(isinstance(each, str) for pair in value.items() for each in pair)
-
-
-def _is_names(value: object) -> bool:
-    return isinstance(value, frozenset) and all(isinstance(name, str) for name in value)
-
-
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """At most `count` in each window of `window_seconds`, for each key pair.
-
-    Windows are fixed and aligned to the epoch: those of 60 seconds are the minutes of UTC.
-    """
-
-    count: int
-    window_seconds: float
-
-    def __post_init__(self) -> None:
-        _require(_is_whole(self.count) and self.count >= 0, f"a quota counts from 0 up, not {_shown(self.count)}")
-        _require(
-            _is_number(self.window_seconds) and _SHORTEST_WINDOW <= self.window_seconds <= LONGEST,
-            f"a quota's window lasts some seconds, not {_shown(self.window_seconds)}",
-        )
-
-    def window(self, at: float) -> int:
-        """Return the number of the window that the time `at` falls into."""
-        return math.floor(at / self.window_seconds)
-
-    def seconds_left(self, at: float) -> int:
-        """Return the whole seconds from `at` to the end of its window, at least 1."""
-        return max(1, math.ceil((self.window(at) + 1) * self.window_seconds - at))
-
-    def __str__(self) -> str:
-        """Read as the platform words it: `5 api requests per minute`."""
-        unit = _UNITS.get(int(self.window_seconds)) if self.window_seconds == int(self.window_seconds) else None
-        return f"{self.count} api requests per {unit or f'{self.window_seconds:g} seconds'}"
-
-
-@dataclass(frozen=True, slots=True)
-class Lognormal:
-    """Latencies that are mostly near `median` seconds, and sometimes much longer.
-
-    `sigma` is the standard deviation of their logarithm: at 0.8, one in twenty takes more than 3.7 medians.
-    """
-
-    median: float
-    sigma: float
-
-    def __post_init__(self) -> None:
-        _require(_is_seconds(self.median), f"a median is 0 seconds or more, not {_shown(self.median)}")
-        _require(_is_seconds(self.sigma), f"sigma is 0 or more, not {_shown(self.sigma)}")
+from fi_async.local.chat.switches import ChatSwitches
+from fi_async.local.quantities import (
+    Lognormal,
+    Quota,
+    is_names,
+    is_pairs,
+    is_seconds,
+    is_whole,
+    require,
+    require_probabilities,
+    require_statuses,
+    shown,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,20 +57,10 @@ class Faults:
     gets: bool = True
 
     def __post_init__(self) -> None:
-        everything = [*self.of_request("POST"), *self.of_evaluation()]
-        for name, probability in everything:
-            _require(
-                _is_number(probability) and 0 <= probability <= 1,
-                f"the probability of {name} is from 0 to 1, not {_shown(probability)}",
-            )
         for each in (self.of_request("POST"), self.of_evaluation()):
-            total = sum(probability for _, probability in each)
-            _require(total <= 1 + 1e-9, f"the probabilities of faults sum to {total:g}, which is more than 1")
-        for status in (*self.status, *self.status_after):
-            _require(
-                _is_whole(status) and 400 <= status <= 599, f"a fault's status is 400 to 599, not {_shown(status)}"
-            )
-        _require(_is_seconds(self.slow[1]), f"a slow reply is some seconds late, not {_shown(self.slow[1])}")
+            require_probabilities(each)
+        require_statuses((*self.status, *self.status_after))
+        require(is_seconds(self.slow[1]), f"a slow reply is some seconds late, not {shown(self.slow[1])}")
 
     def of_request(self, method: str) -> Iterator[tuple[str, float]]:
         """Yield the faults that can strike a request of this method, by the names statistics count them under."""
@@ -188,6 +103,7 @@ class Switches:
         projects: The names that pipelines may use; None for any name.
         own_templates: Templates that count as the organisation's own. Only these can be configured for
             tracing: the platform answers 500 for its system templates.
+        chat: What the endpoint for judges is like; of the other switches, only `overhead` and `seed` are about it.
     """
 
     latency: float | Lognormal = 0.0
@@ -204,14 +120,13 @@ class Switches:
     keys: Mapping[str, str] | None = field(default=None, repr=False)
     projects: frozenset[str] | None = None
     own_templates: frozenset[str] = frozenset()
+    chat: ChatSwitches = field(default_factory=ChatSwitches)
 
     def __post_init__(self) -> None:
         for name, (allows, words) in _ALLOWED.items():
             value = getattr(self, name)
             # What is a secret is not repeated.
-            _require(
-                allows(value), f"{name} is {words}" if name == "keys" else f"{name} is {words}, not {_shown(value)}"
-            )
+            require(allows(value), f"{name} is {words}" if name == "keys" else f"{name} is {words}, not {shown(value)}")
 
     def replace(self, **changes: object) -> Switches:
         """Return a copy with these fields changed."""
@@ -219,11 +134,11 @@ class Switches:
 
 
 _ALLOWED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "latency": (lambda value: isinstance(value, Lognormal) or _is_seconds(value), "0 seconds or more"),
-    "overhead": (_is_seconds, "0 seconds or more"),
-    "capacity": (lambda value: value is None or (_is_whole(value) and value >= 1), "1 or more, or None"),
+    "latency": (lambda value: isinstance(value, Lognormal) or is_seconds(value), "0 seconds or more"),
+    "overhead": (is_seconds, "0 seconds or more"),
+    "capacity": (lambda value: value is None or (is_whole(value) and value >= 1), "1 or more, or None"),
     "overload": (lambda value: value in ("queue", "refuse"), '"queue" or "refuse"'),
-    "queue_limit": (lambda value: value is None or (_is_whole(value) and value >= 0), "0 or more, or None"),
+    "queue_limit": (lambda value: value is None or (is_whole(value) and value >= 0), "0 or more, or None"),
     "requests": (lambda value: value is None or isinstance(value, Quota), "a quota or None"),
     "evaluations": (
         lambda value: isinstance(value, tuple) and all(isinstance(each, Quota) for each in value),
@@ -232,8 +147,9 @@ _ALLOWED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "faults": (lambda value: isinstance(value, Faults), "of the type Faults"),
     "spelling": (lambda value: value in ("snake", "camel"), '"snake" or "camel"'),
     "call_log": (lambda value: isinstance(value, bool), "true or false"),
-    "seed": (_is_whole, "a whole number"),
-    "keys": (lambda value: value is None or _is_pairs(value), "secret keys by API key, or None"),
-    "projects": (lambda value: value is None or _is_names(value), "a frozenset of names, or None"),
-    "own_templates": (_is_names, "a frozenset of names"),
+    "seed": (is_whole, "a whole number"),
+    "keys": (lambda value: value is None or is_pairs(value), "secret keys by API key, or None"),
+    "projects": (lambda value: value is None or is_names(value), "a frozenset of names, or None"),
+    "own_templates": (is_names, "a frozenset of names"),
+    "chat": (lambda value: isinstance(value, ChatSwitches), "of the type ChatSwitches"),
 }

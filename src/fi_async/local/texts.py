@@ -10,33 +10,15 @@ Every error is a ValueError that repeats the text and shows a right one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from fi_async.local.switches import Faults, Lognormal, Quota, Switches
+from fi_async.local.chat.texts import parse_chat
+from fi_async.local.reading import as_it_is, parse_latency, parse_quota, several, text_or_value
+from fi_async.local.switches import Faults, Switches
 
-_SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
-_QUOTA = re.compile(r"(\d+)\s*/\s*(\d+(?:\.\d+)?)?\s*([a-z]+)")
 _AFTER = "_after"
-
-
-def parse_quota(text: str) -> Quota:
-    """Return the quota that a text such as `300/10s` or `50/min` names."""
-    match = _QUOTA.fullmatch(text.strip())
-    if match is None or match[3] not in _SECONDS:
-        raise ValueError(f"{text!r} is not a quota; write it as 300/10s, 50/min or 1000/day")
-    return Quota(int(match[1]), float(match[2] or 1) * _SECONDS[match[3]])
-
-
-def parse_latency(text: str) -> float | Lognormal:
-    """Return the seconds, or the distribution of them, that a text such as `2` or `2~0.8` names."""
-    median, tilde, sigma = text.partition("~")
-    try:
-        return Lognormal(float(median), float(sigma)) if tilde else float(median)
-    except ValueError as error:
-        raise ValueError(f"{text!r} is not a latency; write it as 2, or 2~0.8 for lognormal") from error
 
 
 def parse_faults(texts: Iterable[str]) -> Faults:
@@ -73,7 +55,8 @@ def parse_switches(changes: Mapping[str, Any], base: Switches | None = None) -> 
     """Return the switches with these fields changed, each given as its own type or as its text or JSON.
 
     Lists of texts are taken for `evaluations`, `projects`, `own_templates` and `faults`, for the latter an
-    object of amounts by kind too; they replace what there was. Null is taken for what can be None.
+    object of amounts by kind too; they replace what there was. Null is taken for what can be None. `chat` takes an
+    object of those of its switches that change, read likewise.
 
     Example:
         >>> parse_switches({"latency": "2~0.8", "evaluations": ["50/min"]}).latency
@@ -86,25 +69,10 @@ def parse_switches(changes: Mapping[str, Any], base: Switches | None = None) -> 
     known = [field.name for field in fields(Switches)]
     if unknown := [name for name in changes if name not in known]:
         raise ValueError(f"there is no switch {unknown[0]!r}; there are {', '.join(known)}")
-    return base.replace(**{name: _READERS.get(name, _as_it_is)(value) for name, value in changes.items()})
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-def _text_or_value(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
-    return lambda value: parse(value) if isinstance(value, str) else value
-
-
-def _several(collect: Callable[[Iterable[Any]], Any]) -> Callable[[Any], Any]:
-    """Return what reads a list, or one text in place of a list of one; anything else is for `Switches` to refuse."""
-
-    def read(value: Any) -> Any:
-        items = [value] if isinstance(value, str) else value
-        return collect(items) if isinstance(items, list | tuple | set | frozenset) else value
-
-    return read
+    read = {name: _READERS.get(name, as_it_is)(value) for name, value in changes.items()}
+    if isinstance(chat := read.get("chat"), Mapping):
+        read["chat"] = parse_chat(chat, base.chat)
+    return base.replace(**read)
 
 
 def _texts(value: Any) -> Any:
@@ -112,15 +80,15 @@ def _texts(value: Any) -> Any:
 
 
 def _quotas(items: Iterable[Any]) -> tuple[Any, ...]:
-    return tuple(map(_text_or_value(parse_quota), items))
+    return tuple(map(text_or_value(parse_quota), items))
 
 
 _PLAIN_KINDS = ("html_500", "reset_before", "reset_after", "cut_json", "fail", "stuck")
 _READERS: Mapping[str, Callable[[Any], Any]] = {
-    "latency": _text_or_value(parse_latency),
-    "requests": _text_or_value(parse_quota),
-    "evaluations": _several(_quotas),
-    "faults": lambda value: _several(parse_faults)(_texts(value)),
-    "projects": _several(frozenset),
-    "own_templates": _several(frozenset),
+    "latency": text_or_value(parse_latency),
+    "requests": text_or_value(parse_quota),
+    "evaluations": several(_quotas),
+    "faults": lambda value: several(parse_faults)(_texts(value)),
+    "projects": several(frozenset),
+    "own_templates": several(frozenset),
 }
