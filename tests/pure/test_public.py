@@ -94,6 +94,7 @@ EXTRAS = (
     "pandas",
     "polars",
     "pyarrow",
+    "genai_prices",
 )
 
 
