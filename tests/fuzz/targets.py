@@ -15,6 +15,8 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from fi_async import APIError, Case, ConfigurationError, JournalError, cases_from
+from fi_async._errors import JudgeError
+from fi_async._rubric import Rubric
 from fi_async.background import Offer
 from fi_async.background.spool import Spool
 from fi_async.cli import settings
@@ -24,7 +26,8 @@ from fi_async.journal.view import open_view
 from fi_async.reports import conditions, run_files
 from fi_async.sources.files import JsonTable
 from fi_async.sources.rows import Source
-from fi_async.wire import responses, verdicts
+from fi_async.wire import chat_replies, chat_requests, responses, verdicts, waits
+from fi_async.wire.chat_requests import ChatModel, Traits
 from fi_async.wire.responses import Reply
 
 OUTCOME = (
@@ -112,6 +115,29 @@ _READERS: Mapping[str, Callable[[Reply], object]] = {
 }
 
 
+def chat(content: bytes, directory: Path) -> None:
+    """A reply of a chat endpoint: its status, a header, and the body after the first line."""
+    head, _, body = content.partition(b"\n")
+    status, _, header = head.decode(errors="replace").partition(" ")
+    code = int(status) if status.isascii() and status.isdecimal() and len(status) < 5 else 200
+    said = dict.fromkeys(("retry-after-ms", "retry-after", "x-ratelimit-reset-tokens", "ratelimit-reset"), header)
+    got = Reply(code, said, body)
+    wait = waits.wait_of(got, 0.0)
+    assert wait is None or 0.0 <= wait <= waits.LONGEST_WAIT
+    for rubric in _RUBRICS:
+        with suppress(APIError, JudgeError):
+            chat_replies.read(got, rubric, ChatModel("m", "https://judge.test/v1"), 0.0)
+        call = chat_requests.request(rubric, {"output": "x"}, "m", Traits(), temperature=0.0)
+        Traits().learn(got, call)
+
+
+_RUBRICS = (
+    Rubric("verdict", "[output]", ("output",)),
+    Rubric("score", "[output]", ("output",), "score"),
+    Rubric("labels", "[output]", ("output",), "choices", choices={"a": 1.0, "b": 0.0}),
+)
+
+
 def lines_of_a_run(content: bytes, directory: Path) -> None:
     path = directory / "run.jsonl"
     path.write_bytes(content)
@@ -183,6 +209,8 @@ def targets(directory: Path) -> Mapping[str, Target]:
         {"eval_status": "failed", "result": {"error_message": "rate_limited", "eval_id": 7}},
         [{"name": "t", "requiredKeys": ["a"]}],
     ]
+    said = '<think>{"result": 0}</think>```json\n{"reason": "r", "result": "a"}\n```'
+    answered = {"choices": [{"message": {"content": said}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 3}}
     replies = [b"200 \n" + json.dumps({"status": True, "result": each}).encode() for each in results]
     return {
         "jsonl": Target(_reader("in.jsonl"), (lines, b"[" + lines.strip().replace(b"\n\n", b",\n") + b"]")),
@@ -201,6 +229,14 @@ def targets(directory: Path) -> Mapping[str, Target]:
                 b'429 120\n{"result": {"retry_after": 3}}',
                 f"429 {_DATE}\n<title>x</title>".encode(),
                 b"400 \n{}",
+            ),
+        ),
+        "chat": Target(
+            chat,
+            (
+                b"200 \n" + json.dumps(answered).encode(),
+                b'429 6m0s\n[{"error": {"code": 429, "message": "retry in 1.5s", "details": [{"retryDelay": "2s"}]}}]',
+                b'400 \n{"error": {"message": "Unsupported: temperature", "param": "response_format", "code": null}}',
             ),
         ),
         "lines": Target(lines_of_a_run, (OUTCOME + FAILED, OUTCOME)),

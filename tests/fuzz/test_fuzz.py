@@ -24,7 +24,7 @@ PIECES = [
     *(b"9" * 5000, b"[" * 3000, b'{"a":' * 1500, b"'" * 3, b'"' * 3, b"inf", b"%", b">=", b"true"),
 ]
 NAMES = ["jsonl", "json", "csv", "directory", "parquet", "stream", "condition", "settings", "project", "reply"]
-NAMES += ["lines", "journal", "spool"]
+NAMES += ["chat", "lines", "journal", "spool"]
 
 
 @pytest.fixture(scope="module")

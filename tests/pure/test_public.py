@@ -104,6 +104,7 @@ EXTRAS = (
     "pandas",
     "polars",
     "pyarrow",
+    "genai_prices",
 )
 
 

@@ -11,7 +11,7 @@ from pydantic_core import PydanticSerializationError, to_json
 from fi_async import _errors
 from fi_async._errors import FiAsyncError, InvalidCaseError
 from fi_async._models import Case, Outcome, OutcomeStatus
-from fi_async._results import EvalResult
+from fi_async._results import EvalResult, Usage
 
 _ASCII: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=str)
 _COUNTS: Final = ("attempts", "ambiguous", "possible_duplicates", "eval_id")  # left out where there is nothing
@@ -83,7 +83,10 @@ def _plain(error: BaseException) -> dict[str, Any]:
 
 
 def _rebuilt(body: Mapping[str, Any]) -> FiAsyncError:
-    error = kind_of(str(body["type"]))(str(body["message"]), **body.get("facts", {}))
+    facts = dict(body.get("facts", {}))
+    if isinstance(facts.get("usage"), dict):
+        facts["usage"] = Usage.model_validate(facts["usage"])
+    error = kind_of(str(body["type"]))(str(body["message"]), **facts)
     if "cause" in body:
         error.__cause__ = _rebuilt(body["cause"])
     return error

@@ -51,7 +51,7 @@ def error_for(reply: Reply, asked: ChatModel, now: float) -> FiAsyncError:
         "status": refusal.status,
         "request_id": reply.request_id,
         "server_message": words,
-        "code": refusal.code.partition(" ")[0] or None,
+        "code": next((name for name in refusal.code.split() if not name.isdecimal()), None),
     }
     if 300 <= reply.status < 400:
         return ProtocolError(f"{asked} answers with a redirect, which is not followed: is base_url right?", **facts)
@@ -74,7 +74,7 @@ def _of_the_account(
     refusal: Refusal, asked: ChatModel, words: str, facts: dict[str, Any], wait: float | None
 ) -> FiAsyncError:
     """Return the error of a refusal that says nothing of the case."""
-    if refusal.is_final(has_wait=wait is not None):
+    if refusal.is_final(wait):
         return QuotaExhaustedError(f"{asked} has no quota left, and no wait mends that: {words}", **facts)
     if refusal.status == 404 or refusal.is_about_model:
         fix = "check model= and base_url=, which mostly ends in /v1"

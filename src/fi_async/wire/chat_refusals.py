@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from fi_async.wire.responses import Reply, json_of, objects_of, quoted
 
 NO_CAPACITY: Final = 529  # Anthropic's own status, for whatever says that it is overloaded
 _LONGEST_WORDS: Final = 500
+_LONGEST_WAIT: Final = 3600.0
 _TOO_LONG: Final = re.compile(
     r"context[ _]length|context[ _]window|context[ _]size|maximum context|prompt is too long|input is too long"
     r"|request too large|too many input tokens|input token count|max_tokens must be at least 1, got -",
@@ -81,21 +82,21 @@ class Refusal:
         """True if the endpoint has no such model."""
         return self.status in (400, 404, 422) and bool(_NO_MODEL.search(self.text))
 
-    def is_final(self, *, has_wait: bool) -> bool:
+    def is_final(self, wait: float | None) -> bool:
         """Tell whether no wait mends it: there is no money, or the quota of a day is used up.
 
         Args:
-            has_wait: The endpoint says how long to wait. A day that is a rolling window may open within minutes, so
-                that a wait is believed, but for a quota that is named as a day's by its id.
+            wait: The seconds that the endpoint says to wait. A day that is a rolling window may open within minutes: a
+                wait of up to an hour is believed, but for a quota that is named as a day's by its id.
         """
         if self.status == 402 or (self.status in (400, 403, 429) and _NO_MONEY.search(self.text)):
             return True
         if self.status != 429:
             return False
-        ids = (
-            str(each.get("quotaId")) for detail in _details(self.error) for each in objects_of(detail.get("violations"))
-        )
-        return any(map(_OF_A_DAY.search, ids)) or (not has_wait and bool(_OF_A_DAY.search(self.text)))
+        violations = [each for detail in objects_of(self.error.get("details")) for each in _violations(detail)]
+        if any(_OF_A_DAY.search(str(each.get("quotaId"))) for each in violations):
+            return True
+        return (wait is None or wait > _LONGEST_WAIT) and bool(_OF_A_DAY.search(self.text))
 
 
 def refusal_of(reply: Reply) -> Refusal:
@@ -148,14 +149,14 @@ def _listed(said: Any) -> str:
     return "; ".join(faults)
 
 
-def _details(error: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return list(objects_of(error.get("details")))
+def _violations(detail: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    return objects_of(detail.get("violations"))
 
 
 def _status(reply: Reply, error: Mapping[str, Any], names: str) -> int:
     if "overloaded" in names:
         return NO_CAPACITY
-    if reply.status >= 400:
+    if reply.status >= 300:
         return reply.status
     code = str(error.get("code"))
     if code.isascii() and code.isdecimal() and len(code) == 3 and code >= "400":

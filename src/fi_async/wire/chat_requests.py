@@ -47,7 +47,9 @@ _NOT_TAKEN: Final = re.compile(
 _OF_ROLE: Final = re.compile(
     r"(?:system|developer)[ _-]?(?:role|message|prompt|instruction)|role.{0,40}system", re.IGNORECASE
 )
-_LIKE_A_KEY: Final = re.compile(r"\b(?:sk|pk|rk|gsk|xai|hf|nvapi|AIza)[-_A-Za-z0-9*.]{6,}|(?<=Bearer )[^\s'\",]+")
+_LIKE_A_KEY: Final = re.compile(
+    r"\b(?:sk|pk|rk|gsk|xai|hf|nvapi)[-_][-_A-Za-z0-9*.]{6,}|\bAIza[-_A-Za-z0-9]{20,}|(?<=Bearer )[^\s'\",;]+"
+)
 _OURS: Final = frozenset({"model", "messages", "response_format"})
 _LONGEST_ANSWER: Final = 2_000  # characters of what was said before: its end is where the verdict should be
 _LONGEST_COMPLAINT: Final = 300
@@ -76,7 +78,7 @@ class ChatModel:
     @property
     def key_in_words(self) -> str:
         """What was sent to say who asks."""
-        return f"the key of {self.key_source}" if self.key_source else "requests without a key: pass api_key="
+        return f"the key of {self.key_source}" if self.key_source else "requests without a key (pass api_key=)"
 
     def without_secrets(self, text: str) -> str:
         """Return a text with the key, and what looks like one, left out."""
