@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fi_async.local import LocalBackend, bounded, scoring
 from fi_async.local.metrics import METRICS
-from fi_async.local.metrics.similarity import edit_distance
+from fi_async.local.metrics.edits import edit_distance
 from local.api import Api
 
 pytestmark = pytest.mark.anyio
