@@ -1,8 +1,8 @@
 """Metrics that may take long, in a process of their own, which is ended when they do.
 
 A pattern such as `(a+)+$` keeps Python's regular expressions busy for hours, and holds every thread of the process
-meanwhile; two long texts keep `difflib` busy. Python's parser warns of what it reads, in filters that all threads share,
-and code that is nested deep may overflow a small stack. What is quick for certain runs where it is asked for.
+meanwhile; two long texts keep `difflib` busy. Python's parser gives warnings of what it reads, and may overflow a
+small stack on code that is nested deep. What is quick for certain runs where it is asked for.
 """
 
 from __future__ import annotations

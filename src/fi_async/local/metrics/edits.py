@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 _MASKS_KEPT: Final = 1_000  # bit patterns of items; those beyond are made again when the item is met, to spare memory
+_FEW: Final = 8  # bits, up to which they are added faster than written
 _TRIMMED_EVERY: Final = 128  # columns; in between, bits may grow above the pattern's, where they change nothing
 
 
@@ -125,12 +126,17 @@ class _Matrix:
         """Where the pattern has the item."""
         mask = self._masks.get(item)
         if mask is None:
-            mask = 0
-            if item in self._places:
-                held = bytearray(self._size // 8 + 1)
-                for place in self._places[item]:
-                    held[place >> 3] |= 1 << (place & 7)
-                mask = int.from_bytes(held, "little")
+            mask = _bits(self._places.get(item, ()), self._size)
             if len(self._masks) < _MASKS_KEPT:
                 self._masks[item] = mask
         return mask
+
+
+def _bits(places: Sequence[int], size: int) -> int:
+    """The number with these of its bits set."""
+    if len(places) <= _FEW:
+        return sum(1 << place for place in places)
+    held = bytearray(size // 8 + 1)
+    for place in places:
+        held[place >> 3] |= 1 << (place & 7)
+    return int.from_bytes(held, "little")
