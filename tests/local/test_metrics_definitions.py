@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import accumulate
 
@@ -119,7 +120,7 @@ values = st.recursive(
 @given(values, values)
 def test_leaves_of_json_are_those_of_the_definition(found, wanted):
     matches, of = matching(found, wanted)
-    verdict = METRICS["json_diff"]({"output": found, "expected": wanted}, {})
+    verdict = METRICS["json_diff"]({"output": json.dumps(found), "expected": json.dumps(wanted)}, {})
     assert verdict == (matches / of, f"JSON Diff: {matches / of:.4f} ({matches}/{of} matching)")
 
 
