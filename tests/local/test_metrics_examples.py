@@ -115,7 +115,7 @@ def test_texts(name, text, params, output, reason):
         ({"b": 1}, {"c": 1, "b": 1, "a": 1}, [], "Missing keys: c, a"),
         ({"a": 1.0, "b": True}, {"a": 1, "b": 1}, [], "Type mismatches: a: expected int, got float; b: "),
         ({"a": 1}, {"a": 2}, [{"field": "b", "rule": "required"}, 1], "Required field 'b' missing"),
-        ({"a": 1}, {"a": 2}, [{"field": "a", "rule": "type", "value": "str"}], "Field 'a' type mismatch: expected str, "),
+        ({"a": 1}, {"a": 2}, [{"field": "a", "rule": "type", "value": "str"}], "Field 'a' type mismatch: expected "),
         ([1], [2], [{"field": "a", "rule": "required"}], "JSON validates against schema successfully"),
     ],
 )  # fmt: skip
