@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import time
@@ -162,3 +163,14 @@ async def test_code_however_short_is_read_out_of_the_event_loop(monkeypatch):
     assert (await api.progress(eval_id))["result"]["reason"] == "Cyclomatic complexity: 1, score=1.000"
     assert len(asked) == 2
     assert threading.get_ident() not in asked
+
+
+def test_what_warnings_are_here_changes_no_verdict(monkeypatch):
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    monkeypatch.setattr(bounded, "LIMIT", 30.0)
+    bench = bounded.Bench()
+    job = {"name": "syntax_validation", "inputs": {"text": r"'\d'"}, "params": {}}
+    try:
+        assert bench.verdict(json.dumps(job)).output == "Passed"
+    finally:
+        bench.close()

@@ -84,6 +84,7 @@ def test_pairs(case):
         ("is_sql", "SELECT\n1 FROM t", {}, "Failed", "Text does not start with a recognized SQL keyword"),
         ("is_sql", "/* a */ -- b", {}, "Failed", "Text contains only comments"),
         ("is_sql", "DROP TABLE t -- it's gone", {}, "Passed", "Text appears to be valid SQL"),
+        ("is_sql", "DROP TABLE t /*/ ( */", {}, "Passed", "Text appears to be valid SQL"),
         ("is_sql", "DROP TABLE 't", {}, "Failed", "Unbalanced ' quotes in SQL"),
         ("is_sql", 'SELECT "\\"" FROM t', {}, "Passed", "Text appears to be valid SQL"),
         ("is_sql", "SELECT (a FROM t", {}, "Failed", "Unbalanced parentheses (unclosed)"),
