@@ -231,7 +231,7 @@ TEXTS = st.text() | st.text("()[]{}<>/\"'0aZ.,!? \n:-") | st.lists(st.text(max_s
 
 
 @pytest.mark.parametrize("name", sorted(supported()))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_any_text_gets_a_verdict_of_the_right_type_or_a_refusal(name, data):
     row = rows()[name]
