@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import threading
 import time
 
 import anyio
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from fi_async.local import LocalBackend, bounded, scoring
 from fi_async.local.metrics import METRICS
-from fi_async.local.metrics.similarity import edit_distance
+from fi_async.local.metrics.edits import edit_distance
 from local.api import Api
 
 pytestmark = pytest.mark.anyio
@@ -148,3 +150,27 @@ def test_every_metric_runs_in_the_other_process_as_in_this_one(monkeypatch):
     assert bounded._bench.verdict('{"name": "one_line", "inputs": {"text": "one (b) two"}, "params": {}}') == METRICS[
         "one_line"
     ](inputs, {})
+
+
+async def test_code_however_short_is_read_out_of_the_event_loop(monkeypatch):
+    api = Api(LocalBackend(), None)
+    asked = []
+    ask = bounded.Bench._ask
+    monkeypatch.setattr(bounded.Bench, "_ask", lambda self, job: asked.append(threading.get_ident()) or ask(self, job))
+    code = {"eval_name": "syntax_validation", "inputs": {"text": "x = 1"}}
+    assert (await api.post(code)).json()["result"][0]["evaluations"][0]["output"] == "Passed"
+    eval_id = await api.submit(eval_name="code_complexity", inputs={"text": "x = 1"}, config={})
+    assert (await api.progress(eval_id))["result"]["reason"] == "Cyclomatic complexity: 1, score=1.000"
+    assert len(asked) == 2
+    assert threading.get_ident() not in asked
+
+
+def test_what_warnings_are_here_changes_no_verdict(monkeypatch):
+    monkeypatch.setenv("PYTHONWARNINGS", "error")
+    monkeypatch.setattr(bounded, "LIMIT", 30.0)
+    bench = bounded.Bench()
+    job = {"name": "syntax_validation", "inputs": {"text": r"'\d'"}, "params": {}}
+    try:
+        assert bench.verdict(json.dumps(job)).output == "Passed"
+    finally:
+        bench.close()

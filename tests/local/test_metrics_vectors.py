@@ -9,6 +9,7 @@ from fi_async._catalogue import rows
 from fi_async.local.metrics import ESTIMATES
 from fi_async.local.scoring import BlankInputError, EngineError, check_params, run_evaluator, supported
 
+RECORDED = 1_269  # answers, in all files
 FILES = sorted((Path(__file__).parent / "vectors").glob("*.jsonl"))
 CASES = [
     pytest.param(json.loads(line), id=f"{file.stem}-{number}")
@@ -40,3 +41,7 @@ def test_answers_as_the_platform_does(case):
 
 def test_every_exact_template_has_vectors():
     assert {file.stem for file in FILES} == supported() - ESTIMATES
+
+
+def test_the_recorded_answers_are_all_here():
+    assert len(CASES) == RECORDED

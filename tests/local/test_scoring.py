@@ -218,13 +218,20 @@ PARAMS = st.fixed_dictionaries(
         "min_sentences": st.integers(),
         "max_sentences": st.integers(),
         "k": st.integers() | st.text(max_size=3) | st.none(),
+        "n": st.integers(),
+        "beta": st.floats(),
+        "prefix_weight": st.floats() | st.none(),
+        "detect_types": st.text() | st.sampled_from(["ssn,email", '["phone"]', "[[]]"]),
+        "validations": st.lists(
+            st.dictionaries(st.sampled_from(["field", "rule", "value"]), st.text(max_size=3) | st.none())
+        ),
     },
 )
 TEXTS = st.text() | st.text("()[]{}<>/\"'0aZ.,!? \n:-") | st.lists(st.text(max_size=5)).map(repr) | st.lists(st.text())
 
 
 @pytest.mark.parametrize("name", sorted(supported()))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_any_text_gets_a_verdict_of_the_right_type_or_a_refusal(name, data):
     row = rows()[name]

@@ -20,8 +20,8 @@ from fi_async.local.store import Evaluation, Store
 from fi_async.local.switches import Switches
 from fi_async.local.validation import BrokenRowError
 
-_SHORT: Final = 400  # bytes of a body or of stored inputs within which only patterns take long
-_PATTERN: Final = "regex"
+_SHORT: Final = 400  # bytes of a body or of stored inputs within which only few templates take long
+_NAMES: Final = [name.encode() for name in bounded.SHORT_TOO]
 
 Evaluated = tuple[str, dict[str, Any], dict[str, Any]]
 """A template's name, inputs and params."""
@@ -51,7 +51,7 @@ def _evaluate(cases: list[Evaluated]) -> None:
 
 
 def _posted(request: Request, switches: Switches) -> Iterator[Evaluated]:
-    if len(request.body) <= _SHORT and _PATTERN.encode() not in request.body:
+    if len(request.body) <= _SHORT and not any(name in request.body for name in _NAMES):
         return
     if not request.path.endswith("/new-eval/"):
         return
@@ -80,4 +80,4 @@ def _asked_for(request: Request, store: Store) -> Iterator[Evaluated]:
 
 
 def _is_worth_a_look(row: Evaluation) -> bool:
-    return row.error is None and (row.template == _PATTERN or len(row.inputs) > _SHORT)
+    return row.error is None and (row.template in bounded.SHORT_TOO or len(row.inputs) > _SHORT)

@@ -1,7 +1,8 @@
 """Metrics that may take long, in a process of their own, which is ended when they do.
 
 A pattern such as `(a+)+$` keeps Python's regular expressions busy for hours, and holds every thread of the process
-meanwhile; two long texts keep `difflib` busy. What is quick for certain runs where it is asked for.
+meanwhile; two long texts keep `difflib` busy. Python's parser gives warnings of what it reads, and may overflow a
+small stack on code that is nested deep. What is quick for certain runs where it is asked for.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from fi_async.local.metrics import METRICS, Metric, Verdict
 LIMIT: Final = 2.0
 """Seconds that one evaluation may take."""
 
+SHORT_TOO: Final = ("regex", "syntax_validation", "code_complexity")
+"""The templates of which short inputs, too, may have to run in the other process."""
+
 _START: Final = 30.0  # seconds that the process may take to start
 _LONG: Final = 20_000  # characters of all inputs; below, every metric but the two that follow takes milliseconds
 _LONG_MATCH: Final = 250_000  # pairs of characters that `fuzzy_match` may look at
@@ -46,13 +50,15 @@ class MetricError(RuntimeError):
 
 
 def may_take_long(name: str, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
-    """Tell whether a metric is not certain to take milliseconds on these inputs."""
+    """Tell whether a metric is not certain to take milliseconds on these inputs, and to leave no trace."""
     lengths = [len(str(value)) for value in inputs.values()]
     if sum(lengths) > _LONG:
         return True
     if name == "fuzzy_match":
         return len(lengths) == 2 and lengths[0] * lengths[1] > _LONG_MATCH
-    return name == "regex" and _may_backtrack(str(params.get("pattern") or ""), sum(lengths))
+    if name == "regex":
+        return _may_backtrack(str(params.get("pattern") or ""), sum(lengths))
+    return name in SHORT_TOO
 
 
 def _may_backtrack(pattern: str, length: int) -> bool:
@@ -146,7 +152,7 @@ class Bench:
 def _started() -> subprocess.Popen[bytes]:
     """Return a process that waits for jobs. It ends with this one, and Ctrl-C is not its business."""
     process = subprocess.Popen(  # noqa: S603  # this interpreter, on our own code
-        [sys.executable, "-c", _CHILD, json.dumps(sys.path)],
+        [sys.executable, "-W", "ignore", "-c", _CHILD, json.dumps(sys.path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -6,13 +6,37 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from fi_async.local.metrics import formats, lexical, retrieval, similarity, text
+from fi_async.local.metrics import (
+    code,
+    error_rates,
+    formats,
+    json_structure,
+    lexical,
+    retrieval,
+    safety,
+    similarity,
+    text,
+    text_statistics,
+    translation,
+)
 from fi_async.local.metrics._verdict import Metric, Verdict
 
 __all__ = ["ESTIMATES", "METRICS", "Metric", "Verdict"]
 
 METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
-    {**text.METRICS, **formats.METRICS, **similarity.METRICS, **retrieval.METRICS, **lexical.METRICS}
+    {
+        **text.METRICS,
+        **text_statistics.METRICS,
+        **formats.METRICS,
+        **json_structure.METRICS,
+        **code.METRICS,
+        **safety.METRICS,
+        **similarity.METRICS,
+        **error_rates.METRICS,
+        **translation.METRICS,
+        **retrieval.METRICS,
+        **lexical.METRICS,
+    }
 )
 ESTIMATES: Final = frozenset(lexical.METRICS)
 """Those that only estimate what the platform's judge would say; the others answer as the platform does."""

@@ -9,49 +9,24 @@ from __future__ import annotations
 import math
 import re
 import string
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
+from itertools import takewhile
 from types import MappingProxyType
 from typing import Any, Final
 
 from fi_async.local.metrics._verdict import Metric, Verdict
+from fi_async.local.metrics.edits import edit_distance
 
 _NO_PUNCTUATION: Final = str.maketrans("", "", string.punctuation)
 _NUMBER: Final = re.compile(r"-?\d+\.?\d*")
 _BLEU_ORDERS: Final = 4
-_OFTEN: Final = 4  # times; where an item stands that is rarer is told when it is met, as its bits take memory
 _BLEU_NO_NGRAM: Final = 1e-9
-
-
-def edit_distance(source: Sequence[str], target: Sequence[str]) -> int:
-    """The fewest insertions, deletions and substitutions from source to target (Levenshtein 1966).
-
-    A column of the matrix of distances is held in the bits of two integers, where it rises and where it falls (Myers
-    1999, as Hyyro 2003 has it for whole texts): texts of 100 kB take seconds, not hours.
-    """
-    text, pattern = sorted((source, target), key=len)
-    size = len(pattern)
-    if not text:
-        return size
-    places: dict[str, list[int]] = {}
-    for place, item in enumerate(pattern):
-        places.setdefault(item, []).append(place)
-    often = {item: _bits(each) for item, each in places.items() if len(each) > _OFTEN}
-    every, last = (1 << size) - 1, 1 << (size - 1)
-    rises, falls, distance = every, 0, size
-    for item in text:
-        equal = often[item] if item in often else _bits(places.get(item, ()))
-        across = (((equal & rises) + rises) ^ rises) | equal
-        up, down = falls | (every & ~(across | rises)), rises & across
-        distance += bool(up & last) - bool(down & last)
-        up, here = (up << 1) | 1, equal | falls
-        rises, falls = ((down << 1) | ~(here | up)) & every, up & here & every
-    return distance
-
-
-def _bits(places: Sequence[int]) -> int:
-    return sum(1 << place for place in places)
+_ARTICLE: Final = re.compile(r"\b(?:a|an|the)\b")
+_PUNCTUATION: Final = re.compile(r"[^\w\s]")
+_WINKLER_PREFIX: Final = 4
+_MOST_PREFIX_WEIGHT: Final = 0.25
 
 
 def _pair(inputs: Mapping[str, Any], params: Mapping[str, Any]) -> tuple[str, str]:
@@ -83,6 +58,48 @@ def hamming_similarity(inputs: Mapping[str, Any], params: Mapping[str, Any]) -> 
     return Verdict(similarity, f"Hamming: {similarity:.4f} ({mismatches} mismatches / {length} chars)")
 
 
+def jaro_winkler_similarity(inputs: Mapping[str, Any], params: Mapping[str, Any]) -> Verdict:
+    """Jaro's similarity (1989), raised for a common beginning of up to four characters (Winkler 1990).
+
+    With m characters that match, of which t / 2 pairs are out of order, it is the mean of m / either length and
+    (m - t / 2) / m; each character of the beginning adds `prefix_weight` (0.1, at most 0.25) of what lacks to 1.
+    """
+    output, expected = _pair(inputs, params)
+    weight = min(float(params.get("prefix_weight", 0.1)), _MOST_PREFIX_WEIGHT)
+    if output == expected:
+        return Verdict(1.0, "Jaro-Winkler: 1.0 (exact match)")
+    places = _jaro_matches(output, expected)
+    if not places:
+        return Verdict(0.0, "Jaro-Winkler: 0.0 (no matches)")
+    matches = len(places)
+    moved = sum(output[place] != expected[other] for place, other in zip(places, sorted(places.values()), strict=True))
+    jaro = (matches / len(output) + matches / len(expected) + (matches - moved / 2) / matches) / 3
+    beginnings = zip(output[:_WINKLER_PREFIX], expected[:_WINKLER_PREFIX], strict=False)
+    prefix = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], beginnings))
+    score = max(0.0, min(1.0, jaro + prefix * weight * (1 - jaro)))
+    return Verdict(score, f"Jaro-Winkler: {score:.4f} (Jaro={jaro:.4f}, prefix={prefix})")
+
+
+def _jaro_matches(output: str, expected: str) -> dict[int, int]:
+    """The place in `expected` of each character of `output` that matches: the first free one that is near enough.
+
+    The free places of a character are in order, and those before what is near now are never near again: each is
+    looked at once.
+    """
+    reach = max(0, max(len(output), len(expected)) // 2 - 1)
+    free: dict[str, deque[int]] = {}
+    for place, character in enumerate(expected):
+        free.setdefault(character, deque()).append(place)
+    matches = {}
+    for place, character in enumerate(output):
+        others = free.get(character, deque())
+        while others and others[0] < place - reach:
+            others.popleft()
+        if others and others[0] <= place + reach:
+            matches[place] = others.popleft()
+    return matches
+
+
 def jaccard_similarity(inputs: Mapping[str, Any], params: Mapping[str, Any]) -> Verdict:
     """Distinct words in both texts / distinct words in either (Jaccard 1901)."""
     output, expected = (set(text.split()) for text in _pair(inputs, params))
@@ -112,6 +129,21 @@ def f1_score(inputs: Mapping[str, Any], params: Mapping[str, Any]) -> Verdict:
     if f1 == 0:
         return Verdict(0.0, "F1: 0.0 (no token overlap)")
     return Verdict(f1, f"F1: {f1:.4f} (P={precision:.3f}, R={recall:.3f})")
+
+
+def squad_score(inputs: Mapping[str, Any], _params: Mapping[str, Any]) -> Verdict:
+    """The mean of exact match and F1 of words, of answers without case, punctuation and articles (Rajpurkar 2016)."""
+    output, expected = (_bare(str(inputs[key])) for key in ("output", "expected"))
+    exact = float(output == expected)
+    f1 = exact
+    if output and expected:
+        f1 = 2 * (Counter(output) & Counter(expected)).total() / (len(output) + len(expected))
+    return Verdict((exact + f1) / 2, f"SQuAD: EM={exact:.0f}, F1={f1:.4f}")
+
+
+def _bare(answer: str) -> list[str]:
+    """The words of an answer without case, articles and punctuation; an article goes from "a-b" as well."""
+    return _PUNCTUATION.sub("", _ARTICLE.sub(" ", answer.lower())).split()
 
 
 def rouge_score(inputs: Mapping[str, Any], _params: Mapping[str, Any]) -> Verdict:
@@ -183,9 +215,11 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
         for metric in (
             levenshtein_similarity,
             hamming_similarity,
+            jaro_winkler_similarity,
             jaccard_similarity,
             fuzzy_match,
             f1_score,
+            squad_score,
             rouge_score,
             bleu_score,
             word_error_rate,
