@@ -6,13 +6,39 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from fi_async.local.metrics import formats, lexical, retrieval, similarity, text
+from fi_async.local.metrics import (
+    agreement,
+    answers,
+    classification,
+    correlation,
+    embeddings,
+    formats,
+    lexical,
+    links,
+    retrieval,
+    similarity,
+    text,
+    trajectories,
+)
 from fi_async.local.metrics._verdict import Metric, Verdict
 
 __all__ = ["ESTIMATES", "METRICS", "Metric", "Verdict"]
 
 METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
-    {**text.METRICS, **formats.METRICS, **similarity.METRICS, **retrieval.METRICS, **lexical.METRICS}
+    {
+        **text.METRICS,
+        **formats.METRICS,
+        **similarity.METRICS,
+        **retrieval.METRICS,
+        **classification.METRICS,
+        **agreement.METRICS,
+        **correlation.METRICS,
+        **trajectories.METRICS,
+        **answers.METRICS,
+        **embeddings.METRICS,
+        **links.METRICS,
+        **lexical.METRICS,
+    }
 )
-ESTIMATES: Final = frozenset(lexical.METRICS)
-"""Those that only estimate what the platform's judge would say; the others answer as the platform does."""
+ESTIMATES: Final = frozenset(lexical.METRICS) | frozenset(embeddings.METRICS)
+"""Those that only estimate what the platform's models would say; the others answer as the platform does."""
