@@ -145,6 +145,6 @@ def test_edit_distances_are_those_of_the_definition(source, target):
 def test_every_metric_runs_in_the_other_process_as_in_this_one(monkeypatch):
     monkeypatch.setattr(bounded, "LIMIT", 30.0)
     inputs = {"text": "one (b) two"}
-    assert bounded._bench.verdict('{"name": "one_line", "inputs": {"text": "one (b) two"}, "params": {}}') == METRICS[
-        "one_line"
-    ](inputs, {})
+    assert bounded._bench.verdict(
+        '{"name": "one_line", "inputs": {"text": "one (b) two"}, "params": {}}', 30.0
+    ) == METRICS["one_line"](inputs, {})

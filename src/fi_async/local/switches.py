@@ -188,6 +188,8 @@ class Switches:
         projects: The names that pipelines may use; None for any name.
         own_templates: Templates that count as the organisation's own. Only these can be configured for
             tracing: the platform answers 500 for its system templates.
+        allow_network: Evaluate the templates that ask others over the network: `contains_valid_link`,
+            `no_invalid_links`, `api_call`. Whoever can send evaluations can then have this machine send requests.
     """
 
     latency: float | Lognormal = 0.0
@@ -204,6 +206,7 @@ class Switches:
     keys: Mapping[str, str] | None = field(default=None, repr=False)
     projects: frozenset[str] | None = None
     own_templates: frozenset[str] = frozenset()
+    allow_network: bool = False
 
     def __post_init__(self) -> None:
         for name, (allows, words) in _ALLOWED.items():
@@ -236,4 +239,5 @@ _ALLOWED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "keys": (lambda value: value is None or _is_pairs(value), "secret keys by API key, or None"),
     "projects": (lambda value: value is None or _is_names(value), "a frozenset of names, or None"),
     "own_templates": (_is_names, "a frozenset of names"),
+    "allow_network": (lambda value: isinstance(value, bool), "true or false"),
 }

@@ -11,13 +11,13 @@ from typing import Final, Literal, NamedTuple
 
 from fi_async.local.metrics import ESTIMATES, METRICS, answers, embeddings, lexical, links
 
-Kind = Literal["exact", "judged", "estimate", "not here"]
+_Kind = Literal["exact", "judged", "estimate", "not here"]
 
 
 class Place(NamedTuple):
     """Where a template is evaluated: the best way there is, and what there is to say about it."""
 
-    kind: Kind
+    kind: _Kind
     note: str
 
 

