@@ -2,8 +2,7 @@
 
 import pytest
 
-from fi_async.local.metrics.lexical import METRICS
-from fi_async.local.metrics.lexical import PREFIX
+from fi_async.local.metrics.lexical import METRICS, PREFIX
 from fi_async.local.scoring import run_evaluator
 
 TOWER = "The Eiffel Tower is a wrought-iron lattice tower on the Champ de Mars in Paris."

@@ -17,7 +17,7 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any, Final
 
 from fi_async.local.metrics import METRICS, Metric, Verdict, embeddings, links
@@ -71,7 +71,9 @@ def _may_backtrack(pattern: str, length: int) -> bool:
     return "(" in plain or (length + 1) ** (len(_REPEAT.findall(plain)) + 1) > _LONG_SEARCH
 
 
-def verdict_of(metric: Metric, name: str, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> Verdict:
+def verdict_of(
+    metric: Metric, name: str, inputs: Mapping[str, Any], params: Mapping[str, Any], *, allow_network: bool = False
+) -> Verdict:
     """Return the verdict of a metric; it is called by its name where it has to run in the other process.
 
     Raises:
@@ -80,8 +82,10 @@ def verdict_of(metric: Metric, name: str, inputs: Mapping[str, Any], params: Map
     """
     if not may_take_long(name, inputs, params):
         return metric(inputs, params)
-    job = json.dumps({"name": name, "inputs": dict(inputs), "params": dict(params)})
-    return _bench_of(name).verdict(job, _limit_of(name))
+    job: dict[str, Any] = {"name": name, "inputs": dict(inputs), "params": dict(params)}
+    if name in links.METRICS:
+        job["allow_network"] = allow_network
+    return _bench_of(name).verdict(json.dumps(job), _limit_of(name))
 
 
 def _limit_of(name: str) -> float:
@@ -197,7 +201,8 @@ def answered(job: str) -> dict[str, Any]:
     """Return the answer to a job: its verdict's fields, or what went wrong."""
     asked = json.loads(job)
     try:
-        return METRICS[asked["name"]](asked["inputs"], asked["params"])._asdict()
+        with links.network() if asked.get("allow_network") else nullcontext():
+            return METRICS[asked["name"]](asked["inputs"], asked["params"])._asdict()
     except Exception as error:  # noqa: BLE001  # whatever the metric raises is its answer
         return {"error": str(error)}
 

@@ -59,7 +59,7 @@ def run_evaluator(
     _require_keys(rows()[name], inputs)
     _refuse_blank(inputs)
     try:
-        return bounded.verdict_of(METRICS[name], name, inputs, _with_schema(name, params))
+        return bounded.verdict_of(METRICS[name], name, inputs, _with_schema(name, params), allow_network=allow_network)
     except Exception as error:
         raise EngineError(f"Code eval input validation failed: Runtime error: {error}") from error
 

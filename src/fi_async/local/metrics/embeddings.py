@@ -40,7 +40,7 @@ def embedding_similarity(inputs: Mapping[str, Any], _params: Mapping[str, Any]) 
     """The cosine of the embeddings of `output` and `expected`, at least 0, in four digits.
 
     Raises:
-        ModuleNotFoundError: The extra is not installed.
+        ValueError: The extra is not installed.
     """
     cosine = float(_cosines([str(inputs["output"])], [str(inputs["expected"])])[0][0])
     return Verdict(round(max(0.0, min(1.0, cosine)), 4), f"{PREFIX}Cosine similarity (text): {cosine:.4f}")
@@ -53,8 +53,7 @@ def semantic_list_contains(inputs: Mapping[str, Any], params: Mapping[str, Any])
     contains, without case, or whose cosine with one of its sentences is at least `similarity_threshold` (0.5).
 
     Raises:
-        ValueError: There are more than 200 phrases or sentences.
-        ModuleNotFoundError: The extra is not installed.
+        ValueError: There are more than 200 phrases or sentences, or the extra is not installed.
     """
     threshold, text = float(params.get("similarity_threshold", 0.5)), str(inputs["output"])
     phrases = _phrases(inputs["expected"])
@@ -120,7 +119,7 @@ def _embeddings(texts: Sequence[str]) -> Any:
 def _cosines(of: Sequence[str], to: Sequence[str]) -> Any:
     """A row for each of the first texts: its cosine to each of the second."""
     if why := missing():
-        raise ModuleNotFoundError(why)
+        raise ValueError(why)
     return _embeddings(of) @ _embeddings(to).T
 
 

@@ -1,7 +1,8 @@
 """Checks that ask the network: whether links answer, and what an API says of an answer.
 
-They run only where it was allowed. A request carries nothing but what the evaluation gives it: no cookies, no
-credentials of this machine. It has 5 seconds, and 1 MB of its reply is read at most.
+They run only within `network()`, which whoever was told to allow it enters. A request carries nothing but what the
+evaluation gives it: no cookies, no credentials of this machine. It has 5 seconds, and 1 MB of its reply is read at
+most.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST_LINKS: Final = 20
 """How many different links of a text are asked; a text with more is refused."""
+
+_allowed: ContextVar[bool] = ContextVar("_allowed", default=False)
 
 _SECONDS: Final = 5.0  # of one step of a request: to connect, to send, to receive some bytes
 _ALL_SECONDS: Final = 20.0
@@ -38,6 +43,16 @@ _FILES: Final = frozenset(
     php png ppt pptx py rb rs sh sql svg swift tar toml ts tsx txt xls xlsx xml yaml yml zip
     """.split()  # noqa: SIM905 - a list of fifty quoted endings is harder to read
 )
+
+
+@contextmanager
+def network() -> Iterator[None]:
+    """Let what is called within it ask the network."""
+    token = _allowed.set(True)
+    try:
+        yield
+    finally:
+        _allowed.reset(token)
 
 
 def links_in(text: str) -> list[str]:
@@ -59,7 +74,13 @@ def _is_file(link: str) -> bool:
 
 
 def client(transport: httpx.BaseTransport | None = None) -> httpx.Client:
-    """Who asks: it follows redirects, and has no credentials but what a URL or a header is given."""
+    """Who asks: it follows redirects, and has no credentials but what a URL or a header is given.
+
+    Raises:
+        ValueError: The network is not allowed.
+    """
+    if not _allowed.get():
+        raise ValueError("the network is not allowed here")
     import httpx  # noqa: PLC0415  # most evaluations ask nobody
 
     return httpx.Client(

@@ -28,7 +28,7 @@ def _parsed(value: Any) -> Any:
     for parse in (json.loads, ast.literal_eval):
         try:
             return parse(value)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, MemoryError, RecursionError):  # Python's parser has no room for long texts
             continue
     return [value]
 
