@@ -58,7 +58,7 @@ def semantic_list_contains(inputs: Mapping[str, Any], params: Mapping[str, Any])
     threshold, text = float(params.get("similarity_threshold", 0.5)), str(inputs["output"])
     phrases = _phrases(inputs["expected"])
     if not phrases:
-        return Verdict(0.0, "No expected phrases provided")
+        return Verdict(0.0, f"{PREFIX}No expected phrases provided")
     sentences = [part.strip() for part in _SENTENCE_END.split(text) if part.strip()] or [text]
     if max(len(sentences), len(phrases)) > _MOST_TEXTS:
         raise ValueError(f"more than {_MOST_TEXTS} sentences in output, or phrases in expected: give it fewer")
