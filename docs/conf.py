@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ from docutils import nodes
 import fi_async
 from fi_async import _catalogue
 from fi_async.local.metrics import ESTIMATES, METRICS
+from fi_async.local.metrics.availability import where
 from fi_async.wire.preflight import ALIASES
 
 if TYPE_CHECKING:
@@ -139,12 +141,26 @@ def _templates(names: Iterable[str]) -> str:
     )
 
 
+def _places() -> str:
+    """Return the table of where each template can be evaluated."""
+    rows = []
+    for name, row in _catalogue.rows().items():
+        place = where(name)
+        rows.append([f"`{name}`", _code(row["required_keys"]), row["output"], place.kind, place.note])
+    return _table(["template", "keys", "output", "here", "note"], rows)
+
+
+_kinds = Counter(where(name).kind for name in _catalogue.rows())
 _results = Path(__file__).parent.parent / "benchmarks" / "results.md"
 myst_substitutions = {
     "aliases": _table(["key", "filled from the first of"], [[f"`{key}`", _code(ALIASES[key])] for key in ALIASES]),
+    "places": _places(),
+    "judged_here": str(_kinds["judged"]),
+    "not_here": str(_kinds["not here"]),
     "exact_templates": _templates(name for name in METRICS if name not in ESTIMATES),
     "exact_count": str(len(METRICS) - len(ESTIMATES)),
     "local_count": str(len(METRICS)),
+    "estimate_count": str(len(ESTIMATES)),
     "all_count": str(len(_catalogue.rows())),
     "benchmark_results": _results.read_text(encoding="utf-8").partition("\n")[2]
     if _results.exists()

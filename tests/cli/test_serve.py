@@ -12,7 +12,7 @@ from fi_async.local import ChatFaults, ChatSwitches, Faults, Lognormal, Quota, S
 FLAGS = (
     "--host 127.0.0.2 --port 0 --latency 2~0.8 --overhead 0.1 --capacity 4 --requests 300/10s"
     " --evaluations 50/min 9/s --fault 503=0.05 slow=0.1:5 --spelling camel --no-call-log --seed 7 --store made.sqlite"
-    " --key a:b --key c:d:e"
+    " --allow-network --key a:b --key c:d:e"
 )
 JUDGE_FLAGS = (
     "--judge-style azure --judge-hints body reset --judge-models a b:7b --judge-keys sk-1 --judge-latency 2~0.8"
@@ -70,6 +70,7 @@ def test_every_flag_reaches_the_server(cli, served, tmp_path):
         faults=Faults(status={503: 0.05}, slow=(0.1, 5.0)),
         spelling="camel",
         call_log=False,
+        allow_network=True,
         seed=7,
         keys={"a": "b", "c": "d:e"},
     )

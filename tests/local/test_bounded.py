@@ -147,16 +147,18 @@ def test_edit_distances_are_those_of_the_definition(source, target):
 def test_every_metric_runs_in_the_other_process_as_in_this_one(monkeypatch):
     monkeypatch.setattr(bounded, "LIMIT", 30.0)
     inputs = {"text": "one (b) two"}
-    assert bounded._bench.verdict('{"name": "one_line", "inputs": {"text": "one (b) two"}, "params": {}}') == METRICS[
-        "one_line"
-    ](inputs, {})
+    assert bounded._bench.verdict(
+        '{"name": "one_line", "inputs": {"text": "one (b) two"}, "params": {}}', 30.0
+    ) == METRICS["one_line"](inputs, {})
 
 
 async def test_code_however_short_is_read_out_of_the_event_loop(monkeypatch):
     api = Api(LocalBackend(), None)
     asked = []
     ask = bounded.Bench._ask
-    monkeypatch.setattr(bounded.Bench, "_ask", lambda self, job: asked.append(threading.get_ident()) or ask(self, job))
+    monkeypatch.setattr(
+        bounded.Bench, "_ask", lambda self, *job: asked.append(threading.get_ident()) or ask(self, *job)
+    )
     code = {"eval_name": "syntax_validation", "inputs": {"text": "x = 1"}}
     assert (await api.post(code)).json()["result"][0]["evaluations"][0]["output"] == "Passed"
     eval_id = await api.submit(eval_name="code_complexity", inputs={"text": "x = 1"}, config={})
@@ -167,10 +169,9 @@ async def test_code_however_short_is_read_out_of_the_event_loop(monkeypatch):
 
 def test_what_warnings_are_here_changes_no_verdict(monkeypatch):
     monkeypatch.setenv("PYTHONWARNINGS", "error")
-    monkeypatch.setattr(bounded, "LIMIT", 30.0)
     bench = bounded.Bench()
     job = {"name": "syntax_validation", "inputs": {"text": r"'\d'"}, "params": {}}
     try:
-        assert bench.verdict(json.dumps(job)).output == "Passed"
+        assert bench.verdict(json.dumps(job), 30.0).output == "Passed"
     finally:
         bench.close()

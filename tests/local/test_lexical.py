@@ -2,8 +2,7 @@
 
 import pytest
 
-from fi_async.local.metrics import ESTIMATES
-from fi_async.local.metrics.lexical import PREFIX
+from fi_async.local.metrics.lexical import METRICS, PREFIX
 from fi_async.local.scoring import run_evaluator
 
 TOWER = "The Eiffel Tower is a wrought-iron lattice tower on the Champ de Mars in Paris."
@@ -114,7 +113,7 @@ def test_toxicity_fails_insults_and_threats(output, expected):
 INPUTS = {"input": "Où est la tour ?", "output": "La tour est à Paris. Où ? 日本 🗼", "context": "Paris, 東京, Ελλάδα"}
 
 
-@pytest.mark.parametrize("name", sorted(ESTIMATES))
+@pytest.mark.parametrize("name", sorted(METRICS))
 def test_an_estimate_says_that_it_is_one_and_says_the_same_twice(name):
     keys = {"groundedness": INPUTS, "toxicity": {"output"}, "completeness": {"input", "output"}}
     inputs = {key: INPUTS[key] for key in keys.get(name, {"output", "context"})}

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from fi_async._catalogue import rows
-from fi_async.local.metrics import ESTIMATES
+from fi_async.local.metrics import ESTIMATES, answers, links
 from fi_async.local.scoring import BlankInputError, EngineError, check_params, run_evaluator, supported
 
-RECORDED = 1_269  # answers, in all files
+RECORDED = 1_662  # answers, in all files
 FILES = sorted((Path(__file__).parent / "vectors").glob("*.jsonl"))
 CASES = [
     pytest.param(json.loads(line), id=f"{file.stem}-{number}")
@@ -39,8 +39,9 @@ def test_answers_as_the_platform_does(case):
     assert answer(case["eval_name"], case["inputs"], case["params"]) == expected
 
 
-def test_every_exact_template_has_vectors():
-    assert {file.stem for file in FILES} == supported() - ESTIMATES
+def test_every_exact_template_has_vectors_but_those_that_have_no_recorded_answers():
+    unrecorded = {*answers.METRICS, *links.METRICS}
+    assert {file.stem for file in FILES} == supported() - ESTIMATES - unrecorded
 
 
 def test_the_recorded_answers_are_all_here():

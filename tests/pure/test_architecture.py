@@ -106,7 +106,14 @@ MAY_IMPORT_LOCAL = {"backends", "client", "cli", "testing"}
 ONLY_IMPORTER = {
     "aiohttp": {"wire.over_aiohttp"},
     "httpcore": {"wire.connections"},
-    "httpx": {"wire.connections", "wire.over_aiohttp", "wire.over_httpx", "wire.proxies", "wire.transport"},
+    "httpx": {
+        "local.metrics.links",
+        "wire.connections",
+        "wire.over_aiohttp",
+        "wire.over_httpx",
+        "wire.proxies",
+        "wire.transport",
+    },
     "pydantic": {"_results", "wire.responses"},
     "backoff": {"pacing.backoff"},
     "sqlalchemy": {"background.sql"},

@@ -20,7 +20,6 @@ from fi_async.backends.prices import Price, Priced, price_from_tables, price_of
 from fi_async.wire.chat_requests import PATH, ChatModel
 from fi_async.wire.transport import AsgiApp
 
-
 OPENAI_URL: Final = "https://api.openai.com/v1"
 KEY_VARIABLE: Final = "OPENAI_API_KEY"
 

@@ -216,6 +216,7 @@ class ServeFlags:
         fault: What goes wrong, and how often: 503=0.05, 502_after=0.01, reset_after=0.02, slow=0.1:5 (seconds).
         spelling: Of the keys in replies to polls.
         no_call_log: A sync evaluation that fails gets a 500 without a reason, not a 400 that says why.
+        allow_network: Evaluate the templates that ask others: contains_valid_link, no_invalid_links, api_call.
         seed: Of every draw: the same seed meets the same requests with the same fate.
         store: Keep evaluations in this file, past the end of the server.
         key: A key pair it knows, all others being refused. Omitted: it takes any.
@@ -231,6 +232,7 @@ class ServeFlags:
     fault: Annotated[list[str] | None, Several, Parameter(metavar="KIND=PROBABILITY...")] = None
     spelling: Literal["snake", "camel"] = "snake"
     no_call_log: Annotated[bool, Flag] = False
+    allow_network: Annotated[bool, Flag] = False
     seed: Annotated[int, Parameter(metavar="N")] = 0
     store: Annotated[Path | None, Parameter(metavar="PATH")] = None
     key: Annotated[list[str] | None, Several, Parameter(metavar="KEY:SECRET...")] = None

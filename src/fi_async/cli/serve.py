@@ -61,6 +61,7 @@ def _changes(flags: ServeFlags, keys: Mapping[str, str]) -> dict[str, Any]:
         "faults": flags.fault,
         "spelling": flags.spelling,
         "call_log": not flags.no_call_log,
+        "allow_network": flags.allow_network,
         "seed": flags.seed,
         "keys": keys or None,
     }

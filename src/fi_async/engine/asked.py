@@ -11,7 +11,7 @@ from fi_async._errors import EvaluationError, FunctionError
 from fi_async.backends.functions import Finding, Function
 
 
-class Said(NamedTuple):
+class Answered(NamedTuple):
     """What became of one case: the verdict or the failure, and the seconds that it took."""
 
     verdict: Finding | EvaluationError
@@ -29,7 +29,7 @@ class Headway:
         is_over: Set by whoever waits no longer: no further case is begun.
     """
 
-    said: list[Said] = field(default_factory=list)
+    said: list[Answered] = field(default_factory=list)
     began: float = 0.0
     on_processor: float = 0.0
     is_over: bool = False
@@ -45,7 +45,7 @@ def compute(
             return
         headway.began = time.perf_counter()
         verdict = _answer(function, values, params)
-        headway.said.append(Said(verdict, time.perf_counter() - headway.began))
+        headway.said.append(Answered(verdict, time.perf_counter() - headway.began))
     headway.on_processor = time.thread_time() - busy
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fi_async._errors import EvaluationError
 from fi_async._models import Outcome, OutcomeStatus
 from fi_async.backends.functions import Finding, Function
-from fi_async.engine.asked import Said
+from fi_async.engine.asked import Answered
 from fi_async.engine.attempts import Compute, Context, Job, Steps
 from fi_async.engine.outcomes import outcome
 from fi_async.engine.work import Arrival, Work
@@ -41,7 +41,7 @@ def _values(work: Work, function: Function) -> Mapping[str, Any]:
     return {key: work.case.inputs[key] for key in work.row.inputs}
 
 
-def _outcome(work: Work, context: Context, function: Function, event: Arrival, said: Said) -> Outcome:
+def _outcome(work: Work, context: Context, function: Function, event: Arrival, said: Answered) -> Outcome:
     work.history.attempts += 1
     work.history.began_at = event.sent_at
     work.attempt.seen_at = event.sent_at + said.seconds

@@ -16,7 +16,7 @@ import anyio
 from fi_async._errors import EvaluationError
 from fi_async._threads import Crew
 from fi_async.backends.functions import Finding, Function
-from fi_async.engine.asked import Headway, Said, compute, late
+from fi_async.engine.asked import Answered, Headway, compute, late
 from fi_async.engine.attempts import Compute, Context, Job
 from fi_async.engine.ready_queue import Ready
 from fi_async.engine.work import Arrival
@@ -92,7 +92,7 @@ class Computing:
         self._seconds[name] = mean if name not in self._seconds else 0.8 * self._seconds[name] + 0.2 * mean
         return Arrival(now, began, began - ready.since, said=said)
 
-    async def _said(self, action: Compute) -> Sequence[Said]:
+    async def _said(self, action: Compute) -> Sequence[Answered]:
         function, limit = action.function, self._context.timeout.longest_case
         if function.is_async:
             return [await self._awaited(function, action, limit)]
@@ -104,7 +104,7 @@ class Computing:
         async with turns:
             return await self._in_thread(action, limit)
 
-    async def _awaited(self, function: Function, action: Compute, limit: float | None) -> Said:
+    async def _awaited(self, function: Function, action: Compute, limit: float | None) -> Answered:
         began = anyio.current_time()
         verdict: Finding | EvaluationError | None = None
         with anyio.move_on_after(limit):
@@ -117,9 +117,9 @@ class Computing:
                 verdict = function.failure(error)  # it cancelled itself
             except Exception as error:  # noqa: BLE001  # its own failure, and no other case's
                 verdict = function.failure(error)
-        return Said(late(function, limit) if verdict is None else verdict, anyio.current_time() - began)
+        return Answered(late(function, limit) if verdict is None else verdict, anyio.current_time() - began)
 
-    async def _in_thread(self, action: Compute, limit: float | None) -> Sequence[Said]:
+    async def _in_thread(self, action: Compute, limit: float | None) -> Sequence[Answered]:
         """Return what a function said in a thread; what takes longer than its time is left to itself."""
         function, headway = action.function, Headway()
         headway.began = began = time.perf_counter()
@@ -132,7 +132,7 @@ class Computing:
                 assert limit is not None  # noqa: S101  # else there is nothing to wake up for
                 wait = limit - (time.perf_counter() - headway.began)
                 if wait <= 0:
-                    return [*headway.said, Said(late(function, limit), limit)]
+                    return [*headway.said, Answered(late(function, limit), limit)]
         finally:
             headway.is_over = True
             working.cancel()

@@ -17,7 +17,7 @@ from fi_async._errors import FunctionError
 from fi_async._threads import hops
 from fi_async.backends import own_code
 from fi_async.backends.functions import Function
-from fi_async.engine.asked import Headway, Said, compute, late
+from fi_async.engine.asked import Answered, Headway, compute, late
 
 _STARTS: Final = 60.0  # seconds that a process may take to start and to import the function
 
@@ -39,15 +39,15 @@ class Processes:
 
     async def ask(
         self, cases: Sequence[Mapping[str, Any]], params: Mapping[str, Any], limit: float | None
-    ) -> Sequence[Said]:
+    ) -> Sequence[Answered]:
         """Return what became of each case. Those that spoil the work of others are asked again, each alone."""
         async with self._turns:
             said = await self._ask(cases, params, limit)
         if isinstance(said, FunctionError) and len(cases) == 1:
-            return [Said(said, limit or 0.0)]
+            return [Answered(said, limit or 0.0)]
         if said is None and self._count == len(cases) == 1:
             error = FunctionError(f"{self._function.template.name} ended its process, as a crash or os._exit() does")
-            return [Said(error, 0.0)]
+            return [Answered(error, 0.0)]
         if said is None or isinstance(said, FunctionError):
             # Of several that were under way when a process ended, nobody knows which one ended it.
             alone = self._alone = self._alone or Processes(self._function, 1)
@@ -56,7 +56,7 @@ class Processes:
 
     async def _ask(
         self, cases: Sequence[Mapping[str, Any]], params: Mapping[str, Any], limit: float | None
-    ) -> Sequence[Said] | FunctionError | None:
+    ) -> Sequence[Answered] | FunctionError | None:
         """Return what became of each case, or of all; None if a process ended."""
         hops.count(1)
         try:
@@ -71,7 +71,7 @@ class Processes:
         cases: Sequence[Mapping[str, Any]],
         params: Mapping[str, Any],
         limit: float | None,
-    ) -> Sequence[Said] | FunctionError | None:
+    ) -> Sequence[Answered] | FunctionError | None:
         loop = asyncio.get_running_loop()
         call = partial(answer, *_place(self._function), list(cases), dict(params))
         try:
@@ -139,7 +139,7 @@ def find(module: str, qualified_name: str) -> None:
 
 def answer(
     module: str, qualified_name: str, cases: Sequence[Mapping[str, Any]], params: Mapping[str, Any]
-) -> Sequence[Said]:
+) -> Sequence[Answered]:
     """Return what the function says of some cases: what a process does."""
     headway = Headway()
     compute(own_code.named(module, qualified_name), cases, params, headway)

@@ -16,7 +16,7 @@ from fi_async.wire.responses import Reply
 
 if TYPE_CHECKING:
     from fi_async._results import Usage
-    from fi_async.engine.asked import Said
+    from fi_async.engine.asked import Answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Arrival:
     error: APIConnectionError | None = None
     crowded: bool = False
     before: int = 0
-    said: Sequence[Said] = ()
+    said: Sequence[Answered] = ()
 
 
 @dataclass(slots=True)

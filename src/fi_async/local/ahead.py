@@ -20,8 +20,8 @@ from fi_async.local.store import Evaluation, Store
 from fi_async.local.switches import Switches
 from fi_async.local.validation import BrokenRowError
 
-_SHORT: Final = 400  # bytes of a body or of stored inputs within which only few templates take long
-_NAMES: Final = [name.encode() for name in bounded.SHORT_TOO]
+_SHORT: Final = 400  # bytes of a body or of stored inputs within which only these templates take long
+_SLOW: Final = (*bounded.SHORT_TOO, *sorted(bounded.APART))
 
 Evaluated = tuple[str, dict[str, Any], dict[str, Any]]
 """A template's name, inputs and params."""
@@ -33,31 +33,34 @@ def slow_cases(request: Request, switches: Switches, store: Store) -> list[Evalu
     return [case for case in found if bounded.may_take_long(*case)]
 
 
-async def settle(cases: list[Evaluated]) -> None:
-    """Evaluate in another thread, up to the first that fails: the verdicts are kept for the answer."""
+async def settle(cases: list[Evaluated], switches: Switches, *, to_the_end: bool) -> None:
+    """Evaluate in another thread, to the end or up to the first that fails: the verdicts are kept for the answer."""
     if not cases:
         return
     worker = Worker("fi-async local evaluations")
     try:
-        await worker.call(partial(_evaluate, cases))
+        await worker.call(partial(_evaluate, cases, switches, to_the_end=to_the_end))
     finally:
         worker.close()
 
 
-def _evaluate(cases: list[Evaluated]) -> None:
-    with suppress(scoring.BlankInputError, scoring.EngineError):
-        for case in cases:
-            scoring.run_evaluator(*case)
+def _evaluate(cases: list[Evaluated], switches: Switches, *, to_the_end: bool) -> None:
+    for case in cases:
+        try:
+            scoring.run_evaluator(*case, allow_network=switches.allow_network)
+        except (scoring.BlankInputError, scoring.EngineError):
+            if not to_the_end:
+                return
 
 
 def _posted(request: Request, switches: Switches) -> Iterator[Evaluated]:
-    if len(request.body) <= _SHORT and not any(name in request.body for name in _NAMES):
+    if len(request.body) <= _SHORT and not any(name.encode() in request.body for name in _SLOW):
         return
     if not request.path.endswith("/new-eval/"):
         return
     with suppress(Refused, BrokenRowError):
         gate.authenticate(request, switches.keys)
-        job = validation.valid_request(gate.json_body(request))
+        job = validation.valid_request(gate.json_body(request), switches)
         if not job.is_async:
             params = json.loads(job.params)
             yield from ((job.template.name, row, params) for row in validation.rows(job.inputs))
@@ -80,4 +83,4 @@ def _asked_for(request: Request, store: Store) -> Iterator[Evaluated]:
 
 
 def _is_worth_a_look(row: Evaluation) -> bool:
-    return row.error is None and (row.template in bounded.SHORT_TOO or len(row.inputs) > _SHORT)
+    return row.error is None and (row.template in _SLOW or len(row.inputs) > _SHORT)

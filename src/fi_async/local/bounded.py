@@ -18,20 +18,26 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any, Final
 
-from fi_async.local.metrics import METRICS, Metric, Verdict
+from fi_async.local.metrics import METRICS, Metric, Verdict, embeddings, links
 
 LIMIT: Final = 2.0
 """Seconds that one evaluation may take."""
 
 SHORT_TOO: Final = ("regex", "syntax_validation", "code_complexity")
 """The templates of which short inputs, too, may have to run in the other process."""
+APART: Final = frozenset({*embeddings.METRICS, *links.METRICS})
+"""Those that load a model or ask the network: in a process of their own, lest others wait for them."""
+
+APART_LIMIT: Final = 30.0
+"""Seconds that one evaluation of these may take."""
 
 _START: Final = 30.0  # seconds that the process may take to start
-_LONG: Final = 20_000  # characters of all inputs; below, every metric but the two that follow takes milliseconds
-_LONG_MATCH: Final = 250_000  # pairs of characters that `fuzzy_match` may look at
+_LONG: Final = 20_000  # characters of all inputs; below, most metrics take milliseconds
+_LONG_MATCH: Final = 250_000  # pairs of characters that difflib may look at
+_MATCHING: Final = frozenset({"fuzzy_match", "answer_similarity"})  # by difflib
 _LONG_SEARCH: Final = 1_000_000  # steps that a pattern may take without a group
 _REMEMBERED: Final = 10_000  # verdicts: those of a large batch
 _PLAIN: Final = re.compile(r"\\.|\[\^?\]?[^\]]*\]", re.DOTALL)
@@ -52,9 +58,9 @@ class MetricError(RuntimeError):
 def may_take_long(name: str, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> bool:
     """Tell whether a metric is not certain to take milliseconds on these inputs, and to leave no trace."""
     lengths = [len(str(value)) for value in inputs.values()]
-    if sum(lengths) > _LONG:
+    if sum(lengths) > _LONG or name in APART:
         return True
-    if name == "fuzzy_match":
+    if name in _MATCHING:
         return len(lengths) == 2 and lengths[0] * lengths[1] > _LONG_MATCH
     if name == "regex":
         return _may_backtrack(str(params.get("pattern") or ""), sum(lengths))
@@ -70,7 +76,9 @@ def _may_backtrack(pattern: str, length: int) -> bool:
     return "(" in plain or (length + 1) ** (len(_REPEAT.findall(plain)) + 1) > _LONG_SEARCH
 
 
-def verdict_of(metric: Metric, name: str, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> Verdict:
+def verdict_of(
+    metric: Metric, name: str, inputs: Mapping[str, Any], params: Mapping[str, Any], *, allow_network: bool = False
+) -> Verdict:
     """Return the verdict of a metric; it is called by its name where it has to run in the other process.
 
     Raises:
@@ -79,7 +87,18 @@ def verdict_of(metric: Metric, name: str, inputs: Mapping[str, Any], params: Map
     """
     if not may_take_long(name, inputs, params):
         return metric(inputs, params)
-    return _bench.verdict(json.dumps({"name": name, "inputs": dict(inputs), "params": dict(params)}))
+    job: dict[str, Any] = {"name": name, "inputs": dict(inputs), "params": dict(params)}
+    if name in links.METRICS:
+        job["allow_network"] = allow_network
+    return _bench_of(name).verdict(json.dumps(job), _limit_of(name))
+
+
+def _limit_of(name: str) -> float:
+    return APART_LIMIT if name in APART else LIMIT
+
+
+def _bench_of(name: str) -> Bench:
+    return _apart if name in APART else _bench
 
 
 class Bench:
@@ -90,27 +109,27 @@ class Bench:
         self._process: subprocess.Popen[bytes] | None = None
         self._known: OrderedDict[bytes, dict[str, Any]] = OrderedDict()
 
-    def verdict(self, job: str) -> Verdict:
-        """Return the verdict of a job, as `verdict_of` does; waits for it, in the calling thread."""
+    def verdict(self, job: str, limit: float) -> Verdict:
+        """Return the verdict of a job, as `verdict_of` does; waits so many seconds, in the calling thread."""
         key = hashlib.blake2b(job.encode(), digest_size=16).digest()
         with self._lock:
             answer = self._known.get(key)
             if answer is None:
-                answer = self._known[key] = self._ask(job)
+                answer = self._known[key] = self._ask(job, limit)
                 if len(self._known) > _REMEMBERED:
                     self._known.popitem(last=False)
         if "error" in answer:
             raise MetricError(answer["error"])
         if "late" in answer:
-            raise TooLongError(f"took longer than {LIMIT:g} s")
+            raise TooLongError(f"took longer than {limit:g} s")
         return Verdict(answer["output"], answer["reason"])
 
-    def _ask(self, job: str) -> dict[str, Any]:
+    def _ask(self, job: str, limit: float) -> dict[str, Any]:
         try:
             process = self._process = self._process or _started()
         except OSError:  # a machine that starts no processes
             return answered(job)
-        line = self._line(process, f"{job}\n".encode(), LIMIT)
+        line = self._line(process, f"{job}\n".encode(), limit)
         if not line.endswith(b"\n"):
             self._end()
             return {"late": True}
@@ -175,7 +194,7 @@ def answer_all() -> None:
     for job in sys.stdin:
         # Whoever asked may be gone: the system ends what outlives its limit.
         if hasattr(signal, "setitimer"):
-            signal.setitimer(signal.ITIMER_REAL, 2 * LIMIT)
+            signal.setitimer(signal.ITIMER_REAL, 2 * _limit_of(json.loads(job)["name"]))
         line = json.dumps(answered(job))
         if hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, 0)
@@ -187,13 +206,15 @@ def answered(job: str) -> dict[str, Any]:
     """Return the answer to a job: its verdict's fields, or what went wrong."""
     asked = json.loads(job)
     try:
-        return METRICS[asked["name"]](asked["inputs"], asked["params"])._asdict()
+        with links.network() if asked.get("allow_network") else nullcontext():
+            return METRICS[asked["name"]](asked["inputs"], asked["params"])._asdict()
     except Exception as error:  # noqa: BLE001  # whatever the metric raises is its answer
         return {"error": str(error)}
 
 
-_bench = Bench()
-atexit.register(_bench.close)
-if hasattr(os, "register_at_fork"):
-    # The pipes are the parent's to use.
-    os.register_at_fork(after_in_child=_bench.__init__)  # type: ignore[misc]  # made anew on purpose
+_bench, _apart = Bench(), Bench()
+for _each in (_bench, _apart):
+    atexit.register(_each.close)
+    if hasattr(os, "register_at_fork"):
+        # The pipes are the parent's to use.
+        os.register_at_fork(after_in_child=_each.__init__)  # type: ignore[misc]  # made anew on purpose

@@ -51,6 +51,8 @@ def _change(backend: Controlled, request: Request) -> HttpReply:
         changes = json.loads(request.body)
         if not isinstance(changes, dict):
             raise TypeError("the body is not an object with the switches to change")
+        if "allow_network" in changes:  # whoever reaches the server could have it ask what they cannot reach
+            raise ValueError("allow_network is not changed over HTTP: start the server with it")
         backend.switches = parse_switches(changes, backend.switches)
     except (ValueError, TypeError, RecursionError) as error:
         return json_reply(400, {"error": str(error)[:_LONGEST_MESSAGE]})

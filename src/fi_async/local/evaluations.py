@@ -90,7 +90,7 @@ class EvaluationBook:
                 row = self._admit(job, inputs, at, visit)
                 ran.append(row)
                 at = row.ready
-                ended = results.end_of(row)
+                ended = results.end_of(row, visit.switches)
                 refusal = ended.refusal
                 if refusal:
                     refusal = refusal if visit.switches.call_log else server_error()

@@ -12,6 +12,7 @@ from fi_async.local.envelopes import HttpReply, Messages, Refused
 from fi_async.local.evaluations import EvaluationBook, Visit, is_storable, jsonb_order
 from fi_async.local.fields import Field
 from fi_async.local.store import Evaluation, PipelineRun, Store
+from fi_async.local.switches import Switches
 from fi_async.local.templates import TemplateFacts
 from fi_async.local.validation import ValidRequest
 
@@ -39,7 +40,7 @@ class Pipelines:
     def submit(self, body: Any, visit: Visit) -> HttpReply:
         """Accept a run, whose version must be new in its project."""
         values = fields.clean(body, _RUN)
-        jobs = _jobs(values["eval_data"])
+        jobs = _jobs(values["eval_data"], visit.switches)
         project, version = values["project_name"], values["version"]
         if visit.switches.projects is not None and project not in visit.switches.projects:
             validation.refuse("project_name", f"Project with name '{project}' not found.")
@@ -81,7 +82,7 @@ class Pipelines:
                 "id": results.eval_id(run.id),
                 "project": run.project,
                 "version": run.version,
-                "results_summary": _summary(rows),
+                "results_summary": _summary(rows, visit.switches),
             }
             for run, rows in found
         ]
@@ -92,7 +93,7 @@ class Pipelines:
         return [row for row in map(self._store.find, ids) if row is not None]
 
 
-def _jobs(items: Sequence[Any]) -> list[ValidRequest]:
+def _jobs(items: Sequence[Any], switches: Switches) -> list[ValidRequest]:
     """Return the items of a run, all valid.
 
     Raises:
@@ -104,7 +105,7 @@ def _jobs(items: Sequence[Any]) -> list[ValidRequest]:
     messages: dict[str, Sequence[str]] = {}
     for index, item in enumerate(items):
         try:
-            jobs.append(_job(item))
+            jobs.append(_job(item, switches))
         except WrongItemError as wrong:
             messages |= {f"eval_data.{index}.{field}": texts for field, texts in wrong.messages.items()}
     if messages:
@@ -112,7 +113,7 @@ def _jobs(items: Sequence[Any]) -> list[ValidRequest]:
     return jobs
 
 
-def _job(item: Any) -> ValidRequest:
+def _job(item: Any, switches: Switches) -> ValidRequest:
     """Return the evaluations of one item, in which unknown fields are let pass."""
     if not isinstance(item, dict):
         raise WrongItemError({"non_field_errors": [fields.not_an_object(item)]})
@@ -123,8 +124,8 @@ def _job(item: Any) -> ValidRequest:
     template = templates.template_named(name)
     if template is None:
         raise WrongItemError({"eval_template": [f"Evaluation template with name '{name}' not found."]})
-    if not template.available:
-        raise WrongItemError({"eval_template": [templates.why_unavailable(name)]})
+    if why := templates.why_unavailable(name, switches):
+        raise WrongItemError({"eval_template": [why]})
     if message := validation.wrong_keys(template, inputs) or _wrong_lists(inputs):
         raise WrongItemError({"inputs": [message]})
     if messages := validation.wrong_params(template, params):
@@ -140,11 +141,11 @@ def _wrong_lists(inputs: Mapping[str, Any]) -> str | None:
     return validation.same_length(list(inputs.values()))
 
 
-def _summary(rows: Sequence[Evaluation]) -> dict[str, Any]:
+def _summary(rows: Sequence[Evaluation], switches: Switches) -> dict[str, Any]:
     """Return the aggregate of each template; evaluations that failed are left out, without a word."""
     outputs: dict[str, list[Any]] = {}
     for row in rows:
-        ended = results.end_of(row)
+        ended = results.end_of(row, switches)
         if ended.error is None:
             outputs.setdefault(row.template, []).append(ended.output)
     known = {row.template: results.template_of(row) for row in rows}

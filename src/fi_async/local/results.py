@@ -10,6 +10,7 @@ from uuid import UUID
 from fi_async.local import scoring, templates
 from fi_async.local.envelopes import HttpReply, bad_request, server_error, success
 from fi_async.local.store import Evaluation
+from fi_async.local.switches import Switches
 from fi_async.local.templates import TemplateFacts
 
 ENGINE_FAILED = "Evaluation failed. Please try again. If the problem persists, contact support."
@@ -29,13 +30,14 @@ class EvaluationEnd:
     refusal: HttpReply | None = None
 
 
-def end_of(row: Evaluation) -> EvaluationEnd:
-    """Evaluate: the same row always ends the same way."""
+def end_of(row: Evaluation, switches: Switches) -> EvaluationEnd:
+    """Evaluate: the same row always ends the same way, unless it asks the network."""
     if row.error is not None:
         refusal = server_error() if row.error == RATE_LIMITED else bad_request(row.error)
         return EvaluationEnd(error=row.error, refusal=refusal)
     try:
-        verdict = scoring.run_evaluator(row.template, json.loads(row.inputs), json.loads(row.params))
+        inputs, params = json.loads(row.inputs), json.loads(row.params)
+        verdict = scoring.run_evaluator(row.template, inputs, params, allow_network=switches.allow_network)
     except scoring.BlankInputError as blank:
         return EvaluationEnd(error=str(blank), refusal=server_error())
     except scoring.EngineError as failed:
@@ -75,16 +77,16 @@ def async_item(row: Evaluation) -> dict[str, Any]:
     }
 
 
-def poll_reply(row: Evaluation, now: float, spelling: Literal["snake", "camel"]) -> HttpReply:
+def poll_reply(row: Evaluation, now: float, switches: Switches) -> HttpReply:
     """Return the reply to GET new-eval/ about this evaluation."""
     reached = state(row, now)
-    word, result = _finished(row) if reached == "done" else (reached, _BEING_PROCESSED)
+    word, result = _finished(row, switches) if reached == "done" else (reached, _BEING_PROCESSED)
     content = {"eval_status": word, "result": result}
-    return success(_camel(content) if spelling == "camel" else content)
+    return success(_camel(content) if switches.spelling == "camel" else content)
 
 
-def _finished(row: Evaluation) -> tuple[str, dict[str, Any]]:
-    template, ended = template_of(row), end_of(row)
+def _finished(row: Evaluation, switches: Switches) -> tuple[str, dict[str, Any]]:
+    template, ended = template_of(row), end_of(row, switches)
     scored = ended.error is None
     result: dict[str, Any] = {
         "eval_id": eval_id(row.id),

@@ -61,7 +61,10 @@ class Routes:
 
     def _evaluate(self, request: Request, visit: Visit) -> Answer | HttpReply:
         refusal = self._evaluations.overloaded(visit)
-        return refusal or self._evaluations.submit(validation.valid_request(gate.json_body(request)), visit)
+        return refusal or self._evaluations.submit(self._asked(request, visit), visit)
+
+    def _asked(self, request: Request, visit: Visit) -> validation.ValidRequest:
+        return validation.valid_request(gate.json_body(request), visit.switches)
 
     def _progress(self, request: Request, visit: Visit) -> HttpReply:
         text = fields.clean(request.query, {"eval_id": Field(fields.text)})["eval_id"]
@@ -71,16 +74,16 @@ class Routes:
             validation.refuse("eval_id", "Must be a valid UUID.")
         if row is None:
             return envelopes.bad_request(_NOT_FOUND)
-        return results.poll_reply(row, visit.now, visit.switches.spelling)
+        return results.poll_reply(row, visit.now, visit.switches)
 
-    def _templates(self, _request: Request, _visit: Visit) -> HttpReply:
-        return templates.listing()
+    def _templates(self, _request: Request, visit: Visit) -> HttpReply:
+        return templates.listing(allow_network=visit.switches.allow_network)
 
-    def _template(self, request: Request, _visit: Visit) -> HttpReply:
+    def _template(self, request: Request, visit: Visit) -> HttpReply:
         number = request.path.removesuffix("/").rpartition("/")[2]
         if not number.isascii() or not number.isdigit():
             raise Refused(envelopes.html_page(500))  # recorded: the platform does not catch this
-        found = templates.numbered(int(number))
+        found = templates.numbered(int(number), allow_network=visit.switches.allow_network)
         return envelopes.bad_request(_TEMPLATE_NOT_FOUND) if found is None else envelopes.success(found)
 
     def _configure(self, request: Request, visit: Visit) -> HttpReply:

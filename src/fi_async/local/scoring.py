@@ -10,6 +10,7 @@ from typing import Any, Final
 from fi_async._catalogue import rows
 from fi_async.local import bounded
 from fi_async.local.metrics import METRICS, Verdict
+from fi_async.local.metrics.availability import why_not
 
 _KINDS: Final[Mapping[str, tuple[type[Any], tuple[type[Any], ...], str]]] = {
     "integer": (int, (int, str), "an integer"),
@@ -41,19 +42,24 @@ def check_params(name: str, params: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def run_evaluator(name: str, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> Verdict:
+def run_evaluator(
+    name: str, inputs: Mapping[str, Any], params: Mapping[str, Any], *, allow_network: bool = False
+) -> Verdict:
     """The verdict of one evaluation.
 
     Raises:
         BlankInputError: An input is blank.
-        EngineError: The template is not supported here, an input is missing, or the metric failed on it.
+        EngineError: The template is not supported here or not as things are, an input is missing, or the metric failed
+            on it.
     """
+    if why := why_not(name, allow_network=allow_network):
+        raise EngineError(f"The local backend cannot evaluate {name}: {why}.")
     if name not in METRICS:
         raise EngineError(f"The local backend has no evaluator for {name}.")
     _require_keys(rows()[name], inputs)
     _refuse_blank(inputs)
     try:
-        return bounded.verdict_of(METRICS[name], name, inputs, _with_schema(name, params))
+        return bounded.verdict_of(METRICS[name], name, inputs, _with_schema(name, params), allow_network=allow_network)
     except Exception as error:
         raise EngineError(f"Code eval input validation failed: Runtime error: {error}") from error
 

@@ -104,6 +104,8 @@ class Switches:
         own_templates: Templates that count as the organisation's own. Only these can be configured for
             tracing: the platform answers 500 for its system templates.
         chat: What the endpoint for judges is like; of the other switches, only `overhead` and `seed` are about it.
+        allow_network: Evaluate the templates that ask others over the network: `contains_valid_link`,
+            `no_invalid_links`, `api_call`. Whoever can send evaluations can then have this machine send requests.
     """
 
     latency: float | Lognormal = 0.0
@@ -121,6 +123,7 @@ class Switches:
     projects: frozenset[str] | None = None
     own_templates: frozenset[str] = frozenset()
     chat: ChatSwitches = field(default_factory=ChatSwitches)
+    allow_network: bool = False
 
     def __post_init__(self) -> None:
         for name, (allows, words) in _ALLOWED.items():
@@ -152,4 +155,5 @@ _ALLOWED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "projects": (lambda value: value is None or is_names(value), "a frozenset of names, or None"),
     "own_templates": (is_names, "a frozenset of names"),
     "chat": (lambda value: isinstance(value, ChatSwitches), "of the type ChatSwitches"),
+    "allow_network": (lambda value: isinstance(value, bool), "true or false"),
 }

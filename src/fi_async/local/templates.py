@@ -12,6 +12,8 @@ from fi_async import _catalogue
 from fi_async.local import scoring
 from fi_async.local.envelopes import HttpReply, success
 from fi_async.local.metrics import ESTIMATES
+from fi_async.local.metrics.availability import why_not
+from fi_async.local.switches import Switches
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class TemplateFacts:
     Attributes:
         optional: Keys that a request may leave out, only to be refused by the engine.
         judged_by_model: The platform asks a language model for the verdict.
-        available: This server can evaluate it.
+        available: This server can evaluate it, without a switch that allows it.
         estimate: What this server answers is an estimate of the platform's verdict, not the same formula.
     """
 
@@ -45,21 +47,26 @@ def template_named(name: str) -> TemplateFacts | None:
     return _templates().get(name)
 
 
-def why_unavailable(name: str) -> str:
-    """Return the message for a template of the platform that this server lacks."""
+def why_unavailable(name: str, switches: Switches) -> str | None:
+    """Return the message for a template of the platform that this server cannot evaluate; None if it can."""
+    if why := why_not(name, allow_network=switches.allow_network):
+        return f"The local backend cannot evaluate {name!r}: {why}."
+    if name in scoring.supported():
+        return None
     has = ", ".join(sorted(scoring.supported()))
     return f"The local backend has no evaluator for {name!r}. It has: {has}."
 
 
 @cache
-def listing() -> HttpReply:
+def listing(*, allow_network: bool) -> HttpReply:
     """Return the reply that lists every template as the platform does; `available` is ours."""
-    return success(_listed())
+    return success(_listed(allow_network=allow_network))
 
 
-def numbered(number: int) -> dict[str, Any] | None:
+def numbered(number: int, *, allow_network: bool) -> dict[str, Any] | None:
     """Return the template with this `eval_id` in the shape of the list; None if there is none."""
-    return next((listed for listed in _listed() if listed["eval_id"] == number), None)
+    listed = _listed(allow_network=allow_network)
+    return next((template for template in listed if template["eval_id"] == number), None)
 
 
 @cache
@@ -75,17 +82,21 @@ def _template(row: Mapping[str, Any]) -> TemplateFacts:
         output_type=row["output"],
         choices=tuple(row.get("choices") or ()),
         judged_by_model=row["engine"] != "CustomCodeEval",
-        available=row["name"] in scoring.supported(),
+        available=_is_available(row["name"], allow_network=False),
         estimate=row["name"] in ESTIMATES,
     )
 
 
+def _is_available(name: str, *, allow_network: bool) -> bool:
+    return name in scoring.supported() and why_not(name, allow_network=allow_network) is None
+
+
 @cache
-def _listed() -> list[dict[str, Any]]:
-    return [_in_list(row) for row in _catalogue.rows().values()]
+def _listed(*, allow_network: bool) -> list[dict[str, Any]]:
+    return [_in_list(row, allow_network=allow_network) for row in _catalogue.rows().values()]
 
 
-def _in_list(row: Mapping[str, Any]) -> dict[str, Any]:
+def _in_list(row: Mapping[str, Any], *, allow_network: bool) -> dict[str, Any]:
     config = {
         "output": row["output"],
         "eval_type_id": row["engine"],
@@ -108,5 +119,5 @@ def _in_list(row: Mapping[str, Any]) -> dict[str, Any]:
         "criteria": "",
         "choices": row.get("choices"),
         "multi_choice": row.get("multi_choice", False),
-        "available": row["name"] in scoring.supported(),
+        "available": _is_available(row["name"], allow_network=allow_network),
     }

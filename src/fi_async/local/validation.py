@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from fi_async.local import fields, scoring, templates
 from fi_async.local.envelopes import Refused, invalid
 from fi_async.local.fields import Field
+from fi_async.local.switches import Switches
 from fi_async.local.templates import TemplateFacts
 
 MAX_ROWS = 3
@@ -36,7 +37,7 @@ class ValidRequest:
     error_localizer: bool
 
 
-def valid_request(body: Any) -> ValidRequest:
+def valid_request(body: Any, switches: Switches) -> ValidRequest:
     """Return what a body of POST new-eval/ asks for.
 
     Raises:
@@ -53,8 +54,8 @@ def valid_request(body: Any) -> ValidRequest:
     params = values["config"].get("params", {})
     if messages := wrong_params(template, params):
         raise Refused(invalid({"config": messages}))
-    if not template.available:
-        refuse("non_field_errors", templates.why_unavailable(template.name))
+    if why := templates.why_unavailable(template.name, switches):
+        refuse("non_field_errors", why)
     return ValidRequest(
         template, inputs, json.dumps(params), values["model"], values["is_async"], values["error_localizer"]
     )
@@ -78,7 +79,7 @@ def wrong_params(template: TemplateFacts, params: Any) -> list[str]:
     """Return what is wrong with the params of the template's function."""
     if not isinstance(params, dict):
         return [_WRONG_PARAMS]
-    return scoring.check_params(template.name, params) if template.available else []
+    return scoring.check_params(template.name, params) if template.name in scoring.supported() else []
 
 
 def rows(inputs: RequestInputs) -> Iterator[RequestInputs]:

@@ -7,16 +7,23 @@ from types import MappingProxyType
 from typing import Final
 
 from fi_async.local.metrics import (
+    agreement,
+    answers,
+    classification,
     code,
+    correlation,
+    embeddings,
     error_rates,
     formats,
     json_structure,
     lexical,
+    links,
     retrieval,
     safety,
     similarity,
     text,
     text_statistics,
+    trajectories,
     translation,
 )
 from fi_async.local.metrics._verdict import Metric, Verdict
@@ -35,8 +42,15 @@ METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
         **error_rates.METRICS,
         **translation.METRICS,
         **retrieval.METRICS,
+        **classification.METRICS,
+        **agreement.METRICS,
+        **correlation.METRICS,
+        **trajectories.METRICS,
+        **answers.METRICS,
+        **embeddings.METRICS,
+        **links.METRICS,
         **lexical.METRICS,
     }
 )
-ESTIMATES: Final = frozenset(lexical.METRICS)
-"""Those that only estimate what the platform's judge would say; the others answer as the platform does."""
+ESTIMATES: Final = frozenset(lexical.METRICS) | frozenset(embeddings.METRICS)
+"""Those that only estimate what the platform's models would say; the others answer as the platform does."""

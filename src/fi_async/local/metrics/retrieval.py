@@ -1,7 +1,7 @@
 """How good a ranked list of retrieved chunks is (Manning, Raghavan and Schütze 2008, chapter 8).
 
 `hypothesis` is what was retrieved, best first; `reference` is what is relevant. Chunks are the same when
-their texts are.
+their texts are. The two templates about contexts have other keys, and compare without case.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from fi_async.local.metrics._lists import json_list
 from fi_async.local.metrics._verdict import Metric, Verdict
 
 
@@ -27,7 +28,7 @@ def _parsed(value: Any) -> Any:
     for parse in (json.loads, ast.literal_eval):
         try:
             return parse(value)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, MemoryError, RecursionError):  # Python's parser has no room for long texts
             continue
     return [value]
 
@@ -115,6 +116,77 @@ def _discount(rank: int) -> float:
     return 1 / math.log2(rank + 1)
 
 
+def recall_score(inputs: Mapping[str, Any], _params: Mapping[str, Any]) -> Verdict:
+    """The share of the relevant chunks that were retrieved, at any rank."""
+    hypothesis, reference = _read(inputs)
+    if not reference:
+        return Verdict(0.0, "Recall score requires at least one ground-truth item")
+    relevant = set(_texts(reference))
+    hits = len(relevant.intersection(_texts(hypothesis)))
+    recall = hits / len(relevant)
+    return Verdict(recall, f"Recall score: {recall:.3f} ({hits}/{len(relevant)} relevant items retrieved)")
+
+
+def mean_average_precision(inputs: Mapping[str, Any], _params: Mapping[str, Any]) -> Verdict:
+    """The mean, over the relevant chunks, of the precision at the rank where each was retrieved; 0 where it was not.
+
+    This is the average precision of one query. As with `ndcg_at_k`, a relevant chunk counts each time that it was
+    retrieved, and the share is 1 at most.
+    """
+    hypothesis, reference = (_items(inputs[key]) for key in ("hypothesis", "reference"))
+    if not reference:
+        return Verdict(0.0, "Empty reference")
+    relevant = set(reference)
+    ranks = [rank for rank, item in enumerate(hypothesis, start=1) if item in relevant]
+    mean = sum(hits / rank for hits, rank in enumerate(ranks, start=1)) / len(relevant)
+    return Verdict(min(mean, 1.0), f"MAP: {mean:.4f} ({len(ranks)} relevant in {len(hypothesis)} retrieved)")
+
+
+def _items(value: Any) -> list[str]:
+    """The texts of a JSON array, else the value as the only one."""
+    items = json_list(value)
+    return [str(value)] if items is None else _texts(items)
+
+
+def _contexts(value: Any) -> list[str]:
+    """The contexts of a JSON array, or the lines of a text; without case and surrounding white space."""
+    items = json_list(value)
+    texts = str(value).split("\n") if items is None else _texts(items)
+    return [text.strip().lower() for text in texts if items is not None or text.strip()]
+
+
+def non_llm_context_precision(inputs: Mapping[str, Any], _params: Mapping[str, Any]) -> Verdict:
+    """The share of the retrieved contexts (`output`) that are among the reference ones (`expected`)."""
+    retrieved, reference = _contexts(inputs["output"]), _contexts(inputs["expected"])
+    wanted = set(reference)
+    return _share_found("Context Precision", sum(context in wanted for context in retrieved), len(retrieved))
+
+
+def non_llm_context_recall(inputs: Mapping[str, Any], _params: Mapping[str, Any]) -> Verdict:
+    """The share of the reference contexts (`expected`) that were retrieved (`output`)."""
+    retrieved, reference = _contexts(inputs["output"]), _contexts(inputs["expected"])
+    found = set(retrieved)
+    return _share_found("Context Recall", sum(context in found for context in reference), len(reference))
+
+
+def _share_found(what: str, hits: int, number: int) -> Verdict:
+    share = hits / number
+    return Verdict(share, f"{what}: {share:.4f} ({hits}/{number})")
+
+
 METRICS: Final[Mapping[str, Metric]] = MappingProxyType(
-    {metric.__name__: metric for metric in (recall_at_k, precision_at_k, hit_rate, mrr, ndcg_at_k)}
+    {
+        metric.__name__: metric
+        for metric in (
+            recall_at_k,
+            precision_at_k,
+            hit_rate,
+            mrr,
+            ndcg_at_k,
+            recall_score,
+            mean_average_precision,
+            non_llm_context_precision,
+            non_llm_context_recall,
+        )
+    }
 )
