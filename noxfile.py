@@ -130,11 +130,10 @@ def examples(session: nox.Session) -> None:
 
 @nox.session(python=OLDEST, default=False)
 def fuzz(session: nox.Session) -> None:
-    """Feed every target of tests/fuzz many more bytes than CI does: `nox -s fuzz -- 20000` says how many of each."""
+    """Fuzz the targets of tests/fuzz by coverage: `nox -s fuzz -- --minutes 20 [TARGET ...]`, of CPU for each."""
     upgrade_pip(session)
-    install(session, "test")
-    examples = session.posargs[0] if session.posargs else "5000"
-    session.run("pytest", "tests/fuzz", "-n", "2", env={"FUZZ_EXAMPLES": examples, "CI": ""})
+    install(session, "test", "fuzz")
+    session.run("python", "-m", "fuzz.coverage_guided", *session.posargs, env={"PYTHONPATH": "tests"})
 
 
 @nox.session(python=OLDEST, default=False)

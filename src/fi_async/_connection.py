@@ -18,6 +18,7 @@ LOCAL: Final = "local"
 """The base URL that means the embedded backend, in this process."""
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_PLAIN_HOST: Final = re.compile(r"[0-9A-Za-z._-]+")
 _OF_THE_CONNECTION: Final = (
     *("host", "content-length", "transfer-encoding", "connection", "keep-alive", "proxy-connection"),
     *("te", "trailer", "upgrade", "expect"),
@@ -128,6 +129,7 @@ def _base_url(source: str, url: str, allow_insecure_http: bool) -> str:
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
         usable = usable and url.isprintable() and " " not in url
         host = (parts.hostname or "").encode("idna").decode()
+        usable = usable and _is_host(host)
     except ValueError:
         usable = False
     if not usable or parts.query or parts.fragment:
@@ -139,6 +141,18 @@ def _base_url(source: str, url: str, allow_insecure_http: bool) -> str:
             f"{source} {url!r} would send your keys unencrypted: use https, or pass allow_insecure_http=True"
         )
     return url if url.isascii() else _in_ascii(parts, host)
+
+
+def _is_host(host: str) -> bool:
+    """Tell whether a name can be looked up, or is an address.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if _PLAIN_HOST.fullmatch(host):
+        host.encode().decode("idna")  # HTTP libraries do, of names that begin so: xn--
+        return True
+    return bool(ipaddress.IPv6Address(host))
 
 
 def _in_ascii(parts: SplitResult, host: str) -> str:

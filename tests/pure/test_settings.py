@@ -294,6 +294,10 @@ def test_base_urls_that_can_be_used(url, base):
         "https://ho st",
         "https://ho\nst",
         "https://host/pa\tth",
+        "https://ho{st",
+        "https://{bücher.example",
+        "https://xn--zzzzzzzz99999.example",
+        "https://[::g]",
     ],
 )
 def test_base_urls_that_cannot_be_used_are_named_with_an_example(url):
