@@ -129,6 +129,15 @@ def examples(session: nox.Session) -> None:
 
 
 @nox.session(python=OLDEST, default=False)
+def datasets(session: nox.Session) -> None:
+    """Run the tests of what comes in with Hugging Face's `datasets`, which is large: without it they skip it."""
+    upgrade_pip(session)
+    install(session, "test")
+    session.install("datasets>=5")
+    session.run("pytest", "tests/doors", "tests/inputs", *session.posargs, env={"HF_HUB_OFFLINE": "1"})
+
+
+@nox.session(python=OLDEST, default=False)
 def fuzz(session: nox.Session) -> None:
     """Fuzz the targets of tests/fuzz by coverage: `nox -s fuzz -- --minutes 20 [TARGET ...]`, of CPU for each."""
     upgrade_pip(session)

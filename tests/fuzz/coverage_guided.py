@@ -141,7 +141,8 @@ def _slice(name: str, state: Path, seconds: int, count: Count) -> list[str]:
 
 def _told(name: str, path: Path, why: str) -> str:
     content = path.read_bytes()
-    pasted = f"    ({name!r}, {content!r})," if len(content) <= _PASTED else f"    {len(content)} bytes"
+    is_short = len(content) <= _PASTED
+    pasted = f"    ({name!r}, {content!r})," if is_short else f"    {len(content)} bytes, for fuzz/found_files"
     return f"FINDING in {name}: {why}\n{pasted}  # {path}"
 
 

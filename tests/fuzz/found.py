@@ -1,10 +1,17 @@
-"""Inputs that a fuzzer found, each with the target that it was fed to: they stay tests."""
+"""Inputs that a fuzzer found, each with the target that it was fed to: they stay tests.
+
+Long ones, and those of a binary format, are files: `found_files/TARGET/what_it_is`.
+"""
 
 from __future__ import annotations
 
-FOUND: list[tuple[str, bytes]] = [
+from pathlib import Path
+
+_PASTED: list[tuple[str, bytes]] = [
     ("condition", b"v>07777777777777777"),
     ("condition", b"v>=\xc2\xb2%"),
     ("environment", b"FI_BASE_URL=https://{b\xc3\xbccher.example"),
     ("environment", b"FI_BASE_URL=https://xn--zzzzzzzz99999.x"),
 ]
+_FILES = sorted(Path(__file__).with_name("found_files").glob("*/*"))
+FOUND = [*_PASTED, *((path.parent.name, path.read_bytes()) for path in _FILES)]

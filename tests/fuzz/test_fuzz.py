@@ -67,6 +67,6 @@ def test_only_typed_errors_leave(name, made):
     fuzzed()
 
 
-@pytest.mark.parametrize(("name", "content"), FOUND)
+@pytest.mark.parametrize(("name", "content"), FOUND, ids=[f"{name} {place}" for place, (name, _) in enumerate(FOUND)])
 def test_what_was_found_stays_mended(name, content, made):
     made[name].run(content, Path(mkdtemp(dir=Path.home())))
