@@ -18,6 +18,7 @@ LOCAL: Final = "local"
 """The base URL that means the embedded backend, in this process."""
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_ONE_HOST: Final = re.compile(r"(?:\[[^][]+\]|[^][:]+)(?::[0-9]*)?")
 _PLAIN_HOST: Final = re.compile(r"[0-9A-Za-z._-]+")
 _OF_THE_CONNECTION: Final = (
     *("host", "content-length", "transfer-encoding", "connection", "keep-alive", "proxy-connection"),
@@ -129,7 +130,7 @@ def _base_url(source: str, url: str, allow_insecure_http: bool) -> str:
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
         usable = usable and url.isprintable() and " " not in url
         host = (parts.hostname or "").encode("idna").decode()
-        usable = usable and _is_host(host)
+        usable = usable and names_one_host(parts) and _is_host(host)
     except ValueError:
         usable = False
     if not usable or parts.query or parts.fragment:
@@ -141,6 +142,14 @@ def _base_url(source: str, url: str, allow_insecure_http: bool) -> str:
             f"{source} {url!r} would send your keys unencrypted: use https, or pass allow_insecure_http=True"
         )
     return url if url.isascii() else _in_ascii(parts, host)
+
+
+def names_one_host(parts: SplitResult) -> bool:
+    """Tell whether what stands between scheme and path is a host, or an address in brackets, and perhaps a port.
+
+    Libraries take `a[::1]:80` apart in different ways, and so reach different servers.
+    """
+    return _ONE_HOST.fullmatch(parts.netloc.rpartition("@")[2]) is not None
 
 
 def _is_host(host: str) -> bool:
