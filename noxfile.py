@@ -129,12 +129,20 @@ def examples(session: nox.Session) -> None:
 
 
 @nox.session(python=OLDEST, default=False)
-def fuzz(session: nox.Session) -> None:
-    """Feed every target of tests/fuzz many more bytes than CI does: `nox -s fuzz -- 20000` says how many of each."""
+def datasets(session: nox.Session) -> None:
+    """Run the tests of what comes in with Hugging Face's `datasets`, which is large: without it they skip it."""
     upgrade_pip(session)
     install(session, "test")
-    examples = session.posargs[0] if session.posargs else "5000"
-    session.run("pytest", "tests/fuzz", "-n", "2", env={"FUZZ_EXAMPLES": examples, "CI": ""})
+    session.install("datasets>=5")
+    session.run("pytest", "tests/doors", "tests/inputs", *session.posargs, env={"HF_HUB_OFFLINE": "1"})
+
+
+@nox.session(python=OLDEST, default=False)
+def fuzz(session: nox.Session) -> None:
+    """Fuzz the targets of tests/fuzz by coverage: `nox -s fuzz -- --minutes 20 [TARGET ...]`, of CPU for each."""
+    upgrade_pip(session)
+    install(session, "test", "fuzz")
+    session.run("python", "-m", "fuzz.coverage_guided", *session.posargs, env={"PYTHONPATH": "tests"})
 
 
 @nox.session(python=OLDEST, default=False)

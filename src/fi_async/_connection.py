@@ -19,6 +19,8 @@ LOCAL: Final = "local"
 """The base URL that means the embedded backend, in this process."""
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_ONE_HOST: Final = re.compile(r"(?:\[[^][]+\]|[^][:]+)(?::[0-9]*)?")
+_PLAIN_HOST: Final = re.compile(r"[0-9A-Za-z._-]+")
 _OF_THE_CONNECTION: Final = (
     *("host", "content-length", "transfer-encoding", "connection", "keep-alive", "proxy-connection"),
     *("te", "trailer", "upgrade", "expect"),
@@ -159,6 +161,7 @@ def usable_url(source: str, url: str, allow_insecure_http: bool, like: str, secr
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
         usable = usable and url.isprintable() and " " not in url
         host = (parts.hostname or "").encode("idna").decode()
+        usable = usable and names_one_host(parts) and _is_host(host)
     except ValueError:
         usable = False
     if not usable or parts.query or parts.fragment:
@@ -170,6 +173,26 @@ def usable_url(source: str, url: str, allow_insecure_http: bool, like: str, secr
             f"{source} {url!r} would send {secret} unencrypted: use https, or pass allow_insecure_http=True"
         )
     return url if url.isascii() else _in_ascii(parts, host)
+
+
+def names_one_host(parts: SplitResult) -> bool:
+    """Tell whether what stands between scheme and path is a host, or an address in brackets, and perhaps a port.
+
+    Libraries take `a[::1]:80` apart in different ways, and so reach different servers.
+    """
+    return _ONE_HOST.fullmatch(parts.netloc.rpartition("@")[2]) is not None
+
+
+def _is_host(host: str) -> bool:
+    """Tell whether a name can be looked up, or is an address.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if _PLAIN_HOST.fullmatch(host):
+        host.encode().decode("idna")  # HTTP libraries do, of names that begin so: xn--
+        return True
+    return bool(ipaddress.IPv6Address(host))
 
 
 def _in_ascii(parts: SplitResult, host: str) -> str:

@@ -138,8 +138,14 @@ def polars(value: Any, name: str, directory: Path) -> Made:
 def hugging_face(value: Any, name: str, directory: Path) -> Made:
     import datasets
 
-    table, held = table_of(value, name)
-    return datasets.Dataset(table), held
+    for each in (value, shown(value)):
+        table, held = table_of(each, name)
+        try:
+            # Named by us: to hash a table means to pickle it, which not every version of Arrow's tables can be.
+            return datasets.Dataset(table, fingerprint=f"of {name}"), held
+        except (pa.ArrowException, ValueError):  # of Arrow's types it has not all
+            continue
+    raise AssertionError(name)
 
 
 @dataclass(frozen=True)

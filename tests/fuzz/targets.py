@@ -14,9 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import parquet
 
-from fi_async import APIError, Case, ConfigurationError, JournalError, cases_from
-from fi_async._errors import JudgeError
-from fi_async._rubric import Rubric
+from fi_async import Case, ConfigurationError, JournalError, cases_from
 from fi_async.background import Offer
 from fi_async.background.spool import Spool
 from fi_async.cli import settings
@@ -26,9 +24,8 @@ from fi_async.journal.view import open_view
 from fi_async.reports import conditions, run_files
 from fi_async.sources.files import JsonTable
 from fi_async.sources.rows import Source
-from fi_async.wire import chat_replies, chat_requests, responses, verdicts, waits
-from fi_async.wire.chat_requests import ChatModel, Traits
-from fi_async.wire.responses import Reply
+from fuzz import chat_target, wire_targets
+from fuzz.command_line import SEEDS, command_line
 
 OUTCOME = (
     b'{"index": 0, "id": "a", "template": "is_json", "status": "scored", "score": 1.0, "output": "Passed",'
@@ -90,52 +87,6 @@ def _settings(name: str) -> Callable[[bytes, Path], None]:
             (directory / name).unlink()
 
     return run
-
-
-def reply(content: bytes, directory: Path) -> None:
-    """A reply's status, headers and body, the body after the first line."""
-    head, _, body = content.partition(b"\n")
-    status, _, header = head.decode(errors="replace").partition(" ")
-    code = int(status) if status.isascii() and status.isdecimal() and len(status) < 5 else 200
-    for headers in ({"retry-after": header, "date": header}, {"retry-after": header, "date": _DATE}):
-        got = Reply(code, headers, body)
-        _ = got.date, got.request_id
-        for read in _READERS.values():
-            with suppress(APIError):
-                read(got)
-
-
-_DATE = "Fri, 02 Jan 2026 12:00:00 GMT"
-_READERS: Mapping[str, Callable[[Reply], object]] = {
-    "body": responses.read_body,
-    "held": lambda got: verdicts.started(got, "t", 1, is_async=False),
-    "poll": lambda got: verdicts.polled(got, "id"),
-    "templates": responses.listed_templates,
-    "spelled": lambda got: responses.both_spellings(responses.read_body(got)),
-}
-
-
-def chat(content: bytes, directory: Path) -> None:
-    """A reply of a chat endpoint: its status, a header, and the body after the first line."""
-    head, _, body = content.partition(b"\n")
-    status, _, header = head.decode(errors="replace").partition(" ")
-    code = int(status) if status.isascii() and status.isdecimal() and len(status) < 5 else 200
-    said = dict.fromkeys(("retry-after-ms", "retry-after", "x-ratelimit-reset-tokens", "ratelimit-reset"), header)
-    got = Reply(code, said, body)
-    wait = waits.wait_of(got, 0.0)
-    assert wait is None or 0.0 <= wait <= waits.LONGEST_WAIT
-    for rubric in _RUBRICS:
-        with suppress(APIError, JudgeError):
-            chat_replies.read(got, rubric, ChatModel("m", "https://judge.test/v1"), 0.0)
-        call = chat_requests.request(rubric, {"output": "x"}, "m", Traits(), temperature=0.0)
-        Traits().learn(got, call)
-
-
-_RUBRICS = (
-    Rubric("verdict", "[output]", ("output",)),
-    Rubric("score", "[output]", ("output",), "score"),
-    Rubric("labels", "[output]", ("output",), "choices", choices={"a": 1.0, "b": 0.0}),
-)
 
 
 def lines_of_a_run(content: bytes, directory: Path) -> None:
@@ -209,8 +160,7 @@ def targets(directory: Path) -> Mapping[str, Target]:
         {"eval_status": "failed", "result": {"error_message": "rate_limited", "eval_id": 7}},
         [{"name": "t", "requiredKeys": ["a"]}],
     ]
-    said = '<think>{"result": 0}</think>```json\n{"reason": "r", "result": "a"}\n```'
-    answered = {"choices": [{"message": {"content": said}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 3}}
+    run = _of_run(directory)
     replies = [b"200 \n" + json.dumps({"status": True, "result": each}).encode() for each in results]
     return {
         "jsonl": Target(_reader("in.jsonl"), (lines, b"[" + lines.strip().replace(b"\n\n", b",\n") + b"]")),
@@ -223,23 +173,21 @@ def targets(directory: Path) -> Mapping[str, Target]:
         "settings": Target(_settings("fi-async.toml"), (b'backend = "local"\nconcurrency = 3\n', b"[a.b]\nc = [1]\n")),
         "project": Target(_settings("pyproject.toml"), (b'[tool.fi_async]\nmodel = "m"\n', b"tool = 3\n")),
         "reply": Target(
-            reply,
+            wire_targets.reply,
             (
                 *replies,
                 b'429 120\n{"result": {"retry_after": 3}}',
-                f"429 {_DATE}\n<title>x</title>".encode(),
+                f"429 {wire_targets.DATE}\n<title>x</title>".encode(),
                 b"400 \n{}",
             ),
         ),
-        "chat": Target(
-            chat,
-            (
-                b"200 \n" + json.dumps(answered).encode(),
-                b'429 6m0s\n[{"error": {"code": 429, "message": "retry in 1.5s", "details": [{"retryDelay": "2s"}]}}]',
-                b'400 \n{"error": {"message": "Unsupported: temperature", "param": "response_format", "code": null}}',
-            ),
-        ),
+        "chat": Target(chat_target.chat, chat_target.SEEDS),
         "lines": Target(lines_of_a_run, (OUTCOME + FAILED, OUTCOME)),
-        "journal": Target(journal, (_of_run(directory),)),
+        "journal": Target(journal, (run,)),
         "spool": Target(spool, (_of_spool(directory),)),
+        "headers": Target(wire_targets.headers, wire_targets.HEADER_SEEDS),
+        "raw_reply": Target(wire_targets.raw_reply, wire_targets.RAW_SEEDS),
+        "raw_reply_over_aiohttp": Target(wire_targets.raw_reply_over_aiohttp, wire_targets.RAW_SEEDS),
+        "environment": Target(wire_targets.environment, wire_targets.ENVIRONMENT_SEEDS),
+        "command_line": Target(command_line(run, OUTCOME + FAILED), SEEDS),
     }

@@ -282,6 +282,51 @@ def test_a_dataset():
         cases_from(Dataset(ROWS), mapping={"text": "anser"})
 
 
+class Formatted(Dataset):
+    """As a dataset of `datasets` is that was told to give its rows in the format of a library."""
+
+    def __init__(self, rows, kind, columns):
+        super().__init__(rows)
+        self.format = {"type": kind, "columns": columns, "output_all_columns": False}
+
+    def __iter__(self):
+        if self.format["type"] == "custom":
+            return iter([5, *self.rows])
+        rows = [{name: row[name] for name in self.format["columns"]} for row in self.rows]
+        return iter(map(pa.Table.from_pylist, [[row] for row in rows]) if self.format["type"] else rows)
+
+    def with_format(self, kind, columns, output_all_columns):
+        assert output_all_columns is False
+        return Formatted(self.rows, kind, columns)
+
+
+ROW = {"id": "a", "answer": "needle", "n": 1}
+
+
+def test_a_dataset_in_another_format_is_read_by_values_of_its_chosen_columns():
+    (case,) = cases_from(Formatted([ROW], "arrow", ["id", "answer"]))
+    assert (case.inputs, case.id) == ({"answer": "needle"}, "a")
+
+
+def test_a_transform_is_the_caller_s_and_what_is_no_row_is_told():
+    refused, case = cases_from(Formatted([ROW], "custom", ["id"]))
+    assert (case.inputs, case.id, case.place) == ({"answer": "needle", "n": 1}, "a", "row 1")
+    assert refused.problem == "the dataset's transform makes a int of it, not a dict of cells by column"
+
+
+def test_real_datasets():
+    datasets = pytest.importorskip("datasets")
+    whole = datasets.Dataset(pa.Table.from_pylist([ROW, ROW | {"answer": None}]), fingerprint="of two rows")
+    lazy = whole.to_iterable_dataset()
+    for made in (whole, lazy, lazy.with_format("numpy"), *map(whole.with_format, ("numpy", "pandas", "arrow"))):
+        assert [(case.inputs, case.id) for case in cases_from(made)] == [
+            ({"answer": "needle", "n": 1}, "a"),
+            ({"n": 1}, "a"),
+        ]
+    with pytest.raises(ConfigurationError, match=r"choose one split of the dataset, such as dataset\['train'\]"):
+        cases_from(datasets.DatasetDict(train=whole))
+
+
 def test_a_dict_of_datasets_asks_for_a_split():
     with pytest.raises(ConfigurationError) as caught:
         cases_from(DatasetDict(train=Dataset(ROWS), test=Dataset(ROWS)))

@@ -53,6 +53,19 @@ def events(path: Path) -> list[tuple[object, ...]]:
         return [*cases, *connection.execute("SELECT n, kind, body FROM events ORDER BY seq").fetchall()]
 
 
+def test_a_case_that_cannot_be_sent_is_never_in_the_file_without_saying_so(tmp_path):
+    async def write() -> None:
+        async with Journal(tmp_path / "run.db", INFO, lambda: 2.0) as journal:
+            admitted = await journal.admit([row(0), row(1)._replace(ended=BODY), row(2)])
+            assert [case.ended for case in admitted] == [None] * 3
+            assert not journal.is_behind
+            with open_view(tmp_path / "run.db") as view:  # as another process sees it, nothing else being committed
+                assert list(view.past.unfinished()) == list(journal.past.unfinished()) == [1, 3]
+                assert [(each.outcome.index, each.ended_at) for each in view.records()] == [(1, 2.0)]
+
+    asyncio.run(write())
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[tuple[object, ...]]]:
     """A run's file whose whole history is still in the write-ahead log, as after a kill; and that history."""

@@ -7,8 +7,10 @@ import pytest
 
 from embedded import NEEDLE, backend, texts
 from fi_async import AmbiguousError, Case, JournalError, OutcomeStatus, RunFile, StalledError, Timeout
+from fi_async.journal.stored import StoredCases
 from fi_async.journal.view import open_view
 from fi_async.journal.writer import Journal
+from fi_async.sources.rows import Shape, Source
 from scripted import Scripted, accepted, completed, error, failed, pending, uuid
 
 pytestmark = pytest.mark.anyio
@@ -206,6 +208,66 @@ async def test_invalid_cases_are_kept_too(evaluator, path):
     assert [str(each.error) for each in second.outcomes] == [str(each.error) for each in first.outcomes]
     with open_view(path) as view:
         assert view.count().statuses == {"scored": 1, "invalid": 3}
+
+
+class Formless:
+    """What JSON has no form for, although it can be shown."""
+
+    def __str__(self) -> str:
+        return "a needle"
+
+
+UNSENDABLE = {
+    "no form": {"text": Formless()},
+    "no form within": {"text": ["a needle", {"at": Formless()}]},
+    "an id of no form": Case({"text": "a needle"}, id=Formless()),
+    "a key too many": {"text": "a needle", "note": "x"},
+    "missing": {"text": float("nan")},
+    "half a character": {"text": "needle \ud800"},
+    "no inputs": Case("a needle", id="own"),  # type: ignore[arg-type]  # what is refused
+    "blank": {"text": " "},
+}
+
+
+@pytest.mark.parametrize("also", [False, True], ids=["one template", "two templates"])
+async def test_what_could_not_be_sent_is_not_sent_when_only_the_file_is_left(also, evaluator, path):
+    """What the file has of a value without a form is its `str()`, which is no answer of anybody."""
+    app = backend()
+    names, config = (["contains", "is_json"], {"contains": NEEDLE}) if also else (["contains"], NEEDLE)
+    async with evaluator(app) as ev:
+        first = await ev.gather([*UNSENDABLE.values(), {"text": "needle"}], names, eval_config=config, run=path)
+        requests = app.statistics()["requests"]
+        held = Source(StoredCases(path), Shape(id_column=None))
+        again = RunFile(path, held_only=True, retry=("failed", "stalled", "ambiguous"))
+        second = await ev.gather(held, names, eval_config=config, run=again)
+    assert app.statistics()["requests"] == requests
+    assert second.summary()["removed"] == 0
+    of_each = 2 if also else 1
+    assert [each.status.value for each in first.outcomes] == ["invalid"] * of_each * len(UNSENDABLE) + [
+        "scored"
+    ] * of_each
+    for before, after in zip(first.outcomes, second.outcomes, strict=True):
+        assert (after.index, after.template, after.status) == (before.index, before.template, before.status)
+        assert str(after.error) == str(before.error)
+        assert getattr(after.error, "field", None) == getattr(before.error, "field", None)
+        assert after.case.id == before.case.id
+        assert after.origin == "replayed"
+
+
+async def test_only_the_template_that_refused_a_case_refuses_it_again(evaluator, path):
+    """The other is asked when only the file is left, if it was not before."""
+    app, cases = backend(latency=1.0), [{"text": "needle", "expected_text": Formless()}]
+    names = ["contains", "equals"]
+    async with evaluator(app) as ev:
+        with anyio.move_on_after(0.5):
+            await ev.gather(cases, names, eval_config={"contains": NEEDLE}, run=RunFile(path, drain=0.001))
+        held = Source(StoredCases(path), Shape(id_column=None))
+        report = await ev.gather(held, names, eval_config={"contains": NEEDLE}, run=RunFile(path, held_only=True))
+    assert [(each.template, each.status.value) for each in report.outcomes] == [
+        ("contains", "scored"),
+        ("equals", "invalid"),
+    ]
+    assert report.summary()["removed"] == 0
 
 
 async def test_an_evaluation_that_the_server_has_lost_is_started_anew(evaluator, path):

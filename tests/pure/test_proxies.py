@@ -93,6 +93,7 @@ def test_who_is_reached_without_the_proxy(name, entries, url, direct):
         ("http://user:hunter2@p:99999", "it must look like http://host:port"),
         ("http://user:hunter2@p:0", "it must look like http://host:port"),
         ("http://user:hunter2@[::1", "it must look like http://host:port"),
+        ("http://user:hunter2@p[::1]:1", "it must look like http://host:port"),
         ("http://user:hunter2@p q:1", "it must look like http://host:port"),
         ("socks4://user:hunter2@p:1", "only socks5:// and socks5h:// are spoken"),
         ("socks://user:hunter2@p:1", "only socks5:// and socks5h:// are spoken"),

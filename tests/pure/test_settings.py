@@ -262,6 +262,9 @@ def test_the_local_backend_needs_no_keys(monkeypatch):
         ("https://host/", "https://host"),
         (" https://host/prefix// ", "https://host/prefix"),
         ("https://host:8443", "https://host:8443"),
+        ("https://host:", "https://host:"),
+        ("https://h_o.st-1.", "https://h_o.st-1."),
+        ("https://[fe80::1%25eth0]:1", "https://[fe80::1%25eth0]:1"),
         ("http://localhost:8000", "http://localhost:8000"),
         ("http://api.localhost", "http://api.localhost"),
         ("http://127.0.0.1:8000", "http://127.0.0.1:8000"),
@@ -294,6 +297,13 @@ def test_base_urls_that_can_be_used(url, base):
         "https://ho st",
         "https://ho\nst",
         "https://host/pa\tth",
+        "https://ho{st",
+        "https://{bücher.example",
+        "https://xn--zzzzzzzz99999.example",
+        "https://[::g]",
+        "https://host[::1]:8",
+        "https://[::1]host",
+        "https://a:1:2",
     ],
 )
 def test_base_urls_that_cannot_be_used_are_named_with_an_example(url):

@@ -16,6 +16,8 @@ from fi_async.reports.statistics import Interval
         ("my.own eval>-3", Condition("my.own eval", None, ">", -3.0)),
         ("mean<=2", Condition("mean", None, "<=", 2.0)),
         ("tone>=0.99999999", Condition("tone", None, ">=", 0.99999999)),
+        ("tone>=0.30000000000000004", Condition("tone", None, ">=", 0.1 + 0.2)),
+        ("v>07777777777777777", Condition("v", None, ">", 7777777777777777.0)),
     ],
 )
 def test_what_can_be_asked_for(text, expected):
@@ -37,6 +39,10 @@ SHAPE = "write it as TEMPLATE>=NUMBER, in quotes, such as --min 'groundedness>=0
         ("groundedness>=", "'' is no number"),
         ("groundedness>=high", "'high' is no number"),
         ("groundedness>=90%", "'90%' is no number: write 0.9"),
+        ("groundedness>=90 %", "'90 %' is no number: write 0.9"),
+        ("groundedness>=\u00b2%", "'\u00b2%' is no number"),  # a digit that no number is read from
+        ("groundedness>=900%", "'900%' is no number"),
+        pytest.param(f"groundedness>={'9' * 400}%", f"'{'9' * 400}%' is no number", id="no share of anything"),
         ("groundedness>=nan", "'nan' is no number"),
         ("groundedness=>0.9", "= is no bound; there are >=, >, <= and <"),
         ("groundedness.pass_rate>=90", "a pass rate is from 0 to 1: write 0.9"),

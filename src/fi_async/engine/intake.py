@@ -140,12 +140,16 @@ class Intake:
     def _prepare(self, case: Case) -> Sequence[preflight.PreparedInputs | InvalidCaseError]:
         if isinstance(case, TableCase) and case.problem is not None:
             return [InvalidCaseError(case.problem)] * len(self.questions)
-        return preflight.prepare(
+        rows = preflight.prepare(
             case,
             [each.template for each in self.questions],
             fill_missing=self.options.fill_missing,
             extra_keys="ignore" if isinstance(case, TableCase) and case.is_of_table else self.options.extra_keys,
         )
+        if not isinstance(case, TableCase) or not case.refused:
+            return rows
+        refused = [case.refused.get(each.template.name) for each in self.questions]
+        return [row if why is None else InvalidCaseError(why) for row, why in zip(rows, refused, strict=True)]
 
 
 def _salvaged(item: object) -> Case:

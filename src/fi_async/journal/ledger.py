@@ -88,7 +88,8 @@ class JournalLedger:
             inputs = {"index": each.index, "error": str(each.error) if isinstance(each, Outcome) else ""}
         case_id = None if each.case.id is None else _storable(each.case.id)
         inputs_kept = to_text(shown_inputs(each.case.inputs))
-        return CaseRow(self._keys[name].of(inputs), name, each.index, case_id, inputs_kept)
+        ended = encoding.encode(each) if isinstance(each, Outcome) else None
+        return CaseRow(self._keys[name].of(inputs), name, each.index, case_id, inputs_kept, ended)
 
     async def _item(self, each: Work | Outcome, row: CaseRow, case: Numbered, context: Context) -> Item:
         n, past = case.n, self._journal.past
@@ -100,9 +101,10 @@ class JournalLedger:
             self._journal.write(n, EventKind.PLACED, to_text([each.index, row.id]))
         if case.ended is not None:
             return encoding.decode(case.ended, each.index, each.case, name)
-        self._numbers[each.index, name] = n
+        if not past.has_ended(n):
+            self._numbers[each.index, name] = n
         if isinstance(each, Outcome):
-            return each
+            return each  # kept with its case
         each.number = n
         return self._continued(each, context)
 

@@ -88,7 +88,7 @@ class Salvage:
         damage, as is one that is not above the last.
         """
         number = in_vain = 0
-        while in_vain < _IN_VAIN:
+        while in_vain < min(_IN_VAIN, self._most):
             try:
                 for row in self._connection.execute(query, (number,)):
                     if not number < row[0] <= self._most:

@@ -16,7 +16,7 @@ from fi_async.journal.schema import EventKind
 from fi_async.sources.rows import TableRow
 
 _CASE: Final = f"""
-    SELECT id, inputs, (
+    SELECT template, id, inputs, (
         SELECT CASE json_extract(body, '$.status') WHEN 'invalid' THEN json_extract(body, '$.error.message') END
         FROM events WHERE n = cases.n AND kind = {EventKind.ENDED} ORDER BY seq DESC LIMIT 1
     )
@@ -55,15 +55,17 @@ class StoredCases:
             for position, places in groupby(_places(past), key=lambda place: place[0]):
                 numbers = [n for _, n in places]
                 rows = [connection.execute(_CASE, (n,)).fetchone() for n in numbers]
-                case_id, inputs, _ = rows[0]
-                # One that could not be sent is the same again only with the place and the reason it had.
-                said = {message for _, _, message in rows if message is not None}
-                place, _, fault = next(iter(said), f"{self.name}, case {position}").partition(": ")
-                is_unread = inputs == "{}" and len(said) == 1
+                _, case_id, inputs, _ = rows[0]
+                # What could not be sent is the same again only with the place and the reason it had. What its inputs
+                # are here is what could be shown of them: looked at anew, they could be sent.
+                said = {template: message.partition(": ") for template, *_, message in rows if message is not None}
+                place = next((place for place, _, _ in said.values()), f"{self.name}, case {position}")
+                refused = {template: fault for template, (_, _, fault) in said.items()}
+                is_unread = inputs == "{}" and len(refused) == len(rows) and len(set(refused.values())) == 1
                 at = numbers[0], position
                 case_id = past.refused.get(at, past.also.get(at, case_id))
-                values, problem = (None, fault) if is_unread else (json.loads(inputs), None)
-                yield TableRow(place, values, problem, id=case_id)
+                values, problem = (None, next(iter(refused.values()))) if is_unread else (json.loads(inputs), None)
+                yield TableRow(place, values, problem, id=case_id, refused=refused)
 
 
 def _places(past: Past) -> Iterable[tuple[int, int]]:

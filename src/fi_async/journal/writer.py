@@ -28,6 +28,7 @@ from fi_async.journal.schema import EventKind
 
 Clock = Callable[[], float]
 
+_EVENTS_TABLE: Final = "events (n, kind, at, body)"
 _CLOSING: Final = 10.0  # seconds that the last commit may take
 
 _OUTCOMES: Final = f"""
@@ -38,13 +39,14 @@ _OUTCOMES: Final = f"""
 
 
 class CaseRow(NamedTuple):
-    """One work as it is put into the file."""
+    """One work as it is put into the file; with its outcome, if it ended before it began."""
 
     key: str
     template: str
     position: int
     id: str | None
     inputs: str
+    ended: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,21 +165,28 @@ class Journal:
         Raises:
             JournalError: The file cannot be written.
         """
-        numbers, outcomes = await self._worker.call(lambda: self._admit(rows))
+        now = self._clock()
+        numbers, outcomes = await self._worker.call(lambda: self._admit(rows, now))
         for row, n in zip(rows, numbers, strict=True):
             if n > self.past.count:
                 self.past.add(row.position)
+                if row.ended is not None:
+                    self.past.take(n, EventKind.ENDED)
         return [Numbered(n, outcomes.get(n)) for n in numbers]
 
-    def _admit(self, rows: Sequence[CaseRow]) -> tuple[list[int], dict[int, str]]:
+    def _admit(self, rows: Sequence[CaseRow], now: float) -> tuple[list[int], dict[int, str]]:
         with schema.explained(self.path):
             numbers = dict(keys.find(self._connection, [row.key for row in rows]))
             first = self._count + 1
             new = [row for row in {row.key: row for row in reversed(rows)}.values() if row.key not in numbers][::-1]
             numbers |= {row.key: n for n, row in enumerate(new, first)}
             if new:
+                ended = [(n, row.ended) for n, row in enumerate(new, first) if row.ended is not None]
+                events = [(n, int(EventKind.ENDED), now, body) for n, body in ended]
                 with _transaction(self._connection):
-                    schema.insert(self._connection, "cases", [(n, *row) for n, row in enumerate(new, first)])
+                    schema.insert(self._connection, "cases", [(n, *row[:-1]) for n, row in enumerate(new, first)])
+                    if events:  # at once: looked at without it, what is kept of such a case could be sent
+                        schema.insert(self._connection, _EVENTS_TABLE, events)
                 keys.add(self._connection, first, [row.key for row in new])
                 self._count += len(new)
             before = {n for n in numbers.values() if n < first and self.past.has_ended(n)}
@@ -269,7 +278,7 @@ class Journal:
 
     def _add(self, events: list[tuple[Any, ...]]) -> None:
         with schema.explained(self.path), _transaction(self._connection):
-            schema.insert(self._connection, "events (n, kind, at, body)", events)
+            schema.insert(self._connection, _EVENTS_TABLE, events)
 
 
 def _failure(path: Path, error: BaseException | None) -> JournalError | None:

@@ -36,7 +36,7 @@ class Condition:
     bound: float
 
     def __str__(self) -> str:
-        return f"{self.template}{'.' if self.metric else ''}{self.metric or ''}{self.operator}{self.bound:.15g}"
+        return f"{self.template}{'.' if self.metric else ''}{self.metric or ''}{self.operator}{_written(self.bound)}"
 
     def holds(self, value: float) -> bool:
         """Return True if a value meets it; what differs by less than 1e-9 is equal."""
@@ -105,8 +105,15 @@ def _number(text: str, number: str) -> float:
 
 
 def _of_percent(number: str) -> str:
-    share = number.removesuffix("%")
-    return f": write {float(share) / 100:g}" if share != number and share.replace(".", "", 1).isdigit() else ""
+    share = number.removesuffix("%").strip()
+    is_share = number.endswith("%") and share.replace(".", "", 1).isdecimal() and float(share) <= 100
+    return f": write {float(share) / 100:g}" if is_share else ""
+
+
+def _written(bound: float) -> str:
+    """Return a number in 15 digits, which 0.1 + 0.2 has 1 of, or in as many as it takes to be that number."""
+    short = f"{bound:.15g}"
+    return short if float(short) == bound else repr(bound)
 
 
 def require_template(flag: str, name: str, templates: Collection[str]) -> None:

@@ -26,6 +26,7 @@ class TableRow(NamedTuple):
         id: The case's own, if it had one without any column.
         is_of_table: False for one of a program's own dicts, which have no columns by chance.
         remark: What is odd about it, although it can be read.
+        refused: Why it cannot be sent, by template, where that is known without looking at its values.
     """
 
     place: str
@@ -35,6 +36,7 @@ class TableRow(NamedTuple):
     id: str | None = None
     is_of_table: bool = True
     remark: str = ""
+    refused: Mapping[str, str] = {}
 
 
 class Table(Protocol):
@@ -73,6 +75,7 @@ class TableCase(Case):
         detail: As of TableRow.
         is_of_table: As of TableRow. Columns that no template takes are then left out, whatever `extra_keys` says.
         remark: As of TableRow.
+        refused: As of TableRow.
     """
 
     given: Inputs | None = None
@@ -81,6 +84,7 @@ class TableCase(Case):
     detail: str = ""
     is_of_table: bool = True
     remark: str = ""
+    refused: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def problem(self) -> str | None:
@@ -128,7 +132,7 @@ class Shape:
 
     def row(self, record: TableRow) -> TableCase:
         """Return the case that a row makes."""
-        place, values, fault, detail, own_id, is_of_table, remark = record
+        place, values, fault, detail, own_id, is_of_table, remark, refused = record
         if values is None:
             return TableCase({}, own_id, None, place, fault, detail)
         consumed = {self.id_column, *self.mapping.values()}.difference(self.mapping)
@@ -140,7 +144,7 @@ class Shape:
         if self.id_column is not None and (found := values.get(self.id_column)) is not None:
             own_id = None if found == "" else found  # an empty cell of a CSV names nothing
         is_of_table = is_of_table and self.extra_columns == "ignore"
-        return TableCase(inputs, own_id, values, place, is_of_table=is_of_table, remark=remark)
+        return TableCase(inputs, own_id, values, place, is_of_table=is_of_table, remark=remark, refused=refused)
 
     def wanted(self) -> dict[str | None, str]:
         """Return the columns that have to be there, by the key each is for; that of the id by None."""

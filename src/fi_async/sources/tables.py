@@ -67,13 +67,18 @@ class ParquetTable:
         """
         position = 0
         with self._opened() as file:
-            try:
-                for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
-                    for row in batch.to_pylist():
-                        yield TableRow(f"{self.name}, row {position}", present(row.items()))
-                        position += 1
-            except (_arrow().ArrowException, OSError) as error:
-                raise ConfigurationError(f"{self.name}: damaged from row {position} on ({error})") from error
+            batches = file.iter_batches(batch_size=_ROWS_AT_ONCE)
+            while True:
+                try:
+                    batch = next(batches, None)
+                    rows = [] if batch is None else batch.to_pylist()
+                except Exception as error:  # whatever a library makes of such bytes
+                    raise ConfigurationError(f"{self.name}: damaged from row {position} on ({error})") from error
+                for row in rows:
+                    yield TableRow(f"{self.name}, row {position}", present(row.items()))
+                    position += 1
+                if batch is None:
+                    return
 
     def columns(self) -> list[str] | None:
         """Return the columns of the schema."""
@@ -89,16 +94,13 @@ class ParquetTable:
         parquet = need("pyarrow.parquet", "fi-async[parquet]", "reading Parquet")
         try:
             file = parquet.ParquetFile(self.path)
-        except (_arrow().ArrowException, OSError) as error:
+            names = file.schema_arrow.names
+        except Exception as error:
             if getattr(error, "errno", None) is not None:
                 raise  # the system's, and names the file; Arrow has no number of its own
             raise ConfigurationError(f"{self.name}: not a Parquet file ({error})") from error
-        distinct(self.name, file.schema_arrow.names)
+        distinct(self.name, names)
         return file
-
-
-def _arrow() -> Any:
-    return need("pyarrow", "fi-async[parquet]", "reading Parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +152,22 @@ class Dataset:
 
     def records(self) -> Iterator[TableRow]:
         """Yield every row, counted from 0."""
-        for position, row in enumerate(self.dataset):
-            yield TableRow(f"row {position}", present(row.items()))
+        for position, row in enumerate(self._in_python()):
+            if isinstance(row, Mapping):
+                yield TableRow(f"row {position}", present(row.items()))
+            else:  # of a transform of the caller's
+                fault = f"the dataset's transform makes a {type(row).__name__} of it, not a dict of cells by column"
+                yield TableRow(f"row {position}", None, fault)
+
+    def _in_python(self) -> Iterable[Any]:
+        """Return the dataset with rows that are dicts of values: in other formats they are frames, or of tensors."""
+        rows: Iterable[Any] = self.dataset
+        said = getattr(self.dataset, "format", None)
+        if said is not None and said["type"] not in (None, "python", "custom"):  # a transform is the caller's wish
+            rows = self.dataset.with_format(None, said["columns"], said["output_all_columns"])
+        elif said is None and hasattr(self.dataset, "with_format"):  # an iterable one does not tell
+            rows = self.dataset.with_format(None)
+        return rows
 
     def columns(self) -> list[str] | None:
         """Return the columns; None if an iterable one does not know them."""

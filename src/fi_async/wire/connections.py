@@ -6,10 +6,14 @@ connections. A stack of free connections costs the same at any number.
 
 from __future__ import annotations
 
+import math
 import ssl
+from collections.abc import Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
+import anyio
 import httpcore
 
 from fi_async._settings import Timeout
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 
 KEEPALIVE: Final = 25.0  # the server closes an idle connection after 30 s; a request must not meet that
 _REQUEST_ID: Final = REQUEST_ID.encode()
+_opened: Final[ContextVar[list[httpcore.AsyncNetworkStream]]] = ContextVar("the streams that a request opened")
 
 
 class Connections:
@@ -43,7 +48,9 @@ class Connections:
         self._proxied: httpcore.AsyncConnectionPool | None = None
         if proxy is not None:
             through = httpcore.Proxy(proxy.url, auth=proxy.login)
-            self._proxied = httpcore.AsyncConnectionPool(ssl_context=verify, proxy=through, keepalive_expiry=KEEPALIVE)
+            self._proxied = httpcore.AsyncConnectionPool(
+                ssl_context=verify, proxy=through, keepalive_expiry=KEEPALIVE, network_backend=_Noting()
+            )
         self._free: list[httpcore.AsyncConnectionInterface] = []
         self._busy: set[httpcore.AsyncConnectionInterface] = set()
         self._unused: dict[httpcore.AsyncConnectionInterface, httpcore.AsyncNetworkStream] = {}
@@ -55,9 +62,9 @@ class Connections:
         """Return the whole reply. Raises what httpcore raises."""
         asked = self._asked(request, timeout, departure)
         connection = self._taken()
+        is_proxied = connection is None and self._proxied is not None
         if connection is None and self._proxied is not None:
             connection = self._proxied.create_connection(self._origin)
-            asked.extensions["trace"] = departure.trace()
         else:
             connection = connection or await self._connected(timeout)
             try:
@@ -69,7 +76,10 @@ class Connections:
         self._busy.add(connection)
         is_whole = False
         try:
-            response = await connection.handle_async_request(asked)
+            if is_proxied:
+                response = await _through_proxy(connection, asked, timeout, departure)
+            else:
+                response = await connection.handle_async_request(asked)
             found = {name.lower().decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
             departure.check(found)
             body = Body()
@@ -131,6 +141,43 @@ class Connections:
     async def aclose(self) -> None:
         """Close every connection."""
         self.close()
+
+
+async def _through_proxy(
+    connection: httpcore.AsyncConnectionInterface, asked: httpcore.Request, timeout: Timeout, departure: Departure
+) -> httpcore.Response:
+    """Return the head of the reply to the first request over a connection that a proxy has to make.
+
+    Raises:
+        TimeoutError: It did not make it in time. The library bounds each step towards it, and with SOCKS none.
+    """
+    told = departure.trace()
+    opened: list[httpcore.AsyncNetworkStream] = []
+    _opened.set(opened)
+    try:
+        with anyio.move_on_after(timeout.connect) as connecting:
+
+            async def trace(event: str, info: Mapping[str, Any]) -> None:
+                await told(event, info)
+                if departure.has_left:
+                    connecting.deadline = math.inf
+
+            asked.extensions["trace"] = trace
+            return await connection.handle_async_request(asked)
+        raise TimeoutError
+    except BaseException:
+        for stream in opened:  # a connection that was not made has none to close
+            _close(stream)
+        raise
+
+
+class _Noting(httpcore.AnyIOBackend):
+    """Notes what the request that runs opens."""
+
+    async def connect_tcp(self, *args: Any, **more: Any) -> httpcore.AsyncNetworkStream:
+        stream = await super().connect_tcp(*args, **more)
+        _opened.get().append(stream)
+        return stream
 
 
 def _has_more(connection: Any) -> bool:

@@ -13,13 +13,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from fi_async._connection import names_one_host
 from fi_async._errors import ConfigurationError
 
 _SCHEMES: Final = ("http", "https", "socks5", "socks5h")
+_LONGEST_PORT: Final = 5  # digits
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 
@@ -77,7 +78,7 @@ def _proxy(name: str, value: str) -> Proxy:
     scheme = parts.scheme.lower()
     if scheme in ("socks", "socks4", "socks4a"):
         raise ConfigurationError(f"{name} names a proxy of {scheme}: only socks5:// and socks5h:// are spoken")
-    if scheme not in _SCHEMES or not parts.hostname or port == 0 or not _is_plain(url):
+    if scheme not in _SCHEMES or not parts.hostname or port == 0 or not _is_plain(url) or not names_one_host(parts):
         raise ConfigurationError(
             f"{name} cannot be used: it must look like http://host:port (or https://, socks5://, socks5h://);"
             " set it right, or unset it"
@@ -121,7 +122,7 @@ def _is_excluded(host: str, port: int, entries: str) -> bool:
 def _split_port(entry: str) -> tuple[str, int | None]:
     """Take `host:port` apart; an IPv6 address with a port stands in brackets."""
     head, colon, tail = entry.rpartition(":")
-    if colon and tail.isdecimal() and (head.endswith("]") or ":" not in head):
+    if colon and tail.isdecimal() and len(tail) <= _LONGEST_PORT and (head.endswith("]") or ":" not in head):
         return head.strip("[]"), int(tail)
     return entry.replace("[", "").replace("]", ""), None
 
@@ -158,11 +159,11 @@ def check_certificates(environment: Mapping[str, str] | None = None) -> None:
     """
     environment = os.environ if environment is None else environment
     for name, kind, is_there in (
-        ("SSL_CERT_FILE", "file", Path.is_file),
-        ("SSL_CERT_DIR", "directory", Path.is_dir),
+        ("SSL_CERT_FILE", "file", os.path.isfile),  # Path's own raise of names that are too long, or not to be seen
+        ("SSL_CERT_DIR", "directory", os.path.isdir),
     ):
         value = environment.get(name)
-        if value and not any(is_there(Path(each)) for each in value.split(os.pathsep)):
+        if value and not any(map(is_there, value.split(os.pathsep))):
             raise ConfigurationError(f"{name} names no {kind} that is there: {value!r}; set it right, or unset it")
 
 
