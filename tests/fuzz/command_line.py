@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 from fi_async.cli import main, serve
 from fi_async.cli.errors import UsageError
+from fi_async.cli.judge_flags import JudgeFlags
 from fi_async.cli.options import ServeFlags
 from fi_async.local import parse_switches
 
@@ -35,16 +36,18 @@ SEEDS = (
     b"templates\nis_json\n--local",
     b"config\n--json",
     b"serve\n--latency\n2~0.8\n--requests\n300/10s\n--fault\n503=0.05\nslow=0.1:5\n--key\na:b",
+    b"serve\n--judge-tokens\n100000/min\n--judge-malformed\n0.02",
     b"run\n--help",
     b"--version",
     b"--debug\nrun",
 )
 
 
-def _only_parsed(flags: ServeFlags) -> int:
+def _only_parsed(flags: ServeFlags, judge_flags: JudgeFlags) -> int:
     """Read the switches of a server, and serve nothing."""
     try:
-        parse_switches(serve._changes(flags, serve._keys(flags.key or ())))
+        changes = serve._changes(flags, serve._keys(flags.key or ()))
+        parse_switches({**changes, "chat": judge_flags.changes()})
     except ValueError as error:
         raise UsageError(str(error)) from None
     return 0
