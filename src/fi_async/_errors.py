@@ -185,7 +185,13 @@ class QuotaExhaustedError(APIStatusError):
 
 
 class ServerError(APIStatusError):
-    """5xx: the server, or a proxy before it, failed."""
+    """5xx: the server, or a proxy before it, failed.
+
+    Attributes:
+        refused: True if it certainly did nothing: it refused the request for want of capacity.
+    """
+
+    refused: bool = False
 
 
 class ProtocolError(APIError):

@@ -36,6 +36,10 @@ def encode(outcome: Outcome) -> str:
     for name in _COUNTS:
         if value := getattr(outcome, name):
             body[name] = value
+    if outcome.result is None and outcome.cost is not None:
+        body["cost"] = outcome.cost
+    if outcome.result is None and outcome.usage is not None:
+        body["usage"] = outcome.usage.model_dump(exclude_defaults=True)
     if outcome.result is not None:
         body["result"] = outcome.result.model_dump(exclude_defaults=True, exclude_computed_fields=True)
     if outcome.error is not None:
@@ -53,6 +57,7 @@ def decode(text: str, index: int, case: Case, template: str, origin: str = "repl
         body = json.loads(text)
         result = body.get("result")
         error = body.get("error")
+        paid = body if result is None else result
         return Outcome(
             index=index,
             case=case,
@@ -60,6 +65,8 @@ def decode(text: str, index: int, case: Case, template: str, origin: str = "repl
             status=OutcomeStatus(body["status"]),
             result=None if result is None else EvalResult.model_validate(result),
             error=None if error is None else _rebuilt(error),
+            usage=None if paid.get("usage") is None else Usage.model_validate(paid["usage"]),
+            cost=paid.get("cost"),
             origin=origin,  # type: ignore[arg-type]  # one of ours
             **{name: body[name] for name in _FACTS if name in body},
         )

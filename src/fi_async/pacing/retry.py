@@ -9,6 +9,7 @@
     another's reply, or a page in place of one      ambiguous               Retry
     a whole reply of another shape, a redirect      GiveUp                  GiveUp
     503 while too many requests were under way      ambiguous, no failure   Retry, no failure
+    503, 529 of a judge                             Retry                   -
     any other refusal, or a failed evaluation       GiveUp                  GiveUp
 
 An ambiguous request may have been evaluated, and paid. `on_ambiguous` says whether it is sent again.
@@ -93,7 +94,7 @@ def decide(
     if is_throttle or is_out:
         return GiveUp() if policy.max_retries == 0 else Retry(held=True, throttled=is_throttle)
     lost = _is_lost(error)
-    ambiguous = lost and not repeatable
+    ambiguous = lost and not repeatable and not (isinstance(error, ServerError) and error.refused)
     if ambiguous and policy.on_ambiguous == "fail":
         return GiveUp(ambiguous=True, forbidden=True)
     never_sent = isinstance(error, APIConnectionError) and not error.sent and not error.unreachable

@@ -82,9 +82,12 @@ def _of_the_account(
     if refusal.status == 429:
         return RateLimitError(f"too many requests for {asked}: {words}", retry_after=wait, **facts)
     kind, meaning = _MEANINGS.get(refusal.status) or _MEANINGS[5 if refusal.status >= 500 else 4]
+    if refusal.status in _NO_CAPACITY:
+        facts["refused"] = True
     return kind(f"{asked} {meaning.format(key=asked.key_in_words)}: {words}", **facts)
 
 
+_NO_CAPACITY: Final = frozenset({503, 529})
 _MEANINGS: Final[Mapping[int, tuple[type[APIStatusError], str]]] = {
     401: (AuthenticationError, "does not accept {key}"),
     403: (PermissionDeniedError, "does not allow this with {key}"),
