@@ -126,8 +126,8 @@ class Switches:
         for name, (allows, words) in _ALLOWED.items():
             value = getattr(self, name)
             # What is a secret, or may hold one, is not repeated.
-            found = f"of type {type(value).__name__}" if name in ("keys", "chat") else shown(value)
-            require(allows(value), f"{name} is {words}, not {found}")
+            found = "" if name in ("keys", "chat") else f", not {shown(value)}"
+            require(allows(value), f"{name} is {words}{found}")
 
     def replace(self, **changes: object) -> Switches:
         """Return a copy with these fields changed."""
