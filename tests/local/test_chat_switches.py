@@ -83,7 +83,7 @@ WRONG = [
     ({"style": ["openai"]}, "style"),
     ({"hints": ["header"]}, "hints of chat is a frozenset of body, reset, retry-after, retry-after-ms, or None"),
     ({"models": [5]}, "models"),
-    ({"keys": 5}, "keys of chat is a frozenset of keys, or None, not of type int$"),
+    ({"keys": 5}, "keys of chat is a frozenset of keys, or None$"),
     ({"latency": -1}, "latency of chat is 0 seconds or more, not -1"),
     ({"latency": "soon"}, "'soon' is not a latency"),
     ({"capacity": 0}, "capacity of chat is 1 or more, or None, not 0"),
@@ -111,7 +111,7 @@ WRONG = [
     ({"faults": ["gets=off"]}, "'gets=off' is not a fault of chat; write it as 503=0.05 or slow=0.1:5; there are"),
     ({"faults": {"status": 0.5}}, "is not a fault of chat"),
     ({"faults": ["not_json=0.6", "503=0.6"]}, "sum to 1.2"),
-    (5, "chat is of the type ChatSwitches, not of type int"),
+    (5, "chat is of the type ChatSwitches$"),
 ]
 
 

@@ -138,10 +138,8 @@ class ChatSwitches:
     def __post_init__(self) -> None:
         for name, (allows, words) in _ALLOWED.items():
             value = getattr(self, name)
-            found = (
-                f"of type {type(value).__name__}" if name == "keys" else shown(value)
-            )  # what is a secret is not repeated
-            require(allows(value), f"{name} of chat is {words}, not {found}")
+            found = "" if name == "keys" else f", not {shown(value)}"  # what is a secret is not repeated
+            require(allows(value), f"{name} of chat is {words}{found}")
 
     def replace(self, **changes: object) -> ChatSwitches:
         """Return a copy with these fields changed."""
