@@ -176,6 +176,15 @@ async def test_the_same_seed_meets_the_same_fate(chat):
     assert counted["answered"] == 40 - counted["faults"]["503"]
 
 
+async def test_each_request_has_a_latency_of_its_own(chat):
+    latency = Lognormal(2, 0.8)
+    api = chat(seed=3, latency=latency)
+    for number in range(3):
+        began = api.clock.now
+        await api.ask()
+        assert api.clock.now - began == pytest.approx(draws.latency(latency, 3, number, "chat latency"))
+
+
 async def test_which_request_meets_which_fault_can_be_told(chat):
     faults = ChatFaults(not_json=0.3, status={503: 0.3})
     api = chat(seed=5, faults=faults)

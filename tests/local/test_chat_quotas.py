@@ -298,6 +298,7 @@ async def test_beyond_capacity_they_queue(chat, clock):
         for _ in range(5):
             group.start_soon(ask)
     assert ended == [2.0, 2.0, 4.0, 4.0, 6.0]
+    await api.ask()
     assert api.counted["peak_in_flight"] == 5
 
 

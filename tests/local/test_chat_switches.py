@@ -111,7 +111,7 @@ WRONG = [
     ({"faults": ["gets=off"]}, "'gets=off' is not a fault of chat; write it as 503=0.05 or slow=0.1:5; there are"),
     ({"faults": {"status": 0.5}}, "is not a fault of chat"),
     ({"faults": ["not_json=0.6", "503=0.6"]}, "sum to 1.2"),
-    (5, "chat is of the type ChatSwitches, not 5"),
+    (5, "chat is of the type ChatSwitches$"),
 ]
 
 
@@ -150,6 +150,9 @@ def test_no_key_shows():
     assert "sk-secret" not in repr(switches)
     with pytest.raises(ValueError, match="keys") as caught:
         parse_switches({"chat": {"keys": {"sk-secret": 1}}})
+    assert "sk-secret" not in str(caught.value)
+    with pytest.raises(ValueError, match="ChatSwitches") as caught:
+        Switches(chat={"keys": ["sk-secret"]})
     assert "sk-secret" not in str(caught.value)
 
 

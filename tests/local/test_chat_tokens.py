@@ -51,6 +51,12 @@ def test_what_was_not_used_for_long_is_forgotten(monkeypatch):
         assert cache.read("small", messages) == cached
 
 
+def test_what_follows_a_forgotten_block_is_not_read(monkeypatch):
+    monkeypatch.setattr(tokens, "_MOST_BLOCKS", 1)
+    cache, messages = PromptCache(), [{"role": "user", "content": "a" * 512}]
+    assert [cache.read("small", messages) for _ in range(2)] == [0, 0]
+
+
 @pytest.mark.parametrize(
     ("price", "expected"),
     [

@@ -240,10 +240,22 @@ def test_a_type_may_be_one_of_several_or_left_out():
 def test_a_schema_may_hold_itself_where_it_can_end():
     tree = {
         "type": "object",
-        "properties": {"left": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}, "right": {"$ref": "#"}},
+        "properties": {"left": {"anyOf": [*(9 * [{"$ref": "#"}]), {"type": "null"}]}, "right": {"$ref": "#"}},
         "required": ["left"],
     }
-    assert json.dumps(verdict_for(about(), tree))
+    assert all(json.dumps(verdict_for(about(f"case {number}"), tree)) for number in range(20))
+
+
+def test_what_is_excluded_is_never_drawn():
+    schema = {
+        "properties": {
+            "above": {"type": "number", "exclusiveMinimum": 0},
+            "below": {"type": "number", "exclusiveMaximum": 0},
+        }
+    }
+    verdicts = [verdict_for(about(f"case {number}"), schema) for number in range(600)]
+    assert {verdict["above"] for verdict in verdicts} == {place / 100 for place in range(1, 101)}
+    assert {round(verdict["below"], 2) for verdict in verdicts} == {-place / 100 for place in range(1, 101)}
 
 
 @pytest.mark.parametrize(

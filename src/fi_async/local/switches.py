@@ -128,8 +128,9 @@ class Switches:
     def __post_init__(self) -> None:
         for name, (allows, words) in _ALLOWED.items():
             value = getattr(self, name)
-            # What is a secret is not repeated.
-            require(allows(value), f"{name} is {words}" if name == "keys" else f"{name} is {words}, not {shown(value)}")
+            # What is a secret, or may hold one, is not repeated.
+            found = "" if name in ("keys", "chat") else f", not {shown(value)}"
+            require(allows(value), f"{name} is {words}{found}")
 
     def replace(self, **changes: object) -> Switches:
         """Return a copy with these fields changed."""

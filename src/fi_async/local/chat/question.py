@@ -25,7 +25,7 @@ class ChatRequest:
 
     model: str
     messages: list[dict[str, Any]]
-    schema: Mapping[str, Any] | None
+    schema: dict[str, Any] | None
     most: int | None
 
 
@@ -35,7 +35,7 @@ def authenticate(request: Request, chat: ChatSwitches) -> str:
     key = key.strip() if scheme.lower() == "bearer" else ""
     if chat.style == "azure":
         key = key or request.headers.get("api-key", "")
-    if not key and (chat.style != "ollama" or chat.keys is not None):
+    if not key and chat.style != "ollama":
         text = "You didn't provide an API key: put it in an Authorization header, as Bearer YOUR_KEY."
         raise Refused(refusals.openai_error(401, text))
     if chat.keys is not None and key not in chat.keys:
@@ -129,7 +129,7 @@ def _most(body: Mapping[str, Any], chat: ChatSwitches) -> int | None:
     return min((body[name] for name in names), default=None)
 
 
-def _schema(body: Mapping[str, Any], messages: list[dict[str, Any]], chat: ChatSwitches) -> Mapping[str, Any] | None:
+def _schema(body: Mapping[str, Any], messages: list[dict[str, Any]], chat: ChatSwitches) -> dict[str, Any] | None:
     """Return the JSON schema that the response format names, unless it is ignored."""
     found = body.get("response_format")
     if found is None:
@@ -149,7 +149,7 @@ def _schema(body: Mapping[str, Any], messages: list[dict[str, Any]], chat: ChatS
     return _named_schema(found.get("json_schema"), chat)
 
 
-def _named_schema(found: Any, chat: ChatSwitches) -> Mapping[str, Any]:
+def _named_schema(found: Any, chat: ChatSwitches) -> dict[str, Any]:
     named = found if isinstance(found, dict) else {}
     schema = named.get("schema")
     if not isinstance(named.get("name"), str) or not named["name"]:

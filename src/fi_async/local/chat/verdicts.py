@@ -12,7 +12,7 @@ from fi_async.local.chat.tokens import last_user_text, message_text
 
 ChatMessages = Sequence[Mapping[str, Any]]
 
-LocalJudge = Callable[[ChatMessages, Mapping[str, Any] | None], Mapping[str, Any] | str]
+LocalJudge = Callable[[list[dict[str, Any]], dict[str, Any] | None], Mapping[str, Any] | str]
 """From the messages and the JSON schema that the response format names, if it does, to a verdict or a text."""
 
 _PASS_OR_WORDS: Mapping[str, Any] = {
