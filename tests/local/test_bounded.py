@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fi_async.local import LocalBackend, bounded, scoring
+from fi_async.local import LocalBackend, Switches, ahead, bounded, scoring
 from fi_async.local.metrics import METRICS
 from fi_async.local.metrics.similarity import edit_distance
 from local.api import Api
@@ -148,3 +148,12 @@ def test_every_metric_runs_in_the_other_process_as_in_this_one(monkeypatch):
     assert bounded._bench.verdict(
         '{"name": "one_line", "inputs": {"text": "one (b) two"}, "params": {}}', 30.0
     ) == METRICS["one_line"](inputs, {})
+
+
+FAILS_FIRST = [("regex", {"text": " "}, {"pattern": "(a)"}), ("regex", {"text": "later"}, {"pattern": "(a+)"})]
+
+
+@pytest.mark.parametrize(("to_the_end", "verdicts"), [(True, 1), (False, 0)])
+async def test_what_follows_a_failure_is_evaluated_ahead_where_it_is_asked_for(to_the_end, verdicts):
+    await ahead.settle(FAILS_FIRST, Switches(), to_the_end=to_the_end)
+    assert len(bounded._bench._known) == verdicts
