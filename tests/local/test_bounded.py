@@ -98,6 +98,15 @@ def test_what_may_take_long_is_told_from_the_pattern_and_the_text(pattern, lengt
     assert bounded.may_take_long("regex", {"text": "x" * length}, {"pattern": pattern}) is expected
 
 
+FAILS_FIRST = [("regex", {"text": " "}, {"pattern": "(a)"}), ("regex", {"text": "later"}, {"pattern": "(a+)"})]
+
+
+@pytest.mark.parametrize(("to_the_end", "verdicts"), [(True, 1), (False, 0)])
+async def test_what_follows_a_failure_is_evaluated_ahead_where_it_is_asked_for(to_the_end, verdicts):
+    await ahead.settle(FAILS_FIRST, Switches(), to_the_end=to_the_end)
+    assert len(bounded._bench._known) == verdicts
+
+
 LARGE = {
     "is_html": {"text": "<a>" * 16_000 + "</b>" * 12_000},
     "is_json": {"text": "[1]," * 25_000},
@@ -148,12 +157,3 @@ def test_every_metric_runs_in_the_other_process_as_in_this_one(monkeypatch):
     assert bounded._bench.verdict(
         '{"name": "one_line", "inputs": {"text": "one (b) two"}, "params": {}}', 30.0
     ) == METRICS["one_line"](inputs, {})
-
-
-FAILS_FIRST = [("regex", {"text": " "}, {"pattern": "(a)"}), ("regex", {"text": "later"}, {"pattern": "(a+)"})]
-
-
-@pytest.mark.parametrize(("to_the_end", "verdicts"), [(True, 1), (False, 0)])
-async def test_what_follows_a_failure_is_evaluated_ahead_where_it_is_asked_for(to_the_end, verdicts):
-    await ahead.settle(FAILS_FIRST, Switches(), to_the_end=to_the_end)
-    assert len(bounded._bench._known) == verdicts
