@@ -14,6 +14,8 @@ from local.api import Api
 
 pytestmark = pytest.mark.anyio
 
+UNRECORDED = "by its definition; no recorded answers"
+
 
 def test_every_template_has_a_place():
     kinds = Counter(where(name).kind for name in rows())
@@ -38,8 +40,8 @@ def test_a_template_that_is_not_here_says_why():
     ("name", "place"),
     [
         ("accuracy", Place("exact", "")),
-        ("latency_check", Place("exact", "by its definition; no recorded answers")),
-        ("api_call", Place("exact", "asks the network: only where `allow_network` is on")),
+        ("latency_check", Place("exact", UNRECORDED)),
+        ("api_call", Place("exact", f"{UNRECORDED}; asks the network: only where `allow_network` is on")),
         ("groundedness", Place("judged", "an estimate that counts words, where asked for")),
         ("tone", Place("judged", "")),
         ("embedding_similarity", Place("estimate", "extra `embeddings`")),

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fi_async.local import LocalBackend, bounded, scoring
+from fi_async.local import LocalBackend, Switches, ahead, bounded, scoring
 from fi_async.local.metrics import METRICS
 from fi_async.local.metrics.edits import edit_distance
 from local.api import Api
@@ -98,6 +98,15 @@ def test_what_a_pattern_says_there_is_what_it_says_here():
 )
 def test_what_may_take_long_is_told_from_the_pattern_and_the_text(pattern, length, expected):
     assert bounded.may_take_long("regex", {"text": "x" * length}, {"pattern": pattern}) is expected
+
+
+FAILS_FIRST = [("regex", {"text": " "}, {"pattern": "(a)"}), ("regex", {"text": "later"}, {"pattern": "(a+)"})]
+
+
+@pytest.mark.parametrize(("to_the_end", "verdicts"), [(True, 1), (False, 0)])
+async def test_what_follows_a_failure_is_evaluated_ahead_where_it_is_asked_for(to_the_end, verdicts):
+    await ahead.settle(FAILS_FIRST, Switches(), to_the_end=to_the_end)
+    assert len(bounded._bench._known) == verdicts
 
 
 LARGE = {

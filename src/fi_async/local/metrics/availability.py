@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
+from fi_async._catalogue import rows
 from fi_async.local.metrics import ESTIMATES, METRICS, answers, embeddings, lexical, links
 
 _Kind = Literal["exact", "judged", "estimate", "not here"]
@@ -55,6 +56,9 @@ _NOT_HERE: Final[Mapping[str, str]] = MappingProxyType(
         "deterministic_evals": "its rule is written by its user, for a judge of the platform",
     }
 )
+_UNRECORDED: Final = "by its definition; no recorded answers"
+_NO_FUNCTION: Final = "its function is not written here"
+_NO_JUDGE: Final = "a judge of the platform has to answer it"
 _NETWORK_OFF: Final = (
     "it asks the network, which is off: allow it with LocalBackend(Switches(allow_network=True)), "
     "or with fi-async serve --allow-network"
@@ -62,16 +66,17 @@ _NETWORK_OFF: Final = (
 
 
 def where(name: str, judged: frozenset[str] = JUDGED) -> Place:
-    """Where the template of this name is evaluated; `judged` are those that a judge can answer from text."""
+    """Where a template of the catalogue is evaluated; `judged` are those that a judge can answer from text."""
     if name in METRICS and name not in ESTIMATES:
         if name in links.METRICS:
-            return Place("exact", "asks the network: only where `allow_network` is on")
-        return Place("exact", "by its definition; no recorded answers" if name in answers.METRICS else "")
+            return Place("exact", f"{_UNRECORDED}; asks the network: only where `allow_network` is on")
+        return Place("exact", _UNRECORDED if name in answers.METRICS else "")
     if name in judged:
         return Place("judged", "an estimate that counts words, where asked for" if name in lexical.METRICS else "")
     if name in ESTIMATES:
         return Place("estimate", "extra `embeddings`" if name in embeddings.METRICS else "counts words")
-    return Place("not here", _NOT_HERE.get(name, "a judge of the platform has to answer it"))
+    of_code = rows()[name]["engine"] == "CustomCodeEval"
+    return Place("not here", _NOT_HERE.get(name, _NO_FUNCTION if of_code else _NO_JUDGE))
 
 
 def why_not(name: str, *, allow_network: bool = False) -> str | None:
