@@ -237,8 +237,9 @@ def test_an_error_in_a_good_reply_is_one(body, kind, status):
     assert caught.value.status == status
 
 
-def test_an_error_of_null_beside_an_answer_is_none():
-    assert read({**answer(PASS), "error": None}).output == "Passed"
+@pytest.mark.parametrize("error", [None, {}, "", {"message": "a warning"}])
+def test_an_error_beside_an_answer_does_not_unmake_it(error):
+    assert read({**answer(PASS), "error": error}).output == "Passed"
 
 
 PIECES = st.sampled_from(

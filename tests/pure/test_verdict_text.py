@@ -60,6 +60,7 @@ def test_the_result_is_found(text, result):
         ('"{\\"result\\": \\"Pass\\"}"', 'it holds no JSON object with the key "result"'),
         (f"<think>It may be {ONE}", "it thinks, and comes to no verdict"),
         (f"<think>It may be {ONE}</think> So.", 'it holds no JSON object with the key "result"'),
+        (f"It may be {ONE}\n</think>\nI do not know.", 'it holds no JSON object with the key "result"'),
         ('{"result": "Pass", "result": "Fail"}', 'it names two different "result"'),
         (f'Well: {{"result": "Pass", "Result": "Fail"}} {ONE}', 'it names two different "result"'),
     ],
@@ -206,6 +207,7 @@ def test_a_verdict_is_found_in_any_prose_without_braces(reason, prose, result):
         "</think>" * 100_000,
         '{"a":{"b":"' + '\\"' * 400_000,
         ('{"a":"' + "y" * 300 + '","b":') * 3_000,
+        ('{"a":[' + "1," * 3_000) * 300,
     ],
 )
 def test_no_text_takes_long(text):

@@ -160,9 +160,9 @@ def _label(said: Any, rubric: Rubric) -> str:
         if text in rubric.choices:
             return text
         folded = text.strip().casefold()
-        alike = [label for label in rubric.choices if label.casefold() == folded]
-        if len(alike) == 1:
-            return alike[0]
+        for label in rubric.choices:  # no two are alike: see Criteria
+            if label.casefold() == folded:
+                return label
     raise NoVerdictError(f"its result is {_shown(said)}, which is none of the labels")
 
 
