@@ -31,18 +31,26 @@ class Omitted(Enum):
 OMITTED: Final = Omitted.OMITTED
 
 
-def positive(owner: str, name: str, value: float | None, *, optional: bool = False) -> None:
+def positive(owner: str, name: str, value: float | None, *, optional: bool = False, longest: float = math.inf) -> None:
     """Return if the value is a number of seconds above 0.
 
     Raises:
-        ConfigurationError: It is not; the message names it.
+        ConfigurationError: It is not, or above `longest`; the message names it.
     """
     if value is None and optional:
         return
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0 or math.isnan(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
         raise ConfigurationError(f"{owner}{name} must be a number of seconds above 0, not {value!r}")
+    _at_most(f"{owner}{name}", value, longest if isinstance(value, float) else min(longest, _MOST))
 
 
+def _at_most(name: str, value: float, most: float) -> None:
+    if value > most:  # a whole number of thousands of digits can be neither shown nor reckoned with
+        raise ConfigurationError(f"{name} must be at most {most:,.0f}")
+
+
+_MOST: Final = 10**12
+_LONGEST: Final = 1e10  # seconds: three centuries
 _LONGEST_CASE: Final = 600.0
 
 
@@ -96,6 +104,7 @@ class RetryPolicy:
     def __post_init__(self) -> None:
         if isinstance(self.max_retries, bool) or not isinstance(self.max_retries, int) or self.max_retries < 0:
             raise ConfigurationError(f"max_retries must be a whole number from 0, not {self.max_retries!r}")
+        _at_most("max_retries", self.max_retries, _MOST)
         _one_of("on_ambiguous", self.on_ambiguous, get_args(OnAmbiguous))
         _one_of("on_stalled", self.on_stalled, get_args(OnStalled))
 
@@ -109,6 +118,7 @@ def _whole(name: str, value: object, *, or_auto: bool = False) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         allowed = '"auto" or a whole number from 1' if or_auto else "a whole number from 1"
         raise ConfigurationError(f"{name} must be {allowed}, not {value!r}")
+    _at_most(name, value, _MOST)
 
 
 def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
@@ -148,7 +158,7 @@ class Limit:
         if isinstance(self.per, str):
             _one_of("limit.per", self.per, tuple(_LENGTHS))
         else:
-            positive("limit.", "per", self.per)
+            positive("limit.", "per", self.per, longest=_LONGEST)
         _one_of("limit.of", self.of, ("requests", "evaluations", "tokens"))
 
     @property
@@ -285,7 +295,7 @@ class RunOptions:
         _one_of("extra_keys", self.extra_keys, get_args(ExtraKeys))
         if not isinstance(self.model_name, str | None):
             raise ConfigurationError(f"model_name must be the name of a judge, not {self.model_name!r}")
-        positive("", "poll_interval", self.poll_interval, optional=True)
+        positive("", "poll_interval", self.poll_interval, optional=True, longest=_LONGEST)
         self.retry_policy()
 
     def retry_policy(self) -> RetryPolicy:

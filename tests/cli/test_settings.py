@@ -114,7 +114,9 @@ def test_a_wrong_value_names_where_it_comes_from(cli, here, jsonl, monkeypatch):
     monkeypatch.setenv("FI_ASYNC_CONCURRENCY", "many")
     ended = cli("run", jsonl({"text": "1"}), "--eval is_json")
     assert ended.code == 2
-    assert 'Invalid value for --concurrency from FI_ASYNC_CONCURRENCY: unable to convert "many" into int|' in ended.err
+    assert (
+        'Invalid value for --concurrency from FI_ASYNC_CONCURRENCY: "many" is no whole number, nor auto.' in ended.err
+    )
 
 
 def test_completion_can_be_installed(cli, here):

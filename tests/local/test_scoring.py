@@ -189,6 +189,13 @@ def test_an_unsupported_template_is_an_engine_error():
             1.0,
             "NDCG@2: 1.631 (DCG=1.631, IDCG=1.000)",
         ),
+        (
+            "ndcg_at_k",
+            {"hypothesis": ["no", "no", "positive"], "reference": ["no", "no", "positive"]},
+            {},
+            1.0,
+            "NDCG@3: 1.307 (DCG=2.131, IDCG=1.631)",
+        ),
         ("numeric_similarity", {"output": "9" * 400, "expected": "1"}, {}, 0.0, "Numeric Similarity: 0.000"),
     ],
 )

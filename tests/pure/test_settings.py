@@ -42,6 +42,32 @@ def test_a_timeout_is_a_number_of_seconds_above_zero(name, value):
     assert caught.value.message == f"timeout.{name} must be a number of seconds above 0, not {value!r}"
 
 
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda most: Timeout(call=most), "timeout.call must be at most 1,000,000,000,000"),
+        (lambda most: Limit(3, most), "limit.per must be at most 10,000,000,000"),
+        (Limit, "limit.count must be at most 1,000,000,000,000"),
+        (lambda most: RunOptions(poll_interval=most), "poll_interval must be at most 10,000,000,000"),
+        (lambda most: RunOptions(concurrency=most), "concurrency must be at most 1,000,000,000,000"),
+        (lambda most: RunOptions(rows=most), "rows must be at most 1,000,000,000,000"),
+        (lambda most: RunOptions(max_retries=most), "max_retries must be at most 1,000,000,000,000"),
+    ],
+)
+def test_a_number_that_nobody_can_reckon_with_is_refused(make, said):
+    for most in (10**400, 10**5000):  # no float, and no text either
+        with pytest.raises(ConfigurationError) as caught:
+            make(most)
+        assert caught.value.message == said
+
+
+@pytest.mark.parametrize("make", [lambda: Limit(3, math.inf), lambda: RunOptions(poll_interval=math.inf)])
+def test_what_comes_again_and_again_comes_in_finite_time(make):
+    with pytest.raises(ConfigurationError, match=r"must be at most 10,000,000,000$"):
+        make()
+    assert Timeout(connect=math.inf, patience=math.inf).connect == math.inf
+
+
 @pytest.mark.parametrize("name", ["connect", "read"])
 def test_a_request_is_always_bounded(name):
     with pytest.raises(ConfigurationError, match=rf"timeout\.{name} must be .* not None"):

@@ -22,7 +22,7 @@ _UNITS: Final = {
     **dict.fromkeys(("d", "day"), "day"),
 }
 _LIMIT: Final = re.compile(
-    rf"(?P<count>\d+)/(?:(?P<seconds>\d+(?:\.\d+)?)s|(?P<unit>{'|'.join(_UNITS)}))(?::(?P<of>requests|evaluations))?"
+    rf"(?P<count>\d{{1,18}})/(?:(?P<seconds>\d+(?:\.\d+)?)s|(?P<unit>{'|'.join(_UNITS)}))(?::(?P<of>requests|evaluations))?"
 )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from cyclopts import CycloptsError
-from cyclopts.exceptions import MissingArgumentError, UnusedCliTokensError
+from cyclopts.exceptions import CoercionError, MissingArgumentError, UnusedCliTokensError
 
 from fi_async._errors import (
     AuthenticationError,
@@ -21,6 +22,8 @@ IMPOSSIBLE: Final = 3
 BELOW: Final = 4
 INCONCLUSIVE: Final = 5
 INTERRUPTED: Final = 130
+
+_WORDS: Final[Mapping[Any, str]] = {float: "no number", bool: "neither true nor false"}
 
 EXIT_CODES: Final = """\
 Exit codes:
@@ -82,6 +85,11 @@ def _of_parsing(error: CycloptsError) -> str:
     elif isinstance(error, MissingArgumentError) and error.argument is not None and error.keyword is None:
         hint = ": it comes before --eval" if error.argument.name == "FILE" else ""
         said = f"{error.argument.name} is missing{hint}."
+    elif isinstance(error, CoercionError) and (token := error.token) is not None:
+        kind = _WORDS.get(error.target_type)
+        origin = "" if token.source in ("", "cli") else f" from {token.source}"
+        reason = str(error.msg) if error.msg else f'"{token.value}" is {kind}' if kind else ""
+        said = f"Invalid value for {token.keyword}{origin}: {reason}." if reason else said
     return f"{said} See {command} --help"
 
 

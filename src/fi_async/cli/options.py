@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from glob import escape, glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import Group, Parameter, validators
+from cyclopts import Group, Parameter, Token, validators
 
 from fi_async import _catalogue
 from fi_async._settings import RunOptions
@@ -23,7 +24,18 @@ _FROM_ONE = validators.Number(gte=1)
 _SHARE = validators.Number(gte=0, lte=1)
 _WITHIN = validators.Number(gt=0, lt=1)
 _FROM_ZERO = validators.Number(gte=0)
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _AS_SET = RunOptions()
+
+
+def _whole(type_: object, tokens: Sequence[Token]) -> int | str:
+    """Return the whole number that is given, or auto where it may be that; the parser itself rounds and shows types."""
+    text = tokens[0].value
+    if text == "auto" and type_ is not int:
+        return text
+    if not _WHOLE.fullmatch(text):
+        raise ValueError(f'"{text}" is no whole number{"" if type_ is int else ", nor auto"}')
+    return int(text)
 
 
 def _from_one(type_: object, value: int | str | None) -> None:
@@ -127,17 +139,23 @@ class RunFlags:
     evals: Annotated[list[str], _EVALUATION, Several, Parameter(name="--eval", metavar="NAME...", completer=_templates)]
     model: Annotated[str | None, _EVALUATION, Parameter(metavar="NAME")] = None
     concurrency: Annotated[
-        int | Literal["auto"], _PACE, Parameter(metavar="auto|N", validator=_from_one, show_choices=False)
+        int | Literal["auto"],
+        _PACE,
+        Parameter(metavar="auto|N", converter=_whole, validator=_from_one, show_choices=False),
     ] = _AS_SET.concurrency
     out: Annotated[Path | None, _OUTPUT, Parameter(metavar="PATH")] = None
     backend: Annotated[Literal["cloud", "local"] | None, _EVALUATION] = None
     timeout: Annotated[float | None, _PACE, Parameter(metavar="SECONDS", validator=_POSITIVE)] = None
     on_ambiguous: Annotated[Literal["resubmit", "fail"], _PACE] = _AS_SET.on_ambiguous
     on_stalled: Annotated[Literal["resubmit", "fail", "wait"], _PACE] = _AS_SET.on_stalled
-    max_retries: Annotated[int, _PACE, Parameter(metavar="N", validator=_FROM_ZERO)] = _AS_SET.max_retries
+    max_retries: Annotated[int, _PACE, Parameter(metavar="N", converter=_whole, validator=_FROM_ZERO)] = (
+        _AS_SET.max_retries
+    )
     strategy: Annotated[Literal["auto", "sync", "async"], _PACE] = _AS_SET.strategy
     rows: Annotated[
-        int | Literal["auto"], _PACE, Parameter(metavar="auto|N", validator=_from_one, show_choices=False)
+        int | Literal["auto"],
+        _PACE,
+        Parameter(metavar="auto|N", converter=_whole, validator=_from_one, show_choices=False),
     ] = _AS_SET.rows
     poll_interval: Annotated[float | None, _PACE, Parameter(metavar="SECONDS", validator=_POSITIVE)] = None
     limits: Annotated[list[str] | None, _PACE, Several, Parameter(metavar="COUNT/TIME...")] = None
@@ -146,9 +164,9 @@ class RunFlags:
     mapping: Annotated[list[str] | None, _INPUT, Several, Parameter(name="--map", metavar="KEY=COLUMN...")] = None
     constants: Annotated[list[str] | None, _INPUT, Several, Parameter(name="--set", metavar="KEY=VALUE...")] = None
     id_column: Annotated[str, _INPUT, Parameter(name="--id", metavar="COLUMN")] = "id"
-    limit: Annotated[int | None, _INPUT, Parameter(metavar="N", validator=_FROM_ONE)] = None
-    sample: Annotated[int | None, _INPUT, Parameter(metavar="N", validator=_FROM_ONE)] = None
-    seed: Annotated[int, _INPUT, Parameter(metavar="N")] = 0
+    limit: Annotated[int | None, _INPUT, Parameter(metavar="N", converter=_whole, validator=_FROM_ONE)] = None
+    sample: Annotated[int | None, _INPUT, Parameter(metavar="N", converter=_whole, validator=_FROM_ONE)] = None
+    seed: Annotated[int, _INPUT, Parameter(metavar="N", converter=_whole)] = 0
     shared_budget: Annotated[Path | None, _PACE, Parameter(metavar="PATH")] = None
     min: Annotated[Minima, _VERDICT] = None
     coverage: Annotated[float | None, _VERDICT, Parameter(metavar="SHARE", validator=_SHARE)] = None
@@ -183,10 +201,11 @@ class ResumeFlags:
 
     out: Annotated[Path | None, Parameter(metavar="PATH")] = None
     concurrency: Annotated[
-        int | Literal["auto"] | None, Parameter(metavar="auto|N", validator=_from_one, show_choices=False)
+        int | Literal["auto"] | None,
+        Parameter(metavar="auto|N", converter=_whole, validator=_from_one, show_choices=False),
     ] = None
     timeout: Annotated[float | None, Parameter(metavar="SECONDS", validator=_POSITIVE)] = None
-    max_retries: Annotated[int | None, Parameter(metavar="N", validator=_FROM_ZERO)] = None
+    max_retries: Annotated[int | None, Parameter(metavar="N", converter=_whole, validator=_FROM_ZERO)] = None
     on_ambiguous: Literal["resubmit", "fail"] | None = None
     no_progress: Annotated[bool, Flag] = False
     json: Annotated[bool, Flag] = False
@@ -223,17 +242,17 @@ class ServeFlags:
     """
 
     host: Annotated[str, Parameter(metavar="ADDRESS")] = "127.0.0.1"
-    port: Annotated[int, Parameter(metavar="N", validator=validators.Number(gte=0, lte=65535))] = 8100
+    port: Annotated[int, Parameter(metavar="N", converter=_whole, validator=validators.Number(gte=0, lte=65535))] = 8100
     latency: Annotated[str, Parameter(metavar="SECONDS")] = "0"
     overhead: Annotated[float, Parameter(metavar="SECONDS", validator=_FROM_ZERO, show_default=_short)] = 0.0
-    capacity: Annotated[int | None, Parameter(metavar="N", validator=_FROM_ONE)] = None
+    capacity: Annotated[int | None, Parameter(metavar="N", converter=_whole, validator=_FROM_ONE)] = None
     requests: Annotated[str | None, Parameter(metavar="QUOTA")] = None
     evaluations: Annotated[list[str] | None, Several, Parameter(metavar="QUOTA...")] = None
     fault: Annotated[list[str] | None, Several, Parameter(metavar="KIND=PROBABILITY...")] = None
     spelling: Literal["snake", "camel"] = "snake"
     no_call_log: Annotated[bool, Flag] = False
     allow_network: Annotated[bool, Flag] = False
-    seed: Annotated[int, Parameter(metavar="N")] = 0
+    seed: Annotated[int, Parameter(metavar="N", converter=_whole)] = 0
     store: Annotated[Path | None, Parameter(metavar="PATH")] = None
     key: Annotated[list[str] | None, Several, Parameter(metavar="KEY:SECRET...")] = None
 
@@ -289,7 +308,7 @@ class GateFlags:
     coverage: Annotated[float | None, Parameter(metavar="SHARE", validator=_SHARE)] = None
     confidence: Annotated[float | None, Parameter(metavar="SHARE", validator=_WITHIN)] = None
     baseline: Annotated[Path | None, Parameter(metavar="PATH")] = None
-    max_regressions: Annotated[int | None, Parameter(metavar="N", validator=_FROM_ZERO)] = None
+    max_regressions: Annotated[int | None, Parameter(metavar="N", converter=_whole, validator=_FROM_ZERO)] = None
     tolerance: Tolerance = 0.0
     by: Literal["id", "inputs"] | None = None
     backend: Literal["local"] | None = None

@@ -27,6 +27,7 @@ _MARKER: Final = (
     "fi_eval(template, inputs=None, threshold=None, eval_config=None, model_name=None): evaluate the inputs, at the"
     " same time as those of all other tests, and fail the test if the score is below the threshold."
 )
+_DIGITS: Final = 12  # of a number that is asked for; Python reads none of thousands of digits
 _OPTIONS: Final = {
     "concurrency": ("64", 'requests under way at once, or "auto"; workers of pytest-xdist share them'),
     "backend": ("", '"cloud" or "local" (the embedded backend); by default what FI_BASE_URL says'),
@@ -64,7 +65,7 @@ def _concurrency(config: pytest.Config) -> int | Literal["auto"]:
     text = _option(config, "concurrency")
     if text == "auto":
         return "auto"
-    if not text.isdecimal() or int(text) < 1:
+    if not text.isdecimal() or len(text) > _DIGITS or int(text) < 1:
         raise pytest.UsageError(f'fi_concurrency must be "auto" or a whole number from 1, not {text!r}')
     return max(1, int(text) // (_of_worker(config, "workercount") or 1))
 

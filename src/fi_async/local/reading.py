@@ -9,7 +9,7 @@ from typing import Any
 from fi_async.local.quantities import Lognormal, Quota
 
 _SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
-_QUOTA = re.compile(r"(\d+)\s*/\s*(\d+(?:\.\d+)?)?\s*([a-z]+)")
+_QUOTA = re.compile(r"(\d{1,18})\s*/\s*(\d+(?:\.\d+)?)?\s*([a-z]+)")
 
 
 def parse_quota(text: str) -> Quota:

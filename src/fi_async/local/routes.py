@@ -17,6 +17,7 @@ API = "/sdk/api/v1/"
 Responder = Callable[[Request, Visit], Answer | HttpReply]
 
 _NOT_FOUND = "Evaluation not found."
+_LONGEST_NUMBER = 18  # digits: Python reads no number of thousands of them
 _TEMPLATE_NOT_FOUND = "Evaluation template not found."
 
 
@@ -83,6 +84,8 @@ class Routes:
         number = request.path.removesuffix("/").rpartition("/")[2]
         if not number.isascii() or not number.isdigit():
             raise Refused(envelopes.html_page(500))  # recorded: the platform does not catch this
+        if len(number) > _LONGEST_NUMBER:
+            return envelopes.bad_request(_TEMPLATE_NOT_FOUND)
         found = templates.numbered(int(number), allow_network=visit.switches.allow_network)
         return envelopes.bad_request(_TEMPLATE_NOT_FOUND) if found is None else envelopes.success(found)
 
