@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from fi_async import _catalogue
-from fi_async._errors import ConfigurationError, instead
+from fi_async._errors import ConfigurationError
 from fi_async._models import Template, TemplateLike
-from fi_async.wire.templates import from_catalogue
+from fi_async.wire.templates import Templates, from_catalogue
 
 if TYPE_CHECKING:
     from fi_async._rubric import Rubric
@@ -160,7 +160,9 @@ class Backends:
 
         said = f"nobody in backends=[{', '.join(self.names)}] answers {name!r}"
         if name not in _catalogue.rows():
-            return f'{said}: add "cloud" if it is one of your own there{instead(name, _catalogue.rows())}'
+            similar = ", ".join(Templates().suggest(name))
+            mean = f"; did you mean {similar}?" if similar else ""
+            return f'{said}: add "cloud" if it is one of your own there{mean}'
         if name in exact_names():
             return f'{said}: it is computed here: add "local"'
         if name in judged_names():

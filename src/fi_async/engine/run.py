@@ -26,7 +26,6 @@ from fi_async.engine.ready_queue import Ready
 from fi_async.engine.session import Session
 from fi_async.engine.submissions import accept, fetch, score
 from fi_async.engine.work import Arrival, Work
-from fi_async.pacing.accepted import MOST
 from fi_async.pacing.planner import Kind
 from fi_async.pacing.ticket import Ticket
 from fi_async.pacing.waiting import Standing, together
@@ -35,6 +34,7 @@ from fi_async.wire.responses import Reply
 
 T = TypeVar("T")
 _RESOLUTION = 1e-6  # seconds: a loop's timers ring early by less, and what is due then must not wait for another
+_MOST_IN_HOUSE = 16_384  # items, of which one endpoint that is closed may hold all; about 2 kB of memory each
 _Leaving = tuple[Lane, Ready, Ticket]
 Feed = Callable[[], AsyncGenerator[Sequence[Work | Job | Outcome | None]]]
 """Gives what to do, and outcomes; None for a case whose outcome will come with that of an equal one."""
@@ -165,7 +165,7 @@ class Run:
     def _is_hungry(self) -> bool:
         """Return True if an endpoint may soon have nothing to do, and the outcomes that were made are taken."""
         not_taken = self._in_house - sum(lane.in_house for lane in self._lanes)
-        if len(self._lanes) > 1 and self._in_house >= MOST:
+        if len(self._lanes) > 1 and self._in_house >= _MOST_IN_HOUSE:
             return False
         return any(lane.in_house + not_taken < lane.backlog.read_ahead() for lane in self._lanes)
 

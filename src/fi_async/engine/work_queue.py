@@ -37,6 +37,7 @@ class WorkQueue:
         self._slots = slots
         self._together = together
         self._may_go = may_go
+        self._most_together = 1
         self._waiting: dict[str, deque[Work]] = {}
 
     def __len__(self) -> int:
@@ -77,5 +78,5 @@ class WorkQueue:
 
     def read_ahead(self) -> int:
         """Return how many works may be in the run at once."""
-        together = max(map(self._together, self._waiting), default=1)
-        return _AHEAD * self._slots.count * together
+        self._most_together = max(map(self._together, self._waiting), default=self._most_together)
+        return _AHEAD * self._slots.count * self._most_together
