@@ -139,7 +139,7 @@ def _base_url(source: str, url: str, allow_insecure_http: bool) -> str:
         raise ConfigurationError(f"{source} must not hold a user name or password")
     if parts.scheme == "http" and not allow_insecure_http and not _is_loopback(parts.hostname or ""):
         raise ConfigurationError(
-            f"{source} {url!r} would send your keys unencrypted: use https, or pass allow_insecure_http=True"
+            f"{source} {url!r} would send your keys unencrypted: use https, or in a program allow_insecure_http=True"
         )
     return url if url.isascii() else _in_ascii(parts, host)
 

@@ -174,7 +174,8 @@ def _row(inputs: Inputs, template: Template, sources: Mapping[str, str], extra: 
     if extra is not None:
         raise InvalidCaseError(
             f"{template.name} does not take the key {extra!r}, and the server refuses keys it does not know."
-            f' Remove it, or pass extra_keys="ignore". It takes: {_listed(template.required_keys)}',
+            ' Remove it, or have it left out: extra_keys="ignore" in a program, --extra-keys ignore in a command.'
+            f" It takes: {_listed(template.required_keys)}",
             field=str(extra),
         )
     missing = [key for key in template.required_keys if key not in sources]
