@@ -170,7 +170,7 @@ def usable_url(source: str, url: str, allow_insecure_http: bool, like: str, secr
         raise ConfigurationError(f"{source} must not hold a user name or password")
     if parts.scheme == "http" and not allow_insecure_http and not is_loopback(parts.hostname or ""):
         raise ConfigurationError(
-            f"{source} {url!r} would send {secret} unencrypted: use https, or pass allow_insecure_http=True"
+            f"{source} {url!r} would send {secret} unencrypted: use https, or in a program allow_insecure_http=True"
         )
     return url if url.isascii() else _in_ascii(parts, host)
 

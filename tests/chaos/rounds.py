@@ -133,7 +133,8 @@ async def _client(played: Played, number: int, port: int, kill: tuple[str, float
                 await process.stdout.readline()  # it begins: before that there is nothing to be killed
                 ended = await _wait(process, kill[1])
                 if ended is None:
-                    process.send_signal(getattr(signal, f"SIG{kill[0]}"))
+                    with suppress(ProcessLookupError):  # it has ended at this very moment
+                        process.send_signal(getattr(signal, f"SIG{kill[0]}"))
                     ended = await _wait(process, _STOPPING)
                     ended = _HUNG if ended is None else None if ended in _KILLED else ended
             if ended == _HUNG:

@@ -108,7 +108,14 @@ def test_wrong_usage_exits_2_and_says_what_to_write(words, said, cli, jsonl):
     [
         ({"FI_API_KEY": "key"}, "FI_SECRET_KEY missing"),
         ({"FI_BASE_URL": "https://eval.example"}, "FI_API_KEY and FI_SECRET_KEY missing"),
-        ({"FI_API_KEY": "k", "FI_SECRET_KEY": "s", "FI_BASE_URL": "eval.example"}, "must look like https://host"),
+        (
+            {"FI_API_KEY": "k", "FI_SECRET_KEY": "s", "FI_BASE_URL": "eval.example"},
+            "FI_BASE_URL must look like https://",
+        ),
+        (
+            {"FI_API_KEY": "k", "FI_SECRET_KEY": "s", "FI_BASE_URL": "http://eval.example"},
+            "FI_BASE_URL 'http://eval.example' would send your keys unencrypted: use https, or in a program",
+        ),
     ],
 )
 def test_half_an_account_is_not_taken_for_none(variables, said, cli, jsonl, monkeypatch):

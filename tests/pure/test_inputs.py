@@ -117,8 +117,8 @@ def test_an_extra_key_is_named_with_the_fix_and_the_keys_there_are():
     error = refused({"text": "x", "txet": "y"})
     assert error.field == "txet"
     assert error.message == (
-        "contains does not take the key 'txet', and the server refuses keys it does not know. Remove it, or pass"
-        ' extra_keys="ignore". It takes: text'
+        "contains does not take the key 'txet', and the server refuses keys it does not know. Remove it, or have it"
+        ' left out: extra_keys="ignore" in a program, --extra-keys ignore in a command. It takes: text'
     )
 
 

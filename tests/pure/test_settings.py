@@ -342,7 +342,7 @@ def test_base_urls_that_cannot_be_used_are_named_with_an_example(url):
     "url", ["http://host", "http://10.0.0.1", "http://localhost.example.com", "http://127.0.0.1.nip.io"]
 )
 def test_keys_are_not_sent_unencrypted_unless_the_user_says_so(url):
-    with pytest.raises(ConfigurationError, match="unencrypted: use https, or pass allow_insecure_http=True"):
+    with pytest.raises(ConfigurationError, match="unencrypted: use https, or in a program allow_insecure_http=True"):
         Connection.resolve("a", "s", url)
     assert Connection.resolve("a", "s", url, allow_insecure_http=True).base_url == url
 

@@ -46,7 +46,7 @@ def evaluator_of(backend: str, flags: RunFlags) -> AsyncEvaluator:
         "limits": limits(flags.limits or ()),
         "shared_budget": flags.shared_budget,
     }
-    return AsyncEvaluator.local(**options) if backend == LOCAL else AsyncEvaluator(fi_base_url=base_url(), **options)
+    return AsyncEvaluator.local(**options) if backend == LOCAL else AsyncEvaluator(fi_base_url=given_url(), **options)
 
 
 def limits(given: Sequence[str]) -> list[Limit]:
@@ -72,10 +72,14 @@ def _limit(text: str) -> Limit:
         raise UsageError(f"--limits {text}: {error}") from error
 
 
+def given_url() -> str | None:
+    """Return None where the environment names the server: what is wrong with it is then told by its variable."""
+    return None if os.environ.get("FI_BASE_URL", LOCAL) not in ("", LOCAL) else CLOUD_URL
+
+
 def base_url() -> str:
     """Return the server's address, where the backend is the cloud."""
-    url = os.environ.get("FI_BASE_URL")
-    return CLOUD_URL if not url or url == LOCAL else url
+    return given_url() or os.environ["FI_BASE_URL"]
 
 
 def backend_of(chosen: str | None) -> str:

@@ -99,7 +99,9 @@ def _plan_of_program(run: Path, info: RunInfo, rows: Source, retry: Sequence[Ret
     first = info.questions[0]
     return RunSetup(
         evaluator=(
-            AsyncEvaluator.local(**keywords) if is_local else AsyncEvaluator(fi_base_url=backend.base_url(), **keywords)
+            AsyncEvaluator.local(**keywords)
+            if is_local
+            else AsyncEvaluator(fi_base_url=backend.given_url(), **keywords)
         ),
         templates=info.templates,
         config=(configs if len(info.templates) > 1 else configs.get(info.templates[0])) or None,

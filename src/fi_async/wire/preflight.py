@@ -176,7 +176,8 @@ def _row(inputs: Inputs, template: Template, sources: Mapping[str, str], extra: 
         why = "" if template.raw else ", and the server refuses keys it does not know"
         raise InvalidCaseError(
             f"{template.name} does not take the key {extra!r}{why}."
-            f' Remove it, or pass extra_keys="ignore". It takes: {_listed(_keys(template))}',
+            ' Remove it, or have it left out: extra_keys="ignore" in a program, --extra-keys ignore in a command.'
+            f" It takes: {_listed(_keys(template))}",
             field=str(extra),
         )
     missing = [key for key in template.required_keys if key not in sources]
