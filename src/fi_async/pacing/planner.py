@@ -214,7 +214,7 @@ def _rows(situation: Situation, latency: float) -> Sequence[int]:
     if not situation.may_resubmit or all(limit.of != "requests" for limit in situation.limits):
         return (1,)
     most = min(situation.allowed, ROWS_AT_RISK)
-    return range(1, max(1, min(most, int(HELD / latency) if latency else most)) + 1)
+    return range(1, max(1, min(most, int(HELD / latency) if most * latency > HELD else most)) + 1)
 
 
 def _why_held(situation: Situation, rows: int) -> str:
