@@ -39,8 +39,9 @@ def looped(output: str) -> float:
     return total
 
 
-class Unhandy:
+class Unhandy(dict[str, int]):
     """A value that no other process can be handed."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.lock = threading.Lock()
