@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio
 
 from clock import wall_clock
-from fi_async import AsyncEvaluator, Criteria, Judge, Report
+from fi_async import AsyncEvaluator, Criteria, Judge, Outcome, Report
 from fi_async.local import ChatSwitches, LocalBackend, Switches
 from fi_async.local.chat import verdict_for
 from fi_async.local.chat.verdicts import ChatMessages
@@ -34,12 +34,12 @@ class Endpoint(LocalBackend):
     """An endpoint that remembers the latest verdict that it made up about each text.
 
     Attributes:
-        verdicts: By the `Answer N` of the case.
+        verdicts: By the `Answer N` of the case, and whether they are of `CALM`.
         asked: The messages of all questions that were answered.
     """
 
     def __init__(self, switches: Switches | None = None, **chat: Any) -> None:
-        self.verdicts: dict[str, Mapping[str, Any]] = {}
+        self.verdicts: dict[tuple[str, bool], Mapping[str, Any]] = {}
         self.asked: list[ChatMessages] = []
         switches = (switches or Switches()).replace(chat=ChatSwitches(**chat))
         super().__init__(switches, judge=self._judged, clock=wall_clock, sleep=anyio.sleep)
@@ -47,7 +47,7 @@ class Endpoint(LocalBackend):
     def _judged(self, messages: ChatMessages, schema: Mapping[str, Any] | None) -> Mapping[str, Any]:
         self.asked.append(messages)
         found = verdict_for(messages, schema)
-        self.verdicts[_known_by(str(messages))] = found
+        self.verdicts[_known_by(str(messages)), found.get("result") in CALM.choices] = found
         return found
 
     def judge(self, **settings: Any) -> Judge:
@@ -81,9 +81,17 @@ def check(endpoint: Endpoint, report: Report, count: int) -> None:
     assert [each.index for each in mine] == list(range(count))
     for each in mine:
         if each.result is not None:
-            said = endpoint.verdicts[_known_by(each.case.inputs["output"])]["result"]
+            said = endpoint.verdicts[_known_by(each.case.inputs["output"]), True]["result"]
             assert each.result.output == {"score": CALM.choices[said], "choice": said}
             assert (each.result.backend, each.result.model, each.backend) == ("judge", "m", "judge")
+
+
+def check_judged(endpoint: Endpoint, outcomes: Sequence[Outcome]) -> None:
+    """No verdict of a template that is passed or failed is another than the endpoint's."""
+    for each in outcomes:
+        if each.result is not None:
+            said = endpoint.verdicts[_known_by(each.case.inputs["output"]), False]["result"]
+            assert each.result.output == {"Pass": "Passed", "Fail": "Failed"}[said]
 
 
 def tokens(report: Report) -> int:
