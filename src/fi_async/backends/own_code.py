@@ -185,7 +185,7 @@ class FunctionTemplate:
         if isinstance(error, FunctionError):
             return error
         frames = traceback.extract_tb(error.__traceback__)
-        theirs = [frame for frame in frames if not frame.filename.startswith(_NOT_THEIRS)] or frames[-1:]
+        theirs = [frame for frame in frames if not _is_installed(frame.filename)] or frames[-1:]
         shown = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in theirs[-_MOST_FRAMES:]]
         words = str(error)[:_LONGEST]
         at = f", at {shown[-1].rpartition('/')[2]}" if shown else ""
@@ -198,6 +198,11 @@ _NOT_THEIRS: Final = (  # frames of this package, of Python and of what is insta
     *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")),
     "<frozen",
 )
+_COMPILED: Final = (".pyx", ".pxd", ".pxi")  # whose frames name no place on this machine
+
+
+def _is_installed(filename: str) -> bool:
+    return filename.startswith(_NOT_THEIRS) or filename.endswith(_COMPILED)
 
 
 @overload

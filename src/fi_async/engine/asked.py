@@ -56,6 +56,16 @@ def _answer(function: Function, values: Mapping[str, Any], params: Mapping[str, 
         return function.failure(error)
 
 
+async def awaited(
+    function: Function, values: Mapping[str, Any], params: Mapping[str, Any]
+) -> Finding | EvaluationError:
+    """Return what a coroutine function says of one case, or what it came to."""
+    try:
+        return function.verdict(await function.call(values, params))
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # its own failure, and no other case's
+        return function.failure(error)
+
+
 def late(function: Function, limit: float | None) -> FunctionError:
     """Return the failure of a case whose time is over."""
     return FunctionError(f"{function.template.name} did not return within {limit:g} s, the timeout of a case")

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from fi_async._errors import EvaluationError
 from fi_async._threads import Crew
-from fi_async.backends.functions import Finding, Function
-from fi_async.engine.asked import Answered, Headway, compute, late
+from fi_async.backends.functions import Function
+from fi_async.engine.asked import Answered, Headway, awaited, compute, late
 from fi_async.engine.attempts import Compute, Context, Job
 from fi_async.engine.ready_queue import Ready
 from fi_async.engine.work import Arrival
@@ -30,6 +29,7 @@ _TURN_OF_PROCESS: Final = 0.05  # to a process that way is longer
 _MOST: Final = 256  # cases at once, however quick: their outcomes come together
 _BUSY: Final = 0.5  # of its time on a processor: more threads of such a function only stand in each other's way
 _AT_ONCE: Final = 2  # of these
+_GRACE: Final = 1.0  # seconds that a coroutine may take to end once it is cancelled
 _SHORT: Final = 1e-3  # seconds: what takes no longer is not judged by it
 
 
@@ -105,19 +105,22 @@ class Computing:
             return await self._in_thread(action, limit)
 
     async def _awaited(self, function: Function, action: Compute, limit: float | None) -> Answered:
+        """Return what a coroutine function said, in a task of its own: it may cancel itself, or not let itself be."""
         began = anyio.current_time()
-        verdict: Finding | EvaluationError | None = None
-        with anyio.move_on_after(limit):
-            try:
-                verdict = function.verdict(await function.call(action.cases[0], action.params))
-            except asyncio.CancelledError as error:
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
-                    raise
-                verdict = function.failure(error)  # it cancelled itself
-            except Exception as error:  # noqa: BLE001  # its own failure, and no other case's
-                verdict = function.failure(error)
-        return Answered(late(function, limit) if verdict is None else verdict, anyio.current_time() - began)
+        answering = asyncio.create_task(awaited(function, action.cases[0], action.params))
+        try:
+            await asyncio.wait([answering], timeout=limit)
+            seconds = anyio.current_time() - began
+            if not answering.done():
+                return Answered(late(function, limit), seconds)
+        finally:
+            if not answering.done():
+                answering.cancel()
+                with anyio.CancelScope(shield=True):
+                    await asyncio.wait([answering], timeout=_GRACE)
+        if answering.cancelled():
+            return Answered(function.failure(asyncio.CancelledError()), seconds)
+        return Answered(answering.result(), seconds)
 
     async def _in_thread(self, action: Compute, limit: float | None) -> Sequence[Answered]:
         """Return what a function said in a thread; what takes longer than its time is left to itself."""

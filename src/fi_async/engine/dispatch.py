@@ -71,6 +71,9 @@ class Dispatch:
                 job.works[0].attempt.canary = ticket.canary
         return Arrival(now, began, began - ready.since, reply, problem, self._was_crowded(ticket, now, reply), before)
 
+    def close(self) -> None:
+        """Let go of nothing: connections are the client's."""
+
     async def _send(self, ready: Ready, ticket: Ticket) -> Reply | None:
         """Return the reply to a request; None if it was ended.
 

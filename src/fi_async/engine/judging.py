@@ -95,7 +95,9 @@ class Judging:
             extra=judge.extra_body,
             repair=repair,
         )
-        return replace(call, tokens=self._forecast(work, call).total_tokens)
+        forecast = self._forecast(work, call)
+        # Endpoints reserve all that an answer may take, where a request says it, and give the rest back afterwards.
+        return replace(call, tokens=forecast.input_tokens + (judge.max_tokens or forecast.output_tokens))
 
     def _estimate(self, template: str) -> TokenEstimate:
         if template not in self._known.estimates:

@@ -45,6 +45,9 @@ class Performer(Protocol):
     async def perform(self, ready: Ready, ticket: Ticket) -> Arrival | None:
         """Return what happened to a request; None if it did not leave after all, or was ended."""
 
+    def close(self) -> None:
+        """Let go of what is this run's alone."""
+
 
 class Lane:
     """What of one run goes to one endpoint.

@@ -35,6 +35,8 @@ class Processes:
         self._count = count
         self._turns = anyio.Semaphore(count)
         self._pool: ProcessPoolExecutor | None = None
+        self._starting = anyio.Lock()
+        self._never: FunctionError | None = None
         self._alone: Processes | None = None
 
     async def ask(
@@ -89,9 +91,14 @@ class Processes:
             return FunctionError(f"{self._function.template.name}: {type(error).__name__}: {error}")
 
     async def _started(self) -> ProcessPoolExecutor | FunctionError:
-        """Return processes that have found the function: what that takes is no case's time."""
-        if self._pool is not None:
-            return self._pool
+        """Return processes that have found the function: what that takes is no case's time, and it fails once."""
+        async with self._starting:
+            if self._pool is None and self._never is None:
+                self._never = await self._start()
+        return self._pool or self._never or FunctionError(f"{self._function.template.name} is asked no more")
+
+    async def _start(self) -> FunctionError | None:
+        name = self._function.template.name
         # Not forked: threads and an event loop are running.
         pool = self._pool = ProcessPoolExecutor(self._count, mp_context=get_context("spawn"))
         loop = asyncio.get_running_loop()
@@ -101,13 +108,16 @@ class Processes:
         except BrokenProcessPool:
             self._end(pool)
             return FunctionError(
-                f"{self._function.template.name}: its processes end as they start: does the program run itself again"
-                ' when it is imported? Put what it does under if __name__ == "__main__"'
+                f"{name}: its processes end as they start: does the program run itself again when it is imported?"
+                ' Put what it does under if __name__ == "__main__"'
             )
+        except TimeoutError:
+            self._end(pool)
+            return FunctionError(f"{name}: its processes did not start within {_STARTS:g} s")
         except Exception as error:  # noqa: BLE001  # what importing the user's module raises
             self._end(pool)
-            return FunctionError(f"{self._function.template.name} cannot run in processes: {error}")
-        return pool
+            return FunctionError(f"{name} cannot run in processes: {error}")
+        return None
 
     def _end(self, pool: ProcessPoolExecutor) -> None:
         """End some processes, whatever they are at."""

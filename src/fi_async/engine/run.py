@@ -321,6 +321,7 @@ class Run:
         now = anyio.current_time()
         for lane in self._lanes:
             lane.let_go(now, self._wake)
+            lane.requests.close()
         for job in self._jobs:
             canaries = self._lane_of(job).context.gate.canaries
             for work in job.works:

@@ -268,7 +268,9 @@ class Gate:
         self._given.correct(ticket.charged, ticket.need, 0)  # tokens are not used up by a refusal
         self._reached(now)
         until = now + self._allowance.pause(retry_after, self._rng)
-        ends = None if date is None or retry_after is None else date + retry_after
+        # A Date has whole seconds: with a wait of fewer it would name a time that is over.
+        is_whole = retry_after is not None and retry_after >= 1 and retry_after == int(retry_after)
+        ends = date + retry_after if is_whole and date is not None and retry_after is not None else None
         if ends is not None and self.clock.is_known:
             until = min(until, self.clock.ours(ends))
         doubt = self.clock.most - self.clock.least if self.clock.is_known else 0.0
