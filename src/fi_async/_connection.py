@@ -190,7 +190,10 @@ def _is_host(host: str) -> bool:
         ValueError: It is neither.
     """
     if _PLAIN_HOST.fullmatch(host):
-        host.encode().decode("idna")  # HTTP libraries do, of names that begin so: xn--
+        if "xn--" in host.lower():
+            import idna  # noqa: PLC0415  # anyio's and httpx's, which refuse what it does, and Python's own codec takes
+
+            idna.decode(host)
         return True
     return bool(ipaddress.IPv6Address(host))
 

@@ -128,6 +128,34 @@ def test_failures_are_tried_again_when_asked(cli, jsonl, embedded):
     assert app.statistics()["requests"] == len(read("out.jsonl")) == 2
 
 
+def test_retry_alone_leaves_what_may_have_been_evaluated(cli, jsonl, embedded):
+    embedded(faults=Faults(reset_after=1.0))
+    cli("run", jsonl({"text": "7"}), ASKED, "--on-ambiguous fail --strategy sync --run r.db --no-progress")
+    app = embedded()
+    ended = cli("retry r.db --json --no-progress")
+    assert (ended.code, app.statistics()["requests"]) == (1, 0)
+    assert ended.err == (
+        "r.db: trying again what failed or stalled; what may have been evaluated is left: --ambiguous sends it again\n"
+    )
+    assert cli("retry r.db --ambiguous --json --no-progress").summary["scored"] == 1
+
+
+@pytest.mark.parametrize("word", ["resume", "retry"])
+def test_how_a_run_goes_on_can_be_told_anew(word, cli, jsonl, embedded):
+    embedded(faults=Faults(status={503: 1.0}))
+    cli("run", jsonl({"text": "7"}, {"text": "8"}), ASKED, "--max-retries 0 --run r.db --no-progress")
+    jsonl({"text": "7"}, {"text": "8"}, {"text": "9"})  # so that there is something left, for resume too
+    app = embedded(faults=Faults(status={503: 1.0}))
+    asked = "--max-retries 1 --concurrency 3 --on-ambiguous resubmit --timeout 9"
+    assert cli(word, "r.db --json --no-progress", asked).code == 1
+    assert app.statistics()["requests"] == {"resume": 2, "retry": 6}[word]
+    with closing(sqlite3.connect("r.db")) as connection:
+        (info,) = connection.execute("SELECT info FROM passes ORDER BY pass DESC LIMIT 1").fetchone()
+    told = json.loads(info)["settings"]
+    assert (told["max_retries"], told["concurrency"], told["on_ambiguous"]) == (1, 3, "resubmit")
+    assert told["timeout"]["case"] == 9.0
+
+
 def test_a_server_that_could_not_be_reached_is_tried_again_later(cli, jsonl, monkeypatch, embedded):
     async def unreachable(*_):
         raise httpx.ConnectError("All connection attempts failed")

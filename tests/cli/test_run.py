@@ -137,7 +137,16 @@ def test_bad_rows_name_their_line_and_the_rest_runs(cli, jsonl, lines):
     assert [line["inputs"] for line in found[1:4]] == [None] * 3
     assert found[8]["inputs"] == {"text": None}
     assert found[9]["id"] == "last"
-    assert "4 x  UnreadableRow: not valid JSON (first: in.jsonl, line 2)" in ended.out
+    detail = "Unterminated string starting at, column 10"
+    assert f"4 x UnreadableRow: not valid JSON (first: in.jsonl, line 2: {detail})" in " ".join(ended.out.split())
+    told = cli("run in.jsonl --eval contains", HIT, "--json --backend local").summary["causes"][0]
+    assert told == {
+        "count": 4,
+        "error": "UnreadableRow",
+        "message": "not valid JSON",
+        "first": "in.jsonl, line 2",
+        "detail": detail,
+    }
 
 
 def test_a_byte_order_mark_is_no_fault(cli, jsonl):

@@ -14,6 +14,7 @@ _PASTED: list[tuple[str, bytes]] = [
     ("environment", b"FI_BASE_URL=https://xn--zzzzzzzz99999.x"),
     ("command_line", b"run\nin.jsonl\n--eval\nis_json\n--limits\n" + b"9" * 5000 + b"/min"),
     ("command_line", b"serve\n--requests\n" + b"9" * 5000 + b"/min"),
+    ("environment", "FI_BASE_URL=https://bü_x.example".encode()),
     ("environment", b"SSL_CERT_FILE=" + b"9" * 5000),
     ("environment", b"HTTPS_PROXY=http://p:1\nNO_PROXY=[::1]:" + b"9" * 5000),
     ("environment", b"FI_BASE_URL=https://_BASE_URexam[::0]:8"),

@@ -6,5 +6,5 @@ NAMES = (
     *("jsonl", "json", "csv", "directory", "parquet", "stream"),  # readers
     *("condition", "settings", "project", "environment", "command_line"),  # what a user writes
     *("reply", "chat", "headers", "raw_reply", "raw_reply_over_aiohttp"),  # what a server says
-    *("lines", "journal", "spool"),  # our own files
+    *("lines", "journal", "spool", "budget"),  # our own files
 )

@@ -14,13 +14,16 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import parquet
 
-from fi_async import Case, ConfigurationError, JournalError, cases_from
+from fi_async import Case, ConfigurationError, JournalError, Limit, cases_from
+from fi_async._connection import Connection, Credentials
 from fi_async.background import Offer
 from fi_async.background.spool import Spool
 from fi_async.cli import settings
 from fi_async.cli.errors import UsageError
+from fi_async.engine.shared_budget import SharedBudget
 from fi_async.journal.salvage import Salvage
 from fi_async.journal.view import open_view
+from fi_async.pacing.learned import Learned, Use
 from fi_async.reports import conditions, run_files
 from fi_async.sources.files import JsonTable
 from fi_async.sources.rows import Source
@@ -113,6 +116,32 @@ def spool(content: bytes, directory: Path) -> None:
         found.write([Offer({"text": "a"}, None, "z")], [])
 
 
+def budget(content: bytes, directory: Path) -> None:
+    path = directory / "shared.budget"
+    _replace(path, content)
+    with suppress(ConfigurationError):
+        _use(SharedBudget(path, _OWNER, lambda: 1000.0))
+
+
+def _use(shared: SharedBudget) -> None:
+    """Claim what a request uses, hear what others learned, and tell what was learned."""
+    learned = Learned(shared)
+    uses = [Use(Limit(3, per=10.0), 100, 1)]
+    try:
+        for now in (1.0, 2.0):
+            with learned.turn(shared, now) as turn:
+                assert turn is not None
+                turn.take(uses, turn.used(uses))
+                learned.quota.left(now, 1, learned.clock)
+                learned.quota.refused(now, canary=False, clock=learned.clock)
+                learned.refused(now + 5)
+    finally:
+        shared.disconnect()
+
+
+_OWNER = Connection("https://evals.test", Credentials("fuzzed-api-key", "fuzzed-secret-key"))
+
+
 def _replace(path: Path, content: bytes) -> None:
     for left in path.parent.glob(f"{path.name}*"):
         left.unlink()
@@ -132,6 +161,15 @@ def _of_spool(directory: Path) -> bytes:
     path = directory / "seed.spool"
     with closing(Spool(path)) as made:
         made.write([Offer({"text": "a"}, "mine", "1"), Offer({"text": "b"}, None, "2")], [])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("PRAGMA journal_mode = DELETE")
+    return path.read_bytes()
+
+
+def _of_budget(directory: Path) -> bytes:
+    path = directory / "seed.budget"
+    _use(SharedBudget(path, _OWNER, lambda: 1000.0))
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.execute("PRAGMA journal_mode = DELETE")
@@ -185,6 +223,7 @@ def targets(directory: Path) -> Mapping[str, Target]:
         "lines": Target(lines_of_a_run, (OUTCOME + FAILED, OUTCOME)),
         "journal": Target(journal, (run,)),
         "spool": Target(spool, (_of_spool(directory),)),
+        "budget": Target(budget, (_of_budget(directory),)),
         "headers": Target(wire_targets.headers, wire_targets.HEADER_SEEDS),
         "raw_reply": Target(wire_targets.raw_reply, wire_targets.RAW_SEEDS),
         "raw_reply_over_aiohttp": Target(wire_targets.raw_reply_over_aiohttp, wire_targets.RAW_SEEDS),

@@ -326,6 +326,7 @@ def test_base_urls_that_can_be_used(url, base):
         "https://ho{st",
         "https://{bücher.example",
         "https://xn--zzzzzzzz99999.example",
+        "https://bü_x.example",
         "https://[::g]",
         "https://host[::1]:8",
         "https://[::1]host",

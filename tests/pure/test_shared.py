@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import stat
@@ -16,7 +17,7 @@ import pytest
 from fi_async import AsyncEvaluator, ConfigurationError, Limit
 from fi_async._connection import Connection, Credentials
 from fi_async.engine.shared_budget import SharedBudget
-from fi_async.pacing.learned import Use
+from fi_async.pacing.learned import Learned, Use
 
 LIMIT = Limit(3, per=10.0)
 AT = 1_000_005.0
@@ -202,6 +203,45 @@ def test_another_programs_database_is_left_as_it_is(path):
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM salt",
+        "UPDATE salt SET salt = 'text'",
+        "UPDATE windows SET used = 'many'",
+        "UPDATE learned SET at = 'then'",
+    ],
+)
+def test_a_value_of_another_type_is_damage(damage, shared, path):
+    use = Use(LIMIT, 7, 1)
+    made = shared()
+    with made.turn() as turn:
+        turn.take([use], turn.used([use]))
+        turn.learned = "{}"
+    made.disconnect()
+    with closing(sqlite3.connect(path)) as file:
+        file.execute(damage)
+        file.commit()
+    said = r"is damaged, or no shared budget \(a value of another type"
+    with pytest.raises(ConfigurationError, match=said), shared().turn() as turn:  # some is found when it is asked for
+        turn.used([use])
+
+
+@pytest.mark.parametrize(
+    "words", ["{", "[]", "{}", "null", '{"quota": {}, "refused_until": 1, "clock": null}', "[" * 5000, '{"quota": 1}']
+)
+def test_words_that_cannot_be_read_teach_nothing_and_are_replaced(words, shared):
+    budget = shared()
+    with budget.turn() as turn:
+        turn.learned = words
+    learned = Learned(budget)
+    with learned.turn(budget, 0.0) as turn:
+        assert turn.learned == words
+        learned.refused(5.0)
+    with budget.turn() as turn:
+        assert json.loads(turn.learned)["refused_until"] == pytest.approx(budget.wall_clock() + 5.0, abs=5.0)
+
+
 def test_a_file_of_another_version_is_left_as_it_is(shared, path):
     shared().disconnect()
     with closing(sqlite3.connect(path)) as file:
@@ -257,7 +297,7 @@ def test_a_forked_child_opens_the_file_for_itself(path):
 import os
 from fi_async import Limit
 from fi_async._connection import Connection, Credentials
-from fi_async.pacing.learned import Use
+from fi_async.pacing.learned import Learned, Use
 from fi_async.engine.shared_budget import SharedBudget
 
 budget = SharedBudget({str(path)!r}, Connection("local", Credentials("a", "b")))

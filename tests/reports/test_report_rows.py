@@ -8,7 +8,7 @@ import pytest
 
 from fi_async import StalledError
 from fi_async.reports import report_page
-from fi_async.reports.html_page import LONGEST, PackedLines, clipped, pack
+from fi_async.reports.html_page import LONGEST, PackedLines, clipped, pack, telling_keys
 from fi_async.reports.report_page import ReportRows
 from made import scored, unscored
 
@@ -69,6 +69,26 @@ def test_texts():
         [2, {"text": "Paris"}],
         [3, {"text": "Paris"}],
     ]
+
+
+def test_reasons_are_without_what_each_of_them_would_say():
+    said = "Lexical estimate (local backend, not the platform's judge): 2 of 3 words"
+    assert lines_of(rows_of(scored(0, 0.5, reason=said)).reasons(1000)) == ["2 of 3 words"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "keys"),
+    [
+        ({"context": "c", "output": "o", "input": "i"}, ["input", "output"]),
+        ({"answer": "a", "question": "q", "text": "t"}, ["question", "answer"]),
+        ({"text": "t", "keyword": "k"}, ["text"]),
+        ({"reference": "r", "hypothesis": "h"}, ["reference"]),
+        ({}, []),
+        (None, []),
+    ],
+)
+def test_what_was_asked_and_what_was_said_tell_most_of_a_case(inputs, keys):
+    assert telling_keys(inputs) == keys
 
 
 def test_a_case_without_inputs_has_none():

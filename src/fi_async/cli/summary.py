@@ -99,7 +99,7 @@ def _causes(totals: RunTotals) -> Table:
     table.add_column(overflow="fold")
     for cause, count in totals.causes.most_common(SHOWN_CAUSES):
         kind, message = cause
-        first = (f" (first: {terminal.printable(totals.first[cause])})", "dim")
+        first = (f" (first: {terminal.printable(': '.join(filter(None, totals.first[cause])))})", "dim")
         table.add_row(f"{count:,} x", Text.assemble((kind, "red"), f": {terminal.printable(message)}", first))
     if (more := len(totals.causes) - SHOWN_CAUSES) > 0:
         table.add_row("", Text(f"and {more} more", style="dim"))

@@ -78,7 +78,7 @@ class RunTotals:
         self.statuses: Counter[OutcomeStatus] = Counter()
         self.origins: Counter[Origin] = Counter()
         self.causes: Counter[Cause] = Counter()
-        self.first: dict[Cause, str] = {}
+        self.first: dict[Cause, tuple[str, str]] = {}
         self.counts = Counts()
         self.expected: int | None = None
         self.is_all = True
@@ -113,7 +113,7 @@ class RunTotals:
         if cause not in self.causes and len(self.causes) >= MOST_CAUSES:
             cause = OTHER
         self.causes[cause] += 1
-        self.first.setdefault(cause, place_of(outcome))
+        self.first.setdefault(cause, (place_of(outcome), row_of(outcome).detail))
 
     def _note_lowest(self, outcome: Outcome) -> None:
         score, few = outcome.score, self.lowest
@@ -192,8 +192,9 @@ class RunTotals:
                 for name, of in self.templates.items()
             },
             "causes": [
-                {"count": count, "error": cause[0], "message": cause[1], "first": self.first[cause]}
-                for cause, count in self.causes.most_common(SHOWN_CAUSES)
+                {"count": count, "error": kind, "message": message, "first": place, "detail": detail or None}
+                for (kind, message), count in self.causes.most_common(SHOWN_CAUSES)
+                for place, detail in (self.first[kind, message],)
             ],
         }
 

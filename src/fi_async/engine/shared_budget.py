@@ -160,17 +160,19 @@ class SharedBudget:
         with file:
             file.execute("BEGIN IMMEDIATE")
             self._make(file)
-            ((salt,),) = file.execute("SELECT salt FROM salt")
-        self._budget = hmac.digest(salt, self._owner, "sha256")
+            with _told_as_damage():
+                ((salt,),) = file.execute("SELECT salt FROM salt")
+                self._budget = hmac.digest(salt, self._owner, "sha256")
         file.execute("PRAGMA journal_mode = WAL")
         file.execute("PRAGMA synchronous = OFF")  # what a power cut loses is the use of a window or two
         file.execute(f"PRAGMA busy_timeout = {round(_BUSY * 1000)}")
 
     def _make(self, file: sqlite3.Connection) -> None:
         """Make the tables in a file that is empty, and leave alone what is not ours."""
-        ((application,),) = file.execute("PRAGMA application_id")
-        ((version,),) = file.execute("PRAGMA user_version")
-        ((tables,),) = file.execute("SELECT count(*) FROM sqlite_schema")
+        with _told_as_damage():
+            ((application,),) = file.execute("PRAGMA application_id")
+            ((version,),) = file.execute("PRAGMA user_version")
+            ((tables,),) = file.execute("SELECT count(*) FROM sqlite_schema")
         if application == _OURS:
             if version != _FORMAT:
                 raise ConfigurationError(
@@ -197,19 +199,21 @@ class _Turn:
 
     def __init__(self, file: sqlite3.Connection, budget: bytes, now: float) -> None:
         self._file, self._budget, self._now = file, budget, now
-        row = file.execute("SELECT what, at FROM learned WHERE budget = ?", (budget,)).fetchone()
-        self.learned: str = row[0] if row else ""
-        self.age = now - row[1] if row else 0.0
+        with _told_as_damage():
+            row = file.execute("SELECT what, at FROM learned WHERE budget = ?", (budget,)).fetchone()
+            self.learned = str(row[0]) if row else ""
+            self.age = now - row[1] if row else 0.0
         self._before = self.learned
 
     def used(self, uses: Sequence[Use]) -> Sequence[int]:
         return [self._used(use) for use in uses]
 
     def _used(self, use: Use) -> int:
-        row = self._file.execute(
-            "SELECT used FROM windows WHERE budget = ? AND what = ? AND seconds = ? AND number = ?", self._key(use)
-        ).fetchone()
-        return int(row[0]) if row else 0
+        with _told_as_damage():
+            row = self._file.execute(
+                "SELECT used FROM windows WHERE budget = ? AND what = ? AND seconds = ? AND number = ?", self._key(use)
+            ).fetchone()
+            return int(row[0]) if row else 0
 
     def _key(self, use: Use) -> tuple[bytes, str, float, int]:
         return self._budget, use.limit.of, use.limit.seconds, use.window
@@ -230,6 +234,15 @@ class _Turn:
             self._file.execute(
                 "INSERT OR REPLACE INTO learned VALUES (?, ?, ?)", (self._budget, self.learned, self._now)
             )
+
+
+@contextmanager
+def _told_as_damage() -> Iterator[None]:
+    """Turn what values of other types raise, and words that are no UTF-8, into what SQLite raises of damage."""
+    try:
+        yield
+    except (ValueError, TypeError, OverflowError) as error:
+        raise sqlite3.DatabaseError(f"a value of another type: {type(error).__name__}") from error
 
 
 def _close_in(process: int, file: sqlite3.Connection) -> None:

@@ -129,12 +129,17 @@ class Learned:
     def _hear(self, turn: Turn) -> None:
         if not turn.learned or turn.learned == self._words or turn.age < -_SET:
             return  # nobody has learned anything, or nothing else, or with a clock that was wrong
-        learned = json.loads(turn.learned)
-        self.quota.restore(learned["quota"], self._ahead)
-        self.refused_until = max(self.refused_until, learned["refused_until"] - self._ahead)
-        if learned["clock"] is not None and turn.age < _FRESH:
-            least, most = learned["clock"]
-            self.clock.agree(least + self._ahead, most + self._ahead)
+        try:
+            learned = json.loads(turn.learned)
+            until = learned["refused_until"] - self._ahead
+            told = learned["clock"] and [bound + self._ahead for bound in learned["clock"]]
+            self.quota.restore(learned["quota"], self._ahead)
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
+            return  # damaged: what is learned next is written in its place
+        self.refused_until = max(self.refused_until, until)
+        if told and turn.age < _FRESH:
+            least, most = told
+            self.clock.agree(least, most)
 
     def _say(self, turn: Turn) -> None:
         told = self.clock.told

@@ -68,7 +68,17 @@ class EvaluationQuota:
         }
 
     def restore(self, state: Mapping[str, Any], ahead: float) -> None:
-        """Know all that `state` returned, and nothing else."""
+        """Know all that `state` returned, and nothing else.
+
+        Raises:
+            ValueError: It returned no such thing: the file that kept it is damaged.
+        """
+        known = {each.name: each.default for each in fields(self)}
+        if state.keys() != known.keys() or any(
+            not isinstance(value, int | float) and (value is not None or known[name] is not None)
+            for name, value in state.items()
+        ):
+            raise ValueError("not what is known of a quota")
         for name, value in state.items():
             setattr(self, name, value - ahead if name in _TIMES and value is not None else value)
 
