@@ -306,6 +306,7 @@ def test_the_numbers_are_those_of_a_report(cli, jsonl):
     assert expected["templates"].keys() == found["templates"].keys()
     for name, of in expected["templates"].items():
         assert found["templates"][name].pop("estimate") is (name == "groundedness")
+        assert found["templates"][name].pop("answered_by") == of.pop("answered_by")
         assert found["templates"][name] == pytest.approx(of)
     left_out = {"wall_s", "templates"}
     assert {name: found[name] for name in expected if name not in left_out} == {
@@ -332,6 +333,10 @@ def test_templates_without_numbers_have_none(cli, jsonl):
         "mean_score": None,
         "pass_rate": None,
         "n": 0,
+        "answered_by": ["local"],
+        "cost": None,
+        "unknown_cost": 0,
+        "tokens": None,
         "estimate": False,
     }
 

@@ -7,8 +7,6 @@ from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fi_async import ConfigurationError, EvalResult
 from fi_async._results import Usage

@@ -102,7 +102,7 @@ def test_a_report_says_what_was_spent_and_on_which_template():
     assert str(report).splitlines() == [
         "Report 4 scored, coverage 100.0%, 1.0 s, 3,300 tokens, $0.7000",
         "  calm: mean score 1.000 (n=2), by judge m-1, 2,200 tokens, $0.3000",
-        "  is_json: no score (n=1)",
+        "  is_json: mean score 1.000 (n=1)",
         "  clear: mean score 1.000 (n=1), by judge m-2, 1,100 tokens, $0.4000",
     ]
     assert repr(Report([judged(None), judged(None)], 1.0)).endswith("2,200 tokens, unknown cost of 2 answers>")

@@ -97,6 +97,16 @@ class Spending:
             self._is_known = True
             self._sum += Decimal(repr(cost))
 
+    def include(self, other: Spending) -> None:
+        """Count what another has counted."""
+        mine, its = self._tokens, other._tokens
+        self._tokens = TokenCount(
+            mine.input + its.input, mine.cached + its.cached, mine.output + its.output, mine.reasoning + its.reasoning
+        )
+        self._sum += other._sum
+        self.unknown += other.unknown
+        self._is_known, self._is_told = self._is_known or other._is_known, self._is_told or other._is_told
+
     @property
     def dollars(self) -> float | None:
         """The sum of what is known; None if nothing is."""
@@ -145,7 +155,7 @@ def dollars(value: float) -> str:
 
 
 def answerer(outcome: Outcome) -> str:
-    """Return who answered, or was asked: the backend, with its model where that is known, such as "judge gpt-5-mini"."""
+    """Return who answered, or was asked: the backend, with its model where that is known: "judge gpt-5-mini"."""
     result = outcome.result
     if result is None:
         return outcome.backend
@@ -179,6 +189,12 @@ def in_one(names: Iterable[str]) -> list[str]:
 def has_judge(names: Sequence[str]) -> bool:
     """Return True if a judge of the user's is among those who answered."""
     return any(name.partition(" ")[0] == _JUDGE for name in names)
+
+
+def judges_of(names: Iterable[str]) -> str:
+    """Return what has to be said of the judges among those who answered; empty if there is none."""
+    judges = [name for name in in_one(names) if has_judge([name])]
+    return f"{', '.join(judges)}: {NOT_THE_PLATFORMS}" if judges else ""
 
 
 def is_own(names: Sequence[str]) -> bool:
