@@ -91,7 +91,7 @@ async def test_what_another_run_paid_for_costs_nothing_here(path, tmp_path):
     before = charged(app)
     for _ in range(2):
         async with evaluator(app) as ev:
-            report = await ev.gather([*CASES[:3], CASES[0]], CALM, run=RunFile(path, reuse="first"))
+            report = await ev.gather([*CASES[:3], CASES[0]], CALM, run=RunFile(path, reuse=str(first)))
         assert charged(app) == before
         assert (report.summary()["cost"], report.summary()["tokens"]) == (None, None)
         assert [each.cost is not None for each in report.outcomes] == [True] * 4

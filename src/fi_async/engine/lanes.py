@@ -156,7 +156,7 @@ class Lane:
         gets = self.queue.gets
         ready = gets + self.queue.posts + len(self.backlog)
         gate, terms = self.context.gate, self.context.terms
-        obstacle = gate.obstacle(now, post=not gets, terms=terms) if ready else None
+        obstacle = gate.obstacle(now, post=not gets, terms=terms, tokens=self.queue.tokens) if ready else None
         return Standing(
             ready=ready,
             obstacle=replace(obstacle, at=self.at) if obstacle is not None and self.at else obstacle,
