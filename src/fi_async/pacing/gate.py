@@ -331,10 +331,7 @@ class Gate:
     def obstacle(self, now: float, *, post: bool, terms: Terms, tokens: int = 0) -> Obstacle | None:
         """Return what keeps a request from leaving now, if anything does; of several, what opens last."""
         allowance = self._allowance.opens_at(is_given=True) - now
-        found = [
-            Obstacle("request", allowance),
-            Obstacle("server", self.outage.opens_at(now, terms.patience) - now),
-        ]
+        found = [Obstacle("request", allowance), Obstacle("server", self.outage.opens_at(now, terms.patience) - now)]
         if post:
             closes = self.quota.opens_at() - now
             closes = math.inf if self.quota.is_asking and closes > 0 else closes
