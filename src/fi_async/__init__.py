@@ -50,7 +50,13 @@ if TYPE_CHECKING:
     from fi_async._report import Counts, Report
     from fi_async._results import BatchRunResult, EvalResult, Usage
     from fi_async._settings import Limit, RunFile, RunOptions, Timeout
-    from fi_async._statistics import ClientStatistics, ConcurrencyStatistics, LimitStatistics, PollingStatistics
+    from fi_async._statistics import (
+        ClientStatistics,
+        ConcurrencyStatistics,
+        EndpointStatistics,
+        LimitStatistics,
+        PollingStatistics,
+    )
     from fi_async.backends.criteria import Criteria
     from fi_async.backends.judge import Judge
     from fi_async.backends.own_code import FunctionTemplate, template
@@ -85,6 +91,7 @@ __all__ = [
     "CostLimitError",
     "Counts",
     "Criteria",
+    "EndpointStatistics",
     "EvalResult",
     "EvalStatus",
     "EvaluationError",
@@ -155,7 +162,7 @@ _HOMES: Final[Mapping[str, str]] = {
         "_report": "Counts Report",
         "_results": "BatchRunResult EvalResult Usage",
         "_settings": "Limit RunFile RunOptions Timeout",
-        "_statistics": "ClientStatistics ConcurrencyStatistics LimitStatistics PollingStatistics",
+        "_statistics": "ClientStatistics ConcurrencyStatistics EndpointStatistics LimitStatistics PollingStatistics",
         "backends.criteria": "Criteria",
         "backends.judge": "Judge",
         "backends.own_code": "FunctionTemplate template",

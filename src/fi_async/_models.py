@@ -28,6 +28,9 @@ Origin = Literal["evaluated", "replayed", "reused", "duplicate"]
 """Where an outcome comes from: this call, this run before it was resumed, another run, an equal case of this run."""
 
 
+_TOKEN_KINDS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
+
+
 @runtime_checkable
 class NamedTemplate(Protocol):
     """Any object or class with an `eval_name`, as the template classes of the official SDK have."""
@@ -175,7 +178,9 @@ class Outcome:
         """Return the outcome as plain values: what the command line writes, and what `Report.to_dicts` lists.
 
         `inputs` are the case's, or the row of its file or frame as it stands there; None if it cannot be read. Arrays,
-        dates and the like are as they were sent; what has no JSON form is its `str()`.
+        dates and the like are as they were sent; what has no JSON form is its `str()`. `tokens` are all that were paid
+        for, and those of each kind beside them; cached ones are among the input, reasoning among the output. To add up
+        costs, leave out outcomes whose `origin` is "reused" or "duplicate": these were paid elsewhere.
         """
         result, error = self.result, self.error
         invalid = self.status is OutcomeStatus.INVALID
@@ -196,6 +201,8 @@ class Outcome:
             "attempts": self.attempts,
             "latency_s": self.latency_s,
             "tokens": None if self.usage is None else self.usage.total_tokens,
+            **{kind: None if self.usage is None else getattr(self.usage, kind) for kind in _TOKEN_KINDS},
             "cost": self.cost,
+            "origin": self.origin,
             "inputs": shown_inputs(getattr(self.case, "given", self.case.inputs)),
         }

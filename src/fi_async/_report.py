@@ -15,6 +15,7 @@ from fi_async._models import Origin, Outcome, OutcomeStatus
 from fi_async._public import public
 from fi_async.reports.notebook_summary import notebook_html
 from fi_async.reports.outcome_tables import to_pandas, to_polars
+from fi_async.reports.spending import Answerers, Spending, in_one, is_own, spent_words
 
 if TYPE_CHECKING:
     from fi_async._results import EvalResult
@@ -85,6 +86,11 @@ class Report:
         `cases` counts sets of inputs and `evaluations` outcomes, one per case and template. `replayed`, `reused` and
         `duplicate` are those that nothing was sent for, by their origin. Means and pass rates are over scored cases
         only, of which there are `n`; None where there are none.
+
+        `cost` is in dollars and `tokens` are by kind ("input", of which "cached"; "output", of which "reasoning";
+        "total"): of judges of your own, every attempt counted, failed ones too. They are None where nobody knows any.
+        `unknown_cost` counts the outcomes that a judge answered and whose cost nobody knows; they are in no sum. What
+        was reused from another run, or is a duplicate, cost nothing here. `answered_by` names who was asked.
         """
         counted = Counter(outcome.status for outcome in self.outcomes)
         origins = Counter(outcome.origin for outcome in self.outcomes)
@@ -102,6 +108,7 @@ class Report:
             "ambiguous": self.counts.ambiguous,
             "possible_duplicates": max(self.counts.possible_duplicates, self._possible_duplicates()),
             "removed": self.counts.removed,
+            **_spent(self.outcomes),
             "templates": {name: self._of_template(name) for name in self._templates()},
         }
 
@@ -114,13 +121,16 @@ class Report:
         return list(dict.fromkeys(outcome.template for outcome in self.outcomes))
 
     def _of_template(self, name: str) -> dict[str, Any]:
-        results = [each.result for each in self.outcomes if each.template == name and each.result is not None]
+        outcomes = [each for each in self.outcomes if each.template == name]
+        results = [each.result for each in outcomes if each.result is not None]
         scores = [result.score for result in results if result.score is not None]
         verdicts = [result.passed for result in results if result.passed is not None]
         return {
             "mean_score": fmean(scores) if scores else None,
             "pass_rate": fmean(verdicts) if verdicts else None,
             "n": len(results),
+            "answered_by": _answered_by(outcomes),
+            **_spent(outcomes),
         }
 
     def raise_for_failures(self) -> None:
@@ -156,7 +166,7 @@ class Report:
             name=path.stem,
             templates=tuple(self._templates()),
             model_name=None,
-            backend=", ".join(sorted({outcome.backend for outcome in self.outcomes})),
+            backend=", ".join(in_one(outcome.backend for outcome in self.outcomes)),
             base_url="",
             started_at=0.0,
             settings={"wall_s": round(self.wall_s, 3), **asdict(self.counts)},
@@ -191,11 +201,12 @@ class Report:
     def __repr__(self) -> str:
         summary = self.summary()
         counted = ", ".join(f"{summary[status]} {status}" for status in OutcomeStatus if summary[status])
-        return f"<Report {counted or 'empty'}, coverage {self.coverage:.1%}, {self.wall_s:.1f} s>"
+        spent = "".join(f", {each}" for each in spent_words(summary))
+        return f"<Report {counted or 'empty'}, coverage {self.coverage:.1%}, {self.wall_s:.1f} s{spent}>"
 
     def __str__(self) -> str:
-        """Return the counts, and below them what each template scored: what `print(report)` shows."""
-        scores = [f"  {name}: {_scores(of)}" for name, of in self.summary()["templates"].items()]
+        """Return the counts, and below them what each template scored and took: what `print(report)` shows."""
+        scores = [f"  {name}: {_scores(of)}{_by(of)}" for name, of in self.summary()["templates"].items()]
         return "\n".join([repr(self)[1:-1], *scores])
 
 
@@ -206,3 +217,25 @@ def _scores(of: Mapping[str, Any]) -> str:
         if value is not None
     ]
     return f"{', '.join(told) or 'no score'} (n={of['n']})"
+
+
+def _by(of: Mapping[str, Any]) -> str:
+    """Return who answered a template and what that took, where it is a judge or code of the user's."""
+    names = of["answered_by"]
+    if not is_own(names):
+        return ""
+    return "".join(f", {each}" for each in [f"by {' and '.join(names)}", *spent_words(of)])
+
+
+def _spent(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    spending = Spending()
+    for each in outcomes:
+        spending.add(each)
+    return spending.as_dict()
+
+
+def _answered_by(outcomes: Sequence[Outcome]) -> list[str]:
+    found = Answerers()
+    for each in outcomes:
+        found.add(each)
+    return found.names()

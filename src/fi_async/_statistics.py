@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar
 
@@ -72,6 +72,34 @@ class PollingStatistics:
 
 @public
 @dataclass(frozen=True, slots=True)
+class EndpointStatistics:
+    """What a client knows of an endpoint beside the platform: of a judge of yours.
+
+    Attributes:
+        name: Which it is, such as "judge gpt-5-mini".
+        waiting_for: What runs wait for there, such as "judge gpt-5-mini: token limit, 14 s to the next window"; None
+            if for nothing but replies.
+        opens_in_s: Seconds until another request may leave for it, as far as limits have a say; infinity if an answer
+            has to come first.
+        refusals: Requests that a rate limit of its refused.
+        learned_requests_per_window: How many requests a window takes, as refusals told; None until one did.
+        limits: The limits that were given for it, of tokens too, and what is left of each.
+        unreachable_for_s: Seconds for which no connection to it could be opened; 0 if one could.
+        concurrency: How many requests to it may be under way at once.
+    """
+
+    name: str = ""
+    waiting_for: str | None = None
+    opens_in_s: float = 0.0
+    refusals: int = 0
+    learned_requests_per_window: int | None = None
+    limits: tuple[LimitStatistics, ...] = ()
+    unreachable_for_s: float = 0.0
+    concurrency: ConcurrencyStatistics = ConcurrencyStatistics()
+
+
+@public
+@dataclass(frozen=True, slots=True)
 class ClientStatistics:
     """What a client knows of the server, and what it waits for. `dataclasses.asdict` makes plain values of it.
 
@@ -92,6 +120,8 @@ class ClientStatistics:
         shared_budget: The file that limits are shared through; None if they are not.
         concurrency: How many requests may be under way at once.
         polling: What polls took.
+        endpoints: The same of each judge that was asked, in the order of their first requests; all else here is of
+            the platform.
     """
 
     waiting_for: str | None = None
@@ -107,6 +137,7 @@ class ClientStatistics:
     shared_budget: str | None = None
     concurrency: ConcurrencyStatistics = ConcurrencyStatistics()
     polling: PollingStatistics = PollingStatistics()
+    endpoints: tuple[EndpointStatistics, ...] = ()
 
 
 def client_statistics(
@@ -115,6 +146,7 @@ def client_statistics(
     concurrency: Mapping[str, Any],
     polling: Mapping[str, Any],
     waiting_for: str | None,
+    endpoints: Sequence[EndpointStatistics] = (),
 ) -> ClientStatistics:
     """Return what the parts of a client tell of themselves, as one. What a part does not tell has its default."""
     limits = tuple(_known(LimitStatistics, each) for each in gate.get("limits", ()))
@@ -125,6 +157,23 @@ def client_statistics(
             "limits": limits,
             "concurrency": _known(ConcurrencyStatistics, concurrency),
             "polling": _known(PollingStatistics, polling),
+            "waiting_for": waiting_for,
+            "endpoints": tuple(endpoints),
+        },
+    )
+
+
+def endpoint_statistics(
+    name: str, gate: Mapping[str, Any], *, concurrency: Mapping[str, Any], waiting_for: str | None
+) -> EndpointStatistics:
+    """Return what the parts of an endpoint tell of themselves, as one."""
+    return _known(
+        EndpointStatistics,
+        {
+            **gate,
+            "name": name,
+            "limits": tuple(_known(LimitStatistics, each) for each in gate.get("limits", ())),
+            "concurrency": _known(ConcurrencyStatistics, concurrency),
             "waiting_for": waiting_for,
         },
     )

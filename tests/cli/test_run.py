@@ -34,10 +34,18 @@ KEYS = [
     "reason",
     "error",
     "backend",
+    "model",
     "estimate",
     "eval_id",
     "attempts",
     "latency_s",
+    "tokens",
+    "input_tokens",
+    "cached_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "cost",
+    "origin",
     "inputs",
     "run",
 ]
@@ -62,10 +70,18 @@ def test_every_row_becomes_a_line(cli, jsonl, lines):
         "reason": None,
         "error": None,
         "backend": "local",
+        "model": first["model"],
         "estimate": False,
         "eval_id": None,
         "attempts": 1,
         "latency_s": None,
+        "tokens": None,
+        "input_tokens": None,
+        "cached_tokens": None,
+        "output_tokens": None,
+        "reasoning_tokens": None,
+        "cost": None,
+        "origin": "evaluated",
         "inputs": rows[0],
         "run": {"evaluations": 2, "backend_named": True},
     }
@@ -299,6 +315,7 @@ def test_the_numbers_are_those_of_a_report(cli, jsonl):
     assert expected["templates"].keys() == found["templates"].keys()
     for name, of in expected["templates"].items():
         assert found["templates"][name].pop("estimate") is (name == "groundedness")
+        assert found["templates"][name].pop("answered_by") == of.pop("answered_by")
         assert found["templates"][name] == pytest.approx(of)
     left_out = {"wall_s", "templates"}
     assert {name: found[name] for name in expected if name not in left_out} == {
@@ -325,6 +342,10 @@ def test_templates_without_numbers_have_none(cli, jsonl):
         "mean_score": None,
         "pass_rate": None,
         "n": 0,
+        "answered_by": ["local"],
+        "cost": None,
+        "unknown_cost": 0,
+        "tokens": None,
         "estimate": False,
     }
 

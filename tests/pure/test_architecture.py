@@ -40,6 +40,7 @@ FLOORS = [
         "reports.outcome_tables",
         "reports.report_page",
         "reports.speed",
+        "reports.spending",
         "reports.statistics",
         "reports.template_scores",
     ],

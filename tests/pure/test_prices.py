@@ -1,4 +1,4 @@
-"""What answers cost: by the given price, by the table, and added up to the cent."""
+"""What answers cost: by the given price and by the table."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fi_async import ConfigurationError, EvalResult
 from fi_async._results import Usage
-from fi_async.backends.prices import Price, Spending, TablePrice, price_from_tables, price_of
+from fi_async.backends.prices import Price, TablePrice, price_from_tables, price_of
 
 USAGE = Usage(input_tokens=1_000, cached_tokens=400, output_tokens=100, reasoning_tokens=60)
 
@@ -105,38 +103,6 @@ def test_a_result_carries_usage_and_cost_and_old_ones_have_neither():
 def test_usage_is_never_negative():
     with pytest.raises(ValueError, match="greater than or equal to 0"):
         Usage(input_tokens=-1)
-
-
-# Sums
-
-
-def test_a_million_small_costs_are_their_sum():
-    spending = Spending()
-    for _ in range(100_000):
-        spending.add(0.1)
-    assert spending.dollars == 10_000.0
-    assert sum([0.1] * 100_000) != 10_000.0
-
-
-def test_what_nobody_knows_is_counted_and_is_not_nothing():
-    spending = Spending()
-    assert spending.dollars is None
-    spending.add(None)
-    assert (spending.dollars, spending.unknown) == (None, 1)
-    spending.add(0.0)
-    assert (spending.dollars, spending.unknown) == (0.0, 1)
-
-
-@given(st.lists(st.floats(0, 1e6)), st.randoms())
-def test_a_sum_does_not_depend_on_the_order(costs, rng):
-    sums = []
-    for _ in range(2):
-        spending = Spending()
-        for cost in costs:
-            spending.add(cost)
-        sums.append(spending.dollars)
-        rng.shuffle(costs)
-    assert sums[0] == (pytest.approx(sums[1]) if costs else None)
 
 
 # The table

@@ -40,6 +40,7 @@ PUBLIC = [
     "CostLimitError",
     "Counts",
     "Criteria",
+    "EndpointStatistics",
     "EvalResult",
     "EvalStatus",
     "EvaluationError",

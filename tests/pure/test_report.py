@@ -44,6 +44,7 @@ MIXED = [
     ended(3, OutcomeStatus.INVALID, InvalidCaseError("bad")),
     ended(3, OutcomeStatus.INVALID, InvalidCaseError("bad"), "u"),
 ]
+NOTHING_SPENT = {"cost": None, "unknown_cost": 0, "tokens": None}
 COUNTS = Counts(requests=9, polls=1, retries=2, throttled=3, ambiguous=4, possible_duplicates=5)
 
 
@@ -69,9 +70,10 @@ def test_a_summary_of_two_templates_is_exact():
         "ambiguous": 4,
         "possible_duplicates": 5,
         "removed": 0,
+        **NOTHING_SPENT,
         "templates": {
-            "t": {"mean_score": 0.75, "pass_rate": None, "n": 2},
-            "u": {"mean_score": 0.5, "pass_rate": 0.5, "n": 2},
+            "t": {"mean_score": 0.75, "pass_rate": None, "n": 2, "answered_by": ["cloud"], **NOTHING_SPENT},
+            "u": {"mean_score": 0.5, "pass_rate": 0.5, "n": 2, "answered_by": ["cloud"], **NOTHING_SPENT},
         },
     }
     assert json.loads(json.dumps(summary)) == summary
@@ -99,6 +101,7 @@ def test_a_summary_of_nothing():
         "ambiguous": 0,
         "possible_duplicates": 0,
         "removed": 0,
+        **NOTHING_SPENT,
         "templates": {},
     }
     assert (report.results, report.failures, report.coverage) == ([], [], 1.0)
@@ -122,7 +125,8 @@ def test_a_summary_of_nothing():
     ],
 )
 def test_means_and_rates_are_over_scored_cases_only(outcomes, expected):
-    assert Report(outcomes, 1.0).summary()["templates"] == {"t": expected}
+    told = {"t": {**expected, "answered_by": ["cloud"], **NOTHING_SPENT}}
+    assert Report(outcomes, 1.0).summary()["templates"] == told
 
 
 def test_templates_come_in_the_order_of_their_first_outcome():

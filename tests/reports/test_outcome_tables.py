@@ -59,10 +59,18 @@ def test_an_outcome_as_a_dict():
         "reason": "why",
         "error": None,
         "backend": "cloud",
+        "model": None,
         "estimate": False,
         "eval_id": "e-1",
         "attempts": 1,
         "latency_s": 0.5,
+        "tokens": None,
+        "input_tokens": None,
+        "cached_tokens": None,
+        "output_tokens": None,
+        "reasoning_tokens": None,
+        "cost": None,
+        "origin": "evaluated",
         "inputs": {"output": "a", "n": 1, "tags": ["é", 2]},
     }
     assert [each["error"] for each in REPORT.to_dicts()] == [

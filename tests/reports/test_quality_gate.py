@@ -193,6 +193,10 @@ def test_plain_values():
         "unserved": "",
         "estimates": [],
         "doubts": [],
+        "judges": "",
+        "cost": None,
+        "unknown_cost": 0,
+        "tokens": None,
     }
 
 

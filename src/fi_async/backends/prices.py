@@ -125,32 +125,6 @@ def price_from_tables(model: str, base_url: str) -> TablePrice | None:
     return None if found.cost(_nothing()) is None else found
 
 
-class Spending:
-    """Adds up what answers cost, exactly: a million of them match their sum to the cent.
-
-    Attributes:
-        unknown: Answers whose cost nobody knows; they are in no sum.
-    """
-
-    def __init__(self) -> None:
-        self._sum = Decimal(0)
-        self._known = 0
-        self.unknown = 0
-
-    def add(self, cost: float | None) -> None:
-        """Count one answer that cost so many dollars, or nobody knows how many."""
-        if cost is None:
-            self.unknown += 1
-        else:
-            self._known += 1
-            self._sum += _exact(cost)
-
-    @property
-    def dollars(self) -> float | None:
-        """The sum of what is known; None if nothing is."""
-        return float(self._sum) if self._known else None
-
-
 def _exact(value: float) -> Decimal:
     """Return a number as it is written, not as its bits are: 0.1 is a tenth."""
     return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)

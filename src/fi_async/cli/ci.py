@@ -9,6 +9,7 @@ from typing import Final
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
 from fi_async.reports.quality_gate import Check, GateResult, GateVerdict
+from fi_async.reports.spending import spent_words
 
 _NOT_IN_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MARKS: Final = {GateVerdict.PASSED: "✅", GateVerdict.BELOW: "❌"}
@@ -30,6 +31,11 @@ def write_junit(path: Path, gate: GateResult, run: str) -> None:
     }
     root = Element("testsuites", counted)
     suite = SubElement(root, "testsuite", {"name": "fi-async gate", **counted})
+    told = {**gate.spent, "judges": gate.judges, "tokens": (gate.spent["tokens"] or {}).get("total")}
+    if facts := {name: value for name, value in told.items() if value not in (None, 0, "")}:
+        properties = SubElement(suite, "properties")
+        for name, value in facts.items():
+            SubElement(properties, "property", {"name": name, "value": _xml(str(value))})
     for check in checks:
         case = SubElement(suite, "testcase", {"classname": _xml(run), "name": _xml(check.name)})
         if check.verdict is not GateVerdict.PASSED:
@@ -63,6 +69,9 @@ def _markdown(gate: GateResult, run: str) -> str:
     lines += [line for doubt in gate.doubts for line in ("", f"No verdict: {_cell(doubt)}")]
     if gate.estimates:
         lines += ["", f"Lexical estimates, not the platform's judge: {_cell(', '.join(gate.estimates))}"]
+    lines += ["", _cell(gate.judges)] if gate.judges else []
+    if spent := spent_words(gate.spent):
+        lines += ["", f"Spent: {_cell(', '.join(spent))}"]
     for check in gate.checks:
         if check.cases:
             more = len(check.cases) - _SHOWN

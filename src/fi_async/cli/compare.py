@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -13,14 +13,16 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from fi_async._models import Outcome
 from fi_async.cli import errors, terminal
 from fi_async.cli.options import CompareFlags
 from fi_async.cli.outputs import check_output
 from fi_async.reports.compare import Comparison, TemplateComparison, compare
-from fi_async.reports.comparison_page import write_comparison
+from fi_async.reports.comparison_page import RunEffort, write_comparison
 from fi_async.reports.conditions import require_template
 from fi_async.reports.pairing import CaseScore, Pair
-from fi_async.reports.run_files import load_run, outcomes_of
+from fi_async.reports.run_files import ReadableRun, load_run, outcomes_of
+from fi_async.reports.spending import is_own, judges_of
 from fi_async.reports.statistics import Interval
 
 _SHOWN: Final = 10
@@ -40,9 +42,10 @@ def compare_runs(before: Path, after: Path, flags: CompareFlags) -> int:
     if flags.html is not None:
         check_output("--html", flags.html, before, after)
     with load_run(before) as one, load_run(after) as other:
+        efforts = RunEffort(), RunEffort()
         found = compare(
-            outcomes_of(one),
-            outcomes_of(other),
+            _noted(one, efforts[0]),
+            _noted(other, efforts[1]),
             by=flags.by,
             tolerance=flags.tolerance,
             lower_is_better=flags.lower_is_better or (),
@@ -53,10 +56,34 @@ def compare_runs(before: Path, after: Path, flags: CompareFlags) -> int:
         if flags.html is not None:
             write_comparison(flags.html, found, one, other)
     if flags.json:
-        print(json.dumps({"before": str(before), "after": str(after), **found.as_dict()}, indent=2))
+        took = {name: _took(each) for name, each in zip(("before", "after"), efforts, strict=True)}
+        print(json.dumps({"before": str(before), "after": str(after), "took": took, **found.as_dict()}, indent=2))
     else:
         _show(found, str(before), str(after))
+        _show_efforts({str(before): efforts[0], str(after): efforts[1]})
     return errors.DONE
+
+
+def _noted(run: ReadableRun, effort: RunEffort) -> Iterator[Outcome]:
+    """Yield the outcomes of a run, and count what they took."""
+    for outcome in outcomes_of(run):
+        effort.add(outcome)
+        yield outcome
+
+
+def _took(effort: RunEffort) -> dict[str, Any]:
+    return {"answered_by": effort.answerers.names(), **effort.spending.as_dict()}
+
+
+def _show_efforts(efforts: Mapping[str, RunEffort]) -> None:
+    """Print who answered and what that took, where it is a judge or code of the user's."""
+    console = terminal.stdout()
+    for name, effort in efforts.items():
+        if is_own(names := effort.answerers.names()):
+            said = ", ".join([f"answered by {', '.join(names)}", *effort.spending.words()])
+            console.print(Text(terminal.printable(f"{name}: {said}"), style="dim"), soft_wrap=True)
+    if judges := judges_of(name for effort in efforts.values() for name in effort.answerers.names()):
+        console.print(Text(terminal.printable(judges), style="yellow"))
 
 
 def _show(found: Comparison, before: str, after: str) -> None:

@@ -22,6 +22,7 @@ from fi_async.reports.figures import cause_of
 from fi_async.reports.pairing import CaseScore, read_baseline, write_baseline
 from fi_async.reports.quality_gate import GateResult, GateVerdict, Requirements, check_gate, doubts_of
 from fi_async.reports.run_files import BACKEND_NAMED, LINES, load_run, outcomes_of
+from fi_async.reports.spending import spent_words
 from fi_async.reports.template_scores import TemplateScores, scores_by_template
 
 _SHOWN: Final = 5
@@ -145,6 +146,10 @@ def show(found: GateResult) -> None:
     if found.estimates:
         names = terminal.printable(", ".join(found.estimates))
         console.print(Text(f"{names}: lexical estimates, not the platform's judge", style="yellow"))
+    if found.judges:
+        console.print(Text(terminal.printable(found.judges), style="yellow"))
+    if spent := spent_words(found.spent):
+        console.print(Text(f"spent: {', '.join(spent)}", style="dim"))
     for doubt in found.doubts:
         console.print(Text(f"no verdict: {terminal.printable(doubt)}", style="yellow"))
     if found.unserved:

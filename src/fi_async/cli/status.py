@@ -23,6 +23,7 @@ from fi_async.journal.lock import is_being_written
 from fi_async.journal.schema import is_run
 from fi_async.journal.view import open_view
 from fi_async.progress.displays import clock
+from fi_async.reports.spending import spent_words
 
 _WINDOW: Final = 60.0  # seconds that the rate is taken over
 _EVERY: Final = 1.0  # second between two looks
@@ -49,6 +50,9 @@ class RunStatus:
         rate: Evaluations a second that ended within the last minute, since the run was begun or gone on with.
         eta_s: Seconds until all are done, at this rate; None if that is not known.
         templates: Their names.
+        cost: Dollars that judges took so far; None if none are known.
+        unknown_cost: Outcomes that a judge answered and whose cost nobody knows.
+        tokens: What judges took, by kind; None without one.
     """
 
     run: str
@@ -66,6 +70,9 @@ class RunStatus:
     rate: float = 0.0
     eta_s: float | None = None
     templates: tuple[str, ...] = ()
+    cost: float | None = None
+    unknown_cost: int = 0
+    tokens: dict[str, int] | None = None
 
     @property
     def scored(self) -> int:
@@ -100,6 +107,7 @@ def status_of(run: Path, now: float) -> RunStatus:
             rate=rate,
             eta_s=count.pending / rate if rate and is_running else None,
             templates=info.templates,
+            **view.spending().as_dict(),
         )
 
 
@@ -191,6 +199,7 @@ def _status(of: RunStatus) -> Table:
         *([("  under way", f"{of.under_way:,}")] if of.state == "running" else []),
         ("  possibly evaluated", f"{of.ambiguous:,}"),
         ("possible duplicates", f"{of.possible_duplicates:,}"),
+        *([("spent", ", ".join(spent))] if (spent := spent_words(asdict(of))) else []),
         ("rate", f"{of.rate:,.1f}/s"),
         ("eta", "-" if of.eta_s is None else clock(of.eta_s)),
     ]

@@ -13,14 +13,17 @@ from rich.text import Text
 from fi_async._models import Origin, OutcomeStatus
 from fi_async.cli import terminal
 from fi_async.cli.totals import SHOWN_CAUSES, RunTotals
+from fi_async.reports.spending import dollars, is_own, judges_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from fi_async.reports.spending import Spending
+
 
 def show(totals: RunTotals, wall_s: float, console: Console) -> None:
     """Print the run as tables: a row per template, the counts, and why some cases have no score."""
-    parts = [_templates(totals), _counts(totals, wall_s)]
+    parts: list[Table | Text] = [_templates(totals), *_judges(totals), _counts(totals, wall_s)]
     if totals.causes:
         parts.append(_causes(totals))
     for part in parts:
@@ -51,10 +54,32 @@ def _templates(totals: RunTotals) -> Table:
     table.add_column("template", overflow="fold")
     for heading in ("n", "mean score", "pass rate"):
         table.add_column(heading, justify="right", no_wrap=True)
+    by = {name: of.answerers.names() for name, of in totals.templates.items()}
+    tells_who = any(map(is_own, by.values()))
+    if tells_who:
+        for heading in ("tokens", "cost"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column("answered by", overflow="fold")
     for name, of in totals.templates.items():
         label = Text(name).append("  estimate", style="yellow") if of.estimate else Text(name)
-        table.add_row(label, f"{of.n:,}", _number(of.mean_score, ".3f"), _number(of.pass_rate, ".1%"))
+        cells = [f"{of.n:,}", _number(of.mean_score, ".3f"), _number(of.pass_rate, ".1%")]
+        if tells_who:
+            cells += [*_spent(of.spending), terminal.printable(", ".join(by[name]))]
+        table.add_row(label, *cells)
     return table
+
+
+def _spent(spending: Spending) -> tuple[str, str]:
+    """Return the tokens and the dollars; what is not known in part ends in a question mark."""
+    tokens, cost = spending.tokens, spending.dollars
+    known = "-" if cost is None else dollars(cost)
+    return "-" if tokens is None else f"{tokens.total:,}", f"{known} + ?" if spending.unknown else known
+
+
+def _judges(totals: RunTotals) -> list[Text]:
+    """Return what has to be said of judges; nothing if there is none."""
+    said = judges_of(name for of in totals.templates.values() for name in of.answerers.names())
+    return [Text(terminal.printable(said), style="yellow")] if said else []
 
 
 def _number(value: float | None, how: str) -> str:
@@ -72,6 +97,7 @@ def _counts(totals: RunTotals, wall_s: float) -> Table:
         ("ambiguous", f"{totals.counts.ambiguous:,}"),
         ("possible duplicates", f"{totals.possible_duplicates:,}"),
         *((name, f"{count:,}") for name, count in _not_sent(totals).items() if count),
+        *_money(totals.spending),
     ]
     table = Table(box=None, show_header=False, pad_edge=True)
     for _ in range(2):
@@ -86,6 +112,19 @@ def _counts(totals: RunTotals, wall_s: float) -> Table:
         number = Text(f"{count:,}", style="red" if bad else "") if name else ""
         table.add_row(name, number, f"  {label}", value)
     return table
+
+
+def _money(spending: Spending) -> list[tuple[str, str]]:
+    """Return tokens and dollars, as far as any are known."""
+    tokens, cost = spending.tokens, spending.dollars
+    told = []
+    if tokens is not None:
+        told += [("tokens in", f"{tokens.input:,}"), ("tokens out", f"{tokens.output:,}")]
+    if cost is not None:
+        told.append(("cost", dollars(cost)))
+    if spending.unknown:
+        told.append(("unknown cost of", f"{spending.unknown:,}"))
+    return told
 
 
 def _not_sent(totals: RunTotals) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import insort
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, get_args
 
 from fi_async._errors import APIConnectionError
@@ -16,6 +16,7 @@ from fi_async.journal.records import RunCount
 from fi_async.reports import figures
 from fi_async.reports.figures import MOST_CAUSES, OTHER, Cause
 from fi_async.reports.html_page import telling_keys
+from fi_async.reports.spending import Answerers, Spending
 from fi_async.sources.rows import TableCase
 
 _LONGEST: Final = 50  # characters of a case
@@ -27,7 +28,12 @@ _SHOWN_CASES: Final = 5
 
 @dataclass(slots=True)
 class TemplateTotals:
-    """What a template's scored cases sum up to."""
+    """What a template's scored cases sum up to, and what all of its cases took.
+
+    Attributes:
+        spending: Tokens and dollars.
+        answerers: Who was asked.
+    """
 
     n: int = 0
     scores: int = 0
@@ -35,6 +41,8 @@ class TemplateTotals:
     verdicts: int = 0
     passes: int = 0
     estimate: bool = False
+    spending: Spending = field(default_factory=Spending)
+    answerers: Answerers = field(default_factory=Answerers)
 
     @property
     def mean_score(self) -> float | None:
@@ -47,7 +55,11 @@ class TemplateTotals:
         return self.passes / self.verdicts if self.verdicts else None
 
     def add(self, outcome: Outcome) -> None:
-        """Count a scored case."""
+        """Count a case."""
+        self.spending.add(outcome)
+        self.answerers.add(outcome)
+        if outcome.status is not OutcomeStatus.SCORED:
+            return
         self.n += 1
         if outcome.score is not None:
             self.scores += 1
@@ -56,6 +68,17 @@ class TemplateTotals:
             self.verdicts += 1
             self.passes += outcome.passed
         self.estimate = self.estimate or (outcome.result is not None and outcome.result.estimate)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return them in plain values, under the names that `Report.summary()` gives them."""
+        return {
+            "mean_score": self.mean_score,
+            "pass_rate": self.pass_rate,
+            "n": self.n,
+            "answered_by": self.answerers.names(),
+            **self.spending.as_dict(),
+            "estimate": self.estimate,
+        }
 
 
 class RunTotals:
@@ -70,6 +93,7 @@ class RunTotals:
         whole: What the run's file counts, once the run has ended; None if no file keeps it.
         remarks: What is odd about rows that could be read.
         unscored: The names of the first cases without a score.
+        spending: What the run took of judges.
         lowest: The cases with the lowest scores below 1, a few: the score, the position, the name and a few words.
     """
 
@@ -80,6 +104,7 @@ class RunTotals:
         self.causes: Counter[Cause] = Counter()
         self.first: dict[Cause, tuple[str, str]] = {}
         self.counts = Counts()
+        self.spending = Spending()
         self.expected: int | None = None
         self.is_all = True
         self.whole: RunCount | None = None
@@ -94,6 +119,8 @@ class RunTotals:
         """Count an outcome."""
         self.statuses[outcome.status] += 1
         self.origins[outcome.origin] += 1
+        self.spending.add(outcome)
+        self.templates[outcome.template].add(outcome)
         self._count_case(outcome.index)
         if remark := row_of(outcome).remark:
             self.remarks[f"{place_of(outcome)}: {remark}"] += 1
@@ -102,7 +129,6 @@ class RunTotals:
             self.unreachable += is_unreachable
             self.reached += not is_unreachable and outcome.status is not OutcomeStatus.INVALID
         if outcome.status is OutcomeStatus.SCORED:
-            self.templates[outcome.template].add(outcome)
             self._note_lowest(outcome)
             return
         if len(self.unscored) < _SHOWN_CASES:
@@ -187,10 +213,8 @@ class RunTotals:
             "wall_s": wall_s,
             **asdict(self.counts),
             "possible_duplicates": self.possible_duplicates,
-            "templates": {
-                name: {"mean_score": of.mean_score, "pass_rate": of.pass_rate, "n": of.n, "estimate": of.estimate}
-                for name, of in self.templates.items()
-            },
+            **self.spending.as_dict(),
+            "templates": {name: of.as_dict() for name, of in self.templates.items()},
             "causes": [
                 {"count": count, "error": kind, "message": message, "first": place, "detail": detail or None}
                 for (kind, message), count in self.causes.most_common(SHOWN_CAUSES)

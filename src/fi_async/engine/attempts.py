@@ -139,6 +139,9 @@ class Ledger(Protocol):
     def dropped(self, outcome: Outcome, emit: Callable[[Any], None]) -> None:
         """Hand out how a work ended that the end of the run cut off. It is not kept: a resumed run goes on with it."""
 
+    def spent(self, template: str) -> float:
+        """Return the dollars that earlier passes of the run have spent on a template."""
+
     def kept(self) -> Awaitable[None] | None:
         """Return what to await until all that was told is kept; None if it is."""
 
@@ -165,6 +168,10 @@ class Forgetful:
         emit(outcome)
 
     dropped = ended
+
+    def spent(self, template: str) -> float:  # noqa: ARG002  # as of every ledger
+        """Return 0: there was no earlier pass."""
+        return 0.0
 
     def kept(self) -> None:
         """Return None: nothing is kept."""

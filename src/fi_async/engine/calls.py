@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
@@ -15,7 +15,7 @@ from fi_async._errors import ConfigurationError, FiAsyncError
 from fi_async._models import Case, Inputs, Outcome, Template, TemplateLike
 from fi_async._report import Counts, Report
 from fi_async._settings import RunFile, RunOptions
-from fi_async._statistics import ClientStatistics, client_statistics
+from fi_async._statistics import ClientStatistics, EndpointStatistics, client_statistics, endpoint_statistics
 from fi_async.engine.attempts import Job
 from fi_async.engine.intake import Intake, Question, batches, configs_of, count_of, grouped, question, unread
 from fi_async.engine.lanes import RunLanes
@@ -141,6 +141,17 @@ def statistics(session: Session, options: RunOptions, now: float, waiting_for: s
         concurrency=session.slots().statistics(),
         polling=session.polls.statistics(),
         waiting_for=waiting_for,
+        endpoints=[_of_endpoint(each, options, now) for each in session.judges.values()],
+    )
+
+
+def _of_endpoint(judge: Session, options: RunOptions, now: float) -> EndpointStatistics:
+    """Return what is known of an endpoint beside the platform: limits of the run are the platform's."""
+    return endpoint_statistics(
+        judge.name,
+        judge.gate.statistics(now, judge.terms(replace(options, limits=()))),
+        concurrency=judge.slots().statistics(),
+        waiting_for=judge.waiting_for(now),
     )
 
 

@@ -35,6 +35,10 @@ class JudgeSession(Session):
     Args:
         judge: Who.
         rng: Draws the jitter.
+
+    Attributes:
+        name: What messages and statistics call it.
+        runs: The lanes of runs that lead to it.
     """
 
     def __init__(self, judge: Judge, rng: random.Random) -> None:
@@ -42,6 +46,7 @@ class JudgeSession(Session):
         address = JudgeAddress(judge.base_url, headers, judge.asked.secrets)
         transport = Transport(address, http_client=judge.http_client, app=judge.app)
         super().__init__(address, transport, judge.concurrency, rng=rng, limits=judge.limits)
+        self.name = f"judge {judge.label}"
         self.known = Known(Traits.at(judge.base_url))
 
 

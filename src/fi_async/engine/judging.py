@@ -58,6 +58,7 @@ class Judging:
         judge: Who is asked.
         known: What was learned of it.
         wall_clock: Seconds since the epoch.
+        spent: Dollars that earlier passes of the run have spent on it.
 
     Attributes:
         rubrics: What it is told to decide, by template.
@@ -67,10 +68,10 @@ class Judging:
         ConfigurationError: It has a `max_cost`, and nobody knows its price.
     """
 
-    def __init__(self, judge: Judge, known: Known, wall_clock: Callable[[], float]) -> None:
+    def __init__(self, judge: Judge, known: Known, wall_clock: Callable[[], float], spent: float = 0.0) -> None:
         self.judge = judge
         self.rubrics: dict[str, Rubric] = {}
-        self.purse = Purse(judge.max_cost)
+        self.purse = Purse(judge.max_cost, spent)
         self._asked = judge.asked
         self._known = known
         self._wall_clock = wall_clock

@@ -6,6 +6,7 @@ Endpoints share a run and nothing else: one that is closed, slow or at its limit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from fi_async._errors import FiAsyncError
@@ -66,6 +67,7 @@ class Lane:
     Attributes:
         at_work: Works that are begun and not done.
         in_house: Works that came and whose outcomes are not made.
+        at: Which endpoint it is, for messages; empty for the platform.
         over: Why it takes no more works, once it does not.
         under_way: The jobs whose requests are under way, and their tickets.
     """
@@ -89,6 +91,7 @@ class Lane:
         self.is_planned = is_planned
         self.templates = templates
         self.weigh = weigh
+        self.at = ""
         self.over: FiAsyncError | None = None
         self.queue = ReadyQueue(context.gate, context.terms)
         self.backlog = Backlog(context, options, expected) if backlog is None else backlog
@@ -156,14 +159,16 @@ class Lane:
         gets = self.queue.gets
         ready = gets + self.queue.posts + len(self.backlog)
         gate, terms = self.context.gate, self.context.terms
+        obstacle = gate.obstacle(now, post=not gets, terms=terms, tokens=self.queue.tokens) if ready else None
         return Standing(
             ready=ready,
-            obstacle=gate.obstacle(now, post=not gets, terms=terms) if ready else None,
+            obstacle=replace(obstacle, at=self.at) if obstacle is not None and self.at else obstacle,
             slots=self._slots.count,
             taken=len(self.under_way),
             is_capacity=self._slots.is_settled,
             polled=self.queue.polled,
             in_flight=self.at_work,
+            at=self.at,
         )
 
 

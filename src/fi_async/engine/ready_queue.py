@@ -68,6 +68,11 @@ class ReadyQueue:
         return len(self._posts)
 
     @property
+    def tokens(self) -> int:
+        """What the next of these is reckoned to use of a limit of tokens."""
+        return self._posts[0].need.tokens if self._posts else 0
+
+    @property
     def polled(self) -> int:
         """How many evaluations are at work on the server, and rest until they are asked for."""
         return sum(job.works[0].attempt.eval_id is not None for _, _, job in self._resting if job.works)

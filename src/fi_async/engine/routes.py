@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -115,7 +116,9 @@ class Party:
         base = session.context(replace(self.options, limits=()), counts=self.counts, ledger=self.ledger)
         wall_clock = self.session.wall_clock
         context = replace(base, wait_of=lambda reply: wait_of(reply, wall_clock()), tokens_of=tokens_used)
-        judging = Judging(judge, session.known, wall_clock)
+        ledger = self.ledger or Forgetful()
+        spent = math.fsum(ledger.spent(each.template.name) for each in questions)
+        judging = Judging(judge, session.known, wall_clock, spent)
         for each in questions:
             assert each.route.rubric is not None  # noqa: S101  # a judge has one for each template that it answers
             judging.rubrics[each.template.name] = each.route.rubric
@@ -125,7 +128,8 @@ class Party:
 
         queue = WorkQueue(context.terms.slots, may_go=judging.may_begin)
         lane = self._simple_lane(context, Dispatch(session.transport, context), begin, queue, len(questions))
-        lane.weigh = judging.weigh
+        lane.weigh, lane.at = judging.weigh, session.name
+        session.runs.add(lane)
         return lane
 
     def _simple_lane(

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class Waiter(Protocol):
-    """A run, as far as its session asks."""
+    """A run, or the lane of one, as far as its session asks."""
 
     def standing(self, now: float) -> Standing:
         """Return how it stands."""
@@ -54,6 +54,7 @@ class Session:
         on_event: Who is told what happens; None for nobody but the log.
         backends: Who answers which template.
         judges: What runs share that ask a judge, by endpoint; see `judge_session`.
+        name: What statistics call what answers here.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Session:
         self.judges: dict[Endpoint, Session] = {}
         self.wall_clock: Callable[[], float] = time.time
         self.on_event: Listener | None = None
+        self.name = connection.backend
         self._loop: asyncio.AbstractEventLoop | None = None
         self._slots: Slots
         self._listing: anyio.Lock

@@ -15,6 +15,7 @@ from fi_async._results import EvalResult, Usage
 
 _ASCII: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=str)
 _COUNTS: Final = ("attempts", "ambiguous", "possible_duplicates", "eval_id")  # left out where there is nothing
+_REUSED: Final = "reused"
 _FACTS: Final = ("backend", "latency_s", *_COUNTS)
 
 
@@ -36,6 +37,8 @@ def encode(outcome: Outcome) -> str:
     for name in _COUNTS:
         if value := getattr(outcome, name):
             body[name] = value
+    if outcome.origin == _REUSED:  # what it cost, another run has paid
+        body["origin"] = _REUSED
     if outcome.result is None and outcome.cost is not None:
         body["cost"] = outcome.cost
     if outcome.result is None and outcome.usage is not None:
@@ -48,7 +51,7 @@ def encode(outcome: Outcome) -> str:
 
 
 def decode(text: str, index: int, case: Case, template: str, origin: str = "replayed") -> Outcome:
-    """Return the outcome that `encode` made this text of.
+    """Return the outcome that `encode` made this text of. What was reused from another run stays so.
 
     Raises:
         ValueError: The text is none.
@@ -67,7 +70,7 @@ def decode(text: str, index: int, case: Case, template: str, origin: str = "repl
             error=None if error is None else _rebuilt(error),
             usage=None if paid.get("usage") is None else Usage.model_validate(paid["usage"]),
             cost=paid.get("cost"),
-            origin=origin,  # type: ignore[arg-type]  # one of ours
+            origin=_REUSED if body.get("origin") == _REUSED and origin != "duplicate" else origin,  # type: ignore[arg-type]  # one of ours
             **{name: body[name] for name in _FACTS if name in body},
         )
     except (KeyError, TypeError, AttributeError) as error:

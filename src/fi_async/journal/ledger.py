@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import anyio
 from fi_async._errors import AmbiguousError
 from fi_async._models import Outcome, OutcomeStatus
 from fi_async._report import Counts
+from fi_async._results import Usage
 from fi_async._values import shown_inputs
 from fi_async.engine.attempts import Context, Job, note_duplicates
 from fi_async.engine.intake import Question
@@ -36,6 +37,7 @@ class JournalLedger:
         drain: See `Ledger`.
         refuse_duplicates: True to end a case as invalid if it equals another of the run.
         reused: Where results of other runs are looked up.
+        spent: Dollars that the run has spent on each template so far; empty where nobody asks.
 
     Attributes:
         stood: See `Journal`.
@@ -49,6 +51,7 @@ class JournalLedger:
         drain: float,
         refuse_duplicates: bool = False,
         reused: Reused,
+        spent: Mapping[str, float] | None = None,
     ) -> None:
         self.drain = drain
         self.stood = journal.stood
@@ -56,6 +59,7 @@ class JournalLedger:
         self._keys = {each.template.name: Keys(each.parameters) for each in questions}
         self._refuse_duplicates = refuse_duplicates
         self._reused = reused
+        self._spent = spent or {}
         self._seen = bytearray(journal.past.count + 1)
         self._numbers: dict[tuple[int, str], int] = {}
         self._also_seen: set[tuple[int, int]] = set()
@@ -113,6 +117,9 @@ class JournalLedger:
         story = self._journal.past.story(work.number)
         work.history.attempts, work.history.ambiguous = story.attempts, story.ambiguous
         work.history.possible_duplicates = story.possible_duplicates
+        if story.usage is not None or story.cost is not None:
+            usage = None if story.usage is None else Usage.model_validate(story.usage)
+            work.history.paid(usage, story.cost)
         if story.eval_id is not None:
             at = anyio.current_time() - self._journal.seconds_since(story.accepted_at)
             work.attempt = Attempt(story.eval_id, accepted_at=at, is_resumed=True, seen_at=at)
@@ -205,6 +212,10 @@ class JournalLedger:
     def _followers(self, n: int, outcome: Outcome) -> Iterator[Outcome]:
         for work in self._following.pop(n, ()):
             yield replace(outcome, index=work.index, case=work.case, origin="duplicate")
+
+    def spent(self, template: str) -> float:
+        """Return the dollars that earlier passes of the run have spent on a template."""
+        return self._spent.get(template, 0.0)
 
     def kept(self) -> Awaitable[None] | None:
         """Return what to await until all that was told is committed; None if it is."""

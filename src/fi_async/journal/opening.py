@@ -42,8 +42,19 @@ async def open_ledger(
         Journal(path, info, session.wall_clock, held_only=run.held_only) as journal,
     ):
         await journal.reopen(run.retry)
-        refuse_duplicates = run.duplicates == "refuse"
-        yield JournalLedger(journal, questions, drain=run.drain, refuse_duplicates=refuse_duplicates, reused=reused)
+        yield JournalLedger(
+            journal,
+            questions,
+            drain=run.drain,
+            refuse_duplicates=run.duplicates == "refuse",
+            reused=reused,
+            spent=await journal.spent() if _has_bound(questions) else None,
+        )
+
+
+def _has_bound(questions: Sequence[Question]) -> bool:
+    """Return True if a judge may spend so much and no more: earlier passes count."""
+    return any(each.route.judge is not None and each.route.judge.max_cost is not None for each in questions)
 
 
 def _info(

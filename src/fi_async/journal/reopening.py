@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from fi_async._errors import AmbiguousError
 from fi_async._models import OutcomeStatus
@@ -16,7 +17,8 @@ from fi_async.journal.schema import EventKind
 _COUNTED: Final = ("attempts", "ambiguous", "possible_duplicates")
 _WITHOUT_SCORE: Final = f"""
     SELECT n, json_extract(body, '$.status'), json_extract(body, '$.error.type'), json_extract(body, '$.eval_id'),
-        json_extract(body, '$.attempts'), json_extract(body, '$.ambiguous'), json_extract(body, '$.possible_duplicates')
+        json_extract(body, '$.attempts'), json_extract(body, '$.ambiguous'),
+        json_extract(body, '$.possible_duplicates'), json_extract(body, '$.usage'), json_extract(body, '$.cost')
     FROM events
     WHERE kind = {EventKind.ENDED} AND json_extract(body, '$.status') IN ('failed', 'stalled')
         AND seq = (SELECT max(seq) FROM events AS later WHERE later.n = events.n AND later.kind = {EventKind.ENDED})
@@ -33,10 +35,14 @@ def without_score(connection: sqlite3.Connection, path: Path, past: Past) -> lis
     with schema.explained(path):
         rows = connection.execute(_WITHOUT_SCORE).fetchall()
     found = []
-    for n, status, kind, eval_id, *counts in rows:
+    for n, status, kind, eval_id, *counts, usage, cost in rows:
         if past.has_ended(n):
             is_open = kind == AmbiguousError.__name__
-            known = {name: count for name, count in zip(_COUNTED, counts, strict=True) if count}
+            known: dict[str, Any] = {name: count for name, count in zip(_COUNTED, counts, strict=True) if count}
+            if usage is not None:
+                known["usage"] = json.loads(usage)
+            if cost is not None:
+                known["cost"] = cost
             if status == OutcomeStatus.STALLED:
                 known["eval_id"] = eval_id
             elif is_open:  # to be sent again is what a retry of it asks for

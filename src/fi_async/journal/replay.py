@@ -6,7 +6,7 @@ import json
 import sqlite3
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,7 +14,10 @@ from fi_async._models import OutcomeStatus
 from fi_async.journal.schema import EventKind
 
 _AT_ONCE: Final = 10_000  # rows fetched at a time
-_OF_REOPENED: Final = {"attempts", "ambiguous", "possible_duplicates", "eval_id", "is_open", "resend"}
+_OF_REOPENED: Final = {
+    *("attempts", "ambiguous", "possible_duplicates", "eval_id", "is_open", "resend"),
+    *("usage", "cost"),
+}
 _ENDED: Final = f"SELECT DISTINCT n FROM events WHERE kind = {EventKind.ENDED}"
 # Of what happened to a case itself, only what came after its last outcome says how it stands.
 _SINCE: Final = f"""
@@ -45,6 +48,8 @@ class Story:
         accepted_at: When, in seconds since the epoch.
         sent_at: When the attempt was sent that has neither an answer nor a failure; 0.0 if there is none.
         is_open: True if the last attempt is one whose answer nobody has.
+        usage: The tokens that its attempts took before a retry asked for it, by kind; None if nobody says.
+        cost: What these cost, in dollars; None if nobody knows.
         resend: True if a retry asked for it to be sent again, although it may have been evaluated.
     """
 
@@ -56,6 +61,8 @@ class Story:
     sent_at: float = 0.0
     is_open: bool = False
     resend: bool = False
+    usage: Mapping[str, int] | None = None
+    cost: float | None = None
 
     @classmethod
     def reopened(cls, body: str | None, at: float) -> Story:

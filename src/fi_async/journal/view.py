@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Final, Self
 
 from fi_async._models import Case, Outcome, OutcomeStatus
-from fi_async.journal import encoding, replay, schema
+from fi_async.journal import encoding, paid, replay, schema
 from fi_async.journal.records import OutcomeRecord, RunCount, RunInfo
 from fi_async.journal.replay import Past
 from fi_async.journal.schema import EventKind
+from fi_async.reports.spending import Spending
 
 _LAST: Final = f"SELECT max(seq) FROM events WHERE n = cases.n AND kind = {EventKind.ENDED}"
 _RECORDS: Final = f"""
@@ -97,6 +98,11 @@ class RunView:
         if self.past.also or self.past.held != self.past.count or counted.total() != self.past.done:
             counted = Counter(record.outcome.status.value for record in self.records())
         return {status.value: counted[status.value] for status in OutcomeStatus if status.value in counted}
+
+    def spending(self) -> Spending:
+        """Return what the outcomes took of judges, those of failed cases included."""
+        with schema.explained(self.path):
+            return paid.spending(self._connection, self._counts)
 
     def _duplicates_of_ended(self) -> int:
         with schema.explained(self.path):

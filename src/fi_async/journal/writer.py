@@ -7,7 +7,7 @@ import json
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -20,7 +20,7 @@ import anyio
 from fi_async._errors import ConfigurationError, JournalError
 from fi_async._models import OutcomeStatus
 from fi_async._threads import Worker
-from fi_async.journal import keys, lock, reopening, replay, schema
+from fi_async.journal import keys, lock, paid, reopening, replay, schema
 from fi_async.journal.encoding import to_text
 from fi_async.journal.records import RunInfo
 from fi_async.journal.replay import Past
@@ -217,6 +217,18 @@ class Journal:
         if is_plain:
             self.stood = self.past.done, self.past.done - counted[OutcomeStatus.SCORED]
         return len(reopened)
+
+    async def spent(self) -> Mapping[str, float]:
+        """Return the dollars that the run has spent so far, by template.
+
+        Raises:
+            JournalError: The file cannot be read.
+        """
+        return await self._worker.call(self._paid)
+
+    def _paid(self) -> Mapping[str, float]:
+        with schema.explained(self.path):
+            return paid.dollars_by_template(self._connection)
 
     def _statuses(self) -> Counter[str]:
         with schema.explained(self.path):

@@ -330,21 +330,19 @@ class Gate:
 
     # What is known
 
-    def obstacle(self, now: float, *, post: bool, terms: Terms) -> Obstacle | None:
+    def obstacle(self, now: float, *, post: bool, terms: Terms, tokens: int = 0) -> Obstacle | None:
         """Return what keeps a request from leaving now, if anything does; of several, what opens last."""
         allowance = self._allowance.opens_at(is_given=True) - now
-        found = [
-            Obstacle("request", allowance),
-            Obstacle("server", self.outage.opens_at(now, terms.patience) - now),
-        ]
+        found = [Obstacle("request", allowance), Obstacle("server", self.outage.opens_at(now, terms.patience) - now)]
         if post:
             closes = self.quota.opens_at() - now
             closes = math.inf if self.quota.is_asking and closes > 0 else closes
             found.append(Obstacle("evaluation", closes, by_canary=self.quota.is_closed))
+        need = Need(post, 1, max(1, tokens))
         found += [
-            Obstacle(ONE_OF[w.limit.of], w.opens_at(now, 1, self.clock) - now)
+            Obstacle(ONE_OF[w.limit.of], w.opens_at(now, amount, self.clock) - now)
             for w in self._given.binding(terms)
-            if Need(post, 1, 1).of(w.limit)
+            if (amount := need.of(w.limit))
         ]
         last = max(found, key=lambda each: each.opens_in)
         return last if last.opens_in > 0 else None

@@ -20,13 +20,18 @@ class Obstacle:
         of: The limit, by what it counts.
         opens_in: Seconds; infinity if an answer has to come first.
         by_canary: True if one evaluation goes ahead then, to ask whether the limit lets others through.
+        at: The endpoint, such as "judge gpt-5-mini"; empty for the platform.
     """
 
     of: LimitKind | Literal["server"]
     opens_in: float
     by_canary: bool = False
+    at: str = ""
 
     def __str__(self) -> str:
+        return f"{self.at}: {self._what()}" if self.at else self._what()
+
+    def _what(self) -> str:
         seconds = "" if self.opens_in == math.inf else f"{math.ceil(self.opens_in)} s"
         if self.of == "server":
             return f"the server, which cannot be reached: {seconds} to the next attempt" if seconds else _TRIED
@@ -53,6 +58,7 @@ class Standing:
         is_capacity: True if there are no more slots because the server does no more at once.
         polled: Evaluations at work on the server, whose next poll is not due.
         in_flight: Evaluations that are begun and not done, these included.
+        at: The endpoint, such as "judge gpt-5-mini"; empty for the platform, and for several endpoints together.
     """
 
     ready: int = 0
@@ -62,6 +68,7 @@ class Standing:
     is_capacity: bool = False
     polled: int = 0
     in_flight: int = 0
+    at: str = ""
 
     @property
     def opens_in(self) -> float:
@@ -98,7 +105,8 @@ def waiting_for(standing: Standing) -> str | None:
         return str(standing.obstacle)
     if standing.ready and standing.taken >= standing.slots:
         why = ": server's capacity" if standing.is_capacity else ""
-        return f"concurrency {standing.slots}{why}"
+        at = f"{standing.at}: " if standing.at else ""
+        return f"{at}concurrency {standing.slots}{why}"
     if standing.polled and not standing.taken:
         return "polls"
     return None

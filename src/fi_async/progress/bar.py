@@ -13,7 +13,7 @@ from rich.progress import Progress as RichProgress
 from rich.table import Column
 from rich.text import Text
 
-from fi_async.progress.displays import Live, clock
+from fi_async.progress.displays import Live, clock, spent
 from fi_async.progress.meter import Progress
 
 _NARROW: Final = 72
@@ -92,6 +92,8 @@ class _Shown(RichProgress):
 
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from super().get_renderables()
+        if said := spent(self._now):
+            yield Text("  ".join(said), style="dim", no_wrap=True, overflow="ellipsis")
         if self._now.waiting_for is not None:
             yield Text(f"waiting for {self._now.waiting_for}", style="yellow", no_wrap=True, overflow="ellipsis")
 

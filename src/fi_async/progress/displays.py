@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from fi_async.progress.meter import Progress
+from fi_async.reports.spending import dollars
 
 _live: Final = threading.Lock()
 
@@ -103,9 +104,16 @@ def line(progress: Progress) -> str:
     ]
     if progress.eta_s:
         parts.append(f"eta {clock(progress.eta_s)}")
+    parts += spent(progress)
     if progress.waiting_for is not None:
         parts.append(f"waiting for {progress.waiting_for}")
     return "  ".join(parts)
+
+
+def spent(progress: Progress) -> list[str]:
+    """Return what judges took so far; nothing without one."""
+    tokens = [] if progress.tokens is None else [f"{progress.tokens:,} tokens"]
+    return tokens if progress.cost is None else [*tokens, dollars(progress.cost)]
 
 
 def clock(seconds: float) -> str:

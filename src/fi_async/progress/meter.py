@@ -9,8 +9,10 @@ from typing import Final
 
 from fi_async._models import Outcome, OutcomeStatus
 from fi_async._public import public
+from fi_async.reports.spending import Spending
 
 WINDOW: Final = 60.0  # seconds that a rate is taken over: the length of most limits' windows, so that bursts even out
+_STOOD: Final = ("replayed", "reused")  # what was reused stays so when the run is gone on with
 
 
 @public
@@ -29,6 +31,8 @@ class Progress:
         eta_s: Seconds until all are done, at this rate; None if that is not known.
         waiting_for: What holds up the run, such as "request limit, 12 s to the next window"; None if nothing but
             replies does.
+        tokens: What judges of yours took so far; None without one.
+        cost: Dollars that these cost, as far as is known; None if nothing is.
     """
 
     done: int
@@ -39,6 +43,8 @@ class Progress:
     elapsed_s: float
     eta_s: float | None = None
     waiting_for: str | None = None
+    tokens: int | None = None
+    cost: float | None = None
 
 
 class Meter:
@@ -56,6 +62,7 @@ class Meter:
         self._began = began
         self._done = self._failed = self._sent = 0
         self._last = began
+        self._spending = Spending()
         self._recent: deque[list[int]] = deque()  # [second, how many evaluations ended in it]
 
     def add(self, outcome: Outcome, now: float) -> None:
@@ -63,7 +70,8 @@ class Meter:
         failed = outcome.status is not OutcomeStatus.SCORED
         self._done += 1
         self._failed += failed
-        if outcome.origin == "replayed":
+        self._spending.add(outcome)
+        if outcome.origin in _STOOD:
             self._to_come -= self._to_come > 0
             self._to_come_failed -= failed and self._to_come_failed > 0
         if outcome.attempts == 0 or outcome.origin != "evaluated":
@@ -94,6 +102,7 @@ class Meter:
         while self._recent and self._recent[0][0] < elapsed - WINDOW:
             self._recent.popleft()
         span = min(elapsed, WINDOW) + (opens_in if math.isfinite(opens_in) else 0.0)
+        tokens = self._spending.tokens
         rate = sum(count for _, count in self._recent) / span if span else 0.0
         return Progress(
             done=self._done + self._to_come,
@@ -104,6 +113,8 @@ class Meter:
             elapsed_s=elapsed,
             eta_s=self._eta(now, rate, opens_in),
             waiting_for=waiting_for,
+            tokens=None if tokens is None else tokens.total,
+            cost=self._spending.dollars,
         )
 
     def _eta(self, now: float, rate: float, opens_in: float) -> float | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from fi_async._models import OutcomeStatus
+from fi_async._models import Outcome, OutcomeStatus
 from fi_async.journal.records import OutcomeRecord
 from fi_async.reports.compare import Comparison, TemplateComparison
 from fi_async.reports.html_page import (
@@ -24,6 +24,7 @@ from fi_async.reports.html_page import (
 )
 from fi_async.reports.pairing import CaseScore, Pair
 from fi_async.reports.run_files import ReadableRun
+from fi_async.reports.spending import Answerers, Spending, judges_of
 
 KINDS: Final = ("worse", "better", "no score")
 _COMPARISON: Final = PageLayout("comparison", "compare.html", ("changes.js", "compare.js"))
@@ -62,10 +63,15 @@ def render_comparison(found: Comparison, before: ReadableRun, after: ReadableRun
         "paired_by": found.paired_by,
         "confidence": found.confidence,
         "estimate": rows.estimate,
+        "judges": judges_of(name for took in rows.took for name in took.answerers.names()),
         "templates": [{"name": each.template, **each.numbers()} for each in found.templates],
         "runs": [
-            {"name": run.info.name, "pending": run.count().pending, "facts": facts_of(run.info)}
-            for run in (before, after)
+            {
+                "name": run.info.name,
+                "pending": run.count().pending,
+                "facts": facts_of(run.info, list(took.backends), took.spending.words()),
+            }
+            for run, took in zip((before, after), rows.took, strict=True)
         ],
         "rows": {"templates": rows.templates, "kinds": KINDS, "all": rows.all},
     }
@@ -88,6 +94,27 @@ class _Change:
         return self.kind, -abs(self.gain) if self.gain is not None else float(self.pair.before.score is None)
 
 
+@dataclass(slots=True)
+class RunEffort:
+    """Who answered in one of the runs, and what that took.
+
+    Attributes:
+        spending: Tokens and dollars.
+        answerers: Who was asked, with models.
+        backends: Who was asked, without.
+    """
+
+    spending: Spending = field(default_factory=Spending)
+    answerers: Answerers = field(default_factory=Answerers)
+    backends: dict[str, None] = field(default_factory=dict)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count an outcome."""
+        self.spending.add(outcome)
+        self.answerers.add(outcome)
+        self.backends[outcome.backend] = None
+
+
 class ChangedRows:
     """The rows of a comparison's page.
 
@@ -99,6 +126,7 @@ class ChangedRows:
     Attributes:
         all: How many cases changed; of very many the page has the greatest changes.
         estimate: Whether any score of the two runs is a lexical estimate.
+        took: Who answered in each, and what that took.
     """
 
     def __init__(self, found: Comparison, before: Iterable[OutcomeRecord], after: Iterable[OutcomeRecord]) -> None:
@@ -108,13 +136,15 @@ class ChangedRows:
         self.all = len(changes)
         self._changes = sorted(changes, key=lambda change: change.rank)[:MOST_ROWS]
         self.estimate = False
-        self._before = self._texts_of([change.pair.before for change in self._changes], before)
-        self._after = self._texts_of([change.pair.after for change in self._changes], after)
+        self.took = RunEffort(), RunEffort()
+        self._before = self._texts_of([change.pair.before for change in self._changes], before, self.took[0])
+        self._after = self._texts_of([change.pair.after for change in self._changes], after, self.took[1])
 
-    def _texts_of(self, scores: Iterable[CaseScore], records: Iterable[OutcomeRecord]) -> _Texts:
+    def _texts_of(self, scores: Iterable[CaseScore], records: Iterable[OutcomeRecord], took: RunEffort) -> _Texts:
         found: dict[tuple[str, int], Any] = dict.fromkeys(map(_place, scores), ("", {}))
         for record in records:
             outcome = record.outcome
+            took.add(outcome)
             self.estimate = self.estimate or (outcome.result is not None and outcome.result.estimate)
             if (place := (outcome.template, outcome.index)) in found:
                 found[place] = clipped(why(outcome)), texts(outcome.case.inputs)

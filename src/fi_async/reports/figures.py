@@ -12,6 +12,7 @@ from fi_async._models import Outcome, OutcomeStatus
 from fi_async.journal.records import OutcomeRecord, RunCount
 from fi_async.reports.html_page import clipped
 from fi_async.reports.speed import Speed, Timeline
+from fi_async.reports.spending import Spending, judges_of
 from fi_async.reports.statistics import Interval
 from fi_async.reports.template_scores import TemplateScores
 
@@ -54,6 +55,10 @@ class TemplateFigures:
         bounds: Of `value`, had every case been scored: as the lowest and as the highest score. None where no
             score is lowest or highest.
         bars: How the results are distributed.
+        answered_by: Who was asked, such as "judge gpt-5-mini".
+        tokens: What its cases took of judges, by kind; None without one.
+        cost: What these cost, in dollars; None if nobody knows.
+        unknown_cost: Outcomes that a judge answered and whose cost nobody knows.
     """
 
     name: str
@@ -64,6 +69,10 @@ class TemplateFigures:
     interval: Interval | None
     bounds: Interval | None
     bars: Sequence[ChartBar]
+    answered_by: Sequence[str] = ()
+    tokens: Mapping[str, int] | None = None
+    cost: float | None = None
+    unknown_cost: int = 0
 
 
 @dataclass(slots=True)
@@ -98,6 +107,9 @@ class Figures:
         causes: The most frequent first.
         latency_s: Seconds from the first request to the outcome: the median, and the 95th and 99th percentile.
         timeline: How fast it went; None where it is not known when cases ended.
+        judges: What has to be said of judges of the user's that answered; empty if none did.
+        spent: What the run took of judges, for people: a text for each of tokens, dollars and what is not known.
+        backends: Who was asked, without models.
     """
 
     cases: int
@@ -112,6 +124,9 @@ class Figures:
     causes: Sequence[CauseFigures]
     latency_s: Mapping[str, float]
     timeline: Timeline | None
+    judges: str = ""
+    spent: Sequence[str] = ()
+    backends: Sequence[str] = ()
 
 
 def cause_of(outcome: Outcome) -> Cause:
@@ -136,6 +151,8 @@ class FiguresBuilder:
         self._causes: dict[Cause, CauseFigures] = {}
         self._speed = Speed()
         self._duplicates = 0
+        self._spending = Spending()
+        self._backends: dict[str, None] = {}
         self._estimate = False
 
     def add(self, record: OutcomeRecord) -> int | None:
@@ -146,6 +163,8 @@ class FiguresBuilder:
         self._indices.add(outcome.index)
         self._duplicates += outcome.possible_duplicates * (outcome.origin not in _NOT_OURS)
         self._speed.add(record)
+        self._spending.add(outcome)
+        self._backends[outcome.backend] = None
         self._template(outcome.template).add(outcome)
         if outcome.result is not None:
             self._estimate = self._estimate or outcome.result.estimate
@@ -194,6 +213,9 @@ class FiguresBuilder:
             causes=sorted(self._causes.values(), key=lambda cause: -cause.count),
             latency_s=self._speed.latency_s(),
             timeline=self._speed.timeline(passes),
+            judges=judges_of(each for name in names for each in self._template(name).scores.answerers.names()),
+            spent=self._spending.words(),
+            backends=list(self._backends),
         )
 
 
@@ -222,6 +244,8 @@ class _TemplateCounts:
             interval=average.interval(_CONFIDENCE),
             bounds=average.bounds() if average.n and average.bounded else None,
             bars=_bars(average.counts, self.labels, kind),
+            answered_by=self.scores.answerers.names(),
+            **self.scores.spending.as_dict(),
         )
 
 

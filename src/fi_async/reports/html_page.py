@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -126,15 +126,22 @@ def render_page(layout: PageLayout, name: str, facts: Mapping[str, Any], rows: P
     )
 
 
-def facts_of(info: RunInfo) -> list[tuple[str, str]]:
-    """Return what a page says of a run itself: labels and texts. What is not known is left out."""
+def facts_of(info: RunInfo, backends: Sequence[str] = (), spent: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """Return what a page says of a run itself: labels and texts. What is not known is left out.
+
+    Args:
+        info: What the run is about.
+        backends: Who was asked; empty where nothing has ended.
+        spent: What it took of judges.
+    """
     told: dict[str, Any] = {
         "templates": ", ".join(info.templates),
         "model": info.model_name,
-        "backend": info.backend,
+        "backend": ", ".join(backends) or info.backend,
         "server": info.base_url,
         "started": _when(info.started_at),
         "ended": _when(info.ended_at),
+        "spent": ", ".join(spent),
         "fi-async": info.version,
         **info.settings,
         **{f"source: {name}": value for name, value in info.source.items() if name != _STAMP},

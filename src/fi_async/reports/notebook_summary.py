@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any, Final
 
 from fi_async._models import OutcomeStatus
+from fi_async.reports.spending import dollars, is_own, judges_of, spent_words
 
 _SHOWN: Final = 10
 _LONGEST: Final = 160
@@ -18,7 +19,7 @@ _LONGEST_ID: Final = 40
 _CELL: Final = "text-align:left;vertical-align:top;padding:2px 12px 2px 0"
 _NAME: Final = f"{_CELL};white-space:nowrap"  # an id in two lines is hard to tell from others
 _NUMBER: Final = "text-align:right;vertical-align:top;padding:2px 12px 2px 0;font-variant-numeric:tabular-nums"
-_KINDS: Final = {"reason": _CELL, **dict.fromkeys(("id", "template", "status"), _NAME)}
+_KINDS: Final = {"reason": _CELL, **dict.fromkeys(("id", "template", "status", "answered by"), _NAME)}
 
 
 def notebook_html(summary: Mapping[str, Any], outcomes: Iterable[Mapping[str, Any]]) -> str:
@@ -30,10 +31,10 @@ def notebook_html(summary: Mapping[str, Any], outcomes: Iterable[Mapping[str, An
     """
     counted = ", ".join(f"{summary[status]:,} {status}" for status in OutcomeStatus if summary[status]) or "no cases"
     head = f"<b>{counted}</b> &middot; coverage {summary['coverage']:.1%} &middot; {summary['wall_s']:,.1f} s"
-    templates = [
-        [name, f"{of['n']:,}", _number(of["mean_score"], ".3f"), _number(of["pass_rate"], ".1%")]
-        for name, of in summary["templates"].items()
-    ]
+    head += "".join(f" &middot; {escape(each)}" for each in spent_words(summary))
+    judges = judges_of(name for of in summary["templates"].values() for name in of["answered_by"])
+    head += f"<div>{escape(judges)}</div>" if judges else ""
+    heads, templates = _templates(summary["templates"])
     first = [
         [
             str(each["index"]),
@@ -47,11 +48,25 @@ def notebook_html(summary: Mapping[str, Any], outcomes: Iterable[Mapping[str, An
     ]
     left = summary["evaluations"] - len(first)
     tables = [
-        _table(["template", "n", "mean score", "pass rate"], templates),
+        _table(heads, templates),
         _table(["index", "id", "template", "status", "score", "reason"], first),
     ]
     more = f"<div>and {left:,} more: <code>.to_pandas()</code>, <code>.to_dicts()</code></div>" if left else ""
     return f"<div><div>{head}</div>{''.join(tables) if first else ''}{more}</div>"
+
+
+def _templates(by_name: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
+    """Return the heads and the rows of the templates; who answered is told where it is not the platform alone."""
+    heads = ["template", "n", "mean score", "pass rate"]
+    tells_who = any(is_own(of["answered_by"]) for of in by_name.values())
+    rows: list[list[Any]] = []
+    for name, of in by_name.items():
+        row = [name, f"{of['n']:,}", _number(of["mean_score"], ".3f"), _number(of["pass_rate"], ".1%")]
+        tokens = "-" if of["tokens"] is None else f"{of['tokens']['total']:,}"
+        cost = "-" if of["cost"] is None else dollars(of["cost"])
+        who = [tokens, f"{cost} + ?" if of["unknown_cost"] else cost, ", ".join(of["answered_by"])]
+        rows.append([*row, *(who if tells_who else [])])
+    return [*heads, *(["tokens", "cost", "answered by"] if tells_who else [])], rows
 
 
 def _table(heads: list[str], rows: list[list[Any]]) -> str:

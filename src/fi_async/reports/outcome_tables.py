@@ -24,10 +24,18 @@ COLUMNS: Final[Mapping[str, type]] = {
     "reason": str,
     "error": str,
     "backend": str,
+    "model": str,
     "estimate": bool,
     "eval_id": str,
     "attempts": int,
     "latency_s": float,
+    "tokens": int,
+    "input_tokens": int,
+    "cached_tokens": int,
+    "output_tokens": int,
+    "reasoning_tokens": int,
+    "cost": float,
+    "origin": str,
     "inputs": str,
 }
 """The columns of a table of outcomes, and what their cells are where they are not missing."""

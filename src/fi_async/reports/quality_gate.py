@@ -11,6 +11,7 @@ from fi_async._models import Outcome, OutcomeStatus
 from fi_async.reports.compare import Comparison, compare
 from fi_async.reports.conditions import Condition, require_template
 from fi_async.reports.pairing import CaseScore, PairedBy
+from fi_async.reports.spending import Spending, judges_of
 from fi_async.reports.statistics import Interval
 from fi_async.reports.template_scores import Average, TemplateScores
 from fi_async.sources.csv_files import UNCLOSED_QUOTE
@@ -60,12 +61,16 @@ class GateResult:
         unserved: Why nothing could be scored at all; empty where something was.
         estimates: Templates with lexical estimates of the local backend among their results.
         doubts: Why no verdict can be given, whatever the checks found, and what to do; empty where one can.
+        judges: What has to be said of judges of the user's that answered; empty if none did.
+        spent: Tokens and dollars, as `Spending.as_dict` tells them.
     """
 
     checks: Sequence[Check]
     unserved: str = ""
     estimates: Sequence[str] = ()
     doubts: Sequence[str] = ()
+    judges: str = ""
+    spent: Mapping[str, Any] = field(default_factory=lambda: Spending().as_dict())
 
     @property
     def verdict(self) -> GateVerdict:
@@ -90,6 +95,8 @@ class GateResult:
             "unserved": self.unserved,
             "estimates": list(self.estimates),
             "doubts": list(self.doubts),
+            "judges": self.judges,
+            **self.spent,
         }
 
 
@@ -171,7 +178,12 @@ def gate_result(
         doubts: Why no verdict can be given.
     """
     estimates = [name for name, scores in templates.items() if scores.estimate]
-    return GateResult(checks, _unserved(templates, trouble), estimates, doubts)
+    spending, names = Spending(), []
+    for scores in templates.values():
+        spending.include(scores.spending)
+        names += scores.answerers.names()
+    unserved = _unserved(templates, trouble)
+    return GateResult(checks, unserved, estimates, doubts, judges_of(names), spending.as_dict())
 
 
 def doubts_of(

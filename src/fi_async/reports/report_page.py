@@ -64,9 +64,10 @@ def render_report(info: RunInfo, records: Iterable[OutcomeRecord], count: RunCou
     for record in records:
         rows.add(record, builder.add(record))
     rows.order()
+    figures = builder.figures(info.templates, count, info.passes)
     facts = {
-        "run": facts_of(info),
-        "figures": asdict(builder.figures(info.templates, count, info.passes)),
+        "run": facts_of(info, figures.backends, figures.spent),
+        "figures": asdict(figures),
         "rows": {
             "templates": list(rows.templates),
             "words": list(rows.words),

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, Self, cast
 
 from fi_async._errors import ConfigurationError, FiAsyncError
 from fi_async._models import Case, Inputs, Outcome, OutcomeStatus
-from fi_async._results import EvalResult
+from fi_async._results import EvalResult, Usage
 from fi_async.journal.encoding import kind_of
 from fi_async.journal.records import OutcomeRecord, RunCount, RunInfo
 from fi_async.journal.schema import is_run
@@ -145,11 +145,19 @@ def _outcome(raw: bytes, place: str, facts: dict[str, Any]) -> Outcome:
             eval_id=line.get("eval_id"),
             backend=line.get("backend", "cloud"),
             latency_s=line.get("latency_s"),
+            usage=_usage(line),
+            cost=line.get("cost"),
+            origin=line.get("origin", "evaluated"),
         )
     except ConfigurationError:
         raise
     except (ValueError, TypeError) as error:
         raise ConfigurationError(f"{place}: no line that fi-async run --out writes: {error}") from error
+
+
+def _usage(line: Mapping[str, Any]) -> Usage | None:
+    known = {name: line[name] for name in Usage.model_fields if line.get(name) is not None}
+    return Usage(**known) if known else None
 
 
 def _error(text: str, status: OutcomeStatus) -> FiAsyncError:
@@ -173,6 +181,9 @@ def _result(line: Mapping[str, Any]) -> EvalResult:
         output_type="choices" if label else None,  # a label called Passed is no verdict
         eval_id=line.get("eval_id"),
         backend=line.get("backend", "cloud"),
+        model=line.get("model"),
+        usage=_usage(line),
+        cost=line.get("cost"),
         estimate=bool(line.get("estimate")),
     )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from fi_async._models import Outcome, OutcomeStatus
+from fi_async.reports.spending import Answerers, Spending
 from fi_async.reports.statistics import Interval, mean_interval, wilson
 
 MetricName = Literal["pass_rate", "mean"]
@@ -107,6 +108,8 @@ class TemplateScores:
         estimate: True if any result is a lexical estimate of the local backend.
         lowest: The cases with the lowest scores, a few: the score, the position and the name of each.
         highest: The same of the highest; the scores with the other sign.
+        spending: What its cases took of judges.
+        answerers: Who was asked.
     """
 
     template: str
@@ -117,10 +120,14 @@ class TemplateScores:
     estimate: bool = False
     lowest: list[tuple[float, int, str]] = field(default_factory=list)
     highest: list[tuple[float, int, str]] = field(default_factory=list)
+    spending: Spending = field(default_factory=Spending)
+    answerers: Answerers = field(default_factory=Answerers)
 
     def add(self, outcome: Outcome) -> None:
         """Count an outcome of this template."""
         self.statuses[outcome.status] += 1
+        self.spending.add(outcome)
+        self.answerers.add(outcome)
         self._count_cases()
         if outcome.result is None:
             return

@@ -24,6 +24,7 @@ function showTotals() {
 function showRemarks() {
   showNotices([
     facts.estimate ? ESTIMATES : "",
+    facts.judges,
     ...facts.runs.map((run) => (run.pending ? `${run.name} is not complete: ${plural(run.pending, "evaluation")} pending.` : "")),
     ...compared.filter((each) => each.only_before || each.only_after).map((each) =>
       `${each.name}: ${whole(each.only_before)} only in ${before.name}, ${whole(each.only_after)} only in ${after.name}.`),

@@ -25,6 +25,12 @@ function shortNumber(number) {
   return Math.abs(short) < 1e9 && Math.abs(short) >= 1000 ? whole(short) : String(short);
 }
 
+function dollars(amount) {
+  if (amount > 0 && amount < 0.000001) return "<$0.000001";
+  const digits = amount === 0 || amount >= 1 ? 2 : amount >= 0.01 ? 4 : 6;
+  return `$${amount.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
+}
+
 function duration(seconds) {
   if (seconds === 0) return "0\u00a0s";
   const [unit, of] = seconds < 1 ? ["ms", 0.001] : seconds < 120 ? ["s", 1] : seconds < 7200 ? ["min", 60] : ["h", 3600];

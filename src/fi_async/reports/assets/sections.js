@@ -26,6 +26,7 @@ function showTotals() {
   if ("p50" in latency) tiles.push(["Median latency", duration(latency.p50), `95% below ${duration(latency.p95)}, 99% below ${duration(latency.p99)}`]);
   const line = figures.timeline;
   if (line) tiles.push(["Throughput", `${shortNumber((figures.evaluations - figures.pending) / line.active_s)}/s`, `over ${duration(line.active_s)}`]);
+  if (figures.spent.length) tiles.push(["Spent", figures.spent.at(-1), figures.spent.slice(0, -1).join(", ") || "of judges"]);
   showTiles(tiles);
 }
 
@@ -36,6 +37,7 @@ function showRemarks() {
     figures.pending ? `The run is not complete: ${plural(figures.pending, "evaluation")} pending.` : "",
     figures.is_all ? "" : "The run was stopped before all its cases were read: there may be more.",
     figures.estimate ? ESTIMATES : "",
+    figures.judges,
     figures.possible_duplicates ? `${plural(figures.possible_duplicates, "evaluation")} may have been paid twice: sent again after a request that had no answer.` : "",
     others.length ? `Not evaluated anew: ${others.map(([origin, count]) => `${whole(count)} ${origin}`).join(", ")}.` : "",
     facts.shown < ended ? `The table has ${whole(facts.shown)} of ${whole(ended)} evaluations: those without a score, and the lowest scores.` : "",
@@ -49,9 +51,14 @@ function showTemplates() {
     number === null ? "-" : template.kind === "rate" ? percent(number) : Math.abs(number) < 1000 ? number.toPrecision(3) : shortNumber(number);
   const range = (template, interval) => (interval === null ? "-" : `${shown(template, interval.low)} to ${shown(template, interval.high)}`);
   const named = { rate: "pass rate", mean: "mean score", labels: "labels", none: "-" };
+  const isPaid = each.some((template) => template.tokens !== null || template.cost !== null || template.unknown_cost);
+  const money = (template) => {
+    const known = template.cost === null ? "-" : dollars(template.cost);
+    return template.unknown_cost ? `${known} + unknown` : known;
+  };
   byId("templates").append(table(
     "Templates",
-    ["Template", "Scored", "Coverage", "Measure", "Value", "95% interval", "Worst to best case"],
+    ["Template", "Scored", "Coverage", "Measure", "Value", "95% interval", "Worst to best case", "Answered by", ...(isPaid ? ["Tokens", "Cost"] : [])],
     each.map((template) => [
       template.name,
       `${whole(template.scored)} of ${whole(template.all)}`,
@@ -60,10 +67,12 @@ function showTemplates() {
       shown(template, template.value),
       range(template, template.interval),
       range(template, template.bounds),
+      template.answered_by.join(", ") || "-",
+      ...(isPaid ? [template.tokens === null ? "-" : whole(template.tokens.total), money(template)] : []),
     ]),
     {
       caption: "A case without a score is not a score of zero: values and intervals leave it out. Worst and best case: what the value would be had all those cases got the lowest score, or the highest.",
-      numbers: [1, 2, 4, 5, 6],
+      numbers: [1, 2, 4, 5, 6, ...(isPaid ? [8, 9] : [])],
       name: "templates",
     },
   ));
