@@ -65,8 +65,8 @@ async def main() -> None:
     spent = sum(Decimal(str(outcome.cost or 0)) for outcome in report.outcomes)
     tokens = sum(outcome.usage.total_tokens for outcome in report.outcomes if outcome.usage)
     charged = server.chat_statistics()["dollars"]
-    assert len(report.outcomes) == len(CASES) * len(templates)
-    assert abs(spent - charged) < Decimal("1e-9")
+    if len(report.outcomes) != len(CASES) * len(templates) or abs(spent - charged) > Decimal("1e-9"):
+        raise SystemExit(f"{len(report.outcomes)} outcomes, ${spent}, and the endpoint charged ${charged}")
     print(f"{len(report.outcomes)} outcomes, {tokens:,} tokens, ${spent:.4f}, as the endpoint counted")
 
 
