@@ -18,6 +18,7 @@ ANSWERS = str(HERE / "support_answers.jsonl")
 SCRIPTS = [
     "quickstart",
     "gather_thousands",
+    "own_evaluators",
     "submit_and_poll",
     "survive_faults",
     "survive_a_crash",

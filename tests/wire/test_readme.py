@@ -8,11 +8,10 @@ from pathlib import Path
 README = Path(__file__).parents[2] / "README.md"
 
 
-def test_the_first_program_prints_what_the_readme_says():
+def test_its_programs_print_what_it_says():
     text = README.read_text(encoding="utf-8")
-    program = re.search(r"```python\n(.*?)```", text, re.DOTALL)
-    output = re.search(r"```text\n(.*?)```", text, re.DOTALL)
-    assert program
-    assert output
-    ran = subprocess.run([sys.executable, "-c", program[1]], capture_output=True, text=True, check=True)
-    assert ran.stdout == output[1]
+    programs = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", text, re.DOTALL)
+    assert len(programs) == 2
+    for program, output in programs:
+        ran = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True)
+        assert ran.stdout == output
