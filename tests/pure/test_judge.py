@@ -185,7 +185,7 @@ def test_a_given_price_comes_before_the_table(monkeypatch):
             {"base_url": "http://gpu.test/v1"},
             (
                 "Judge 'm': base_url 'http://gpu.test/v1' would send the key and the cases "
-                "unencrypted: use https, or pass allow_insecure_http=True"
+                "unencrypted: use https, or in a program allow_insecure_http=True"
             ),
         ),
         (
