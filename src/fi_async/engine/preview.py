@@ -92,7 +92,7 @@ async def plan(session: Session, ask: Ask, cases: Cases, latency: float | None) 
     for question in intake.questions:
         name = question.template.name
         if not question.route.is_platform:
-            others.append(_of_other(question, census, lanes.of(name)))
+            others.append(_of_other(question, census, lanes.of(name), latency))
             continue
         known = session.latencies.get(name) if latency is None else latency
         keys = census.keys.get(name, len(question.template.required_keys))
@@ -104,35 +104,48 @@ async def plan(session: Session, ask: Ask, cases: Cases, latency: float | None) 
         of_platform = _of_template(name, reckoned, situations[name], is_given=latency is not None)
         plans.append(replace(of_platform, backend=session.connection.backend))
     seconds, limit = _whole(plans, situations) if plans else (0.0, "nothing")
-    slowest = max(others, key=lambda each: each.minutes, default=None)
-    if slowest is not None and (60 * slowest.minutes > seconds or not plans):
-        seconds, limit = 60 * slowest.minutes, slowest.limit
+    for lane in lanes:
+        of_lane = [each for each in others if lanes.of(each.template) is lane]
+        evaluations = sum(each.evaluations for each in of_lane)
+        took, bound = _of_endpoint(lane, evaluations, sum(each.tokens or 0 for each in of_lane), latency)
+        if of_lane and (took > seconds or limit == "nothing"):
+            seconds, limit = took, bound
     order = {question.template.name: place for place, question in enumerate(asked)}
     every = sorted([*plans, *others], key=lambda each: order[each.template])
     return RunPlan(census.cases, every, seconds / 60, limit, census.duplicates, census.invalid, census.because[:_SHOWN])
 
 
-def _of_other(question: Question, census: _Census, lane: Lane) -> TemplatePlan:
+def _of_other(question: Question, census: _Census, lane: Lane, latency: float | None) -> TemplatePlan:
     """Return what a run would take of a judge, or of functions, whose time nobody knows beforehand."""
     name, route = question.template.name, question.route
-    evaluations = census.sendable[name]
+    evaluations, tokens = census.sendable[name], census.tokens[name]
     if route.judge is None:
         assert route.function is not None  # noqa: S101  # one of the two answers
         return TemplatePlan(
             name, evaluations, 0, 0.0, "sync", 1, "no request is sent", "processor", 0.0, "assumed",
             backend=route.function.backend,
         )  # fmt: skip
-    tokens = census.tokens[name]
-    seconds, limit = ASSUMED * -(-evaluations // lane.context.terms.slots.count), "concurrency"
+    seconds, limit = _of_endpoint(lane, evaluations, tokens, latency)
+    return TemplatePlan(
+        name, evaluations, evaluations, seconds / 60, "sync", 1, "one request a case", limit,
+        ASSUMED if latency is None else latency, "assumed" if latency is None else "given",
+        backend="judge", model=route.judge.label, tokens=tokens, cost=census.dollars.get(name, 0.0),
+    )  # fmt: skip
+
+
+def _of_endpoint(lane: Lane, evaluations: int, tokens: int, latency: float | None) -> tuple[float, str]:
+    """Return the seconds that an endpoint takes which is asked about one case a request, and what sets them."""
+    if lane.weigh is None:
+        return 0.0, "processor"
+    each_takes = ASSUMED if latency is None else latency
+    rounds = lane.context.terms.slots.room.rounds(evaluations)
+    seconds, bound = each_takes * rounds, f"{lane.context.terms.slots.count} requests of {each_takes:g} s at once"
     amounts = {"requests": evaluations, "evaluations": evaluations, "tokens": tokens}
     for each in lane.context.gate.headroom(anyio.current_time(), lane.context.terms):
         wait, _ = each.last_of(amounts[each.of])
-        if wait + ASSUMED > seconds:
-            seconds, limit = wait + ASSUMED, str(each)
-    return TemplatePlan(
-        name, evaluations, evaluations, seconds / 60, "sync", 1, "one request a case", limit, ASSUMED, "assumed",
-        backend="judge", model=route.judge.label, tokens=tokens, cost=census.dollars.get(name, 0.0),
-    )  # fmt: skip
+        if wait + each_takes > seconds:
+            seconds, bound = wait + each_takes, str(each)
+    return seconds, bound
 
 
 def _situation(session: Session, options: RunOptions, terms: Terms) -> Situation:
