@@ -55,7 +55,7 @@ def test_every_screen_of_a_kept_run_tells_what_the_endpoint_counted(kept, cli):
         charged["prompt_tokens"],
         charged["completion_tokens"],
     )
-    assert summary["duplicate"] == 3, "an equal case was paid once"
+    assert summary["duplicate"] == 10, "whose cost counts once"
 
     assert json.loads(cli("status run.db --json").out).items() >= spent.items()
     words = f"{spent['tokens']['total']:,} tokens, ${spent['cost']:.6f}"
