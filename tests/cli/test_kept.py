@@ -47,7 +47,8 @@ def test_the_same_command_again_asks_nothing_and_writes_all(cli, jsonl, lines, e
     Path("out.jsonl").unlink()
     again = cli(*command, "--json").summary
     assert app.statistics()["requests"] == asked == 20
-    assert lines() == before
+    replayed = {"evaluated": "replayed"}
+    assert lines() == [each | {"origin": replayed.get(each["origin"], each["origin"])} for each in before]
     assert (first["replayed"], first["duplicate"]) == (0, 1)
     assert (again["replayed"], again["duplicate"], again["removed"]) == (22, 1, 0)
     shown = cli(*command).out
@@ -100,7 +101,8 @@ def test_cases_come_from_the_file_where_the_input_is_gone(source, cli, stdin, li
             inputs = {key: value for key, value in inputs.items() if key != "id"}  # it is no input
         told = line.pop("run")  # of stdin, nobody knew how many rows there were to be
         assert (told["evaluations"], before.pop("run")["evaluations"]) == (23, None if source == "-" else 23)
-        assert line == before | {"inputs": inputs}
+        origin = "duplicate" if before["origin"] == "duplicate" else "replayed"
+        assert line == before | {"inputs": inputs, "origin": origin}
 
 
 def test_several_templates_and_unlike_rows_come_from_the_file_too(cli, jsonl, embedded):
@@ -275,6 +277,9 @@ def test_the_status_of_a_run(cli, kept):
         "is_all": True,
         "eta_s": None,
         "templates": ["contains"],
+        "cost": None,
+        "unknown_cost": 0,
+        "tokens": None,
     }
     assert json.loads(cli("status", kept, "--json --watch").out)["done"] == 23
     shown = cli("status", kept).out

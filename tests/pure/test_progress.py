@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from fi_async import Case, Outcome, OutcomeStatus, Progress
+from fi_async import Case, Outcome, OutcomeStatus, Progress, Usage
 from fi_async.progress.displays import line
 from fi_async.progress.meter import WINDOW, Meter
 
@@ -110,3 +110,15 @@ def test_the_time_left_stays_while_an_answer_is_waited_for_and_when_nothing_ende
 )
 def test_a_line(progress, said):
     assert line(progress) == said
+
+
+def test_what_judges_took_is_told_with_what_earlier_passes_took():
+    made = meter(1.0)
+    assert (made.progress(2.0).tokens, made.progress(2.0).cost) == (None, None)
+    judged = dataclasses.replace(SCORED, backend="judge", usage=Usage(input_tokens=900, output_tokens=100), cost=0.25)
+    for origin in ("evaluated", "replayed", "reused", "duplicate"):
+        made.add(dataclasses.replace(judged, origin=origin), 1.0)
+    told = made.progress(2.0)
+    assert (told.tokens, told.cost) == (2_000, 0.5)
+    assert "  2,000 tokens  $0.5000" in line(told)
+    assert "token" not in line(meter(1.0).progress(2.0))

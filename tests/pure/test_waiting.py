@@ -41,6 +41,11 @@ WINDOW = Obstacle("request", 13.2)
         ),
         (Standing(ready=1, slots=16, taken=16), "concurrency 16"),
         (Standing(ready=1, slots=16, taken=16, is_capacity=True), "concurrency 16: server's capacity"),
+        (
+            Standing(ready=1, obstacle=Obstacle("token", 13.2, at="judge m"), at="judge m"),
+            "judge m: token limit, 14 s to the next window",
+        ),
+        (Standing(ready=1, slots=16, taken=16, at="judge m"), "judge m: concurrency 16"),
         (Standing(slots=16, taken=16), None),
         (Standing(polled=3, slots=16), "polls"),
         (Standing(polled=3, slots=16, taken=1), None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from xml.etree.ElementTree import ElementTree
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,10 @@ from fi_async import (
     ServerError,
     Usage,
 )
+from fi_async.cli.ci import write_junit, write_step_summary
+from fi_async.reports.quality_gate import gate_result
 from fi_async.reports.spending import Answerers, Spending, dollars, in_one, is_own
+from fi_async.reports.template_scores import scores_by_template
 
 USAGE = Usage(input_tokens=1_000, cached_tokens=400, output_tokens=100, reasoning_tokens=60)
 
@@ -130,3 +134,32 @@ def test_who_answered_is_named_once_with_its_model():
     assert names.names() == ["judge m-1", "local (estimate)"]
     assert in_one(["judge", "cloud", "judge m"]) == ["cloud", "judge m"]
     assert [is_own([name]) for name in ("judge m", "code", "cloud", "local", "server")] == [True, True, *[False] * 3]
+
+
+def test_a_notebook_tells_who_answered_and_what_it_took():
+    plain = Outcome(0, Case({}), "is_json", OutcomeStatus.SCORED, EvalResult(output=1.0))
+    html = Report([judged(0.1), plain, judged(None, index=1)], 1.0)._repr_html_()
+    assert "1.0 s &middot; 2,200 tokens &middot; $0.1000 &middot; unknown cost of 1 answer" in html
+    assert "judge m-1: a judge of your own, not the platform&#x27;s" in html
+    assert "$0.1000 + ?" in html
+    assert "answered by" not in Report([plain], 1.0)._repr_html_()
+
+
+def test_a_gate_tells_ci_systems_who_answered_and_what_it_took(tmp_path, monkeypatch):
+    step, junit = tmp_path / "step.md", tmp_path / "junit.xml"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(step))
+    found = gate_result([], scores_by_template([judged(0.1), judged(0.2, index=1)]))
+    assert (
+        found.as_dict().items() >= {"cost": 0.3, "judges": "judge m-1: a judge of your own, not the platform's"}.items()
+    )
+    write_step_summary(found, "run.db")
+    write_junit(junit, found, "run.db")
+    assert "judge m-1: a judge of your own, not the platform's\n\nSpent: 2,200 tokens, $0.3000\n" in step.read_text()
+    properties = {each.get("name"): each.get("value") for each in ElementTree().parse(junit).iter("property")}
+    assert properties["cost"] == "0.3"
+    assert properties["tokens"] == "2200"
+    plain = gate_result(
+        [], scores_by_template([Outcome(0, Case({}), "t", OutcomeStatus.SCORED, EvalResult(output=1.0))])
+    )
+    write_junit(junit, plain, "run.db")
+    assert "property" not in junit.read_text()

@@ -15,6 +15,7 @@ from fi_async._results import EvalResult, Usage
 
 _ASCII: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=str)
 _COUNTS: Final = ("attempts", "ambiguous", "possible_duplicates", "eval_id")  # left out where there is nothing
+_JUDGE: Final = "judge"
 _REUSED: Final = "reused"
 _FACTS: Final = ("backend", "latency_s", *_COUNTS)
 
@@ -37,7 +38,8 @@ def encode(outcome: Outcome) -> str:
     for name in _COUNTS:
         if value := getattr(outcome, name):
             body[name] = value
-    if outcome.origin == _REUSED:  # what it cost, another run has paid
+    if outcome.origin == _REUSED and (outcome.backend == _JUDGE or outcome.cost is not None):
+        # What it cost, another run has paid.
         body["origin"] = _REUSED
     if outcome.result is None and outcome.cost is not None:
         body["cost"] = outcome.cost
@@ -51,7 +53,9 @@ def encode(outcome: Outcome) -> str:
 
 
 def decode(text: str, index: int, case: Case, template: str, origin: str = "replayed") -> Outcome:
-    """Return the outcome that `encode` made this text of. What was reused from another run stays so.
+    """Return the outcome that `encode` made this text of.
+
+    A verdict of a judge that was reused from another run stays so.
 
     Raises:
         ValueError: The text is none.
