@@ -79,7 +79,7 @@ class Spool:
         except sqlite3.OperationalError as error:
             in_use = "another process has it: give each process a spool of its own"
             raise ConfigurationError(f"spool {self.path}: {in_use if 'locked' in str(error) else error}") from error
-        except (sqlite3.DatabaseError, ValueError, OverflowError) as error:  # its words may be no UTF-8 either
+        except (sqlite3.DatabaseError, UnicodeError, OverflowError) as error:  # its words may be no UTF-8 either
             raise ConfigurationError(f"spool {self.path}: no spool, or damaged ({error}): move it away") from error
         return backlog, last
 
@@ -98,7 +98,7 @@ class Spool:
         asked = "SELECT id, body FROM offers WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
         try:
             rows = self._connection.execute(asked, (after, self.last, limit)).fetchall()
-        except (sqlite3.Error, ValueError, OverflowError) as error:
+        except (sqlite3.Error, UnicodeError, OverflowError) as error:
             raise OSError(f"spool {self.path}: cannot be read ({error})") from error
         try:
             return [_decoded(offer_id, body) for offer_id, body in rows]
@@ -125,7 +125,7 @@ class Spool:
                 "DELETE FROM offers WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(acknowledged),)
             )
             self._connection.execute("COMMIT")
-        except (sqlite3.Error, ValueError, OverflowError) as error:
+        except (sqlite3.Error, UnicodeError, OverflowError) as error:
             with suppress(sqlite3.Error):  # some errors have rolled back already
                 self._connection.execute("ROLLBACK")
             raise OSError(f"spool {self.path}: cannot be written ({error})") from error
