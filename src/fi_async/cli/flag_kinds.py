@@ -1,0 +1,32 @@
+"""The kinds of flags that several commands have: how a value is checked, and how `--help` shows it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from cyclopts import Group, Parameter, validators
+
+POSITIVE = validators.Number(gt=0)
+FROM_ONE = validators.Number(gte=1)
+FROM_ZERO = validators.Number(gte=0)
+SHARE = validators.Number(gte=0, lte=1)
+WITHIN = validators.Number(gt=0, lt=1)
+
+Several = Parameter(consume_multiple=(1, 1_000_000), negative="")
+Flag = Parameter(negative="", show_default=False)
+
+
+def from_one(type_: object, value: int | str | None) -> None:
+    """Return if a value is a number from 1, or auto, or left out."""
+    if value is not None and value != "auto":
+        FROM_ONE(type_, value)
+
+
+Count = Annotated[int | Literal["auto"] | None, Parameter(metavar="auto|N", validator=from_one, show_choices=False)]
+"""How many at once, if it is said."""
+
+INPUT, EVALUATION, JUDGE, PACE, KEEPING, VERDICT, OUTPUT = (
+    Parameter(group=Group(name, sort_key=place))
+    for place, name in enumerate(("Input", "Evaluation", "Judge", "Pace", "Keeping", "Verdict", "Output"))
+)
+"""The groups of flags in the help of `fi-async run`, in their order."""
