@@ -32,7 +32,9 @@ Origin = Literal["evaluated", "replayed", "reused", "duplicate"]
 class NamedTemplate(Protocol):
     """Any object or class with an `eval_name`, as the template classes of the official SDK have."""
 
-    eval_name: str
+    @property
+    def eval_name(self) -> str:
+        """The template's name."""
 
 
 TemplateLike = str | NamedTemplate | type[NamedTemplate]

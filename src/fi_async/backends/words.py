@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fi_async._errors import ConfigurationError, MissingCredentialsError, instead
 from fi_async._settings import OMITTED, Omitted
-from fi_async.backends.chosen import FUNCTIONS, PLATFORM, Backend
+from fi_async.backends.chosen import FUNCTIONS, JUDGED, PLATFORM, Backend
 
 if TYPE_CHECKING:
     from fi_async.backends.judge import Judge
 
-JUDGE: Final = "judge"
+JUDGE: Final = JUDGED
 NAMES: Final = (FUNCTIONS, JUDGE, PLATFORM)
 """What `--backends` and its like may hold."""
 

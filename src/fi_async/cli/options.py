@@ -13,13 +13,14 @@ from cyclopts import Parameter, validators
 
 from fi_async import _catalogue
 from fi_async._settings import RunOptions
-from fi_async.cli.asked_judge import JudgeChoice, PaidJudgeChoice
+from fi_async.cli.asked_judge import OF_PAID_JUDGES, JudgeChoice, PaidJudgeChoice
 from fi_async.cli.errors import UsageError
 from fi_async.cli.flag_kinds import (
     EVALUATION,
     FROM_ONE,
     FROM_ZERO,
     INPUT,
+    JUDGE,  # noqa: F401  # the parser reads the annotations of inherited flags here
     KEEPING,
     OUTPUT,
     PACE,
@@ -51,7 +52,8 @@ def refuse(flags: JudgeChoice | GateFlags, names: Collection[str], because: str)
     """
     for each in fields(flags):
         if each.name in names and getattr(flags, each.name) != each.default:
-            raise UsageError(f"--{each.name.replace('_', '-')} {because}")
+            name = "eval" if each.name == "evals" else each.name.replace("_", "-")
+            raise UsageError(f"--{name} {because}")
 
 
 def at_home(path: Path) -> Path:
@@ -203,6 +205,10 @@ class ResumeFlags(PaidJudgeChoice):
         """Return what is told anew of how the run goes, by name."""
         told = {name: getattr(self, name) for name in ("concurrency", "timeout", "max_retries", "on_ambiguous")}
         return {name: value for name, value in told.items() if value is not None}
+
+    def judging(self) -> dict[str, Any]:
+        """Return what is told anew of the judge, by name."""
+        return {name: value for name in OF_PAID_JUDGES if (value := getattr(self, name)) not in (None, False)}
 
 
 @Parameter(name="*")
