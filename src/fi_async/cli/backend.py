@@ -17,7 +17,7 @@ from fi_async.backends.judge import Judge
 from fi_async.backends.own_code import FunctionTemplate
 from fi_async.backends.words import JUDGE, backends_of, judge_of
 from fi_async.cli.asked_judge import OF_PAID_JUDGES, JudgeChoice, PaidJudgeChoice
-from fi_async.cli.errors import UsageError
+from fi_async.cli.errors import UsageError, as_flag
 from fi_async.cli.options import RunFlags, refuse
 from fi_async.evaluator import AsyncEvaluator
 
@@ -104,11 +104,6 @@ def judge_named(flags: JudgeChoice) -> Judge | None:
         allow_insecure_http=flags.judge_allow_http,
         **settings,
     )
-
-
-def as_flag(name: str) -> str:
-    """Return the flag of this name."""
-    return f"--{name.replace('_', '-')}"
 
 
 def evaluator_of(chosen: Choice, flags: RunFlags) -> AsyncEvaluator:

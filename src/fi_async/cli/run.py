@@ -19,6 +19,7 @@ from fi_async._errors import JournalError
 from fi_async._models import OutcomeStatus, TemplateLike
 from fi_async._plan import RunPlan
 from fi_async._settings import Concurrency, Retried, RunFile
+from fi_async.backends.words import JUDGE
 from fi_async.cli import backend, errors, parameters, stopping, terminal
 from fi_async.cli.backend import Choice
 from fi_async.cli.ci import write_step_summary
@@ -260,9 +261,15 @@ async def _evaluate(plan: RunSetup, taken: OutcomeCollector) -> None:
             if plan.kept
             else ""
         )
-        raise ImpossibleError(f"no request reached {backend.base_url()}: {totals.unreachable_because}{later}")
+        raise ImpossibleError(f"no request reached {_where(plan, totals)}: {totals.unreachable_because}{later}")
     if not totals.done:
         raise _no_rows(plan.source.name)
+
+
+def _where(plan: RunSetup, totals: RunTotals) -> str:
+    """Return who could not be reached."""
+    judge = plan.chosen.judge if totals.unreachable_by == JUDGE else None
+    return backend.base_url() if judge is None else f"the judge at {judge.base_url}"
 
 
 def _no_rows(source: str) -> UsageError:
@@ -300,6 +307,8 @@ def _next_steps(totals: RunTotals, flags: RunFlags) -> dict[str, str]:
     if flags.run is not None and any(totals.statuses[status] for status in CAN_RETRY):
         steps["try again"] = command_line("retry", flags.run)
     readable = flags.run or (flags.out if flags.out is not None and flags.out.suffix.lower() in LINES else None)
+    if flags.run is not None and any(kind == "CostLimitError" for kind, _ in totals.causes):
+        steps["go on"] = f"{command_line('resume', flags.run)} --max-cost MORE"
     steps["report"] = (
         "add --run PATH, then fi-async report PATH" if readable is None else command_line("report", readable)
     )
