@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from fi_async._connection import LOCAL
 from fi_async._errors import ConfigurationError, MissingCredentialsError, instead
-from fi_async._settings import OMITTED, Omitted
+from fi_async._settings import OMITTED, Limit, Omitted
 from fi_async.backends.chosen import FUNCTIONS, JUDGED, PLATFORM, Backend
 
 if TYPE_CHECKING:
@@ -32,6 +33,18 @@ _WORDS: Final[Mapping[str, str]] = {
     "api_key": "judge_key_env",
     "price": "judge_price",
 }
+
+_KEYS: Final = ("FI_API_KEY", "FI_SECRET_KEY")
+_UNITS: Final[Mapping[str, Any]] = {
+    **dict.fromkeys(("s", "sec", "second"), "second"),
+    **dict.fromkeys(("m", "min", "minute"), "minute"),
+    **dict.fromkeys(("h", "hour"), "hour"),
+    **dict.fromkeys(("d", "day"), "day"),
+}
+_LIMIT: Final = re.compile(
+    rf"(?P<count>\d+)/(?:(?P<seconds>\d+(?:\.\d+)?)s|(?P<unit>{'|'.join(_UNITS)}))"
+    r"(?::(?P<of>requests|evaluations|tokens))?"
+)
 
 Naming = Callable[[str], str]
 """Returns what a setting of a judge is called where it was given: "judge_url" may be --judge-url."""
@@ -75,6 +88,32 @@ def judge_of(
     except ConfigurationError as error:
         raise ConfigurationError(in_words(error.message.removeprefix(f"Judge {model!r}: "), naming)) from None
     return judge
+
+
+def default_names() -> Sequence[str]:
+    """Return who evaluates where a judge is given and nobody is named: the platform too, if its keys are there."""
+    has_keys = all(os.environ.get(name) for name in _KEYS) and os.environ.get("FI_BASE_URL") != LOCAL
+    return (FUNCTIONS, JUDGE, PLATFORM) if has_keys else (FUNCTIONS, JUDGE)
+
+
+def limit_of(text: str, flag: str) -> Limit:
+    """Return a limit that was given as text, such as 300/min, 40/10s, 1000/hour:evaluations or 100000/min:tokens.
+
+    Raises:
+        ConfigurationError: It is written in another way.
+    """
+    found = _LIMIT.fullmatch(text.strip())
+    if found is None:
+        of_what = "100000/min:tokens" if "judge" in flag else "1000/hour:evaluations"
+        raise ConfigurationError(
+            f"{flag} {text}: write it as COUNT/TIME, such as 300/min, 40/10s or {of_what}; TIME is s, min, hour or"
+            " day, or seconds such as 10s"
+        )
+    seconds, unit, of = found["seconds"], found["unit"], found["of"]
+    try:
+        return Limit(int(found["count"]), float(seconds) if seconds else _UNITS[unit], of or "requests")  # type: ignore[arg-type]  # as the pattern has it
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{flag} {text}: {error.message}") from error
 
 
 def in_words(message: str, naming: Naming) -> str:

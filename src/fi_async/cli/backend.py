@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,22 +14,13 @@ from fi_async._settings import OMITTED, Limit
 from fi_async.backends.chosen import Backend
 from fi_async.backends.judge import Judge
 from fi_async.backends.own_code import FunctionTemplate
-from fi_async.backends.words import JUDGE, backends_of, judge_of
+from fi_async.backends.words import backends_of, default_names, judge_of, limit_of
 from fi_async.cli.asked_judge import OF_PAID_JUDGES, JudgeChoice, PaidJudgeChoice
 from fi_async.cli.errors import UsageError, as_flag
 from fi_async.cli.options import RunFlags, refuse
 from fi_async.evaluator import AsyncEvaluator
 
 _KEYS: Final = ("FI_API_KEY", "FI_SECRET_KEY")
-_UNITS: Final = {
-    **dict.fromkeys(("s", "sec", "second"), "second"),
-    **dict.fromkeys(("m", "min", "minute"), "minute"),
-    **dict.fromkeys(("h", "hour"), "hour"),
-    **dict.fromkeys(("d", "day"), "day"),
-}
-_LIMIT: Final = re.compile(
-    rf"(?P<count>\d+)/(?:(?P<seconds>\d+(?:\.\d+)?)s|(?P<unit>{'|'.join(_UNITS)}))(?::(?P<of>requests|evaluations|tokens))?"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +62,7 @@ def choice_of(flags: RunFlags, templates: Mapping[str, TemplateLike]) -> Choice:
     names: Sequence[str] = flags.backends or ()
     judge = judge_named(flags)
     if not names and judge is not None:
-        names = (LOCAL, JUDGE, "cloud") if _has_keys() else (LOCAL, JUDGE)
+        names = default_names()
     if not names and flags.backend is None and all(isinstance(each, FunctionTemplate) for each in templates.values()):
         names = (LOCAL,)
     if not names:
@@ -148,24 +138,14 @@ def limits(given: Sequence[str], flag: str = "--limits") -> list[Limit]:
     Raises:
         UsageError: One is written in another way.
     """
-    return [_limit(text, flag) for text in given]
-
-
-def _limit(text: str, flag: str) -> Limit:
-    found = _LIMIT.fullmatch(text.strip())
-    if found is None:
-        of_what = "100000/min:tokens" if flag == "--judge-limits" else "1000/hour:evaluations"
-        raise UsageError(
-            f"{flag} {text}: write it as COUNT/TIME, such as 300/min, 40/10s or {of_what}; TIME is s, min, hour or"
-            " day, or seconds such as 10s"
-        )
-    seconds, unit, of = found["seconds"], found["unit"], found["of"]
-    if of == "tokens" and flag != "--judge-limits":
-        raise UsageError(f"{flag} {text}: tokens are a judge's: give --judge-limits {text}")
     try:
-        return Limit(int(found["count"]), float(seconds) if seconds else _UNITS[unit], of or "requests")  # type: ignore[arg-type]  # as the pattern has it
+        found = [limit_of(text, flag) for text in given]
     except ConfigurationError as error:
-        raise UsageError(f"{flag} {text}: {error}") from error
+        raise UsageError(error.message) from None
+    for text, each in zip(given, found, strict=True):
+        if each.of == "tokens" and flag != "--judge-limits":
+            raise UsageError(f"{flag} {text}: tokens are a judge's: give --judge-limits {text}")
+    return found
 
 
 def base_url(platform: str = "cloud") -> str:
@@ -191,11 +171,6 @@ def backend_of(chosen: str | None) -> str:
             " embedded backend with --backend local"
         )
     return "cloud"
-
-
-def _has_keys() -> bool:
-    """Tell whether the environment has what the platform takes."""
-    return all(os.environ.get(name) for name in _KEYS) and os.environ.get("FI_BASE_URL") != LOCAL
 
 
 def is_fallback(chosen: str | None) -> bool:
