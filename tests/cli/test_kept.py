@@ -182,6 +182,7 @@ def test_what_is_kept_of_the_command_line(cli, kept):
         "stamp": [size.st_size, size.st_mtime_ns],
         "backend_named": True,
         "flags": None,
+        "directory": str(Path.cwd()),
     }
     assert (flags["evals"], flags["param"], flags["backend"]) == (["contains"], ["keyword=7"], "local")
     assert not {"out", "run", "json", "no_progress"} & flags.keys()

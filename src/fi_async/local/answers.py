@@ -13,7 +13,7 @@ from fi_async.local.store import Evaluation, Store
 _NO_WORDS: Final = "Evaluation failed. Please try again. If the problem persists, contact support."
 
 
-class Answered(NamedTuple):
+class GivenAnswer(NamedTuple):
     """What somebody else said of one evaluation.
 
     Attributes:
@@ -46,7 +46,7 @@ class Answers:
     def __init__(self, given: Mapping[str, LocalAnswer], store: Store) -> None:
         self._given = dict(given)
         self._store = store
-        self._under_way: dict[bytes, asyncio.Task[Answered]] = {}
+        self._under_way: dict[bytes, asyncio.Task[GivenAnswer]] = {}
 
     def __contains__(self, template: object) -> bool:
         return template in self._given
@@ -55,10 +55,10 @@ class Answers:
         """Tell whether an evaluation is somebody else's to make."""
         return row.error is None and row.template in self._given
 
-    def find(self, row: Evaluation) -> Answered | None:
+    def find(self, row: Evaluation) -> GivenAnswer | None:
         """Return the answer to an evaluation; None if there is none, yet or ever."""
         text = self._store.find_answer(row.id) if self.answers(row) else None
-        return None if text is None else Answered(*json.loads(text))
+        return None if text is None else GivenAnswer(*json.loads(text))
 
     def is_open(self, row: Evaluation) -> bool:
         """Tell whether an evaluation waits for its answer; if nobody was asked, as after a restart, ask now."""
@@ -73,18 +73,18 @@ class Answers:
             task = self._under_way[row.id] = asyncio.get_running_loop().create_task(self.answer(row))
             task.add_done_callback(lambda _: self._under_way.pop(row.id, None))
 
-    async def answer(self, row: Evaluation) -> Answered:
+    async def answer(self, row: Evaluation) -> GivenAnswer:
         """Return the answer to an evaluation, once it is there and kept."""
         found = await self._ask(row)
         self._store.add_answer(row.id, json.dumps(found))
         return found
 
-    async def _ask(self, row: Evaluation) -> Answered:
+    async def _ask(self, row: Evaluation) -> GivenAnswer:
         inputs, params = json.loads(row.inputs), json.loads(row.params)
         try:
             scoring.check_inputs(row.template, inputs)
-            return Answered(*await self._given[row.template](row.template, inputs, params))
+            return GivenAnswer(*await self._given[row.template](row.template, inputs, params))
         except scoring.BlankInputError as blank:
-            return Answered(error=str(blank), is_blank=True)
+            return GivenAnswer(error=str(blank), is_blank=True)
         except Exception as error:  # noqa: BLE001  # whatever it raises is why the evaluation failed
-            return Answered(error=str(error) or _NO_WORDS)
+            return GivenAnswer(error=str(error) or _NO_WORDS)

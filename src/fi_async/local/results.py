@@ -8,7 +8,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from fi_async.local import scoring, templates
-from fi_async.local.answers import Answered, Answers
+from fi_async.local.answers import Answers, GivenAnswer
 from fi_async.local.envelopes import HttpReply, bad_request, server_error, success
 from fi_async.local.store import Evaluation
 from fi_async.local.switches import Switches
@@ -37,7 +37,7 @@ def end_of(row: Evaluation, switches: Switches, answers: Answers) -> EvaluationE
         refusal = server_error() if row.error == RATE_LIMITED else bad_request(row.error)
         return EvaluationEnd(error=row.error, refusal=refusal)
     if answers.answers(row):
-        return _answered(answers.find(row) or Answered(error=ENGINE_FAILED))
+        return _answered(answers.find(row) or GivenAnswer(error=ENGINE_FAILED))
     try:
         inputs, params = json.loads(row.inputs), json.loads(row.params)
         verdict = scoring.run_evaluator(row.template, inputs, params, allow_network=switches.allow_network)
@@ -48,7 +48,7 @@ def end_of(row: Evaluation, switches: Switches, answers: Answers) -> EvaluationE
     return EvaluationEnd(verdict.output, verdict.reason)
 
 
-def _answered(found: Answered) -> EvaluationEnd:
+def _answered(found: GivenAnswer) -> EvaluationEnd:
     if found.error is None:
         return EvaluationEnd(found.output, found.reason)
     return EvaluationEnd(error=found.error, refusal=server_error() if found.is_blank else bad_request(found.error))
