@@ -53,14 +53,16 @@ def resume_run(run: Path, flags: ResumeFlags, retry: Sequence[Retried] = ()) -> 
     if stored.is_there:
         file = str(stored.file)
         return carry_out(setup_of(file, again, name=stored.name, retry=retry, is_named=named, home=stored.home), again)
+    rows = Source(StoredCases(run), Shape(id_column=None))
+    if stored.flags is None:
+        plan = _plan_of_program(run, info, rows, retry, flags)
+    else:
+        file = stored.file or STDIN
+        plan = setup_of(file, again, held=rows, keeps=stored, retry=retry, is_named=named, home=stored.home)
+        check_unchanged(run, info, plan.templates, plan.chosen)
     print(
         f"{run}: {_why(stored)}: going on with the {held:,} cases that it holds{_others(count, held)}", file=sys.stderr
     )
-    rows = Source(StoredCases(run), Shape(id_column=None))
-    if stored.flags is None:
-        return carry_out(_plan_of_program(run, info, rows, retry, flags), again)
-    plan = setup_of(stored.file or STDIN, again, held=rows, keeps=stored, retry=retry, is_named=named, home=stored.home)
-    check_unchanged(run, info, plan.templates, plan.chosen)
     return carry_out(plan, again)
 
 
