@@ -534,7 +534,7 @@ def test_a_judge_answers_criteria_and_templates(run, monkeypatch):
 @pytest.mark.fi_eval("groundedness", inputs={"output": "x", "context": "y"}, threshold=0)
 @pytest.mark.fi_eval("is_json", inputs={"text": "[1]"})
 def test_it(fi_eval):
-    assert [each.backend for each in fi_eval.results] == ["local", "judge", "judge"]
+    assert [each.backend for each in fi_eval.results] == ["judge", "judge", "local"]
 """
     )
     endpoint = LocalBackend()
