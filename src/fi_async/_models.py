@@ -35,7 +35,9 @@ _TOKEN_KINDS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tok
 class NamedTemplate(Protocol):
     """Any object or class with an `eval_name`, as the template classes of the official SDK have."""
 
-    eval_name: str
+    @property
+    def eval_name(self) -> str:
+        """The template's name."""
 
 
 TemplateLike = str | NamedTemplate | type[NamedTemplate]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import errno
 import re
 from dataclasses import fields
@@ -7,7 +8,8 @@ from decimal import Decimal
 
 import pytest
 
-from fi_async.local import ChatFaults, ChatSwitches, Faults, Lognormal, Quota, Switches, server
+from fi_async import AsyncEvaluator
+from fi_async.local import ChatFaults, ChatSwitches, Faults, LocalBackend, Lognormal, Quota, Switches, server
 
 FLAGS = (
     "--host 127.0.0.2 --port 0 --latency 2~0.8 --overhead 0.1 --capacity 4 --requests 300/10s"
@@ -32,7 +34,8 @@ def served(monkeypatch):
     class Served:
         url, ends = "http://127.0.0.1:8100", None
 
-        def __call__(self, backend, host, port, *, on_started, grace):
+        def __call__(self, backend, host, port, *, on_started, grace, on_stopped=None):
+            self.on_stopped = on_stopped
             self.backend, self.host, self.port, self.grace = backend, host, port, grace
             on_started(self.url)
             if self.ends is not None:
@@ -151,3 +154,44 @@ def test_a_port_that_cannot_be_had(error, said, cli, served):
     served.ends = error
     ended = cli("serve")
     assert (ended.code, ended.err) == (3, f"fi-async: {said}\n")
+
+
+def test_a_judge_answers_in_place_of_the_estimates(cli, served, monkeypatch):
+    monkeypatch.setenv("JUDGE_KEY", "sk-the-key")
+    other = LocalBackend(judge=lambda *_: {"result": "Fail", "reason": "No."})
+
+    def serve(backend, *_, on_started, on_stopped, grace):
+        on_started("http://127.0.0.1:8100")
+        case = {"output": "Paris", "context": "Paris is big."}
+
+        async def ask():
+            async with AsyncEvaluator.local(backend) as ev:
+                result = (await ev.evaluate("groundedness", case)).eval_results[0]
+            await on_stopped()
+            return result
+
+        served.result = asyncio.run(ask())
+
+    monkeypatch.setattr(server, "serve", serve)
+    with server.running(other) as url:
+        ended = cli(f"serve --judge m --judge-url {url}/v1 --judge-key-env JUDGE_KEY --judge-latency 0")
+        assert (ended.code, ended.err) == (0, "")
+        assert f"Judged templates are answered by m at {url}/v1\n" in ended.out
+    assert "sk-the-key" not in ended.out
+    assert (served.result.output, served.result.reason, served.result.estimate) == ("Failed", "No.", False)
+    assert other.judged("m").total() == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--judge-url http://127.0.0.1:1/v1", "--judge-url is about a judge that answers: name its model by --judge"),
+        ("--judge m", "OPENAI_API_KEY missing: set it for --judge m"),
+        ("--judge m --judge-key-env none --judge-limits 5", "--judge-limits 5: write it as COUNT/TIME"),
+    ],
+)
+def test_a_judge_that_cannot_answer(flags, said, cli, served, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    ended = cli(f"serve {flags}")
+    assert ended.code == 2
+    assert said in ended.err

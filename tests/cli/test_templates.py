@@ -22,6 +22,7 @@ def test_json_lists_all(cli):
         "params": _catalogue.rows()["contains"]["config"],
         "tags": found["tags"],
         "local": "exact",
+        "backends": ["local", "cloud"],
         "description": "Checks if the text contains a specific keyword",
     }
 
@@ -35,8 +36,8 @@ def test_json_lists_the_local_ones(cli):
 
 def test_piped_it_is_a_line_each(cli):
     rows = cli("templates --local").out.splitlines()
-    assert all(len(row.split("\t")) == 4 for row in rows)
-    assert "contains\ttext\tPass/Fail\tChecks if the text contains a specific keyword" in rows
+    assert all(len(row.split("\t")) == 5 for row in rows)
+    assert "contains\ttext\tPass/Fail\tChecks if the text contains a specific keyword\tlocal,cloud" in rows
 
 
 @pytest.mark.parametrize("columns", [120, 60])

@@ -223,4 +223,4 @@ def test_never_a_traceback_unless_asked_for(error, code, said, cli, monkeypatch)
 
 def test_the_flags_of_run_are_grouped(cli):
     heads = [line.strip("╭╮─ ") for line in cli("run --help").out.splitlines() if line.startswith("╭")]
-    assert heads == ["Arguments", "Input", "Evaluation", "Pace", "Keeping", "Verdict", "Output"]
+    assert heads == ["Arguments", "Input", "Evaluation", "Judge", "Pace", "Keeping", "Verdict", "Output"]

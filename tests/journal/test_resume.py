@@ -478,3 +478,15 @@ async def test_an_odd_id_that_the_server_then_does_not_know_is_that_cases_failur
     async with evaluator(Scripted(answer), strategy="async") as ev:
         report = await ev.gather(cases, "contains", eval_config=NEEDLE, run=path)
     assert [outcome.status.value for outcome in report.outcomes] == ["scored", "failed", "scored"]
+
+
+async def test_cases_that_are_equal_under_one_template_only_are_held_as_they_were(evaluator, path):
+    names, cases = ["is_json", "equals"], [{"text": "[1]", "expected_text": f"case {n}"} for n in range(3)]
+    async with evaluator(backend(latency=1.0), extra_keys="ignore") as ev:
+        await ev.gather(cases, names, run=path)
+        with open_view(path) as view:
+            assert list(view.past.positions)[1:] == [0, 0, 1, 2]
+        held = Source(StoredCases(path), Shape(id_column=None))
+        assert [case.inputs for case in held.rows()] == cases
+        report = await ev.gather(held, names, run=RunFile(path, held_only=True))
+    assert (report.summary()["requests"], report.summary()["removed"]) == (0, 0)

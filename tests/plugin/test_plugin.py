@@ -9,8 +9,10 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from fi_async import client
+from fi_async.backends import criteria, functions, judge, rubrics, words  # noqa: F401  # as the one below
 from fi_async.integrations import pytest_session  # noqa: F401  # pytester unloads what a session of its own loads
 from fi_async.local import Faults, LocalBackend, Switches
+from fi_async.local.server import running
 
 pytest_plugins = "pytester"
 
@@ -480,3 +482,86 @@ def test_without_a_marked_test_nothing_is_said(run, server):
     ran.assert_outcomes(passed=1)
     ran.stdout.no_fnmatch_line("fi_async:*")
     assert "fi_eval(template, " in run("", "--markers").stdout.str()
+
+
+OWN = """
+from fi_async import Criteria, template
+
+@template
+def brief(output: str) -> float:
+    return 1.0 if len(output) < 5 else 0.5
+
+calm = Criteria("calm", "Is {{output}} calm?")
+"""
+
+
+def test_functions_need_no_account(run, monkeypatch):
+    for name in ("FI_BASE_URL", "FI_API_KEY", "FI_SECRET_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    ran = run(
+        OWN
+        + """
+@pytest.mark.fi_eval(brief, inputs="output", threshold=0.8)
+@pytest.mark.parametrize("output", ["abc", "abcdefg"])
+def test_marked(output): pass
+
+@pytest.mark.fi_eval.with_args(brief)
+def test_called(fi_eval):
+    assert fi_eval(output="abc").score == 1
+
+def test_in_the_test(fi_eval):
+    assert fi_eval(brief, output="abc").backend == "code"
+"""
+    )
+    ran.assert_outcomes(passed=3, failed=1)
+    ran.stdout.fnmatch_lines(["brief scored 0.5, below the threshold of 0.8"])
+
+
+def test_a_function_that_would_be_marked_itself_is_refused(run, server):
+    ran = run(OWN + "@pytest.mark.fi_eval(brief)\ndef test_it(fi_eval): pass\n")
+    ran.assert_outcomes(errors=1)
+    ran.stdout.fnmatch_lines(["*brief would be marked itself*@pytest.mark.fi_eval.with_args(brief)*"])
+
+
+def test_a_judge_answers_criteria_and_templates(run, monkeypatch):
+    for name in ("FI_BASE_URL", "FI_API_KEY", "FI_SECRET_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("JUDGE_KEY", "sk-1")
+    source = (
+        OWN
+        + """
+@pytest.mark.fi_eval(calm, inputs={"output": "x"}, threshold=0)
+@pytest.mark.fi_eval("groundedness", inputs={"output": "x", "context": "y"}, threshold=0)
+@pytest.mark.fi_eval("is_json", inputs={"text": "[1]"})
+def test_it(fi_eval):
+    assert [each.backend for each in fi_eval.results] == ["judge", "judge", "local"]
+"""
+    )
+    endpoint = LocalBackend()
+    with running(endpoint) as url:
+        flags = ("--fi-judge", "m", "--fi-judge-url", f"{url}/v1", "--fi-judge-key-env", "JUDGE_KEY")
+        ran = run(source, *flags, "--fi-judge-limits", "900/min 1000000/min:tokens")
+        run(source, *flags, "--fi-backends", "local judge", "--fi-runs", "kept").assert_outcomes(passed=1)
+        asked = endpoint.judged("m").total()
+        run(source, *flags, "--fi-backends", "local judge", "--fi-runs", "kept").assert_outcomes(passed=1)
+    ran.assert_outcomes(passed=1)
+    assert endpoint.judged("m").total() == asked == 4
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--fi-backends=clod", "fi_backends clod: no backend is called 'clod'; did you mean cloud?"),
+        ("--fi-backends=judge", "fi_backends judge: which judge? Name its model by fi_judge"),
+        ("--fi-judge=m", "OPENAI_API_KEY missing: set it for fi_judge m, or name another variable by fi_judge_key_env"),
+        ("--fi-judge-url=http://127.0.0.1:1", "fi_judge_url is about a judge: name its model by fi_judge"),
+        ("--fi-judge=m --fi-backend=local", "fi_backend stands beside fi_backends or fi_judge"),
+        ("--fi-judge=m --fi-judge-key-env=none --fi-judge-limits=9", "fi_judge_limits 9: write it as COUNT/TIME"),
+        ("--fi-judge=m --fi-judge-key-env=sk-a-b", "fi_judge_key_env takes the name of an environment variable"),
+    ],
+)
+def test_who_evaluates_cannot_be_meant_so(flags, said, run, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    ran = run("def test_it(): pass", *flags.split())
+    assert ran.ret == pytest.ExitCode.USAGE_ERROR
+    assert said in ran.stderr.str()

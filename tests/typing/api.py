@@ -13,19 +13,31 @@ from fi_async import (
     Case,
     ClientStatistics,
     Counts,
+    Criteria,
     EvalResult,
     Evaluator,
     Execution,
+    Judge,
     Outcome,
     Report,
     Stream,
     Timeout,
     aevaluate,
     evaluate,
+    template,
 )
 
 if TYPE_CHECKING:
     import httpx
+
+
+CALM = Criteria("calm", "Is {{output}} calm?")
+
+
+@template
+def short(output: str) -> bool:
+    """Tell whether a text is short."""
+    return len(output) < 100
 
 
 async def awaited(client: httpx.AsyncClient) -> None:
@@ -64,6 +76,10 @@ async def awaited(client: httpx.AsyncClient) -> None:
         await ev.gather([], "toxicity", concurency=3)  # type: ignore[call-arg]  # a misspelt keyword is seen
         await ev.gather([], "toxicity", on_ambiguous="maybe")  # type: ignore[arg-type]  # so is a wrong value
     assert_type(await aevaluate("toxicity", output="x"), EvalResult)
+    assert_type(await aevaluate(short, output="x"), EvalResult)
+    async with AsyncEvaluator(backends=["local", Judge("m", max_cost=1.0), "cloud"]) as ev:
+        assert_type(await ev.gather([{"output": "x"}], ["is_json", CALM, short]), Report)
+        assert_type(await ev.evaluate(CALM, output="x"), EvalResult)
 
 
 async def numbers() -> AsyncIterator[dict[str, str]]:
@@ -99,3 +115,7 @@ def blocking() -> None:
         ev.submit("toxicity", {"output": "x"}, modle="x")  # type: ignore[call-overload]  # and in overloads
         ev.gather([], "toxicity", concurency=3)  # type: ignore[call-arg]  # a misspelt keyword is seen
     assert_type(evaluate("toxicity", output="x"), EvalResult)
+    assert_type(evaluate(CALM, backends=["local", Judge("m")], output="x"), EvalResult)
+    with Evaluator(backends=[Judge("m")]) as ev:
+        assert_type(ev.gather([{"output": "x"}], [CALM, short]), Report)
+    evaluate("toxicity", backends=["clod"], output="x")  # type: ignore[list-item]  # so is a backend that is none

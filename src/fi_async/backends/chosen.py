@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from fi_async import _catalogue
 from fi_async._errors import ConfigurationError
 from fi_async._models import Template, TemplateLike
-from fi_async.wire.templates import Templates, from_catalogue
+from fi_async.wire.templates import Templates, from_catalogue, name_of
 
 if TYPE_CHECKING:
     from fi_async._rubric import Rubric
@@ -22,6 +22,8 @@ Backend: TypeAlias = 'Literal["local", "cloud"] | Judge'
 
 PLATFORM: Final = "cloud"
 FUNCTIONS: Final = "local"
+JUDGED: Final = "judge"
+CODE: Final = "code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,13 @@ class Answerer:
     def is_platform(self) -> bool:
         """True if the platform answers."""
         return self.function is None and self.judge is None
+
+    @property
+    def by(self) -> str:
+        """Who it is, in a word: "cloud", "judge", "local" for what is computed here, "code" for a function of yours."""
+        if self.judge is not None:
+            return JUDGED
+        return PLATFORM if self.function is None else self.function.backend
 
     @property
     def template(self) -> Template:
@@ -127,7 +136,7 @@ class Backends:
             return Answerer(function=template)
         if isinstance(template, Criteria):
             return self._judged_by_criteria(template, params)
-        return self._of_platforms(template.eval_name, params)
+        return self._of_platforms(name_of(template), params)
 
     def _of_platforms(self, name: str, params: Mapping[str, Any] | None) -> Answerer:
         """Return who answers one of the platform's templates."""

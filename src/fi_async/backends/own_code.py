@@ -80,6 +80,19 @@ class FunctionTemplate:
         keys = ", ".join((*self.template.required_keys, *self.template.optional_keys))
         return f"<FunctionTemplate {self.eval_name}({keys}) -> {self.template.output_type}>"
 
+    @property
+    def pytestmark(self) -> list[Any]:
+        """The marks of pytest that it has: none."""
+        return []
+
+    @pytestmark.setter
+    def pytestmark(self, _: object) -> None:
+        # To pytest, a mark that is given one function and no keyword decorates that function.
+        raise ConfigurationError(
+            f"{self.eval_name} would be marked itself, and not the test: give the mark a keyword too, such as"
+            f" inputs=..., or write @pytest.mark.fi_eval.with_args({self.eval_name})"
+        )
+
     def _said(self) -> str:
         return f"@template on {self.eval_name or 'a function without a name'}"
 
@@ -184,13 +197,18 @@ class FunctionTemplate:
         """Return what the function raised as the failure of one case, with those frames that are the user's."""
         if isinstance(error, FunctionError):
             return error
-        frames = traceback.extract_tb(error.__traceback__)
-        theirs = [frame for frame in frames if not _is_installed(frame.filename)] or frames[-1:]
-        shown = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in theirs[-_MOST_FRAMES:]]
+        shown = frames_of(error)
         words = str(error)[:_LONGEST]
         at = f", at {shown[-1].rpartition('/')[2]}" if shown else ""
         said = f"{type(error).__name__}: {words}" if words else type(error).__name__
         return FunctionError(f"{self.eval_name} raised {said}{at}", frames=tuple(shown))
+
+
+def frames_of(error: BaseException) -> list[str]:
+    """Return the frames that an exception came through which are the user's, the innermost last: a few at most."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if not _is_installed(frame.filename)] or frames[-1:]
+    return [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in theirs[-_MOST_FRAMES:]]
 
 
 _NOT_THEIRS: Final = (  # frames of this package, of Python and of what is installed

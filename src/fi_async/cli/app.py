@@ -10,9 +10,10 @@ from cyclopts import App, Parameter
 
 from fi_async._version import __version__
 from fi_async.cli import help_texts, settings, terminal
+from fi_async.cli.flag_kinds import Flag
 from fi_async.cli.input_rows import STDIN
 from fi_async.cli.judge_flags import JudgeFlags
-from fi_async.cli.options import CompareFlags, FileName, Flag, GateFlags, ResumeFlags, RunFlags, ServeFlags, at_home
+from fi_async.cli.options import CompareFlags, FileName, GateFlags, ResumeFlags, RunFlags, ServeFlags, at_home
 
 _SERVED = ServeFlags()
 _JUDGED = JudgeFlags()

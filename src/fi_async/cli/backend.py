@@ -3,31 +3,101 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from fi_async._connection import CLOUD_URL, LOCAL
 from fi_async._errors import ConfigurationError
+from fi_async._models import TemplateLike
 from fi_async._settings import OMITTED, Limit
-from fi_async.cli.errors import UsageError
-from fi_async.cli.options import RunFlags
+from fi_async.backends.chosen import Backend
+from fi_async.backends.judge import Judge
+from fi_async.backends.own_code import FunctionTemplate
+from fi_async.backends.words import backends_of, default_names, judge_of, limit_of
+from fi_async.cli.asked_judge import OF_PAID_JUDGES, JudgeChoice, PaidJudgeChoice
+from fi_async.cli.errors import UsageError, as_flag
+from fi_async.cli.options import RunFlags, refuse
 from fi_async.evaluator import AsyncEvaluator
 
 _KEYS: Final = ("FI_API_KEY", "FI_SECRET_KEY")
-_UNITS: Final = {
-    **dict.fromkeys(("s", "sec", "second"), "second"),
-    **dict.fromkeys(("m", "min", "minute"), "minute"),
-    **dict.fromkeys(("h", "hour"), "hour"),
-    **dict.fromkeys(("d", "day"), "day"),
-}
-_LIMIT: Final = re.compile(
-    rf"(?P<count>\d{{1,18}})/(?:(?P<seconds>\d+(?:\.\d+)?)s|(?P<unit>{'|'.join(_UNITS)}))(?::(?P<of>requests|evaluations))?"
-)
 
 
-def evaluator_of(backend: str, flags: RunFlags) -> AsyncEvaluator:
-    """Return the client of a backend.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Who evaluates a run.
+
+    Attributes:
+        platform: "cloud" or "local", where one of the two evaluates all of the platform's templates.
+        names: As --backends takes them, where each template has the first that can; empty if not.
+        judge: The judge, if there is one.
+        is_named: False if nobody said who evaluates, and for want of a key pair it is the local backend.
+    """
+
+    platform: str
+    names: Sequence[str] = ()
+    judge: Judge | None = None
+    is_named: bool = True
+
+    @property
+    def backends(self) -> list[Backend]:
+        """The backends of these names."""
+        return backends_of(self.names, self.judge, as_flag)
+
+
+def choice_of(flags: RunFlags, templates: Mapping[str, TemplateLike]) -> Choice:
+    """Return who evaluates a run: who was named, or whom the environment says.
+
+    Raises:
+        UsageError, ConfigurationError: It cannot be meant so, or a key is missing.
+    """
+    if flags.backend is not None and (flags.backends or flags.judge):
+        beside = "--backends" if flags.backends else "--judge"
+        raise UsageError(
+            f"--backend {flags.backend} stands beside {beside}: say all of them in --backends, such as --backends"
+            " local judge cloud"
+        )
+    if flags.judge is None:
+        refuse(flags, OF_PAID_JUDGES, "is about a judge: name its model by --judge")
+    names: Sequence[str] = flags.backends or ()
+    judge = judge_named(flags)
+    if not names and judge is not None:
+        names = default_names()
+    if not names and flags.backend is None and all(isinstance(each, FunctionTemplate) for each in templates.values()):
+        names = (LOCAL,)
+    if not names:
+        return Choice(backend_of(flags.backend), is_named=not is_fallback(flags.backend))
+    chosen = Choice(backend_of("cloud") if "cloud" in names else LOCAL, names, judge)
+    backends_of(names, judge, as_flag)  # what cannot be meant so is said now
+    return chosen
+
+
+def judge_named(flags: JudgeChoice) -> Judge | None:
+    """Return the judge that flags describe; None if they name none.
+
+    Raises:
+        UsageError, ConfigurationError: One cannot be used, or its key is missing.
+    """
+    if flags.judge is None:
+        return None
+    settings: dict[str, Any] = {}
+    if flags.judge_concurrency is not None:
+        settings["concurrency"] = flags.judge_concurrency
+    if isinstance(flags, PaidJudgeChoice):
+        settings |= {"price": flags.judge_price, "max_cost": flags.max_cost}
+    return judge_of(
+        flags.judge,
+        as_flag,
+        url=flags.judge_url,
+        key_env=flags.judge_key_env,
+        limits=limits(flags.judge_limits or (), "--judge-limits"),
+        allow_insecure_http=flags.judge_allow_http,
+        **settings,
+    )
+
+
+def evaluator_of(chosen: Choice, flags: RunFlags) -> AsyncEvaluator:
+    """Return the client of a run.
 
     Raises:
         ConfigurationError: A setting is wrong.
@@ -46,34 +116,42 @@ def evaluator_of(backend: str, flags: RunFlags) -> AsyncEvaluator:
         "limits": limits(flags.limits or ()),
         "shared_budget": flags.shared_budget,
     }
-    return AsyncEvaluator.local(**options) if backend == LOCAL else AsyncEvaluator(fi_base_url=given_url(), **options)
+    return client_of(chosen, options)
 
 
-def limits(given: Sequence[str]) -> list[Limit]:
+def client_of(chosen: Choice, options: Mapping[str, Any]) -> AsyncEvaluator:
+    """Return the client of those who evaluate, with these keywords of AsyncEvaluator.
+
+    Raises:
+        ConfigurationError: One of them is wrong.
+    """
+    if chosen.names:
+        return AsyncEvaluator(fi_base_url=given_url(chosen.platform), backends=chosen.backends, **options)
+    if chosen.platform == LOCAL:
+        return AsyncEvaluator.local(**options)
+    return AsyncEvaluator(fi_base_url=given_url(), **options)
+
+
+def limits(given: Sequence[str], flag: str = "--limits") -> list[Limit]:
     """Return the limits that were given as text, such as 300/min, 40/10s or 1000/hour:evaluations.
 
     Raises:
         UsageError: One is written in another way.
     """
-    return [_limit(text) for text in given]
-
-
-def _limit(text: str) -> Limit:
-    found = _LIMIT.fullmatch(text.strip())
-    if found is None:
-        raise UsageError(
-            f"--limits {text}: write it as COUNT/TIME, such as 300/min, 40/10s or 1000/hour:evaluations; TIME is s,"
-            " min, hour or day, or seconds such as 10s"
-        )
-    seconds, unit, of = found["seconds"], found["unit"], found["of"]
     try:
-        return Limit(int(found["count"]), float(seconds) if seconds else _UNITS[unit], of or "requests")  # type: ignore[arg-type]  # as the pattern has it
+        found = [limit_of(text, flag) for text in given]
     except ConfigurationError as error:
-        raise UsageError(f"--limits {text}: {error}") from error
+        raise UsageError(error.message) from None
+    for text, each in zip(given, found, strict=True):
+        if each.of == "tokens" and flag != "--judge-limits":
+            raise UsageError(f"{flag} {text}: tokens are a judge's: give --judge-limits {text}")
+    return found
 
 
-def given_url() -> str | None:
-    """Return None where the environment names the server: what is wrong with it is then told by its variable."""
+def given_url(platform: str = "cloud") -> str | None:
+    """Return the platform's address; None where the environment names it, whose faults are told by its variable."""
+    if platform == LOCAL:
+        return LOCAL
     return None if os.environ.get("FI_BASE_URL", LOCAL) not in ("", LOCAL) else CLOUD_URL
 
 

@@ -14,6 +14,7 @@ from fi_async._errors import (
     FiAsyncError,
     NotFoundError,
 )
+from fi_async.backends.words import in_words
 
 DONE: Final = 0
 INCOMPLETE: Final = 1
@@ -24,6 +25,8 @@ INCONCLUSIVE: Final = 5
 INTERRUPTED: Final = 130
 
 _WORDS: Final[Mapping[Any, str]] = {float: "no number", bool: "neither true nor false"}
+OF_JUDGES: Final = ("the judge ", "Judge(", "max_cost ")
+"""How messages about a judge begin: they have the keywords of Judge, and not our flags."""
 
 EXIT_CODES: Final = """\
 Exit codes:
@@ -44,6 +47,11 @@ Exit codes:
   3    it could not be told: not one case has a score, the file cannot be read
   4    below a bound, or worse than the baseline allows
   5    inconclusive: too few cases have a score, or an interval holds the bound"""
+
+
+def as_flag(name: str) -> str:
+    """Return the flag of this name."""
+    return f"--{name.replace('_', '-')}"
 
 
 class UsageError(Exception):
@@ -71,7 +79,7 @@ def explain(error: BaseException) -> tuple[int, str]:
     if isinstance(error, CycloptsError):
         return USAGE, _of_parsing(error)
     if isinstance(error, UsageError | ConfigurationError):
-        return USAGE, str(error)
+        return USAGE, in_words(str(error), as_flag) if str(error).startswith(OF_JUDGES) else str(error)
     if isinstance(error, NotFoundError) and error.status is None:  # a template's name, looked up by us
         return USAGE, f"{error} (fi-async templates lists all)"
     return IMPOSSIBLE, _of_trouble(error)
@@ -94,6 +102,8 @@ def _of_parsing(error: CycloptsError) -> str:
 
 
 def _of_trouble(error: BaseException) -> str:
+    if isinstance(error, FiAsyncError) and error.message.startswith(OF_JUDGES):
+        return in_words(str(error), as_flag)
     if isinstance(error, AuthenticationError):
         return f"{error}. Check FI_API_KEY and FI_SECRET_KEY"
     if isinstance(error, ImpossibleError | FiAsyncError):

@@ -24,6 +24,12 @@ Examples:
   fi-async run answers.jsonl --eval groundedness --run nightly.db \\
       --out scores.jsonl
   cat answers.jsonl | fi-async run - --eval is_json --backend local --json
+  fi-async run answers.csv --eval is_json groundedness checks.py:cites_all \
+      --judge qwen3:8b --judge-url http://127.0.0.1:11434/v1
+
+Keys are in no flag: those of the platform are FI_API_KEY and FI_SECRET_KEY, that of the judge is OPENAI_API_KEY, or \
+the variable that --judge-key-env names. FILE.py:NAME is a function with @template, or a Criteria, at the top of a \
+file; module:NAME is one of a module that can be imported from here.
 
 {EXIT_CODES}"""
 
@@ -33,6 +39,10 @@ Examples:
   fi-async serve --latency 2~0.8 --capacity 8 --requests 300/10s
   fi-async serve --latency 1 --fault 503=0.05 reset_after=0.01
   fi-async serve --judge-latency 2~0.8 --judge-tokens 100000/min
+  fi-async serve --judge qwen3:8b --judge-url http://127.0.0.1:11434/v1
+
+With --judge MODEL that model answers groundedness and its like, over the evaluation API, in place of the estimates. \
+The flags under "Model to test judges with" are about a model that this server makes up, at /v1/chat/completions.
 
 Ctrl-C stops it (exit code 0). Exit code 3: the port is taken."""
 
@@ -46,10 +56,12 @@ Examples:
 RESUME: Final = f"""\
 RUN is the file of fi-async run --run, or of a program's gather(run=...) or stream(run=...). The rows are taken from \
 where they came from; if that was stdin, a program, or is gone, from RUN itself. Credentials are in no file: \
-FI_API_KEY, FI_SECRET_KEY and FI_BASE_URL must say what they said.
+FI_API_KEY, FI_SECRET_KEY and FI_BASE_URL must say what they said, and so must the variable with a judge's key. A \
+run that a program began with functions, Criteria or a judge of its own needs them again: --eval FILE.py:NAME, --judge.
 
 Examples:
   fi-async resume nightly.db
+  fi-async resume nightly.db --max-cost 10
   fi-async resume nightly.db --out scores.jsonl
 
 {EXIT_CODES}"""

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Final, Literal
 
-from cyclopts import Group, Parameter, validators
+from cyclopts import Group, Parameter
 
-from fi_async.cli.options import Flag, Several
+from fi_async.cli.flag_kinds import FROM_ONE, FROM_ZERO, Flag, Several, whole
 
-_ENDPOINT = Parameter(group=Group("Endpoint for judges", sort_key=10))
-_FROM_ZERO = validators.Number(gte=0)
-_FROM_ONE = validators.Number(gte=1)
+_ENDPOINT = Parameter(group=Group("Model to test judges with", sort_key=10))
 _PREFIX: Final = "judge_"
 _WITHOUT: Final = "no_"
 
@@ -52,18 +50,24 @@ class JudgeFlags:
     judge_models: Annotated[list[str] | None, _ENDPOINT, Several, Parameter(metavar="NAME...")] = None
     judge_keys: Annotated[list[str] | None, _ENDPOINT, Several, Parameter(metavar="KEY...")] = None
     judge_latency: Annotated[str | None, _ENDPOINT, Parameter(metavar="SECONDS")] = None
-    judge_capacity: Annotated[int | None, _ENDPOINT, Parameter(metavar="N", validator=_FROM_ONE)] = None
-    judge_queue_limit: Annotated[int | None, _ENDPOINT, Parameter(metavar="N", validator=_FROM_ZERO)] = None
+    judge_capacity: Annotated[int | None, _ENDPOINT, Parameter(metavar="N", converter=whole, validator=FROM_ONE)] = None
+    judge_queue_limit: Annotated[
+        int | None, _ENDPOINT, Parameter(metavar="N", converter=whole, validator=FROM_ZERO)
+    ] = None
     judge_requests: Annotated[str | None, _ENDPOINT, Parameter(metavar="QUOTA")] = None
     judge_tokens: Annotated[str | None, _ENDPOINT, Parameter(metavar="QUOTA")] = None
-    judge_reserve: Annotated[int | None, _ENDPOINT, Parameter(metavar="N", validator=_FROM_ZERO)] = None
-    judge_insufficient_quota_after: Annotated[int | None, _ENDPOINT, Parameter(metavar="N", validator=_FROM_ZERO)] = (
-        None
-    )
-    judge_context_length: Annotated[int | None, _ENDPOINT, Parameter(metavar="N", validator=_FROM_ONE)] = None
+    judge_reserve: Annotated[int | None, _ENDPOINT, Parameter(metavar="N", converter=whole, validator=FROM_ZERO)] = None
+    judge_insufficient_quota_after: Annotated[
+        int | None, _ENDPOINT, Parameter(metavar="N", converter=whole, validator=FROM_ZERO)
+    ] = None
+    judge_context_length: Annotated[
+        int | None, _ENDPOINT, Parameter(metavar="N", converter=whole, validator=FROM_ONE)
+    ] = None
     judge_refused_parameters: Annotated[list[str] | None, _ENDPOINT, Several, Parameter(metavar="NAME...")] = None
     judge_json_schema: Annotated[Literal["kept", "refused", "ignored"] | None, _ENDPOINT] = None
-    judge_reasoning_tokens: Annotated[int | None, _ENDPOINT, Parameter(metavar="N", validator=_FROM_ZERO)] = None
+    judge_reasoning_tokens: Annotated[
+        int | None, _ENDPOINT, Parameter(metavar="N", converter=whole, validator=FROM_ZERO)
+    ] = None
     judge_prices: Annotated[list[str] | None, _ENDPOINT, Several, Parameter(metavar="MODEL=IN:OUT...")] = None
     judge_faults: Annotated[list[str] | None, _ENDPOINT, Several, Parameter(metavar="KIND=PROBABILITY...")] = None
     judge_no_cache: Annotated[bool, _ENDPOINT, Flag] = False

@@ -3,51 +3,49 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from glob import escape, glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import Group, Parameter, Token, validators
+from cyclopts import Parameter, validators
 
 from fi_async import _catalogue
 from fi_async._settings import RunOptions
+from fi_async.cli.asked_judge import OF_PAID_JUDGES, JudgeChoice, PaidJudgeChoice
 from fi_async.cli.errors import UsageError
+from fi_async.cli.flag_kinds import (
+    EVALUATION,
+    FROM_ONE,
+    FROM_ZERO,
+    INPUT,
+    JUDGE,  # noqa: F401  # the parser reads the annotations of inherited flags here
+    KEEPING,
+    OUTPUT,
+    PACE,
+    POSITIVE,
+    SHARE,
+    VERDICT,
+    WITHIN,
+    Count,
+    Flag,
+    Several,
+    from_one,
+    whole,
+)
 
 if TYPE_CHECKING:
     from cyclopts.completion import CompletionContext
 
-_POSITIVE = validators.Number(gt=0)
-_FROM_ONE = validators.Number(gte=1)
-_SHARE = validators.Number(gte=0, lte=1)
-_WITHIN = validators.Number(gt=0, lt=1)
-_FROM_ZERO = validators.Number(gte=0)
-_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _AS_SET = RunOptions()
-
-
-def _whole(type_: object, tokens: Sequence[Token]) -> int | str:
-    """Return the whole number that is given, or auto where it may be that; the parser itself rounds and shows types."""
-    text = tokens[0].value
-    if text == "auto" and type_ is not int:
-        return text
-    if not _WHOLE.fullmatch(text):
-        raise ValueError(f'"{text}" is no whole number{"" if type_ is int else ", nor auto"}')
-    return int(text)
-
-
-def _from_one(type_: object, value: int | str | None) -> None:
-    if value is not None and value != "auto":
-        _FROM_ONE(type_, value)
 
 
 def _short(value: object) -> str:
     return f"{value:g}"
 
 
-def refuse(flags: RunFlags | GateFlags, names: Collection[str], because: str) -> None:
+def refuse(flags: JudgeChoice | GateFlags, names: Collection[str], because: str) -> None:
     """Return if none of these flags was given.
 
     Raises:
@@ -55,7 +53,8 @@ def refuse(flags: RunFlags | GateFlags, names: Collection[str], because: str) ->
     """
     for each in fields(flags):
         if each.name in names and getattr(flags, each.name) != each.default:
-            raise UsageError(f"--{each.name.replace('_', '-')} {because}")
+            name = "eval" if each.name == "evals" else each.name.replace("_", "-")
+            raise UsageError(f"--{name} {because}")
 
 
 def at_home(path: Path) -> Path:
@@ -67,12 +66,6 @@ def _at_home(flags: Any) -> None:
     for each in fields(flags):
         if isinstance(value := getattr(flags, each.name), Path):
             object.__setattr__(flags, each.name, at_home(value))
-
-
-_INPUT, _EVALUATION, _PACE, _KEEPING, _VERDICT, _OUTPUT = (
-    Parameter(group=Group(name, sort_key=place))
-    for place, name in enumerate(("Input", "Evaluation", "Pace", "Keeping", "Verdict", "Output"))
-)
 
 
 def _templates(_context: object) -> list[str]:
@@ -89,23 +82,23 @@ def _files(context: CompletionContext) -> list[str]:
 
 
 FileName = Annotated[str, Parameter(completer=_files)]
-Several = Parameter(consume_multiple=(1, 1_000_000), negative="")
-Flag = Parameter(negative="", show_default=False)
 Minima = Annotated[list[str] | None, Several, Parameter(metavar="CONDITION...")]
-Tolerance = Annotated[float, Parameter(metavar="SCORE", validator=_FROM_ZERO, show_default=_short)]
+Tolerance = Annotated[float, Parameter(metavar="SCORE", validator=FROM_ZERO, show_default=_short)]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RunFlags:
+class RunFlags(PaidJudgeChoice):
     """What `fi-async run` is told.
 
     Attributes:
-        evals: Templates to evaluate each row under, one or several.
-        model: The judge, such as turing_small.
+        evals: Templates to evaluate each row under, one or several; FILE.py:NAME is a function or a Criteria of yours.
+        model: The platform's judge, such as turing_small.
         concurrency: Requests under way at once; auto finds how many the server can do with.
         out: Write every outcome to this file as it comes: .csv, .parquet, .sqlite, or else one JSON object a line.
         backend: Who evaluates. Omitted: cloud if FI_API_KEY and FI_SECRET_KEY are set, else local.
+        backends: Who evaluates, each template by the first that can: local (functions here, exact), judge, cloud.
+            Omitted with --judge: local judge cloud if FI_API_KEY and FI_SECRET_KEY are set, else local judge.
         timeout: Seconds that one case may take: 600, and less once it is known how long others take.
         on_ambiguous: Whether to send again what was sent and got no reply: it may have been evaluated, and paid.
         on_stalled: What to do with what the server accepted and does not finish in the case's time.
@@ -136,49 +129,52 @@ class RunFlags:
         dry_run: Evaluate nothing: print what the run would take, and which rows cannot be sent.
     """
 
-    evals: Annotated[list[str], _EVALUATION, Several, Parameter(name="--eval", metavar="NAME...", completer=_templates)]
-    model: Annotated[str | None, _EVALUATION, Parameter(metavar="NAME")] = None
+    evals: Annotated[list[str], EVALUATION, Several, Parameter(name="--eval", metavar="NAME...", completer=_templates)]
+    model: Annotated[str | None, EVALUATION, Parameter(metavar="NAME")] = None
     concurrency: Annotated[
         int | Literal["auto"],
-        _PACE,
-        Parameter(metavar="auto|N", converter=_whole, validator=_from_one, show_choices=False),
+        PACE,
+        Parameter(metavar="auto|N", converter=whole, validator=from_one, show_choices=False),
     ] = _AS_SET.concurrency
-    out: Annotated[Path | None, _OUTPUT, Parameter(metavar="PATH")] = None
-    backend: Annotated[Literal["cloud", "local"] | None, _EVALUATION] = None
-    timeout: Annotated[float | None, _PACE, Parameter(metavar="SECONDS", validator=_POSITIVE)] = None
-    on_ambiguous: Annotated[Literal["resubmit", "fail"], _PACE] = _AS_SET.on_ambiguous
-    on_stalled: Annotated[Literal["resubmit", "fail", "wait"], _PACE] = _AS_SET.on_stalled
-    max_retries: Annotated[int, _PACE, Parameter(metavar="N", converter=_whole, validator=_FROM_ZERO)] = (
+    out: Annotated[Path | None, OUTPUT, Parameter(metavar="PATH")] = None
+    backend: Annotated[Literal["cloud", "local"] | None, EVALUATION] = None
+    backends: Annotated[
+        list[Literal["local", "judge", "cloud"]] | None, EVALUATION, Several, Parameter(metavar="NAME...")
+    ] = None
+    timeout: Annotated[float | None, PACE, Parameter(metavar="SECONDS", validator=POSITIVE)] = None
+    on_ambiguous: Annotated[Literal["resubmit", "fail"], PACE] = _AS_SET.on_ambiguous
+    on_stalled: Annotated[Literal["resubmit", "fail", "wait"], PACE] = _AS_SET.on_stalled
+    max_retries: Annotated[int, PACE, Parameter(metavar="N", converter=whole, validator=FROM_ZERO)] = (
         _AS_SET.max_retries
     )
-    strategy: Annotated[Literal["auto", "sync", "async"], _PACE] = _AS_SET.strategy
+    strategy: Annotated[Literal["auto", "sync", "async"], PACE] = _AS_SET.strategy
     rows: Annotated[
         int | Literal["auto"],
-        _PACE,
-        Parameter(metavar="auto|N", converter=_whole, validator=_from_one, show_choices=False),
+        PACE,
+        Parameter(metavar="auto|N", converter=whole, validator=from_one, show_choices=False),
     ] = _AS_SET.rows
-    poll_interval: Annotated[float | None, _PACE, Parameter(metavar="SECONDS", validator=_POSITIVE)] = None
-    limits: Annotated[list[str] | None, _PACE, Several, Parameter(metavar="COUNT/TIME...")] = None
-    extra_keys: Annotated[Literal["ignore", "forbid"], _INPUT] = "ignore"
-    param: Annotated[list[str] | None, _EVALUATION, Several, Parameter(metavar="KEY=VALUE...")] = None
-    mapping: Annotated[list[str] | None, _INPUT, Several, Parameter(name="--map", metavar="KEY=COLUMN...")] = None
-    constants: Annotated[list[str] | None, _INPUT, Several, Parameter(name="--set", metavar="KEY=VALUE...")] = None
-    id_column: Annotated[str, _INPUT, Parameter(name="--id", metavar="COLUMN")] = "id"
-    limit: Annotated[int | None, _INPUT, Parameter(metavar="N", converter=_whole, validator=_FROM_ONE)] = None
-    sample: Annotated[int | None, _INPUT, Parameter(metavar="N", converter=_whole, validator=_FROM_ONE)] = None
-    seed: Annotated[int, _INPUT, Parameter(metavar="N", converter=_whole)] = 0
-    shared_budget: Annotated[Path | None, _PACE, Parameter(metavar="PATH")] = None
-    min: Annotated[Minima, _VERDICT] = None
-    coverage: Annotated[float | None, _VERDICT, Parameter(metavar="SHARE", validator=_SHARE)] = None
-    fail_fast: Annotated[bool, _VERDICT, Flag] = False
-    error_rate: Annotated[float | None, _VERDICT, Parameter(metavar="RATE", validator=_WITHIN)] = None
-    run: Annotated[Path | None, _KEEPING, Parameter(metavar="PATH")] = None
-    reuse: Annotated[str | None, _KEEPING, Parameter(metavar="PATTERN")] = None
-    duplicates: Annotated[Literal["once", "refuse"], _KEEPING] = "once"
-    drain: Annotated[float, _KEEPING, Parameter(metavar="SECONDS", validator=_POSITIVE, show_default=_short)] = 5.0
-    no_progress: Annotated[bool, _OUTPUT, Flag] = False
-    json: Annotated[bool, _OUTPUT, Flag] = False
-    dry_run: Annotated[bool, _OUTPUT, Flag] = False
+    poll_interval: Annotated[float | None, PACE, Parameter(metavar="SECONDS", validator=POSITIVE)] = None
+    limits: Annotated[list[str] | None, PACE, Several, Parameter(metavar="COUNT/TIME...")] = None
+    extra_keys: Annotated[Literal["ignore", "forbid"], INPUT] = "ignore"
+    param: Annotated[list[str] | None, EVALUATION, Several, Parameter(metavar="KEY=VALUE...")] = None
+    mapping: Annotated[list[str] | None, INPUT, Several, Parameter(name="--map", metavar="KEY=COLUMN...")] = None
+    constants: Annotated[list[str] | None, INPUT, Several, Parameter(name="--set", metavar="KEY=VALUE...")] = None
+    id_column: Annotated[str, INPUT, Parameter(name="--id", metavar="COLUMN")] = "id"
+    limit: Annotated[int | None, INPUT, Parameter(metavar="N", converter=whole, validator=FROM_ONE)] = None
+    sample: Annotated[int | None, INPUT, Parameter(metavar="N", converter=whole, validator=FROM_ONE)] = None
+    seed: Annotated[int, INPUT, Parameter(metavar="N", converter=whole)] = 0
+    shared_budget: Annotated[Path | None, PACE, Parameter(metavar="PATH")] = None
+    min: Annotated[Minima, VERDICT] = None
+    coverage: Annotated[float | None, VERDICT, Parameter(metavar="SHARE", validator=SHARE)] = None
+    fail_fast: Annotated[bool, VERDICT, Flag] = False
+    error_rate: Annotated[float | None, VERDICT, Parameter(metavar="RATE", validator=WITHIN)] = None
+    run: Annotated[Path | None, KEEPING, Parameter(metavar="PATH")] = None
+    reuse: Annotated[str | None, KEEPING, Parameter(metavar="PATTERN")] = None
+    duplicates: Annotated[Literal["once", "refuse"], KEEPING] = "once"
+    drain: Annotated[float, KEEPING, Parameter(metavar="SECONDS", validator=POSITIVE, show_default=_short)] = 5.0
+    no_progress: Annotated[bool, OUTPUT, Flag] = False
+    json: Annotated[bool, OUTPUT, Flag] = False
+    dry_run: Annotated[bool, OUTPUT, Flag] = False
 
     def __post_init__(self) -> None:
         _at_home(self)
@@ -186,10 +182,11 @@ class RunFlags:
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ResumeFlags:
+class ResumeFlags(PaidJudgeChoice):
     """What `fi-async resume` and `fi-async retry` are told; all else is as when the run began.
 
     Attributes:
+        evals: Of a program's run: FILE.py:NAME of each function and each Criteria that it was begun with.
         out: Write every outcome of the run to this file, as run does.
         concurrency: Requests under way at once; auto finds how many the server can do with. Omitted: as it was.
         timeout: Seconds that one case may take. Omitted: as it was.
@@ -199,13 +196,11 @@ class ResumeFlags:
         json: Print the summary as one JSON object.
     """
 
+    evals: Annotated[list[str] | None, Several, Parameter(name="--eval", metavar="FILE.py:NAME...")] = None
     out: Annotated[Path | None, Parameter(metavar="PATH")] = None
-    concurrency: Annotated[
-        int | Literal["auto"] | None,
-        Parameter(metavar="auto|N", converter=_whole, validator=_from_one, show_choices=False),
-    ] = None
-    timeout: Annotated[float | None, Parameter(metavar="SECONDS", validator=_POSITIVE)] = None
-    max_retries: Annotated[int | None, Parameter(metavar="N", converter=_whole, validator=_FROM_ZERO)] = None
+    concurrency: Count = None
+    timeout: Annotated[float | None, Parameter(metavar="SECONDS", validator=POSITIVE)] = None
+    max_retries: Annotated[int | None, Parameter(metavar="N", converter=whole, validator=FROM_ZERO)] = None
     on_ambiguous: Literal["resubmit", "fail"] | None = None
     no_progress: Annotated[bool, Flag] = False
     json: Annotated[bool, Flag] = False
@@ -218,10 +213,14 @@ class ResumeFlags:
         told = {name: getattr(self, name) for name in ("concurrency", "timeout", "max_retries", "on_ambiguous")}
         return {name: value for name, value in told.items() if value is not None}
 
+    def judging(self) -> dict[str, Any]:
+        """Return what is told anew of the judge, by name."""
+        return {name: value for name in OF_PAID_JUDGES if (value := getattr(self, name)) not in (None, False)}
+
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ServeFlags:
+class ServeFlags(JudgeChoice):
     """What `fi-async serve` is told.
 
     Attributes:
@@ -242,17 +241,17 @@ class ServeFlags:
     """
 
     host: Annotated[str, Parameter(metavar="ADDRESS")] = "127.0.0.1"
-    port: Annotated[int, Parameter(metavar="N", converter=_whole, validator=validators.Number(gte=0, lte=65535))] = 8100
+    port: Annotated[int, Parameter(metavar="N", converter=whole, validator=validators.Number(gte=0, lte=65535))] = 8100
     latency: Annotated[str, Parameter(metavar="SECONDS")] = "0"
-    overhead: Annotated[float, Parameter(metavar="SECONDS", validator=_FROM_ZERO, show_default=_short)] = 0.0
-    capacity: Annotated[int | None, Parameter(metavar="N", converter=_whole, validator=_FROM_ONE)] = None
+    overhead: Annotated[float, Parameter(metavar="SECONDS", validator=FROM_ZERO, show_default=_short)] = 0.0
+    capacity: Annotated[int | None, Parameter(metavar="N", converter=whole, validator=FROM_ONE)] = None
     requests: Annotated[str | None, Parameter(metavar="QUOTA")] = None
     evaluations: Annotated[list[str] | None, Several, Parameter(metavar="QUOTA...")] = None
     fault: Annotated[list[str] | None, Several, Parameter(metavar="KIND=PROBABILITY...")] = None
     spelling: Literal["snake", "camel"] = "snake"
     no_call_log: Annotated[bool, Flag] = False
     allow_network: Annotated[bool, Flag] = False
-    seed: Annotated[int, Parameter(metavar="N", converter=_whole)] = 0
+    seed: Annotated[int, Parameter(metavar="N", converter=whole)] = 0
     store: Annotated[Path | None, Parameter(metavar="PATH")] = None
     key: Annotated[list[str] | None, Several, Parameter(metavar="KEY:SECRET...")] = None
 
@@ -277,7 +276,7 @@ class CompareFlags:
     by: Literal["id", "inputs"] | None = None
     tolerance: Tolerance = 0.0
     lower_is_better: Annotated[list[str] | None, Several, Parameter(metavar="TEMPLATE...")] = None
-    confidence: Annotated[float, Parameter(metavar="SHARE", validator=_WITHIN, show_default=_short)] = 0.95
+    confidence: Annotated[float, Parameter(metavar="SHARE", validator=WITHIN, show_default=_short)] = 0.95
     html: Annotated[Path | None, Parameter(metavar="PATH")] = None
     json: Annotated[bool, Flag] = False
 
@@ -305,10 +304,10 @@ class GateFlags:
     """
 
     min: Minima = None
-    coverage: Annotated[float | None, Parameter(metavar="SHARE", validator=_SHARE)] = None
-    confidence: Annotated[float | None, Parameter(metavar="SHARE", validator=_WITHIN)] = None
+    coverage: Annotated[float | None, Parameter(metavar="SHARE", validator=SHARE)] = None
+    confidence: Annotated[float | None, Parameter(metavar="SHARE", validator=WITHIN)] = None
     baseline: Annotated[Path | None, Parameter(metavar="PATH")] = None
-    max_regressions: Annotated[int | None, Parameter(metavar="N", converter=_whole, validator=_FROM_ZERO)] = None
+    max_regressions: Annotated[int | None, Parameter(metavar="N", converter=whole, validator=FROM_ZERO)] = None
     tolerance: Tolerance = 0.0
     by: Literal["id", "inputs"] | None = None
     backend: Literal["local"] | None = None

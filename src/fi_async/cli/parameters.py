@@ -10,11 +10,18 @@ from typing import Any
 
 from fi_async import sources
 from fi_async._connection import LOCAL
-from fi_async._errors import instead
-from fi_async._models import Template
+from fi_async._errors import ConfigurationError, instead
+from fi_async._models import Template, TemplateLike
+from fi_async.backends.chosen import Backends
+from fi_async.backends.criteria import Criteria
+from fi_async.backends.rubrics import why_not as why_no_judge
+from fi_async.backends.words import JUDGE
+from fi_async.cli.answerers import who_answers
+from fi_async.cli.backend import Choice
 from fi_async.cli.errors import UsageError
 from fi_async.cli.input_rows import STDIN
 from fi_async.cli.options import RunFlags
+from fi_async.cli.own_templates import OwnTemplate
 from fi_async.local import templates as local_templates
 from fi_async.sources.rows import Source
 from fi_async.wire.preflight import ALIASES
@@ -32,24 +39,63 @@ def check_paths(flags: RunFlags) -> None:
             raise UsageError(f"--{field.name.replace('_', '-')} -: name a file; stdout is /dev/stdout")
 
 
-def check_templates(names: Sequence[str], backend: str) -> dict[str, Template]:
+def check_templates(templates: Mapping[str, TemplateLike], chosen: Choice) -> dict[str, Template]:
     """Return the facts of those templates that need no request; the others are the server's to know.
 
     Raises:
-        UsageError: The local backend cannot evaluate one.
-        NotFoundError: It has no such template; the message suggests names that resemble it.
+        UsageError: Nobody of those chosen can evaluate one.
+        NotFoundError: The local backend has no such template; the message suggests names that resemble it.
     """
     known = Templates()
-    facts = {name: known.get(name) for name in names}
-    for name in facts if backend == LOCAL else ():
-        known.find(name)
+    facts: dict[str, Template] = {}
+    for name, template in templates.items():
+        if isinstance(template, OwnTemplate):
+            facts[name] = template.template
+            if isinstance(template, Criteria) and chosen.judge is None:
+                raise UsageError(f"{name} is a Criteria, which only a judge answers: name its model by --judge")
+            continue
+        if chosen.platform == LOCAL:
+            known.find(name)
+            _check_here(name, chosen)
+        if (found := known.get(name)) is not None:
+            facts[name] = found
+    return facts
+
+
+def _check_here(name: str, chosen: Choice) -> None:
+    """Return if a template is evaluated without the cloud."""
+    if not chosen.names:
         found = local_templates.template_named(name)
         if found is None or not found.available:
             raise UsageError(
                 f"the local backend has no evaluator for {name}; fi-async templates --local lists those it has."
                 " --backend cloud evaluates all of them"
             )
-    return {name: template for name, template in facts.items() if template is not None}
+        return
+    by = who_answers(name)
+    if not set(by) & set(chosen.names):
+        said = f"nobody of --backends {' '.join(chosen.names)} evaluates {name}"
+        if JUDGE in by:
+            raise UsageError(f"{said}: name a judge by --judge MODEL, or add cloud to --backends")
+        why = f" ({reason})" if (reason := why_no_judge(name)) and chosen.judge is not None else ""
+        raise UsageError(f"{said}: add {' or '.join(by)} to --backends{why}")
+
+
+def check_questions(templates: Mapping[str, TemplateLike], chosen: Choice, config: Mapping[str, Any] | None) -> None:
+    """Return if each template takes its parameters, as far as that is known without a request.
+
+    Raises:
+        UsageError: One does not.
+    """
+    if not chosen.names:
+        return
+    backends = Backends(chosen.backends)
+    for name, template in templates.items():
+        own = config if len(templates) == 1 else (config or {}).get(name)
+        try:
+            backends.route(template, own)
+        except ConfigurationError as error:
+            raise UsageError(error.message.replace("eval_config of ", "--param of ")) from None
 
 
 def eval_config(given: Sequence[str], names: Sequence[str], known: Mapping[str, Template]) -> dict[str, Any] | None:

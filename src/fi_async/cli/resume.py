@@ -12,16 +12,17 @@ from fi_async._settings import Limit, Retried, RunFile, RunOptions, Timeout
 from fi_async.cli import backend, errors
 from fi_async.cli.errors import UsageError
 from fi_async.cli.input_rows import STDIN
-from fi_async.cli.options import ResumeFlags, RunFlags
+from fi_async.cli.options import ResumeFlags, RunFlags, refuse
+from fi_async.cli.program_runs import check_unchanged, templates_and_choice
 from fi_async.cli.run import CAN_RETRY, RunSetup, carry_out, patience, setup_of
 from fi_async.cli.saved_command import SavedCommand, check_run
-from fi_async.evaluator import AsyncEvaluator
 from fi_async.journal.records import RunCount, RunInfo
 from fi_async.journal.stored import StoredCases
 from fi_async.journal.view import RunView, open_view
 from fi_async.sources.rows import Shape, Source
 
 _SAFE: Final[Sequence[Retried]] = ("failed", "stalled")
+_OF_THE_WORK: Final = ("evals", "judge", "judge_url")
 _FIELDS: Final = ("custom_eval_name", "error_localizer")
 
 
@@ -48,17 +49,20 @@ def resume_run(run: Path, flags: ResumeFlags, retry: Sequence[Retried] = ()) -> 
         if not is_asked and _has_ended(count, stored) and not (retry and CAN_RETRY & count.statuses.keys()):
             return _nothing_to_do(run, count)
         held = view.past.held
+    named = stored.backend_named
     if stored.is_there:
         file = str(stored.file)
-        return carry_out(setup_of(file, again, name=stored.name, retry=retry, is_named=stored.backend_named), again)
+        return carry_out(setup_of(file, again, name=stored.name, retry=retry, is_named=named, home=stored.home), again)
+    rows = Source(StoredCases(run), Shape(id_column=None))
+    if stored.flags is None:
+        plan = _plan_of_program(run, info, rows, retry, flags)
+    else:
+        file = stored.file or STDIN
+        plan = setup_of(file, again, held=rows, keeps=stored, retry=retry, is_named=named, home=stored.home)
+        check_unchanged(run, info, plan.templates, plan.chosen)
     print(
         f"{run}: {_why(stored)}: going on with the {held:,} cases that it holds{_others(count, held)}", file=sys.stderr
     )
-    rows = Source(StoredCases(run), Shape(id_column=None))
-    if stored.flags is None:
-        return carry_out(_plan_of_program(run, info, rows, retry, flags), again)
-    named = stored.backend_named
-    plan = setup_of(stored.file or STDIN, again, held=rows, keeps=stored, retry=retry, is_named=named)
     return carry_out(plan, again)
 
 
@@ -81,29 +85,29 @@ def _flags(run: Path, info: RunInfo, stored: SavedCommand, flags: ResumeFlags) -
     """Return the flags of the command that began the run, or what a program's run has of them, with those given."""
     given: dict[str, Any] = {"run": run, "out": flags.out, "json": flags.json, "no_progress": flags.no_progress}
     given |= flags.pace()
-    return stored.restored(**given) if stored.flags is not None else RunFlags(evals=list(info.templates), **given)
+    if stored.flags is None:
+        return RunFlags(evals=list(info.templates), **given)
+    refuse(flags, _OF_THE_WORK, f"is as when the run began: to change it, give fi-async run another --run than {run}")
+    return stored.restored(**given, **flags.judging())
 
 
 def _plan_of_program(run: Path, info: RunInfo, rows: Source, retry: Sequence[Retried], flags: ResumeFlags) -> RunSetup:
     """Return how to go on with a run that a program began: by what its file says that it was begun with.
 
     Raises:
-        UsageError: An older version wrote the file, which does not say it.
+        UsageError: An older version wrote the file, which does not say it, or functions and judges are to be given.
     """
     if not info.questions:
         raise UsageError(f"{run}: an older version began it in a program: run the program again to go on")
     options = options_of(info).with_given(**flags.pace())
-    is_local = info.base_url == LOCAL or backend.backend_of("cloud") == LOCAL
+    templates, chosen = templates_and_choice(run, info, flags)
     keywords: dict[str, Any] = {name: getattr(options, name) for name in RunOptions.__dataclass_fields__}
     configs = {each["template"]: each["config"] for each in info.questions if each["config"]}
     first = info.questions[0]
     return RunSetup(
-        evaluator=(
-            AsyncEvaluator.local(**keywords)
-            if is_local
-            else AsyncEvaluator(fi_base_url=backend.given_url(), **keywords)
-        ),
-        templates=info.templates,
+        evaluator=backend.client_of(chosen, keywords),
+        chosen=chosen,
+        templates=templates,
         config=(configs if len(info.templates) > 1 else configs.get(info.templates[0])) or None,
         source=rows,
         patience=patience(options.concurrency),

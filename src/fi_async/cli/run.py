@@ -9,16 +9,19 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
 from rich.text import Text
 
 from fi_async._errors import JournalError
-from fi_async._models import OutcomeStatus
+from fi_async._models import OutcomeStatus, TemplateLike
 from fi_async._plan import RunPlan
 from fi_async._settings import Concurrency, Retried, RunFile
+from fi_async.backends.words import JUDGE
 from fi_async.cli import backend, errors, parameters, stopping, terminal
+from fi_async.cli.backend import Choice
 from fi_async.cli.ci import write_step_summary
 from fi_async.cli.errors import ImpossibleError, StoppedError, UsageError
 from fi_async.cli.gate import exit_code
@@ -28,6 +31,7 @@ from fi_async.cli.live_gate import LiveGate, in_random_order, live_gate_of
 from fi_async.cli.options import RunFlags
 from fi_async.cli.outcome_collector import OutcomeCollector, take_rest
 from fi_async.cli.outputs import OutputFile, run_facts
+from fi_async.cli.own_templates import templates_of
 from fi_async.cli.saved_command import SavedCommand, command_line, run_file_of, saved_command
 from fi_async.cli.summary import show, show_next
 from fi_async.cli.totals import RunTotals
@@ -36,7 +40,6 @@ from fi_async.evaluator import AsyncEvaluator
 from fi_async.reports.quality_gate import GateResult
 from fi_async.reports.run_files import LINES
 from fi_async.sources.rows import Source
-from fi_async.wire.templates import names_of
 
 _MOST_UNREACHABLE: Final = 16
 _LATER: Final = "; when it can be reached: "
@@ -54,17 +57,19 @@ class RunSetup:
     """What is to be run, all of it checked.
 
     Attributes:
+        chosen: Who evaluates.
+        templates: What each row is evaluated under, by name.
         config: The templates' parameters, as the client takes them.
         patience: So many cases that cannot reach the server, and none that could, end the run.
         gate: Says whether the run is good enough; None if nobody asked.
         shuffled: Take the rows in random order, so that the gate may infer from the first to the rest.
         kept: The file that keeps the run, if one does.
         fields: Further fields of each request, by the keywords of the client's `stream`.
-        is_named: False if nobody named the backend.
     """
 
     evaluator: AsyncEvaluator
-    templates: Sequence[str]
+    chosen: Choice
+    templates: Mapping[str, TemplateLike]
     config: Mapping[str, Any] | None
     source: Source
     patience: int
@@ -73,7 +78,11 @@ class RunSetup:
     shuffled: bool
     kept: RunFile | None
     fields: Mapping[str, Any] = field(default_factory=dict)
-    is_named: bool = True
+
+    @property
+    def is_named(self) -> bool:
+        """False if nobody named the backend."""
+        return self.chosen.is_named
 
     def total(self) -> int | None:
         """Return how many outcomes there will be; None if that is known only when all rows are read."""
@@ -97,7 +106,7 @@ def run_file(file: str, flags: RunFlags) -> int:
 
 def carry_out(plan: RunSetup, flags: RunFlags) -> int:
     """Return the exit code of a run that is planned; see `run_file`."""
-    totals = RunTotals(plan.templates)
+    totals = RunTotals(list(plan.templates))
     began = monotonic()
     trouble: BaseException | None = None
     try:
@@ -157,6 +166,7 @@ def setup_of(
     keeps: SavedCommand | None = None,
     retry: Sequence[Retried] = (),
     is_named: bool | None = None,
+    home: Path | None = None,
 ) -> RunSetup:
     """Return what a command line asks for, checked.
 
@@ -168,15 +178,17 @@ def setup_of(
         keeps: What that file keeps of the command line; as this one says, if None.
         retry: As of RunFile.
         is_named: False if nobody named the backend; None where that is to be seen.
+        home: The directory that the command was given in. None: the working directory.
 
     Raises:
         UsageError, ConfigurationError, NotFoundError: It cannot be meant so.
     """
-    if is_named is None:
-        is_named = not backend.is_fallback(flags.backend)
-    names = names_of(flags.evals)
-    chosen = backend.backend_of(flags.backend)
-    known = parameters.check_templates(names, chosen)
+    templates = templates_of(flags.evals, home)
+    names = list(templates)
+    chosen = backend.choice_of(flags, templates)
+    if is_named is not None:
+        chosen = replace(chosen, is_named=is_named)
+    known = parameters.check_templates(templates, chosen)
     mapping, constants = (
         parameters.mapping(flags.mapping or (), names, known),
         parameters.constants(flags.constants or ()),
@@ -184,9 +196,11 @@ def setup_of(
     source = held or source_of(file, flags, mapping, constants, name)
     parameters.check_columns(source, known)
     config = parameters.eval_config(flags.param or (), names, known)
+    parameters.check_questions(templates, chosen, config)
     return RunSetup(
         evaluator=backend.evaluator_of(chosen, flags),
-        templates=names,
+        chosen=chosen,
+        templates=templates,
         config=config,
         source=source,
         patience=patience(flags.concurrency),
@@ -195,11 +209,10 @@ def setup_of(
         shuffled=flags.error_rate is not None,
         kept=run_file_of(
             flags,
-            lambda: keeps or saved_command(file, flags, chosen, source, is_named=is_named),
+            lambda: keeps or saved_command(file, flags, chosen, source, home),
             retry,
             held_only=held is not None,
         ),
-        is_named=is_named,
     )
 
 
@@ -211,7 +224,7 @@ def patience(concurrency: Concurrency) -> int:
 async def _dry_run(plan: RunSetup) -> RunPlan:
     cases, _ = _cases(plan)
     async with plan.evaluator as ev:
-        return await ev.plan(cases, plan.templates, eval_config=plan.config)
+        return await ev.plan(cases, list(plan.templates.values()), eval_config=plan.config)
 
 
 def _print_plan(plan: RunPlan, source: str, *, as_json: bool) -> int:
@@ -228,7 +241,7 @@ async def _evaluate(plan: RunSetup, taken: OutcomeCollector) -> None:
     async with plan.evaluator as ev:
         outcomes = ev.stream(
             cases,
-            plan.templates,
+            list(plan.templates.values()),
             eval_config=plan.config,
             counts=totals.counts,
             progress=plan.shows_progress,
@@ -248,9 +261,15 @@ async def _evaluate(plan: RunSetup, taken: OutcomeCollector) -> None:
             if plan.kept
             else ""
         )
-        raise ImpossibleError(f"no request reached {backend.base_url()}: {totals.unreachable_because}{later}")
+        raise ImpossibleError(f"no request reached {_where(plan, totals)}: {totals.unreachable_because}{later}")
     if not totals.done:
         raise _no_rows(plan.source.name)
+
+
+def _where(plan: RunSetup, totals: RunTotals) -> str:
+    """Return who could not be reached."""
+    judge = plan.chosen.judge if totals.unreachable_by == JUDGE else None
+    return backend.base_url() if judge is None else f"the judge at {judge.base_url}"
 
 
 def _no_rows(source: str) -> UsageError:
@@ -288,6 +307,8 @@ def _next_steps(totals: RunTotals, flags: RunFlags) -> dict[str, str]:
     if flags.run is not None and any(totals.statuses[status] for status in CAN_RETRY):
         steps["try again"] = command_line("retry", flags.run)
     readable = flags.run or (flags.out if flags.out is not None and flags.out.suffix.lower() in LINES else None)
+    if flags.run is not None and any(kind == "CostLimitError" for kind, _ in totals.causes):
+        steps["go on"] = f"{command_line('resume', flags.run)} --max-cost MORE"
     steps["report"] = (
         "add --run PATH, then fi-async report PATH" if readable is None else command_line("report", readable)
     )

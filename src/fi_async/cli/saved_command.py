@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from fi_async._settings import Retried, RunFile
+from fi_async.cli.backend import Choice
 from fi_async.cli.errors import UsageError
 from fi_async.cli.input_rows import STDIN
 from fi_async.cli.options import RunFlags, refuse
+from fi_async.cli.own_templates import absolute
 from fi_async.journal.schema import is_run
 from fi_async.reports.run_files import LINES
 from fi_async.sources.files import json_files
@@ -33,6 +35,7 @@ class SavedCommand:
         stamp: Its size and when it was changed, by which another content is told.
         backend_named: False if nobody named the backend, and for want of a key pair it was the local one.
         flags: Of the command that began it; without those of one command alone.
+        directory: Where it was begun: modules that --eval names are looked for there too.
     """
 
     file: str | None = None
@@ -40,6 +43,7 @@ class SavedCommand:
     stamp: Sequence[int] | None = None
     backend_named: bool = True
     flags: Mapping[str, Any] | None = None
+    directory: str | None = None
 
     @classmethod
     def of(cls, source: Mapping[str, Any]) -> SavedCommand:
@@ -50,6 +54,11 @@ class SavedCommand:
     def is_there(self) -> bool:
         """True if the input can be read again."""
         return self.file is not None and Path(self.file).exists()
+
+    @property
+    def home(self) -> Path | None:
+        """Where it was begun; None if the file does not say it."""
+        return None if self.directory is None else Path(self.directory)
 
     @property
     def is_unchanged(self) -> bool:
@@ -81,16 +90,19 @@ def check_run(run: Path) -> None:
         raise UsageError(f"{run}: no run's file: give that of fi-async run --run PATH")
 
 
-def saved_command(file: str, flags: RunFlags, backend: str, source: Source, *, is_named: bool) -> SavedCommand:
-    """Return what the file of a run is to keep of a command line. Only its paths are changed: to absolute ones."""
+def saved_command(file: str, flags: RunFlags, chosen: Choice, source: Source, home: Path | None) -> SavedCommand:
+    """Return what the file of a run is to keep of a command line: its paths as absolute ones, who evaluates by name."""
     kept = {each.name: getattr(flags, each.name) for each in fields(flags) if each.name not in _OF_ONE_COMMAND}
     kept |= {name: os.path.abspath(os.path.expanduser(kept[name])) for name in _PATHS if kept[name] is not None}  # noqa: PTH100, PTH111  # a pattern
+    kept["evals"] = [absolute(word) for word in flags.evals]
+    by = {"backend": None, "backends": list(chosen.names)} if chosen.names else {"backend": chosen.platform}
     return SavedCommand(
         file=None if file == STDIN else os.path.abspath(os.path.expanduser(file)),  # noqa: PTH100, PTH111  # resolve() would follow links
         name=None if file == STDIN else source.name,
         stamp=_stamp(file) if source.is_stored else None,
-        backend_named=is_named,
-        flags={**kept, "backend": backend},
+        backend_named=chosen.is_named,
+        flags={**kept, **by},
+        directory=str(home or Path.cwd()),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
@@ -17,12 +17,22 @@ from rich.table import Table
 from fi_async._connection import CLOUD_URL, without_login
 from fi_async._errors import instead
 from fi_async.cli import errors, terminal
+from fi_async.cli.asked_judge import OF_PAID_JUDGES
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import RunFlags
 
 NAMES: Final = (
     "backend",
+    "backends",
     "concurrency",
+    "judge",
+    "judge_allow_http",
+    "judge_concurrency",
+    "judge_key_env",
+    "judge_limits",
+    "judge_price",
+    "judge_url",
+    "max_cost",
     "max_retries",
     "model",
     "no_progress",
@@ -31,6 +41,12 @@ NAMES: Final = (
     "timeout",
 )
 """The flags of `run` that may be set for every run. Those that name rows, outputs or templates are each run's own."""
+
+_SEVERAL: Final = ("backends", "judge_limits")
+"""Those that may hold several values: a list in a file, words in the environment."""
+
+_INSTEAD: Final = {"backend": ("--backends", "--judge"), "backends": ("--backend",)}
+"""Which flags stand in place of a setting."""
 
 _FILE: Final = "fi-async.toml"
 _PROJECT: Final = "pyproject.toml"
@@ -65,11 +81,27 @@ def apply(_app: object, commands: tuple[str, ...], arguments: ArgumentCollection
     if commands != ("run",):
         return
     settings = given()
+    flags = {argument.name for argument in arguments if argument.tokens}
+    for name in [name for name in settings if flags.intersection(_instead_of(name))]:
+        del settings[name]
     for argument in arguments:
         setting = settings.get(argument.name.removeprefix("--").replace("-", "_"))
         if setting is not None and not argument.tokens:
-            value = setting.value if isinstance(setting.value, str) else json.dumps(setting.value)
-            argument.append(Token(keyword=argument.name, value=value, source=setting.origin))
+            for value in _words(setting):
+                argument.append(Token(keyword=argument.name, value=value, source=setting.origin))
+
+
+def _instead_of(name: str) -> Sequence[str]:
+    """Return the flags in whose place a setting has no say: a command that names a backend alone asks no judge."""
+    return ("--backend",) if name in ("judge", *OF_PAID_JUDGES) else _INSTEAD.get(name, ())
+
+
+def _words(setting: Setting) -> list[str]:
+    """Return a setting as the words of its flag."""
+    value = setting.value
+    if setting.name in _SEVERAL:
+        return value.split() if isinstance(value, str) else value
+    return [value if isinstance(value, str) else json.dumps(value)]
 
 
 def show(*, as_json: bool) -> int:
@@ -137,6 +169,10 @@ def _setting(path: Path, key: str, value: Any) -> Setting:
         raise UsageError(f"{path}: {key} belongs into the environment, as {name.upper()}, not into a file")
     if name not in NAMES:
         raise UsageError(f"{path}: unknown key {key!r}{instead(name, NAMES)}")
-    if not isinstance(value, str | bool | int | float):
+    if name in _SEVERAL and isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return Setting(name, value, str(path))
+    if not isinstance(value, str | bool | int | float) or (name in _SEVERAL and not isinstance(value, str)):
+        if name in _SEVERAL:
+            raise UsageError(f"{path}: {key} must be text, or a list of it, not {type(value).__name__}")
         raise UsageError(f"{path}: {key} must be one value, not {type(value).__name__}")
     return Setting(name, value, str(path))

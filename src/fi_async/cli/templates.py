@@ -14,7 +14,9 @@ from rich.text import Text
 
 from fi_async import _catalogue
 from fi_async._models import Template
+from fi_async.backends.rubrics import why_not as why_no_judge
 from fi_async.cli import errors, terminal
+from fi_async.cli.answerers import who_answers
 from fi_async.local import templates as local_templates
 from fi_async.wire.preflight import ALIASES
 from fi_async.wire.templates import Templates
@@ -39,7 +41,8 @@ def show_all(*, local_only: bool, as_json: bool) -> int:
     console = terminal.stdout()
     if not console.is_terminal:
         for template in found:  # for grep and cut
-            print(template.name, ",".join(template.required_keys), template.output_type, template.description, sep="\t")
+            keys, by = ",".join(template.required_keys), ",".join(who_answers(template.name))
+            print(template.name, keys, template.output_type, template.description, by, sep="\t")
     elif console.width >= _WIDE:
         console.print(_table(found))
     else:
@@ -87,6 +90,7 @@ def _facts(template: Template) -> dict[str, Any]:
         "params": dict(template.params),
         "tags": list(template.tags),
         "local": _locally(template),
+        "backends": list(who_answers(template.name)),
         "description": template.description,
     }
 
@@ -97,14 +101,18 @@ def _table(templates: list[Template]) -> Table:
     table.add_column("template", min_width=names, style="bold")
     table.add_column("keys", width=26)
     table.add_column("output", min_width=len("Pass/Fail"))
+    table.add_column("backends", min_width=len("local, judge"))
     table.add_column("description", overflow="ellipsis", no_wrap=True, style="dim", ratio=1)
     for template in templates:
-        table.add_row(template.name, ", ".join(template.required_keys), template.output_type, template.description)
+        by = ", ".join(who_answers(template.name))
+        table.add_row(template.name, ", ".join(template.required_keys), template.output_type, by, template.description)
     return table
 
 
 def _block(template: Template) -> Group:
-    head = Text.assemble((template.name, "bold"), f"  {template.output_type}")
+    head = Text.assemble(
+        (template.name, "bold"), f"  {template.output_type}  by {', '.join(who_answers(template.name))}"
+    )
     keys = Text(", ".join(template.required_keys), style="cyan")
     about = Text(template.description, style="dim", no_wrap=True, overflow="ellipsis")
     return Group(head, Padding(keys, (0, 0, 0, 2)), Padding(about, (0, 0, 0, 2)))
@@ -122,6 +130,14 @@ def _lines(template: Template) -> Iterator[tuple[str, str]]:
     if template.tags:
         yield "tags", ", ".join(template.tags)
     yield "locally", _LOCALLY[_locally(template)]
+    yield "backends", _backends(template.name)
+
+
+def _backends(name: str) -> str:
+    """Return who answers a template, as --backends names them, and why no judge does if nothing is computed here."""
+    by = who_answers(name)
+    why = why_no_judge(name) if len(by) == 1 else None
+    return ", ".join(by) + (f"; no judge: {why}" if why else "")
 
 
 def _param(facts: Mapping[str, Any]) -> str:

@@ -112,7 +112,7 @@ class RunTotals:
         self.unscored: list[str] = []
         self.lowest: list[tuple[float, int, str, str]] = []
         self.cases = self.unreachable = self.reached = 0
-        self.unreachable_because = ""
+        self.unreachable_because = self.unreachable_by = ""
         self._open: dict[int, int] = {}
 
     def add(self, outcome: Outcome) -> None:
@@ -135,7 +135,7 @@ class RunTotals:
             self.unscored.append(_name(outcome))
         cause = cause_of(outcome)
         if is_unreachable:
-            self.unreachable_because = cause[1]
+            self.unreachable_because, self.unreachable_by = cause[1], outcome.backend
         if cause not in self.causes and len(self.causes) >= MOST_CAUSES:
             cause = OTHER
         self.causes[cause] += 1

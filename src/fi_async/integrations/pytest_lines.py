@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -20,6 +20,8 @@ from fi_async._errors import FiAsyncError
 from fi_async._loop_thread import loop_thread
 from fi_async._models import Case, Inputs, Outcome
 from fi_async._settings import RunFile
+from fi_async.backends.chosen import FUNCTIONS, Backend
+from fi_async.backends.own_code import FunctionTemplate
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.integrations.pytest_marks import Expectation, MarkedEvaluation
 from fi_async.sources.rows import TableCase
@@ -37,7 +39,8 @@ class Settings:
     Attributes:
         concurrency: Requests under way at once; also calls of functions that make inputs.
         backend: "cloud" or "local"; None for what the environment says.
-        model_name: The judge, where a mark names none.
+        backends: Who evaluates, each template by the first that can; empty where `backend` says it.
+        model_name: The platform's judge, where a mark names none.
         runs: The directory that keeps results for later sessions.
         shared_budget: As of AsyncEvaluator.
         worker: This process's name among those of the session; empty if it is the only one.
@@ -46,25 +49,34 @@ class Settings:
 
     concurrency: int | Literal["auto"] = 64
     backend: Literal["cloud", "local"] | None = None
+    backends: Sequence[Backend] = ()
     model_name: str | None = None
     runs: Path | None = None
     shared_budget: Path | None = None
     worker: str = ""
     claims: Path | None = None
 
-    def client(self) -> AsyncEvaluator:
+    def client(self, *, own_only: bool = False) -> AsyncEvaluator:
         """Return a client. Inputs may have more keys than a template takes: those of a table, or of another mark.
+
+        Args:
+            own_only: It is for functions of the user's, which need no account.
 
         Raises:
             MissingCredentialsError, ConfigurationError: As AsyncEvaluator.
         """
         url = os.environ.get("FI_BASE_URL")
+        backends = self.backends or ([FUNCTIONS] if own_only else None)
         if self.backend == LOCAL:
             url = LOCAL
-        elif self.backend is not None and url == LOCAL:
+        elif (self.backend is not None or self.backends) and url == LOCAL:
             url = CLOUD_URL
         return AsyncEvaluator(
-            fi_base_url=url, concurrency=self.concurrency, shared_budget=self.shared_budget, extra_keys="ignore"
+            fi_base_url=url,
+            concurrency=self.concurrency,
+            shared_budget=self.shared_budget,
+            extra_keys="ignore",
+            backends=backends,
         )
 
     def run_file(self, asked: Expectation, base_url: str) -> RunFile | None:
@@ -134,7 +146,7 @@ class QuestionLines:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._client: AsyncEvaluator | None = None
+        self._clients: dict[bool, AsyncEvaluator] = {}
         self._lines: dict[str, QuestionLine] = {}
         self._loop = loop_thread.portal()
         at_once = settings.concurrency if isinstance(settings.concurrency, int) else _THREADS
@@ -179,14 +191,16 @@ class QuestionLines:
             OSError: The directory of runs cannot be made.
         """
         if asked.key not in self._lines:
-            if self._client is None:
-                self._client = self._settings.client()
+            own_only = isinstance(asked.given, FunctionTemplate)
+            if own_only not in self._clients:
+                self._clients[own_only] = self._settings.client(own_only=own_only)
+            client = self._clients[own_only]
             stream = partial(
-                self._client.stream,
-                eval_templates=asked.template,
+                client.stream,
+                eval_templates=asked.given or asked.template,
                 eval_config=asked.eval_config,
                 model_name=asked.model_name or self._settings.model_name,
-                run=self._settings.run_file(asked, self._client._session.connection.base_url),  # our own
+                run=self._settings.run_file(asked, client._session.connection.base_url),  # our own
             )
             self._lines[asked.key] = loop_thread.run(_begun, stream)
         return self._lines[asked.key]
@@ -195,7 +209,7 @@ class QuestionLines:
         """End it: at once if some outcomes are still to come, unless somebody wants them."""
         self._threads.shutdown(wait=is_wanted, cancel_futures=not is_wanted)
         is_cut = not is_wanted and not all(outcome.done() for outcome in self._offered)
-        loop_thread.run(_end, list(self._lines.values()), self._client, is_cut=is_cut)
+        loop_thread.run(_end, list(self._lines.values()), list(self._clients.values()), is_cut=is_cut)
 
 
 def _plain(text: str) -> str:
@@ -216,7 +230,7 @@ async def _put(line: QuestionLine, case: Case, outcome: Future[Outcome]) -> None
     line.put(case, outcome)
 
 
-async def _end(lines: list[QuestionLine], client: AsyncEvaluator | None, *, is_cut: bool) -> None:
+async def _end(lines: list[QuestionLine], clients: list[AsyncEvaluator], *, is_cut: bool) -> None:
     for line in lines:
         if is_cut:
             line.driving.cancel()
@@ -224,5 +238,5 @@ async def _end(lines: list[QuestionLine], client: AsyncEvaluator | None, *, is_c
             line.close()
     if lines:
         await asyncio.wait([line.driving for line in lines])
-    if client is not None:
+    for client in clients:
         await client.aclose()

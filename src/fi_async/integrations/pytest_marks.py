@@ -32,7 +32,8 @@ class Expectation:
         template: Its name.
         threshold: The lowest score that will do. None: a verdict must be Passed, and a score may be any.
         eval_config: The template's parameters.
-        model_name: The judge; None for the session's.
+        model_name: The platform's judge; None for the session's.
+        given: The template as the mark has it, where that is more than a name: a function, or a Criteria.
 
     Raises:
         ConfigurationError: The threshold is no number.
@@ -42,6 +43,7 @@ class Expectation:
     threshold: float | None = None
     eval_config: Mapping[str, Any] | None = None
     model_name: str | None = None
+    given: TemplateLike | None = None
 
     def __post_init__(self) -> None:
         bound = self.threshold
@@ -53,7 +55,9 @@ class Expectation:
     @property
     def key(self) -> str:
         """The same for all questions that one run may answer."""
-        return json.dumps([self.template, self.model_name, self.eval_config], sort_keys=True, default=repr)
+        asked = [self.template, self.model_name, self.eval_config]
+        fingerprint = getattr(self.given, "fingerprint", None)
+        return json.dumps([*asked, *([fingerprint] if fingerprint else [])], sort_keys=True, default=repr)
 
     def shortfall(self, result: EvalResult) -> str:
         """Return why a result will not do, in words for a failed test; empty if it will."""
@@ -116,7 +120,9 @@ def question(template: TemplateLike, **fields: Any) -> Expectation:
     Raises:
         ConfigurationError: It is no template, or a field is wrong.
     """
-    return Expectation(name_of(template), **fields)
+    # Of other classes with a name, such as those of the official SDK, the name is all that is asked for.
+    given = template if hasattr(template, "fingerprint") else None
+    return Expectation(name_of(template), given=given, **fields)
 
 
 def _reader(given: Given, parameters: Mapping[str, Any]) -> Callable[[], Inputs | Case]:

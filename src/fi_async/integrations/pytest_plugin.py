@@ -6,7 +6,7 @@ the first test that is marked.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from itertools import dropwhile, takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +17,7 @@ import pytest
 from fi_async.testing import fi_local, fi_local_async, fi_local_backend, fi_local_server
 
 if TYPE_CHECKING:
+    from fi_async.backends.chosen import Backend
     from fi_async.integrations.pytest_lines import Settings
     from fi_async.integrations.pytest_session import FiEval, SessionEvaluations
 
@@ -31,7 +32,12 @@ _DIGITS: Final = 12  # of a number that is asked for; Python reads none of thous
 _OPTIONS: Final = {
     "concurrency": ("64", 'requests under way at once, or "auto"; workers of pytest-xdist share them'),
     "backend": ("", '"cloud" or "local" (the embedded backend); by default what FI_BASE_URL says'),
-    "model": ("", "the judge, where a mark names none"),
+    "backends": ("", 'who evaluates, each template by the first that can: some of "local judge cloud"'),
+    "judge": ("", "a model that judges, by its name at the endpoint; without --fi-backends: local judge, or cloud too"),
+    "judge_url": ("", "the judge's endpoint, which mostly ends in /v1; by default OpenAI's"),
+    "judge_key_env": ("", "the environment variable with the judge's key, or none; by default OPENAI_API_KEY"),
+    "judge_limits": ("", 'what the judge allows, such as "500/min 100000/min:tokens"'),
+    "model": ("", "the platform's judge, where a mark names none"),
     "runs": ("", "a directory that keeps results: what is unchanged is not evaluated again"),
     "shared_budget": ("", "a file through which processes keep to the server's limits together"),
 }
@@ -54,6 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_counted] = []
     _concurrency(config)
     _backend(config)
+    _backends(config)
 
 
 def _option(config: pytest.Config, name: str) -> str:
@@ -82,6 +89,43 @@ def _backend(config: pytest.Config) -> Literal["cloud", "local"] | None:
     return text or None  # type: ignore[return-value]  # mypy does not narrow by a tuple's members
 
 
+def _backends(config: pytest.Config) -> Sequence[Backend]:
+    """Return who evaluates, if that is said by --fi-backends or --fi-judge.
+
+    Raises:
+        pytest.UsageError: It cannot be meant so, or the judge has no key.
+    """
+    names, model = _option(config, "backends").split(), _option(config, "judge")
+    told = {name: _option(config, name) for name in ("judge_url", "judge_key_env", "judge_limits")}
+    if not names and not model and not any(told.values()):
+        return []
+    if _backend(config) is not None:
+        raise pytest.UsageError("fi_backend stands beside fi_backends or fi_judge: say all of them in fi_backends")
+    if not model and (name := next((name for name, value in told.items() if value), None)):
+        raise pytest.UsageError(f"fi_{name} is about a judge: name its model by fi_judge")
+    from fi_async._errors import ConfigurationError  # noqa: PLC0415  # not needed by who asks the platform
+    from fi_async.backends.words import backends_of, default_names, judge_of, limit_of  # noqa: PLC0415  # as above
+
+    try:
+        judge = None
+        if model:
+            judge = judge_of(
+                model,
+                _named,
+                url=told["judge_url"] or None,
+                key_env=told["judge_key_env"] or None,
+                limits=[limit_of(text, "fi_judge_limits") for text in told["judge_limits"].split()],
+            )
+        return backends_of(names or default_names(), judge, _named)
+    except ConfigurationError as error:
+        raise pytest.UsageError(error.message) from None
+
+
+def _named(name: str) -> str:
+    """Return what a setting of a judge is called here."""
+    return f"fi_{name}"
+
+
 def _path(config: pytest.Config, name: str) -> Path | None:
     text = _option(config, name)
     return config.rootpath / text if text else None
@@ -99,6 +143,7 @@ def _settings(config: pytest.Config) -> Settings:
     return Settings(
         concurrency=_concurrency(config),
         backend=_backend(config),
+        backends=_backends(config),
         model_name=_option(config, "model") or None,
         runs=_path(config, "runs"),
         shared_budget=_path(config, "shared_budget"),

@@ -70,9 +70,16 @@ def _info(
         version=__version__,
         settings=_settings(options),
         source=run.source,
-        questions=tuple(asdict(each.parameters) for each in questions),
+        questions=tuple(map(_asked, questions)),
         evaluations=evaluations,
     )
+
+
+def _asked(question: Question) -> Mapping[str, Any]:
+    """Return what a template is asked with, and who answers it; no key is among it."""
+    route = question.route
+    judge = {} if route.judge is None else {"judge_model": route.judge.model, "judge_url": route.judge.base_url}
+    return {**asdict(question.parameters), "by": route.by, **judge}
 
 
 def _settings(options: RunOptions) -> Mapping[str, Any]:

@@ -53,7 +53,8 @@ class StoredCases:
         with closing(schema.open_reader(self.path)) as connection, schema.explained(self.path):
             past = replay.read(connection)
             for position, places in groupby(_places(past), key=lambda place: place[0]):
-                numbers = [n for _, n in places]
+                # First the works of this very case: one that is equal to an earlier case's has the inputs of that.
+                numbers = sorted((n for _, n in places), key=lambda n: past.positions[n] != position)
                 rows = [connection.execute(_CASE, (n,)).fetchone() for n in numbers]
                 _, case_id, inputs, _ = rows[0]
                 # What could not be sent is the same again only with the place and the reason it had. What its inputs

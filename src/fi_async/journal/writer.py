@@ -178,7 +178,10 @@ class Journal:
         with schema.explained(self.path):
             numbers = dict(keys.find(self._connection, [row.key for row in rows]))
             first = self._count + 1
-            new = [row for row in {row.key: row for row in reversed(rows)}.values() if row.key not in numbers][::-1]
+            firsts: dict[str, CaseRow] = {}
+            for row in rows:  # numbered as they stand in the input; equal ones where the first of them does
+                firsts.setdefault(row.key, row)
+            new = [row for row in firsts.values() if row.key not in numbers]
             numbers |= {row.key: n for n, row in enumerate(new, first)}
             if new:
                 ended = [(n, row.ended) for n, row in enumerate(new, first) if row.ended is not None]

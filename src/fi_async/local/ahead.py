@@ -14,6 +14,7 @@ from uuid import UUID
 
 from fi_async._threads import Worker
 from fi_async.local import bounded, gate, scoring, validation
+from fi_async.local.answers import Answers
 from fi_async.local.asgi import Request
 from fi_async.local.envelopes import Refused
 from fi_async.local.store import Evaluation, Store
@@ -27,10 +28,10 @@ Evaluated = tuple[str, dict[str, Any], dict[str, Any]]
 """A template's name, inputs and params."""
 
 
-def slow_cases(request: Request, switches: Switches, store: Store) -> list[Evaluated]:
+def slow_cases(request: Request, switches: Switches, store: Store, answers: Answers) -> list[Evaluated]:
     """Return what this request evaluates and may take long; mostly nothing, which costs next to nothing to tell."""
-    found = _posted(request, switches) if request.method == "POST" else _asked_for(request, store)
-    return [case for case in found if bounded.may_take_long(*case)]
+    found = _posted(request, switches, answers) if request.method == "POST" else _asked_for(request, store)
+    return [case for case in found if case[0] not in answers and bounded.may_take_long(*case)]
 
 
 async def settle(cases: list[Evaluated], switches: Switches, *, to_the_end: bool) -> None:
@@ -53,14 +54,14 @@ def _evaluate(cases: list[Evaluated], switches: Switches, *, to_the_end: bool) -
                 return
 
 
-def _posted(request: Request, switches: Switches) -> Iterator[Evaluated]:
+def _posted(request: Request, switches: Switches, answers: Answers) -> Iterator[Evaluated]:
     if len(request.body) <= _SHORT and not any(name.encode() in request.body for name in _SLOW):
         return
     if not request.path.endswith("/new-eval/"):
         return
     with suppress(Refused, BrokenRowError):
         gate.authenticate(request, switches.keys)
-        job = validation.valid_request(gate.json_body(request), switches)
+        job = validation.valid_request(gate.json_body(request), switches, answers)
         if not job.is_async:
             params = json.loads(job.params)
             yield from ((job.template.name, row, params) for row in validation.rows(job.inputs))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 
 from fi_async.local import ahead, asgi, control, envelopes, faults, gate
+from fi_async.local.answers import Answers, LocalAnswer
 from fi_async.local.asgi import Receive, Request, Scope, SendMessage
 from fi_async.local.chat.endpoint import ChatEndpoint
 from fi_async.local.chat.verdicts import LocalJudge
@@ -35,6 +36,9 @@ class LocalBackend:
         judge: What gives the verdicts at `/v1/chat/completions`: from the messages and the JSON schema that the
             response format names (or None) to an object, or to whatever text. It is called in the event loop. Without,
             verdicts are made up: see `fi_async.local.chat.verdict_for`.
+        answers: What gives the verdicts of templates, by their names, in place of this server's own: coroutine
+            functions from a template's name, inputs and params to an output, a reason and the model that said so. What
+            one raises is why the evaluation failed.
         store: A file to keep evaluations in, past the end of the process; without, they are kept in memory.
         clock: Returns the time in seconds since the epoch.
         sleep: Waits so many seconds.
@@ -54,6 +58,7 @@ class LocalBackend:
         switches: Switches = _DEFAULT,
         *,
         judge: LocalJudge | None = None,
+        answers: Mapping[str, LocalAnswer] | None = None,
         store: str | Path | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
@@ -65,7 +70,8 @@ class LocalBackend:
         self._counts = ServerCounts()
         self._windows = Windows()
         self._chat = ChatEndpoint(judge)
-        evaluations = EvaluationBook(self._store, self._counts)
+        self._answers = Answers(answers or {}, self._store)
+        evaluations = EvaluationBook(self._store, self._counts, self._answers)
         self._routes = Routes(evaluations, Pipelines(self._store, evaluations))
 
     def statistics(self) -> dict[str, Any]:
@@ -110,9 +116,9 @@ class LocalBackend:
             return
         with self._counts.counting(request.method) as number:
             # Of a batch that is posted, the platform runs none after the first that fails.
-            slow = ahead.slow_cases(request, self.switches, self._store)
+            slow = ahead.slow_cases(request, self.switches, self._store, self._answers)
             await ahead.settle(slow, self.switches, to_the_end=request.method != "POST")
-            reply = await self._when_due(self._answer(request, number))
+            reply = await self._when_due(await self._answer(request, number))
             await self._give(reply, request, scope, receive, send)
 
     async def _when_due(self, answer: Answer) -> envelopes.HttpReply | None:
@@ -133,8 +139,8 @@ class LocalBackend:
         else:
             await asgi.send_reply(send, request, reply, self._clock())
 
-    def _answer(self, request: Request, number: int) -> Answer:
-        """Decide, without waiting, what the n-th request of its method gets and when."""
+    async def _answer(self, request: Request, number: int) -> Answer:
+        """Decide what the n-th request of its method gets and when; without waiting, but for what others answer."""
         switches, now = self.switches, self._clock()
         fault = faults.strike(request.method, number, switches)
         if fault is not None:
@@ -143,6 +149,8 @@ class LocalBackend:
                 return faults.reply_instead(fault, now)
         try:
             answer = self._process(request, now, switches)
+            if answer.made is not None:
+                answer = await answer.made()
         except Refused as refused:
             answer = Answer(refused.reply, now)
         return answer if fault is None else faults.spoiled(fault, answer, switches)

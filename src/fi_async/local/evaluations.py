@@ -6,12 +6,13 @@ import hashlib
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
 from fi_async.local import draws, results, validation
+from fi_async.local.answers import Answers
 from fi_async.local.counts import ServerCounts
 from fi_async.local.envelopes import Headers, HttpReply, server_error, success
 from fi_async.local.limits import Lanes, Windows
@@ -35,19 +36,22 @@ class Visit:
 class Answer:
     """A reply, and when it is due in seconds since the epoch; no reply is a reset connection.
 
-    `late` gives, from the time at which the reply is sent, headers that are known only then.
+    `late` gives, from the time at which the reply is sent, headers that are known only then. `made` makes the answer
+    that stands in place of this one, where somebody else has to be waited for.
     """
 
     reply: HttpReply | None
     due: float
     late: Callable[[float], Headers] | None = None
+    made: Callable[[], Awaitable[Answer]] | None = None
 
 
 class EvaluationBook:
     """Books each evaluation's place in time and keeps it in the store."""
 
-    def __init__(self, store: Store, counts: ServerCounts) -> None:
+    def __init__(self, store: Store, counts: ServerCounts, answers: Answers) -> None:
         self._store = store
+        self.answers = answers
         self._counts = counts
         self._lanes = Lanes()
         self._windows = Windows()
@@ -56,10 +60,10 @@ class EvaluationBook:
     def submit(self, job: ValidRequest, visit: Visit) -> Answer:
         """Accept a request to evaluate, of one row or several."""
         if not job.is_async:
-            return self._run(job, visit)
+            return self._begun(self._run(job, visit), visit)
         accepted, whole = self.accept(job, validation.rows(job.inputs), visit)
         # The rows before one that cannot be stored are accepted, though nobody learns their ids.
-        reply = _listed([results.async_item(row) for row in accepted]) if whole else server_error()
+        reply = _listed([results.async_item(row, self.answers) for row in accepted]) if whole else server_error()
         return Answer(reply, visit.now)
 
     def accept(self, job: ValidRequest, rows: Iterable[RequestInputs], visit: Visit) -> tuple[list[Evaluation], bool]:
@@ -76,10 +80,36 @@ class EvaluationBook:
         except BrokenRowError:
             whole = False
         self._store.add(accepted)
+        for row in accepted:
+            if math.isfinite(row.ready):
+                self.answers.begin(row)
         return accepted, whole
 
-    def _run(self, job: ValidRequest, visit: Visit) -> Answer:
-        """Run a synchronous request: one lane, one row after the other, up to the first that fails."""
+    def _begun(self, steps: Generator[Evaluation, None, Answer], visit: Visit) -> Answer:
+        """Return the answer of a request that runs; where it waits for somebody else, how it goes on."""
+        try:
+            first = next(steps)
+        except StopIteration as ended:
+            answer: Answer = ended.value
+            return answer
+
+        async def go_on() -> Answer:
+            row = first
+            while True:
+                await self.answers.answer(row)
+                try:
+                    row = next(steps)
+                except StopIteration as ended:
+                    answer: Answer = ended.value
+                    return answer
+
+        return Answer(None, visit.now, made=go_on)
+
+    def _run(self, job: ValidRequest, visit: Visit) -> Generator[Evaluation, None, Answer]:
+        """Run a synchronous request: one lane, one row after the other, up to the first that fails.
+
+        Yields each row that somebody else answers, and goes on once the answer is there.
+        """
         capacity = visit.switches.capacity
         start = at = self._lanes.start(visit.now, capacity)
         ran: list[Evaluation] = []
@@ -90,12 +120,14 @@ class EvaluationBook:
                 row = self._admit(job, inputs, at, visit)
                 ran.append(row)
                 at = row.ready
-                ended = results.end_of(row, visit.switches)
+                if self.answers.answers(row):
+                    yield row
+                ended = results.end_of(row, visit.switches, self.answers)
                 refusal = ended.refusal
                 if refusal:
                     refusal = refusal if visit.switches.call_log else server_error()
                     break
-                items.append(results.sync_item(row, ended))
+                items.append(results.sync_item(row, ended, self.answers))
         except BrokenRowError:
             refusal = server_error()
         if start < at:

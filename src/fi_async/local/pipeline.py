@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from fi_async.local import envelopes, fields, results, templates, validation
+from fi_async.local.answers import Answers
 from fi_async.local.envelopes import HttpReply, Messages, Refused
 from fi_async.local.evaluations import EvaluationBook, Visit, is_storable, jsonb_order
 from fi_async.local.fields import Field
@@ -40,7 +41,7 @@ class Pipelines:
     def submit(self, body: Any, visit: Visit) -> HttpReply:
         """Accept a run, whose version must be new in its project."""
         values = fields.clean(body, _RUN)
-        jobs = _jobs(values["eval_data"], visit.switches)
+        jobs = _jobs(values["eval_data"], visit.switches, self._evaluations.answers)
         project, version = values["project_name"], values["version"]
         if visit.switches.projects is not None and project not in visit.switches.projects:
             validation.refuse("project_name", f"Project with name '{project}' not found.")
@@ -75,14 +76,14 @@ class Pipelines:
         if unknown := [version for version, run in runs.items() if run is None]:
             validation.refuse("versions", f"Evaluation runs not found for versions: {', '.join(unknown)}")
         found = [(run, self._rows(run)) for run in runs.values() if run is not None]
-        if any(results.state(row, visit.now) != "done" for _, rows in found for row in rows):
+        if any(results.state(row, visit.now, self._evaluations.answers) != "done" for _, rows in found for row in rows):
             return envelopes.success({"message": _PROCESSING, "status": "processing"})
         summaries = [
             {
                 "id": results.eval_id(run.id),
                 "project": run.project,
                 "version": run.version,
-                "results_summary": _summary(rows, visit.switches),
+                "results_summary": _summary(rows, visit.switches, self._evaluations.answers),
             }
             for run, rows in found
         ]
@@ -93,7 +94,7 @@ class Pipelines:
         return [row for row in map(self._store.find, ids) if row is not None]
 
 
-def _jobs(items: Sequence[Any], switches: Switches) -> list[ValidRequest]:
+def _jobs(items: Sequence[Any], switches: Switches, answers: Answers) -> list[ValidRequest]:
     """Return the items of a run, all valid.
 
     Raises:
@@ -105,7 +106,7 @@ def _jobs(items: Sequence[Any], switches: Switches) -> list[ValidRequest]:
     messages: dict[str, Sequence[str]] = {}
     for index, item in enumerate(items):
         try:
-            jobs.append(_job(item, switches))
+            jobs.append(_job(item, switches, answers))
         except WrongItemError as wrong:
             messages |= {f"eval_data.{index}.{field}": texts for field, texts in wrong.messages.items()}
     if messages:
@@ -113,7 +114,7 @@ def _jobs(items: Sequence[Any], switches: Switches) -> list[ValidRequest]:
     return jobs
 
 
-def _job(item: Any, switches: Switches) -> ValidRequest:
+def _job(item: Any, switches: Switches, answers: Answers) -> ValidRequest:
     """Return the evaluations of one item, in which unknown fields are let pass."""
     if not isinstance(item, dict):
         raise WrongItemError({"non_field_errors": [fields.not_an_object(item)]})
@@ -124,7 +125,7 @@ def _job(item: Any, switches: Switches) -> ValidRequest:
     template = templates.template_named(name)
     if template is None:
         raise WrongItemError({"eval_template": [f"Evaluation template with name '{name}' not found."]})
-    if why := templates.why_unavailable(name, switches):
+    if name not in answers and (why := templates.why_unavailable(name, switches)):
         raise WrongItemError({"eval_template": [why]})
     if message := validation.wrong_keys(template, inputs) or _wrong_lists(inputs):
         raise WrongItemError({"inputs": [message]})
@@ -141,11 +142,11 @@ def _wrong_lists(inputs: Mapping[str, Any]) -> str | None:
     return validation.same_length(list(inputs.values()))
 
 
-def _summary(rows: Sequence[Evaluation], switches: Switches) -> dict[str, Any]:
+def _summary(rows: Sequence[Evaluation], switches: Switches, answers: Answers) -> dict[str, Any]:
     """Return the aggregate of each template; evaluations that failed are left out, without a word."""
     outputs: dict[str, list[Any]] = {}
     for row in rows:
-        ended = results.end_of(row, switches)
+        ended = results.end_of(row, switches, answers)
         if ended.error is None:
             outputs.setdefault(row.template, []).append(ended.output)
     known = {row.template: results.template_of(row) for row in rows}

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from fi_async.local import scoring, templates
+from fi_async.local.answers import Answers, GivenAnswer
 from fi_async.local.envelopes import HttpReply, bad_request, server_error, success
 from fi_async.local.store import Evaluation
 from fi_async.local.switches import Switches
@@ -30,11 +31,13 @@ class EvaluationEnd:
     refusal: HttpReply | None = None
 
 
-def end_of(row: Evaluation, switches: Switches) -> EvaluationEnd:
-    """Evaluate: the same row always ends the same way, unless it asks the network."""
+def end_of(row: Evaluation, switches: Switches, answers: Answers) -> EvaluationEnd:
+    """Evaluate: the same row always ends the same way, unless it asks the network. An answer has to be there."""
     if row.error is not None:
         refusal = server_error() if row.error == RATE_LIMITED else bad_request(row.error)
         return EvaluationEnd(error=row.error, refusal=refusal)
+    if answers.answers(row):
+        return _answered(answers.find(row) or GivenAnswer(error=ENGINE_FAILED))
     try:
         inputs, params = json.loads(row.inputs), json.loads(row.params)
         verdict = scoring.run_evaluator(row.template, inputs, params, allow_network=switches.allow_network)
@@ -45,14 +48,20 @@ def end_of(row: Evaluation, switches: Switches) -> EvaluationEnd:
     return EvaluationEnd(verdict.output, verdict.reason)
 
 
-def state(row: Evaluation, now: float) -> Literal["pending", "processing", "done"]:
+def _answered(found: GivenAnswer) -> EvaluationEnd:
+    if found.error is None:
+        return EvaluationEnd(found.output, found.reason)
+    return EvaluationEnd(error=found.error, refusal=server_error() if found.is_blank else bad_request(found.error))
+
+
+def state(row: Evaluation, now: float, answers: Answers) -> Literal["pending", "processing", "done"]:
     """Return how far an evaluation has come."""
     if now >= row.ready:
-        return "done"
+        return "processing" if answers.is_open(row) else "done"
     return "processing" if now > row.start else "pending"
 
 
-def sync_item(row: Evaluation, ended: EvaluationEnd) -> dict[str, Any]:
+def sync_item(row: Evaluation, ended: EvaluationEnd, answers: Answers) -> dict[str, Any]:
     """Return an evaluation as the reply to a synchronous request lists it."""
     template = template_of(row)
     return {
@@ -62,31 +71,32 @@ def sync_item(row: Evaluation, ended: EvaluationEnd) -> dict[str, Any]:
         "output": ended.output,
         "output_type": template.output_type,
         "eval_id": eval_id(row.id),
-        **template.marks,
+        **_marks(row, answers),
     }
 
 
-def async_item(row: Evaluation) -> dict[str, Any]:
+def async_item(row: Evaluation, answers: Answers) -> dict[str, Any]:
     """Return an evaluation as the reply to an asynchronous request lists it."""
     template = template_of(row)
     return {
         "name": row.template,
         "output_type": template.output_type,
         "eval_id": eval_id(row.id),
-        **template.marks,
+        **_marks(row, answers),
     }
 
 
-def poll_reply(row: Evaluation, now: float, switches: Switches) -> HttpReply:
+def poll_reply(row: Evaluation, now: float, switches: Switches, answers: Answers) -> HttpReply:
     """Return the reply to GET new-eval/ about this evaluation."""
-    reached = state(row, now)
-    word, result = _finished(row, switches) if reached == "done" else (reached, _BEING_PROCESSED)
+    reached = state(row, now, answers)
+    word, result = _finished(row, switches, answers) if reached == "done" else (reached, _BEING_PROCESSED)
     content = {"eval_status": word, "result": result}
     return success(_camel(content) if switches.spelling == "camel" else content)
 
 
-def _finished(row: Evaluation, switches: Switches) -> tuple[str, dict[str, Any]]:
-    template, ended = template_of(row), end_of(row, switches)
+def _finished(row: Evaluation, switches: Switches, answers: Answers) -> tuple[str, dict[str, Any]]:
+    template, ended = template_of(row), end_of(row, switches, answers)
+    answered = answers.find(row)
     scored = ended.error is None
     result: dict[str, Any] = {
         "eval_id": eval_id(row.id),
@@ -95,11 +105,11 @@ def _finished(row: Evaluation, switches: Switches) -> tuple[str, dict[str, Any]]
         "reason": ended.reason,
         "runtime": float(_milliseconds(row)) if scored else None,
         # Recorded: the platform forgets the model of synchronous evaluations.
-        "model": row.model if row.is_async else None,
+        "model": (row.model if row.is_async else None) if answered is None else answered.model,
         "output_type": template.output_type if scored else None,
         "value": str(ended.output) if scored else None,
         "error_localizer_enabled": row.error_localizer,
-        **template.marks,
+        **_marks(row, answers),
     }
     if row.error_localizer and scored:
         result["error_localizer"] = {"error_analysis": {}, "selected_input_key": None}
@@ -131,6 +141,12 @@ def template_of(row: Evaluation) -> TemplateFacts:
     if template is None:
         raise LookupError(f"the store holds an evaluation of {row.template!r}, which the catalogue no longer has")
     return template
+
+
+def _marks(row: Evaluation, answers: Answers) -> dict[str, Any]:
+    """Return the fields that tell a reply as this server's; what a model answers is no estimate."""
+    marks = template_of(row).marks
+    return {**marks, "estimate": False} if row.template in answers else marks
 
 
 def _milliseconds(row: Evaluation) -> int:

@@ -65,7 +65,7 @@ class Routes:
         return refusal or self._evaluations.submit(self._asked(request, visit), visit)
 
     def _asked(self, request: Request, visit: Visit) -> validation.ValidRequest:
-        return validation.valid_request(gate.json_body(request), visit.switches)
+        return validation.valid_request(gate.json_body(request), visit.switches, self._evaluations.answers)
 
     def _progress(self, request: Request, visit: Visit) -> HttpReply:
         text = fields.clean(request.query, {"eval_id": Field(fields.text)})["eval_id"]
@@ -75,7 +75,7 @@ class Routes:
             validation.refuse("eval_id", "Must be a valid UUID.")
         if row is None:
             return envelopes.bad_request(_NOT_FOUND)
-        return results.poll_reply(row, visit.now, visit.switches)
+        return results.poll_reply(row, visit.now, visit.switches, self._evaluations.answers)
 
     def _templates(self, _request: Request, visit: Visit) -> HttpReply:
         return templates.listing(allow_network=visit.switches.allow_network)

@@ -56,12 +56,22 @@ def run_evaluator(
         raise EngineError(f"The local backend cannot evaluate {name}: {why}.")
     if name not in METRICS:
         raise EngineError(f"The local backend has no evaluator for {name}.")
-    _require_keys(rows()[name], inputs)
-    _refuse_blank(inputs)
+    check_inputs(name, inputs)
     try:
         return bounded.verdict_of(METRICS[name], name, inputs, _with_schema(name, params), allow_network=allow_network)
     except Exception as error:
         raise EngineError(f"Code eval input validation failed: Runtime error: {error}") from error
+
+
+def check_inputs(name: str, inputs: Mapping[str, Any]) -> None:
+    """Return if the engine takes these inputs.
+
+    Raises:
+        BlankInputError: One is blank.
+        EngineError: One is missing.
+    """
+    _require_keys(rows()[name], inputs)
+    _refuse_blank(inputs)
 
 
 def _require_keys(row: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from types import FrameType
@@ -34,6 +34,7 @@ def serve(
     on_started: Callable[[str], None] | None = None,
     grace: float = 3.0,
     access_log: bool = False,
+    on_stopped: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Answer requests until SIGINT or SIGTERM; it prints nothing unless asked for an access log.
 
@@ -44,12 +45,13 @@ def serve(
         on_started: Called with the base URL once it listens.
         grace: Seconds that requests in flight have to finish in when it stops; then they are cut.
         access_log: Log every request.
+        on_stopped: Awaited once it answers no more, in its event loop.
 
     Raises:
         OSError: The port is taken, or the address is not of this machine.
     """
     with closing(_listen(host, port)) as listener:
-        _Server(backend, on_started, grace, access_log=access_log).run_on(listener)
+        _Server(backend, on_started, grace, access_log=access_log, on_stopped=on_stopped).run_on(listener)
 
 
 @contextmanager
@@ -77,6 +79,7 @@ class _Server(uvicorn.Server):
         grace: float,
         *,
         access_log: bool = False,
+        on_stopped: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         logging: dict[str, Any] = {"log_level": "info"} if access_log else {"log_level": "warning", "log_config": None}
         config = uvicorn.Config(
@@ -95,6 +98,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._on_started = on_started
         self._grace = grace
+        self._on_stopped = on_stopped
 
     def run_on(self, listener: socket.socket) -> None:
         """Serve on this socket until told to stop."""
@@ -115,6 +119,8 @@ class _Server(uvicorn.Server):
             for task in late:
                 task.cancel()
         await super().shutdown(sockets)
+        if self._on_stopped is not None:
+            await self._on_stopped()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the shape of a signal handler
         """Stop; unlike uvicorn, do not raise the signal again afterwards: the caller goes on."""

@@ -69,6 +69,12 @@ class Store(Protocol):
     def find_run(self, owner: str, project: str, version: str) -> PipelineRun | None:
         """Return the pipeline run of this version."""
 
+    def add_answer(self, identity: bytes, text: str) -> None:
+        """Keep what somebody else answered to an evaluation."""
+
+    def find_answer(self, identity: bytes) -> str | None:
+        """Return what somebody else answered to this evaluation."""
+
     def made(self) -> Made:
         """Return how much was evaluated."""
 
@@ -89,6 +95,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._rows: dict[bytes, Evaluation] = {}
         self._runs: dict[tuple[str, str, str], PipelineRun] = {}
+        self._answers: dict[bytes, str] = {}
         self._cases: set[bytes] = set()
         self._made = 0
 
@@ -110,6 +117,14 @@ class MemoryStore:
     def find_run(self, owner: str, project: str, version: str) -> PipelineRun | None:
         """Return the pipeline run of this version."""
         return self._runs.get((owner, project, version))
+
+    def add_answer(self, identity: bytes, text: str) -> None:
+        """Keep what somebody else answered to an evaluation."""
+        self._answers[identity] = text
+
+    def find_answer(self, identity: bytes) -> str | None:
+        """Return what somebody else answered to this evaluation."""
+        return self._answers.get(identity)
 
     def made(self) -> Made:
         """Return how much was evaluated."""
@@ -133,6 +148,7 @@ create index if not exists cases on evaluations (made_of);
 create table if not exists runs (
     id blob, owner text, project text, version text, evaluations blob, primary key (owner, project, version)
 ) without rowid;
+create table if not exists answers (id blob primary key, text text) without rowid;
 """
 
 
@@ -170,6 +186,15 @@ class SqliteStore:
         """Return the pipeline run of this version."""
         row = self._row("select * from runs where (owner, project, version) = (?, ?, ?)", owner, project, version)
         return None if row is None else PipelineRun(*row)
+
+    def add_answer(self, identity: bytes, text: str) -> None:
+        """Keep what somebody else answered to an evaluation."""
+        self._db.execute("insert or replace into answers values (?, ?)", (identity, text))
+
+    def find_answer(self, identity: bytes) -> str | None:
+        """Return what somebody else answered to this evaluation."""
+        row = self._row("select text from answers where id = ?", identity)
+        return None if row is None else str(row[0])
 
     def made(self) -> Made:
         """Return how much was evaluated."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -37,8 +37,8 @@ class ValidRequest:
     error_localizer: bool
 
 
-def valid_request(body: Any, switches: Switches) -> ValidRequest:
-    """Return what a body of POST new-eval/ asks for.
+def valid_request(body: Any, switches: Switches, answered: Container[str] = ()) -> ValidRequest:
+    """Return what a body of POST new-eval/ asks for; templates that are `answered` need no evaluator here.
 
     Raises:
         Refused: With the platform's 400.
@@ -54,7 +54,7 @@ def valid_request(body: Any, switches: Switches) -> ValidRequest:
     params = values["config"].get("params", {})
     if messages := wrong_params(template, params):
         raise Refused(invalid({"config": messages}))
-    if why := templates.why_unavailable(template.name, switches):
+    if template.name not in answered and (why := templates.why_unavailable(template.name, switches)):
         refuse("non_field_errors", why)
     return ValidRequest(
         template, inputs, json.dumps(params), values["model"], values["is_async"], values["error_localizer"]

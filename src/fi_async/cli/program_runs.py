@@ -1,0 +1,140 @@
+"""Runs that a program began, as a command line goes on with them: who answered what, and what must be given for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import permutations
+from pathlib import Path
+from typing import Any, Final
+
+from fi_async import _catalogue
+from fi_async._connection import LOCAL
+from fi_async._errors import ConfigurationError
+from fi_async._models import TemplateLike
+from fi_async.backends.chosen import CODE, FUNCTIONS, JUDGED, PLATFORM, Backends
+from fi_async.backends.judge import OPENAI_URL
+from fi_async.cli.backend import Choice, backend_of, judge_named
+from fi_async.cli.errors import UsageError
+from fi_async.cli.options import ResumeFlags
+from fi_async.cli.own_templates import templates_of
+from fi_async.journal.records import RunInfo
+
+Asked = Mapping[str, Any]
+"""What the file of a run says of one template: the fields of `Parameters`, and who answered."""
+
+_AGAIN: Final = "run the program again"
+
+
+def by_of(asked: Asked) -> str:
+    """Return who answered a template; files of older versions say it by the fingerprint alone."""
+    if by := asked.get("by"):
+        return str(by)
+    if asked.get("fingerprint") is None:
+        return PLATFORM
+    return JUDGED if asked.get("model") else CODE
+
+
+def templates_and_choice(run: Path, info: RunInfo, flags: ResumeFlags) -> tuple[Mapping[str, TemplateLike], Choice]:
+    """Return what a program's run evaluates, and by whom, with what flags give of it that no file holds.
+
+    Raises:
+        UsageError: Something is still to be given, or is not what the run was begun with.
+        ConfigurationError: What is given cannot be used.
+    """
+    given = templates_of(flags.evals) if flags.evals else {}
+    asked = {each["template"]: each for each in info.questions}
+    for name, template in given.items():
+        if isinstance(template, str) or name not in asked:
+            raise UsageError(
+                f"--eval: {run} has no function or Criteria {name!r}; give what its program made: FILE.py:NAME"
+            )
+    judge = judge_named(flags)
+    if missing := _missing(asked, given, has_judge=judge is not None):
+        raise UsageError(
+            f"{run}: a program began it, and no file holds what evaluates {'; '.join(missing)}. Or {_AGAIN}"
+        )
+    templates = {name: given.get(name, name) for name in info.templates}
+    kinds = {by_of(each) for each in info.questions}
+    if JUDGED not in kinds and judge is not None:
+        raise UsageError(f"--judge {judge.model}: nothing in {run} was judged by a model of yours: leave it out")
+    if kinds <= {PLATFORM, CODE} and PLATFORM in kinds:
+        chosen = Choice(LOCAL if info.base_url == LOCAL else backend_of("cloud"))
+        _check(run, info, templates, Backends())
+        return templates, chosen
+    platform = backend_of("cloud") if PLATFORM in kinds and info.base_url != LOCAL else LOCAL
+    names = [each for each in (FUNCTIONS, JUDGED, PLATFORM) if each in kinds] or [FUNCTIONS]
+    wrong: Exception | None = None
+    for order in permutations(names):
+        chosen = Choice(platform, order, judge)
+        try:
+            _check(run, info, templates, Backends(chosen.backends))
+        except (UsageError, ConfigurationError) as error:
+            wrong = wrong or error
+        else:
+            return templates, chosen
+    assert wrong is not None  # noqa: S101  # there is one order at least
+    raise wrong
+
+
+def check_unchanged(run: Path, info: RunInfo, templates: Mapping[str, TemplateLike], chosen: Choice) -> None:
+    """Return if the cases that a file holds would be evaluated as those before.
+
+    Raises:
+        UsageError: A function, or a judge, is another now.
+    """
+    if info.questions:
+        _check(run, info, templates, Backends(chosen.backends) if chosen.names else Backends(), "run it anew")
+
+
+def _check(
+    run: Path, info: RunInfo, templates: Mapping[str, TemplateLike], backends: Backends, fix: str = _AGAIN
+) -> None:
+    for asked in info.questions:
+        name = asked["template"]
+        route = backends.route(templates[name], asked["config"])
+        was = by_of(asked)
+        if route.by != was and not {route.by, was} <= {PLATFORM, FUNCTIONS}:
+            raise UsageError(f"{run}: {name} was evaluated by {_WHO[was]}, and would be by {_WHO[route.by]}: {fix}")
+        if route.fingerprint != asked.get("fingerprint"):
+            what = (
+                "its source, or its version, is another"
+                if was == CODE
+                else "the criteria, or the judge's model, URL or parameters are others"
+            )
+            raise UsageError(f"{run}: {name} is not what the run was begun with: {what}. To go on with it, {fix}")
+
+
+_WHO: Final = {
+    PLATFORM: "the platform",
+    FUNCTIONS: "the functions that are computed here",
+    JUDGED: "a judge",
+    CODE: "a function of yours",
+}
+
+
+def _missing(asked: Mapping[str, Asked], given: Mapping[str, TemplateLike], *, has_judge: bool) -> list[str]:
+    """Return what is still to be given, each with the flag that gives it."""
+    found = []
+    for name, each in asked.items():
+        if name in given:
+            continue
+        if by_of(each) == CODE:
+            found.append(f"{name} (a function): give --eval FILE.py:{name}")
+        elif by_of(each) == JUDGED and name not in _catalogue.rows():
+            found.append(f"{name} (a Criteria): give --eval FILE.py:{name}")
+    judges: dict[tuple[str, ...], list[str]] = {}
+    for name, each in asked.items():
+        if by_of(each) == JUDGED:
+            judges.setdefault(_judge(each), []).append(name)
+    if len(judges) > 1:
+        found.append(f"{', '.join(name for names in judges.values() for name in names)} (several judges): {_AGAIN}")
+    elif judges and not has_judge:
+        ((judge, names),) = judges.items()
+        found.append(f"{', '.join(names)} (a judge): give {' '.join(judge)}")
+    return found
+
+
+def _judge(asked: Asked) -> tuple[str, ...]:
+    """Return the flags that name the judge of a template."""
+    model, url = asked.get("judge_model") or asked.get("model") or "MODEL", asked.get("judge_url")
+    return ("--judge", str(model), *(() if url in (None, OPENAI_URL) else ("--judge-url", str(url))))
