@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
-import own_functions
 from harness import Meter, main
 
+import own_functions
 from fi_async import AsyncEvaluator, Criteria, Judge
 
 _TICK = 0.001
