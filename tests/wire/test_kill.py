@@ -6,7 +6,6 @@ pytest -s the sums are seen.
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import subprocess
@@ -14,57 +13,21 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
-from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
-from fi_async import JournalError
-from fi_async.journal.view import open_view
+import killing
+from killing import ended, in_flight, killed, serve, statistics
 
 KILLS = int(os.environ.get("FI_ASYNC_KILLS", "4"))
 COUNT = 2000 if "FI_ASYNC_KILLS" in os.environ else 300
 HERE = Path(__file__).parent
 # None of these makes an evaluation of its own: those beyond the number of cases are the kill's.
 FAULTS = ["503=0.01", "reset_before=0.01", "slow=0.02:0.3"]
-direct = build_opener(ProxyHandler({}))
-
-
-def serve(*flags: str) -> tuple[subprocess.Popen[str], str]:
-    words = [sys.executable, "-m", "fi_async", "serve", *flags]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    assert process.stdout is not None
-    line = ""
-    while "http://" not in line:
-        line = process.stdout.readline()
-        assert line, "the server did not start"
-    return process, "http://" + line.split("http://")[1].split()[0].rstrip("/.,")
-
-
-def statistics(url: str) -> dict[str, Any]:
-    with direct.open(f"{url}/_local/statistics", timeout=10) as reply:
-        return dict(json.load(reply))
 
 
 def keep(**order: Any) -> subprocess.Popen[str]:
-    words = [sys.executable, str(HERE / "keeper.py"), json.dumps(order)]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def ended(process: subprocess.Popen[str]) -> dict[str, Any]:
-    out, err = process.communicate(timeout=120)
-    assert (process.returncode, err) == (0, "")
-    return dict(json.loads(out.splitlines()[-1]))
-
-
-def killed(process: subprocess.Popen[str], seconds: float) -> None:
-    """Let it run so long from its beginning, then end it as a power cut would."""
-    assert process.stdout is not None
-    process.stdout.readline()
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-    process.communicate()
+    return killing.keep(HERE / "keeper.py", order)
 
 
 def wrong(outcomes: list[list[Any]]) -> list[Any]:
@@ -112,14 +75,6 @@ def test_a_run_killed_at_any_instant_ends_right(strategy, on_ambiguous, tmp_path
         server.communicate()
     sys.stdout.write(f"\n{strategy}, {on_ambiguous}: {sums}\n")
     assert sums["lost"] == sums["wrong"] == 0
-
-
-def in_flight(path: str) -> int:
-    try:
-        with open_view(path) as view:
-            return view.count().ambiguous
-    except JournalError:  # killed before there was a run
-        return 0
 
 
 def made_since(before: dict[str, Any], url: str) -> tuple[int, int]:

@@ -25,12 +25,14 @@ class Headway:
     Attributes:
         said: What became of those that are done.
         began: When the present one began, by `time.perf_counter`.
-        on_processor: Seconds that all of them kept a processor busy.
+        seconds: What all of them took.
+        on_processor: Seconds of these that they kept a processor busy.
         is_over: Set by whoever waits no longer: no further case is begun.
     """
 
     said: list[Answered] = field(default_factory=list)
     began: float = 0.0
+    seconds: float = 0.0
     on_processor: float = 0.0
     is_over: bool = False
 
@@ -39,13 +41,14 @@ def compute(
     function: Function, cases: Sequence[Mapping[str, Any]], params: Mapping[str, Any], headway: Headway
 ) -> None:
     """Ask a function about some cases, one after the other, and note each answer: what a thread or a process does."""
-    busy = time.thread_time()
+    began, busy = time.perf_counter(), time.thread_time()
     for values in cases:
         if headway.is_over:
             return
         headway.began = time.perf_counter()
         verdict = _answer(function, values, params)
         headway.said.append(Answered(verdict, time.perf_counter() - headway.began))
+    headway.seconds = time.perf_counter() - began
     headway.on_processor = time.thread_time() - busy
 
 

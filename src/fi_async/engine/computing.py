@@ -6,14 +6,16 @@ Nothing that a function does reaches another case: what it raises, returns or ke
 from __future__ import annotations
 
 import asyncio
+import math
 import time
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
-from fi_async._threads import Crew
+from fi_async._threads import Crew, quick_switches
 from fi_async.backends.functions import Function
 from fi_async.engine.asked import Answered, Headway, awaited, compute, late
 from fi_async.engine.attempts import Compute, Context, Job
@@ -27,10 +29,11 @@ if TYPE_CHECKING:
 _TURN: Final = 0.01  # seconds of work handed to a thread at once: the way there and back is a hundredth of it
 _TURN_OF_PROCESS: Final = 0.05  # to a process that way is longer
 _MOST: Final = 256  # cases at once, however quick: their outcomes come together
-_BUSY: Final = 0.5  # of its time on a processor: more threads of such a function only stand in each other's way
-_AT_ONCE: Final = 2  # of these
+_BUSY: Final = 0.1  # of its time on a processor: many threads of such a function only stand in each other's way
+_FILL: Final = 1.5  # processors that so many of them would keep busy are enough for one interpreter
+_FEWEST: Final = 2
 _GRACE: Final = 1.0  # seconds that a coroutine may take to end once it is cancelled
-_SHORT: Final = 1e-3  # seconds: what takes no longer is not judged by it
+_SHORT: Final = 2e-3  # seconds: what takes no longer is not judged by it
 
 
 class Computing:
@@ -49,7 +52,8 @@ class Computing:
         self._crew = Crew("fi_async function")
         self._processes: dict[str, Processes] = {}
         self._seconds: dict[str, float] = {}
-        self._new: set[str] = set()
+        self._under_way: Counter[str] = Counter()
+        self._judged: set[str] = set()
         self._turns: dict[str, anyio.Semaphore] = {}
 
     async def open(self) -> None:
@@ -70,16 +74,22 @@ class Computing:
         return max(1, min(_MOST, int(turn / max(self._seconds[name], 1e-9))))
 
     def may_go(self, function: Function) -> bool:
-        """Return True unless the function is new and one case of it under way, which tells how long it takes."""
+        """Return True unless the function is new and under way, which tells how long it takes, and on what."""
         name = function.template.name
-        return function.is_async or name in self._seconds or name not in self._new
+        if function.is_async or self._under_way[name] <= 0:
+            return True
+        return name in self._seconds if function.processes else name in self._judged
+
+    def begun(self, function: Function) -> None:
+        """Take note that a job of a function is under way."""
+        self._under_way[function.template.name] += 1
 
     async def perform(self, ready: Ready, ticket: Ticket) -> Arrival:
         """Return what a function said of the cases of a job; of fewer than were asked where one took too long."""
         job, began, action = ready.job, ticket.issued_at, ready.send
         assert isinstance(action, Compute)  # noqa: S101  # what jobs of this lane ask for
         self.sent[job] = None
-        self._new.add(action.function.template.name)
+        name = action.function.template.name
         try:
             with ticket:
                 said = await self._said(action)
@@ -87,7 +97,7 @@ class Computing:
                 ticket.answered(now, 200, None)
         finally:
             del self.sent[job]
-        name = action.function.template.name
+            self._under_way[name] -= 1
         mean = sum(each.seconds for each in said) / len(said)
         self._seconds[name] = mean if name not in self._seconds else 0.8 * self._seconds[name] + 0.2 * mean
         return Arrival(now, began, began - ready.since, said=said)
@@ -102,7 +112,8 @@ class Computing:
         if turns is None:
             return await self._in_thread(action, limit)
         async with turns:
-            return await self._in_thread(action, limit)
+            with quick_switches:
+                return await self._in_thread(action, limit)
 
     async def _awaited(self, function: Function, action: Compute, limit: float | None) -> Answered:
         """Return what a coroutine function said, in a task of its own: it may cancel itself, or not let itself be."""
@@ -125,7 +136,7 @@ class Computing:
     async def _in_thread(self, action: Compute, limit: float | None) -> Sequence[Answered]:
         """Return what a function said in a thread; what takes longer than its time is left to itself."""
         function, headway = action.function, Headway()
-        headway.began = began = time.perf_counter()
+        headway.began = time.perf_counter()
         working = asyncio.ensure_future(
             self._crew.call(partial(compute, function, action.cases, action.params, headway))
         )
@@ -135,18 +146,23 @@ class Computing:
                 assert limit is not None  # noqa: S101  # else there is nothing to wake up for
                 wait = limit - (time.perf_counter() - headway.began)
                 if wait <= 0:
+                    self._judged.add(function.template.name)  # others need not wait for what waits itself
                     return [*headway.said, Answered(late(function, limit), limit)]
         finally:
             headway.is_over = True
             working.cancel()
-        self._judge(function, headway, time.perf_counter() - began)
+        self._judge(function, headway)
         return headway.said
 
-    def _judge(self, function: Function, headway: Headway, seconds: float) -> None:
-        """Let no more threads of a function run at once than there may be, if it keeps a processor busy."""
+    def _judge(self, function: Function, headway: Headway) -> None:
+        """Let no more threads of a function run at once than can, by what it does while no other of it runs."""
         name = function.template.name
-        if name not in self._turns and seconds > _SHORT and headway.on_processor > _BUSY * seconds:
-            self._turns[name] = anyio.Semaphore(_AT_ONCE)
+        if name in self._judged or headway.seconds <= _SHORT:
+            return
+        self._judged.add(name)
+        share = min(1.0, headway.on_processor / headway.seconds)
+        if share > _BUSY:
+            self._turns[name] = anyio.Semaphore(max(_FEWEST, math.ceil(_FILL / share)))
 
     def _processes_of(self, function: Function) -> Processes:
         from fi_async.engine.processes import Processes  # noqa: PLC0415  # multiprocessing: few functions want it

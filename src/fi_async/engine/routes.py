@@ -98,7 +98,9 @@ class Party:
         computing = Computing(context)
 
         def begin(works: Sequence[Work], _: Kind) -> Job:
-            return computed(works, context, functions[works[0].parameters.template])
+            function = functions[works[0].parameters.template]
+            computing.begun(function)
+            return computed(works, context, function)
 
         queue = WorkQueue(
             context.terms.slots,

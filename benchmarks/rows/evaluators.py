@@ -1,0 +1,70 @@
+"""Functions that are computed here, functions of a user's, and judges."""
+
+from __future__ import annotations
+
+from lab import Client, Lab
+from table import Line
+
+_MOST_CPU_S = 1.0
+_LEAST_GAIN = 1.7
+_LONGEST_MS = 50
+_WIDTH = 64
+_SHARE_OF_BARE = 1.5
+
+
+def functions(lab: Lab) -> list[Line]:
+    """CPU of function templates that are computed here; what two processes gain; how late the loop is meanwhile."""
+    count = 10_000
+    orders = {
+        "here": Client("evaluators.py", "here", {"count": count}),
+        "processes": Client("evaluators.py", "processes", {"count": lab.scaled(3000, 1500)}),
+        **{
+            which: Client("evaluators.py", "stalls", {"count": lab.scaled(count, 3000), "which": which})
+            for which in ("levenshtein", "own")
+        },
+    }
+    results = lab.in_turn("functions", orders)
+    cpu = results.median("here", lambda run: run["cpu_ms"] * count / 1000)
+    gain = results.median("processes", "gain")
+    lines = [
+        Line(
+            "functions",
+            f"CPU of {count} evaluations by a function template, computed here",
+            cpu,
+            "s",
+            must=f"≤ {_MOST_CPU_S:g} s",
+            holds=cpu is not None and cpu <= _MOST_CPU_S,
+        ),
+        Line(
+            "functions",
+            "a CPU-bound own function in 2 processes, x as quick as in 1",
+            gain,
+            must=f"≥ {_LEAST_GAIN}",
+            holds=gain is not None and gain >= _LEAST_GAIN,
+        ),
+    ]
+    for which, what in (("levenshtein", "levenshtein_similarity of 2 kB"), ("own", "a CPU-bound own function")):
+        longest = results.median(which, "longest_ms")
+        lines += [
+            Line(
+                "functions",
+                f"longest stall of the loop beside {orders[which].order['count']} of {what}, in threads",
+                longest,
+                "ms",
+                must=f"≤ {_LONGEST_MS} ms",
+                holds=longest is not None and longest <= _LONGEST_MS,
+            ),
+            Line("functions", "… 99th percentile", results.median(which, "p99_ms"), "ms"),
+        ]
+    return lines
+
+
+def judge(lab: Lab) -> list[Line]:
+    """CPU of a verdict of a judge, beside the same request by hand."""
+    order = {"count": lab.scaled(2000, 1000), "concurrency": _WIDTH}
+    clients = {who: Client("evaluators.py", who, order) for who in ("judge", "bare")}
+    results = lab.in_turn("judge", clients)
+    ours, bare = results.median("judge", "cpu_ms"), results.median("bare", "cpu_ms")
+    holds = None if ours is None or bare is None else ours <= _SHARE_OF_BARE * bare
+    what = f"CPU of a verdict of a judge, {_WIDTH} at once"
+    return [Line("judge", what, ours, "ms", bare, must=f"≤ {_SHARE_OF_BARE} x bound", holds=holds)]
