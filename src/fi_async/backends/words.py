@@ -119,7 +119,9 @@ def limit_of(text: str, flag: str) -> Limit:
 def in_words(message: str, naming: Naming) -> str:
     """Return a message about a judge with the words of `naming` for the keywords of Judge."""
     names = "|".join(_WORDS)
-    found = re.sub(rf"\bpass ({names})=True\b", lambda each: f"give {naming(_WORDS[each[1]])}", message)
+    found = re.sub(
+        rf"\b(?:pass|in a program) ({names})=True\b", lambda each: f"give {naming(_WORDS[each[1]])}", message
+    )
     found = re.sub(rf"\bgive ({names})=\([^)]*\)", lambda each: f"give {naming(_WORDS[each[1]])} IN/OUT", found)
     found = re.sub(rf"\b({names})=", lambda each: naming(_WORDS[each[1]]), found)
     return re.sub(
