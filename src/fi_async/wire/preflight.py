@@ -182,7 +182,7 @@ def _row(inputs: Inputs, template: Template, sources: Mapping[str, str], extra: 
         )
     missing = [key for key in template.required_keys if key not in sources]
     if missing and not (template.partial and sources):
-        aliases = ALIASES.get(missing[0], ())
+        aliases = () if template.raw else ALIASES.get(missing[0], ())
         given = [alias for alias in aliases if alias in inputs]
         instead = f" (or one of {_listed(aliases)})" if aliases else ""
         if given:
