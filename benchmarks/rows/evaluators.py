@@ -62,9 +62,14 @@ def functions(lab: Lab) -> list[Line]:
 def judge(lab: Lab) -> list[Line]:
     """CPU of a verdict of a judge, beside the same request by hand."""
     order = {"count": lab.scaled(2000, 1000), "concurrency": _WIDTH}
-    clients = {who: Client("evaluators.py", who, order) for who in ("judge", "bare")}
+    clients = {each: Client("evaluators.py", "judge", {**order, "transport": each}) for each in ("httpx", "aiohttp")}
+    clients["bare"] = Client("evaluators.py", "bare", order)
     results = lab.in_turn("judge", clients)
-    ours, bare = results.median("judge", "cpu_ms"), results.median("bare", "cpu_ms")
+    spent = {who: results.median(who, "cpu_ms") for who in clients}
+    ours, bare = spent["httpx"], spent["bare"]
     holds = None if ours is None or bare is None else ours <= _SHARE_OF_BARE * bare
     what = f"CPU of a verdict of a judge, {_WIDTH} at once"
-    return [Line("judge", what, ours, "ms", bare, must=f"≤ {_SHARE_OF_BARE} x bound", holds=holds)]
+    return [
+        Line("judge", f"{what}, over httpx", ours, "ms", bare, must=f"≤ {_SHARE_OF_BARE} x bound", holds=holds),
+        Line("judge", f"{what}, over aiohttp", spent["aiohttp"], "ms"),
+    ]

@@ -16,7 +16,7 @@ from urllib.request import Request
 from killing import direct, ended, in_flight, keep, killed, serve, statistics
 
 KILLS = int(os.environ.get("FI_ASYNC_KILLS", "2"))
-COUNT = 200 if "FI_ASYNC_KILLS" in os.environ else 60
+COUNT = 120 if "FI_ASYNC_KILLS" in os.environ else 60
 KEEPER = Path(__file__).parent / "judging_keeper.py"
 CHAT = {"latency": 0.05, "capacity": 16, "faults": {"529": 0.02, "reset_before": 0.01, "not_json": 0.02}}
 PASSED = {"even": lambda n: n % 2 == 0, "contains": lambda n: n % 3 == 0}
