@@ -57,11 +57,12 @@ def test_a_run_of_all_kinds_killed_at_any_instant_ends_right(tmp_path):
             sums["open at the kill"] += opened
             sums["judged again"] += again[0]
             sums["made again"] += again[1]
+            sys.stdout.write(f"\n{sums}")
+            sys.stdout.flush()
             assert sum(again) <= opened
     finally:
         server.kill()
         server.communicate()
-    sys.stdout.write(f"\n{sums}\n")
     assert (sums["lost"], sums["wrong"]) == (0, 0)
 
 
