@@ -5,7 +5,7 @@ from __future__ import annotations
 from fi_async import template
 
 
-def _busy(rounds: int) -> float:
+def busy(rounds: int) -> float:
     total = 0
     for number in range(rounds):
         total += number * number % 7
@@ -14,14 +14,14 @@ def _busy(rounds: int) -> float:
 
 @template(name="in_one", processes=1)
 def in_one(rounds: int) -> float:
-    return _busy(rounds)
+    return busy(rounds)
 
 
 @template(name="in_two", processes=2)
 def in_two(rounds: int) -> float:
-    return _busy(rounds)
+    return busy(rounds)
 
 
 @template(name="in_thread")
 def in_thread(rounds: int) -> float:
-    return _busy(rounds)
+    return busy(rounds)
