@@ -11,6 +11,7 @@ from fi_async._connection import Connection, Credentials
 from fi_async._settings import Limit
 from fi_async.engine.shared_budget import SharedBudget
 from fi_async.pacing.allowance import LONGEST_WAIT
+from fi_async.pacing.clock import end_said
 from fi_async.pacing.gate import Gate
 from fi_async.pacing.quota import OVERDUE, UNASKED
 from fi_async.pacing.slots import Slots
@@ -437,3 +438,18 @@ def test_what_becomes_of_a_canary_wakes_all_who_wait(end):
     assert log == ["a", "b", "c"]
     tell[end](ticket.canary)
     assert log == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("date", "wait", "ends"),
+    [
+        (100.0, 2.0, 102.0),
+        (100.0, 0.05, None),
+        (100.0, 1.5, None),
+        (100.0, 0.0, None),
+        (None, 2.0, None),
+        (1.0, None, None),
+    ],
+)
+def test_a_date_tells_the_end_of_waits_of_whole_seconds_alone(date, wait, ends):
+    assert end_said(date, wait) == ends

@@ -18,7 +18,8 @@ from killing import direct, ended, in_flight, keep, killed, serve, statistics
 KILLS = int(os.environ.get("FI_ASYNC_KILLS", "2"))
 COUNT = 120 if "FI_ASYNC_KILLS" in os.environ else 60
 KEEPER = Path(__file__).parent / "judging_keeper.py"
-CHAT = {"latency": 0.05, "capacity": 16, "faults": {"529": 0.02, "reset_before": 0.01, "not_json": 0.02}}
+# No malformed verdicts: a case whose repair is in flight has been answered once before, and may be twice again.
+CHAT = {"latency": 0.05, "capacity": 16, "faults": {"529": 0.02, "reset_before": 0.01}}
 PASSED = {"even": lambda n: n % 2 == 0, "contains": lambda n: n % 3 == 0}
 
 
@@ -67,8 +68,8 @@ def test_a_run_of_all_kinds_killed_at_any_instant_ends_right(tmp_path):
 
 
 def is_wrong(told: list[Any]) -> bool:
-    """Return True if an outcome is another than it has to be: of a judge, none but no verdict after a repair."""
-    index, name, status, output, error = told
+    """Return True if an outcome is another than it has to be; a judge's is right if it is scored."""
+    index, name, status, output, _ = told
     if name == "calm":
-        return not (status == "scored" or error == "JudgeError")
+        return bool(status != "scored")
     return output != ("Passed" if PASSED[name](index) else "Failed")

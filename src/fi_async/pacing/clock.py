@@ -64,3 +64,16 @@ class ServerClock:
     def latest(self, now: float) -> float:
         """Return the latest that it may be on the server's clock."""
         return now + self.most
+
+
+def end_said(date: float | None, wait: float | None) -> float | None:
+    """Return when a wait ends by the server's clock, by the Date of its reply; None if that does not tell.
+
+    A Date has whole seconds. With a wait of parts of a second it names no whole one, and mostly one that is over.
+    """
+    if date is None or wait is None or wait < 1 or abs(date + wait - round(date + wait)) > _ROUNDING:
+        return None
+    return date + wait
+
+
+_ROUNDING = 1e-3  # seconds

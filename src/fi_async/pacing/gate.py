@@ -18,7 +18,7 @@ from fi_async._events import Event
 from fi_async._settings import Limit
 from fi_async.pacing.allowance import Allowance
 from fi_async.pacing.canaries import Canaries
-from fi_async.pacing.clock import ServerClock
+from fi_async.pacing.clock import ServerClock, end_said
 from fi_async.pacing.given_limits import GivenLimits
 from fi_async.pacing.holds import OUTAGE, REQUESTS, Holds
 from fi_async.pacing.learned import Budget, Learned, Turn, Use
@@ -268,9 +268,7 @@ class Gate:
         self._given.correct(ticket.charged, ticket.need, 0)  # tokens are not used up by a refusal
         self._reached(now)
         until = now + self._allowance.pause(retry_after, self._rng)
-        # A Date has whole seconds: with a wait of fewer it would name a time that is over.
-        is_whole = retry_after is not None and retry_after >= 1 and retry_after == int(retry_after)
-        ends = date + retry_after if is_whole and date is not None and retry_after is not None else None
+        ends = end_said(date, retry_after)
         if ends is not None and self.clock.is_known:
             until = min(until, self.clock.ours(ends))
         doubt = self.clock.most - self.clock.least if self.clock.is_known else 0.0
