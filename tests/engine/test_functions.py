@@ -21,7 +21,7 @@ import polars as pl
 import pytest
 
 import own_functions
-from fi_async import AsyncEvaluator, FunctionError, Report, cases_from, template
+from fi_async import AsyncEvaluator, FunctionError, Report, Timeout, cases_from, template
 
 pytestmark = pytest.mark.anyio
 HERE = Path(__file__).parent.parent
@@ -389,3 +389,15 @@ def test_an_interrupt_during_a_hang_ends_the_program_at_once(which, tmp_path):
 def test_a_program_ends_without_a_word_whatever_its_functions_left(which, said, tmp_path):
     out, err = program(tmp_path, which, "0.1" if which != "lone" else "20").communicate(timeout=30)
     assert (out.splitlines()[-1], err) == (said, "")
+
+
+async def test_what_the_timeout_of_a_call_cuts_off_was_not_paid_for():
+    @template
+    async def endless(output: str) -> bool:
+        await asyncio.Event().wait()
+        return True
+
+    async with AsyncEvaluator(backends=["local"]) as ev:
+        report = await ev.gather([{"output": "x"}], endless, timeout=Timeout(call=0.05))
+    (outcome,) = report.outcomes
+    assert (str(outcome.status), outcome.ambiguous, report.counts.ambiguous) == ("cancelled", 0, 0)

@@ -63,6 +63,7 @@ class Lane:
         expected: How many works are to come; None if nobody knows.
         templates: How many templates it answers in this run.
         weigh: Reckons the tokens and dollars of a work; None where nobody counts them.
+        is_remote: False if nothing leaves this machine, so that what is cut off was not paid for.
 
     Attributes:
         at_work: Works that are begun and not done.
@@ -84,6 +85,7 @@ class Lane:
         expected: int | None = None,
         templates: int = 1,
         weigh: Weigh | None = None,
+        is_remote: bool = True,
     ) -> None:
         self.context = context
         self.requests = requests
@@ -91,6 +93,7 @@ class Lane:
         self.is_planned = is_planned
         self.templates = templates
         self.weigh = weigh
+        self.is_remote = is_remote
         self.at = ""
         self.over: FiAsyncError | None = None
         self.queue = ReadyQueue(context.gate, context.terms)

@@ -107,7 +107,9 @@ class Party:
             together=lambda template: computing.together(functions[template]),
             may_go=lambda work: computing.may_go(functions[work.parameters.template]),
         )
-        return self._simple_lane(context, computing, begin, queue, len(functions))
+        lane = self._simple_lane(context, computing, begin, queue, len(functions))
+        lane.is_remote = False
+        return lane
 
     def _judges_lane(self, judge: Judge, questions: Sequence[Question]) -> Lane:
         from fi_async.engine.judge_session import judging as judging_session  # noqa: PLC0415  # as above

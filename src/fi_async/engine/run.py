@@ -335,7 +335,7 @@ class Run:
             job.steps.close()
             lane = self._lane_of(job)
             for work in job.works:
-                self._drop(cut_off(work, lane.context, sent=job in lane.requests.sent))
+                self._drop(cut_off(work, lane.context, sent=lane.is_remote and job in lane.requests.sent))
         for lane in self._lanes:
             for work in lane.backlog.clear():
                 self._drop(cut_off(work, lane.context, sent=False))
