@@ -26,7 +26,8 @@ LONG = [
     "tests/wire/test_secrets.py",
 ]
 HALF = ["tests/cli", "tests/engine", "tests/journal", "tests/local", "tests/plugin"]  # which take as long as the others
-UNITS = ["tests/pure", "tests/engine"]  # on every Python; `nox -s tests-3.13 -- tests` runs all on one
+UNITS = ["tests/pure", "tests/engine"]  # on the newest Python too; `nox -s tests-3.13 -- tests` runs all on one
+BETWEEN = ["tests/pure"]  # on those between: what breaks there breaks on the oldest or the newest, too
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 
 
@@ -88,9 +89,9 @@ def _tests(session: nox.Session) -> None:
         return
     if session.python == OLDEST:  # coverage is measured once: it takes twice the time
         _covered(session)
-    rest = [] if session.python == OLDEST else UNITS
+    rest = [] if session.python == OLDEST else BETWEEN
     if session.python == NEWEST:
-        rest = [*rest, "tests/wire", *LONG]
+        rest = [*UNITS, "tests/wire", *LONG]
     if rest:
         # The machines of states that prove liveness draw many runs where they run once.
         session.run("pytest", "-n", "2", "--dist", "worksteal", *rest, env={"FI_ASYNC_EXAMPLES": "2000"})

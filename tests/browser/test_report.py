@@ -237,8 +237,8 @@ def test_numbers_are_short_and_alike(opened):
         *(scored(index, score, template="tokens") for index, score in enumerate([1234, 1236])),
     )
     assert texts(browser, ".templates tbody tr") == [
-        "closeness 2 of 2 100.0% mean score 0.890 0.880 to 0.900 0.890 to 0.890",
-        "tokens 2 of 2 100.0% mean score 1,240 1,230 to 1,240 -",
+        "closeness 2 of 2 100.0% mean score 0.890 0.880 to 0.900 0.890 to 0.890 cloud",
+        "tokens 2 of 2 100.0% mean score 1,240 1,230 to 1,240 - cloud",
     ]
 
 

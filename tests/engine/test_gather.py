@@ -81,10 +81,9 @@ async def test_each_case_is_evaluated_under_each_template():
     ]
     summary = report.summary()
     assert (summary["cases"], summary["evaluations"], summary["scored"]) == (2, 4, 4)
-    assert summary["templates"] == {
-        "contains": {"mean_score": 0.5, "pass_rate": 0.5, "n": 2},
-        "one_line": {"mean_score": 0.5, "pass_rate": 0.5, "n": 2},
-    }
+    of_each = {"mean_score": 0.5, "pass_rate": 0.5, "n": 2, "answered_by": ["local"]}
+    unpaid = {"cost": None, "unknown_cost": 0, "tokens": None}
+    assert summary["templates"] == {"contains": {**of_each, **unpaid}, "one_line": {**of_each, **unpaid}}
 
 
 async def test_a_generator_and_an_async_iterator_serve_as_well():

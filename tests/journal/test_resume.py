@@ -195,7 +195,7 @@ async def test_results_of_other_runs_are_taken_for_equal_work(evaluator, path):
     assert [outcome.origin for outcome in report.outcomes] == ["reused"] * 5 + ["evaluated"] * 3
     assert report.summary()["reused"] == 5
     assert [outcome.passed for outcome in report.outcomes] == [n % 3 == 0 for n in range(8)]
-    assert [outcome.origin for outcome in again.outcomes] == ["reused"] * 5 + ["replayed"] * 3
+    assert {outcome.origin for outcome in again.outcomes} == {"replayed"}
     assert app.statistics()["evaluations_made"] == 8
 
 
