@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from random import Random
 
-import numpy
+import numpy as np
 
 from fi_async.reports.estimators import Estimate, VerdictCounts, ppi_mean, ppi_rate, rogan_gladen, share
 from fi_async.reports.reliability import cohen_kappa, krippendorff_alpha
@@ -28,7 +28,7 @@ Sample = tuple[Estimate, float]
 
 
 def binomial(rng: Random, n: int, p: float) -> int:
-    return int(numpy.random.Generator(numpy.random.PCG64(rng.getrandbits(64))).binomial(n, p))
+    return int(np.random.Generator(np.random.PCG64(rng.getrandbits(64))).binomial(n, p))
 
 
 def table(rng: Random, n: int, rate: float, tpr: float, tnr: float) -> tuple[int, int, int, int]:
@@ -90,7 +90,7 @@ def from_elsewhere(rng: Random, n: int, rate: float, tpr: float, tnr: float) -> 
     return elsewhere(table(rng, n, 0.7, tpr, tnr), passes, ROWS[n]), rate
 
 
-def sensitivity(rng: Random, n: int, rate: float, tpr: float, _: float) -> Sample:
+def sensitivity(rng: Random, n: int, _rate: float, tpr: float, _: float) -> Sample:
     """Of n cases that people passed."""
     return wilson(binomial(rng, n, tpr), n), tpr
 

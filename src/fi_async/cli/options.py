@@ -318,3 +318,55 @@ class GateFlags:
 
     def __post_init__(self) -> None:
         _at_home(self)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LabelFlags:
+    """What `fi-async label` is told.
+
+    Attributes:
+        out: The CSV file to write; none is replaced, as it may hold labels.
+        eval: The template whose results are to be checked. Omitted: the one of the run.
+        sample: How many cases to draw.
+        by: All alike; as many of each verdict; or those more often whose score is near the threshold.
+        threshold: The score at which a judge that gives scores is least sure.
+        seed: Of the draw: the same seed draws the same cases.
+    """
+
+    out: Annotated[Path, Parameter(name=("--out", "-o"), metavar="PATH")]
+    eval: Annotated[str | None, Parameter(metavar="NAME", completer=_templates)] = None
+    sample: Annotated[int, Parameter(metavar="N", converter=_whole, validator=_FROM_ONE)] = 50
+    by: Literal["random", "balanced", "uncertain"] = "random"
+    threshold: Annotated[float, Parameter(metavar="SCORE", show_default=_short)] = 0.5
+    seed: Annotated[int, Parameter(metavar="N", converter=_whole)] = 0
+
+    def __post_init__(self) -> None:
+        _at_home(self)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgreeFlags:
+    """What `fi-async agree` is told.
+
+    Attributes:
+        eval: The template that the labels are of. Omitted: the one of the run.
+        labelled: The run that the labels are of, if it is another: the judge's errors there correct the rate of RUN.
+        column: The column of the labels.
+        min: What the judge must reach: kappa, alpha, tpr, tnr or rate, and >=, >, <= or < and a number.
+        confidence: Of the intervals; given, whole intervals must reach --min. Omitted: 0.95, and the values.
+        threshold: The score from which a judge that gives scores passes a case.
+        json: Print JSON.
+    """
+
+    eval: Annotated[str | None, Parameter(metavar="NAME", completer=_templates)] = None
+    labelled: Annotated[Path | None, Parameter(metavar="RUN")] = None
+    column: Annotated[str, Parameter(metavar="NAME")] = "label"
+    min: Minima = None
+    confidence: Annotated[float | None, Parameter(metavar="SHARE", validator=_WITHIN)] = None
+    threshold: Annotated[float, Parameter(metavar="SCORE", show_default=_short)] = 0.5
+    json: Annotated[bool, Flag] = False
+
+    def __post_init__(self) -> None:
+        _at_home(self)
