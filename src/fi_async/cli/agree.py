@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,7 @@ from fi_async.cli.options import AgreeFlags
 from fi_async.reports.agreement import Agreement, agreement_of
 from fi_async.reports.conditions import Condition, parse_condition
 from fi_async.reports.estimators import Estimate
-from fi_async.reports.quality_gate import Check, GateResult, GateVerdict
+from fi_async.reports.quality_gate import GateResult, check_estimate
 from fi_async.reports.run_files import load_run, outcomes_of
 
 _CONFIDENCE: Final = 0.95
@@ -43,13 +44,13 @@ def check_agreement(run: Path, labels: Path, flags: AgreeFlags) -> int:
         confidence=flags.confidence or _CONFIDENCE,
         column=flags.column,
     )
-    checks = GateResult([_check(each, _numbers(found)[each.template], flags.confidence) for each in conditions])
+    checks = GateResult([check_estimate(each, _numbers(found)[each.template], flags.confidence) for each in conditions])
     if flags.json:
         verdict = checks.as_dict() if conditions else {}
         told = {name: verdict[name] for name in ("verdict", "checks") if name in verdict}
         print(json.dumps({"run": str(run), "labels": str(labels), **found.to_dict(), **told}, indent=2))
     else:
-        print("\n".join(terminal.printable(line) for line in str(found).splitlines()))
+        print(re.sub(r"\S+", lambda word: terminal.printable(word[0]), str(found)))  # columns stay columns
         if conditions:
             print()
             show(checks)
@@ -69,18 +70,3 @@ def _condition(text: str) -> Condition:
 
 def _numbers(found: Agreement) -> Mapping[str, Estimate]:
     return {name: getattr(found, name) for name in _METRICS}
-
-
-def _check(condition: Condition, found: Estimate, confidence: float | None) -> Check:
-    if found.value is None:
-        said = found.said or "labels of this kind do not tell it"
-        return Check(str(condition), GateVerdict.INCONCLUSIVE, said)
-    decided: bool | None = condition.holds(found.value)
-    said = f"{condition.shown(found.value)} of {found.n:,} labels"
-    if found.interval is not None:
-        said += f"; {condition.shown(found.interval.low)} to {condition.shown(found.interval.high)}"
-        if confidence is not None:
-            decided = condition.holds_throughout(found.interval)
-            said += f" at {confidence:.4g} confidence"
-    verdict = {True: GateVerdict.PASSED, False: GateVerdict.BELOW, None: GateVerdict.INCONCLUSIVE}[decided]
-    return Check(str(condition), verdict, said)

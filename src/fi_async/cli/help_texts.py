@@ -125,8 +125,8 @@ Examples:
 
 LABEL: Final = """\
 The file has the inputs of each case and an empty column label; the judge's results are not in it, so that they sway \
-nobody. Write Passed or Failed, one of the template's choices, or a number; leave blank what cannot be told. The column \
-weight says how many cases a drawn one stands for: leave it as it is.
+nobody. Write Passed or Failed, one of the template's choices, or a number; leave blank what cannot be told. The \
+column weight says how many cases a drawn one stands for: leave it as it is.
 
 Examples:
   fi-async label nightly.db --eval groundedness --out labels.csv

@@ -291,7 +291,8 @@ class GateFlags:
     """What `fi-async gate` is told.
 
     Attributes:
-        min: What the scores must reach: TEMPLATE[.mean|.pass_rate] and >=, >, <= or < and a number.
+        min: What the scores must reach: TEMPLATE[.mean|.pass_rate|:true] and >=, >, <= or < and a number.
+        labels: A file of labels by people, as of fi-async agree: what TEMPLATE:true, the corrected rate, is told by.
         coverage: The share of cases that must have a score, of each template; the others are let go.
         confidence: Whole intervals must reach --min, not only the values. Omitted: the values.
         baseline: A file of --write-baseline, or a run, that this run must not be worse than.
@@ -305,6 +306,7 @@ class GateFlags:
     """
 
     min: Minima = None
+    labels: Annotated[Path | None, Parameter(metavar="PATH")] = None
     coverage: Annotated[float | None, Parameter(metavar="SHARE", validator=_SHARE)] = None
     confidence: Annotated[float | None, Parameter(metavar="SHARE", validator=_WITHIN)] = None
     baseline: Annotated[Path | None, Parameter(metavar="PATH")] = None

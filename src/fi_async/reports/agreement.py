@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from html import escape
 from typing import Any, Final
 
@@ -229,7 +229,10 @@ def agreement_of(
         raise ConfigurationError(f"confidence must be between 0 and 1, such as 0.95, not {confidence!r}")
     name = template_of(template, outcomes)
     own = [each for each in outcomes if each.template == name]
-    source = own if labelled is None else [each for each in labelled if each.template == template_of(name, labelled)]
+    source = own
+    if labelled is not None:
+        template_of(name, labelled)
+        source = [each for each in labelled if each.template == name]
     matched, is_weighted = match_labels(labels, source, column)
     kind = kind_of_labels(name, [*own, *source], [label for _, label in matched])
     judge, person = _readers(kind, name, threshold)
@@ -271,7 +274,7 @@ def template_of(name: str | None, outcomes: Sequence[Outcome]) -> str:
         return known[0]
     if name is None:
         raise ConfigurationError(
-            f"template: say which of {', '.join(known)} the labels are of" if known else "the run has no case"
+            f"say which template the labels are of: {', '.join(known)}" if known else "the run has no case"
         )
     if name not in known:
         raise ConfigurationError(f"the run has no template {name!r}{instead(name, known)}")
@@ -341,7 +344,7 @@ def _rate(
         return _NO_RATE
     if kind == "verdicts":
         correct = rogan_gladen if is_elsewhere else ppi_rate
-        return correct(counts, sum(judged), len(judged), confidence)
+        return replace(correct(counts, sum(judged), len(judged), confidence), n=len(pairs))
     if is_elsewhere:
         return Estimate(None, None, 0, "scores from elsewhere correct no mean: label by verdicts, or label this run")
     both = [(pair.person, pair.judge) for pair in pairs]
