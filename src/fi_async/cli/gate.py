@@ -84,7 +84,9 @@ def _corrected(asked: Requirements, labels: Path | None) -> tuple[Requirements, 
     true = [each for each in asked.conditions if each.template.endswith(_TRUE)]
     if bool(true) != (labels is not None):
         what = (
-            f"--min {true[0]} needs labels: give --labels PATH" if true else "--labels needs --min 'TEMPLATE:true>=…'"
+            f"--min {true[0]} needs labels: give --labels PATH"
+            if true
+            else "--labels needs --min 'TEMPLATE:true>=NUMBER'"
         )
         raise UsageError(what)
     return replace(asked, conditions=[each for each in asked.conditions if each not in true]), true

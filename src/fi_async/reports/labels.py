@@ -15,7 +15,7 @@ from fi_async import _catalogue
 from fi_async._errors import ConfigurationError, instead
 from fi_async._models import Outcome
 from fi_async._values import NotPlainError, id_text
-from fi_async.reports.outcome_tables import text
+from fi_async.reports.outcome_tables import inert, text
 from fi_async.sources.csv_files import CsvTable
 from fi_async.sources.files import JsonTable
 from fi_async.sources.rows import TableRow
@@ -113,7 +113,8 @@ class _Cases:
         self._by_id: dict[str, list[int]] = defaultdict(list)
         for place, outcome in enumerate(outcomes):
             if outcome.case.id is not None:
-                self._by_id[outcome.case.id].append(place)
+                for own in {outcome.case.id, inert(outcome.case.id)}:  # as it is, and as a CSV file may hold it
+                    self._by_id[own].append(place)
         self._by_index = {outcome.index: place for place, outcome in enumerate(outcomes)}
         self._by_inputs: dict[tuple[str, ...], dict[tuple[str | None, ...], list[int]]] = {}
 
