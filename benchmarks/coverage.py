@@ -23,7 +23,7 @@ SIZES = (30, 100, 1_000)
 RATES = (0.5, 0.8, 0.95)
 JUDGES = ((0.7, 0.7), (0.9, 0.7), (0.7, 0.9), (0.9, 0.9), (0.99, 0.99))
 ROWS = {30: 1_000, 100: 1_000, 1_000: 10_000}
-POSTERIOR = 400  # draws of one interval: enough for coverage, which is a mean over samples
+POSTERIOR = 199  # draws of one interval: enough for coverage, which is a mean over samples
 Sample = tuple[Estimate, float]
 
 

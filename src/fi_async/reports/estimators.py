@@ -18,6 +18,7 @@ _DRAWS: Final = 4_000
 _NEUTRAL: Final = 1 / 3  # J. Kerman, Electronic J. Statistics 5 (2011) 1450
 _JEFFREYS: Final = 1 / 2
 _FEWEST: Final = 2
+_ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +194,9 @@ def drawn_interval(
     """Return the interval that holds the middle of what is drawn, and the value itself."""
     rng = Random(seed)  # noqa: S311  # nothing is secret here
     found = sorted(draw(rng) for _ in range(draws))
-    cut = (1 - confidence) / 2 * draws
-    low, high = found[min(int(cut), draws - 1)], found[max(0, math.ceil(draws - cut) - 1)]
-    return Interval(min(low, value), max(high, value))
+    # The share of further draws below the k-th of n is k / (n + 1) on average.
+    below = max(0, int((1 - confidence) / 2 * (draws + 1) + _ROUNDING) - 1)
+    return Interval(min(found[below], value), max(found[-1 - below], value))
 
 
 def ppi_mean(
