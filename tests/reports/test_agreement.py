@@ -9,6 +9,7 @@ import pytest
 from fi_async import Agreement, Case, ConfigurationError, EvalResult, Outcome, OutcomeStatus, Report
 from fi_async.reports.agreement import agreement_of
 from fi_async.reports.estimators import VerdictCounts, ppi_mean, ppi_rate, rogan_gladen
+from fi_async.reports.reliability import krippendorff_alpha
 from fi_async.reports.statistics import wilson
 from runs_of import outcomes
 
@@ -186,6 +187,17 @@ def test_weighted_labels_tell_the_rate_of_the_run(tmp_path):
     assert found.rate.value == pytest.approx(0.9, abs=0.04)
     assert found.tpr.value == pytest.approx(0.9, abs=0.05)
     assert found.tpr.interval.high - found.tpr.interval.low > 0.02
+
+
+def test_alpha_and_the_mean_score_are_weighted(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("index,weight,label\n0,5,0.2\n1,1,0.4\n2,1,0.9\n3,2,0.8\n")
+    judged = [0.1, 0.4, 0.6, 0.9, 0.7]
+    found = agreement_of(outcomes(judged), path)
+    pairs, weights = [(0.2, 0.1), (0.4, 0.4), (0.9, 0.6), (0.8, 0.9)], [5.0, 1.0, 1.0, 2.0]
+    assert found.rate == ppi_mean(pairs, judged, weights=weights)
+    assert found.alpha == krippendorff_alpha(pairs, "interval", weights=weights)
+    assert found.alpha.value != krippendorff_alpha(pairs, "interval").value
 
 
 def test_it_is_public():
