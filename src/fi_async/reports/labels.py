@@ -70,7 +70,7 @@ def match_labels(
     found: dict[int, GivenLabel] = {}
     is_weighted = False
     if isinstance(labels, str | os.PathLike):
-        rows = list(_rows(Path(labels), column))
+        rows = list(_rows(Path(os.path.expanduser(labels)), column))  # noqa: PTH111  # a name nobody has stays
         is_weighted = any(WEIGHT in (row.values or {}) for row in rows)
         given = ((cases.of_row(row, column), _of_row(row, column)) for row in rows)
     elif isinstance(labels, Mapping):
