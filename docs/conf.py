@@ -60,7 +60,7 @@ nitpick_ignore_regex = [
     ),
     (
         r"py:class",
-        r".*\b(Inputs|TemplateLike|TemplatesLike|Cases|Omitted|OnAmbiguous|Origin|Strategy|ExtraKeys|AsgiApp)",
+        r".*\b(Inputs|Labels|LabelKind|Level|Estimator|TemplateLike|TemplatesLike|Cases|Omitted|OnAmbiguous|Origin|Strategy|ExtraKeys|AsgiApp)",
     ),
     (r"py:class", r"fi_async\._\w+\.\w+"),
     (r"py:class", r".*\b(SinkLike|OnFull|Stream|Engine|PathLike|AbstractAsyncContextManager)"),

@@ -18,7 +18,10 @@ from fi_async.reports.outcome_tables import to_pandas, to_polars
 from fi_async.reports.spending import Answerers, Spending, in_one, is_own, spent_words
 
 if TYPE_CHECKING:
+    from fi_async._models import TemplateLike
     from fi_async._results import EvalResult
+    from fi_async.reports.agreement import Agreement
+    from fi_async.reports.labels import Labels
 
 
 @public
@@ -150,6 +153,43 @@ class Report:
             f"{len(failures)} of {len(self.outcomes)} evaluations have no score ({listed})", failures=failures
         )
 
+    def agreement(
+        self,
+        labels: Labels,
+        template: TemplateLike | None = None,
+        *,
+        labelled: Report | None = None,
+        threshold: float = 0.5,
+        confidence: float = 0.95,
+    ) -> Agreement:
+        """Return how far the judge agrees with people, and the true pass rate behind what it says.
+
+        Args:
+            labels: What people said: a dict by id; a list in the order of the cases, None where a case has none; or the
+                path of a CSV or JSONL file with a column `label`, and one of `id`, `index` or the inputs. A label is
+                True or False, "Passed" or "Failed", one of the template's choices, or a number. A column `weight`
+                says how many cases a labelled one stands for.
+            template: Which template the labels are of; None if the run has one.
+            labelled: The report that the labels are of, if it is another than this one: then the judge's errors there
+                correct the pass rate here.
+            threshold: The score from which a judge that gives scores passes a case, where labels are verdicts.
+            confidence: Of the intervals, between 0 and 1.
+
+        Raises:
+            ConfigurationError: A label is of no case, of one that has a label, or none that the template gives; there
+                is none; or the run has no such template. The message names its place.
+        """
+        from fi_async.reports.agreement import agreement_of  # noqa: PLC0415  # as below
+
+        return agreement_of(
+            self.outcomes,
+            labels,
+            template if template is None or isinstance(template, str) else str(template.eval_name),
+            labelled=None if labelled is None else labelled.outcomes,
+            threshold=threshold,
+            confidence=confidence,
+        )
+
     def to_html(self, path: str | Path) -> None:
         """Write the report as a page that opens in any browser, offline; its name becomes the page's title.
 
@@ -158,7 +198,7 @@ class Report:
         Raises:
             OSError: The file cannot be written.
         """
-        from fi_async.journal.records import OutcomeRecord, RunInfo  # noqa: PLC0415  # as above
+        from fi_async.journal.records import OutcomeRecord, RunInfo  # noqa: PLC0415  # as below
         from fi_async.reports.report_page import write_report  # noqa: PLC0415  # few reports become pages
 
         path = Path(expanduser(path))  # noqa: PTH111  # a name nobody has stays

@@ -24,6 +24,7 @@ PUBLIC = [
     "APIError",
     "APIStatusError",
     "APITimeoutError",
+    "Agreement",
     "AmbiguousError",
     "AsyncEvaluator",
     "AuthenticationError",

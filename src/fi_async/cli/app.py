@@ -13,12 +13,23 @@ from fi_async.cli import help_texts, settings, terminal
 from fi_async.cli.flag_kinds import Flag
 from fi_async.cli.input_rows import STDIN
 from fi_async.cli.judge_flags import JudgeFlags
-from fi_async.cli.options import CompareFlags, FileName, GateFlags, ResumeFlags, RunFlags, ServeFlags, at_home
+from fi_async.cli.options import (
+    AgreeFlags,
+    CompareFlags,
+    FileName,
+    GateFlags,
+    LabelFlags,
+    ResumeFlags,
+    RunFlags,
+    ServeFlags,
+    at_home,
+)
 
 _SERVED = ServeFlags()
 _JUDGED = JudgeFlags()
 _COMPARED = CompareFlags()
 _GATED = GateFlags()
+_AGREED = AgreeFlags()
 _RESUMED = ResumeFlags()
 
 
@@ -61,6 +72,8 @@ def _app() -> App:
     app.command(export, help_epilogue=help_texts.EXPORT)
     app.command(compare, help_epilogue=help_texts.COMPARE)
     app.command(gate, help_epilogue=help_texts.GATE)
+    app.command(label, help_epilogue=help_texts.LABEL)
+    app.command(agree, help_epilogue=help_texts.AGREE)
     app.command(serve, help_epilogue=help_texts.SERVE)
     app.command(report, help_epilogue=help_texts.REPORT)
     app.command(templates, help_epilogue=help_texts.TEMPLATES)
@@ -178,6 +191,31 @@ def gate(run: Path, /, *, flags: GateFlags = _GATED) -> int:
     from fi_async.cli.gate import gate_run  # noqa: PLC0415  # as above
 
     return gate_run(at_home(run), flags)
+
+
+def label(run: Path, /, *, flags: LabelFlags) -> int:
+    """Draw cases of a run for people to label, and write them to a CSV file.
+
+    Args:
+        run: Its file, or the .jsonl of fi-async run --out.
+        flags: See LabelFlags.
+    """
+    from fi_async.cli.label import draw_labels  # noqa: PLC0415  # as above
+
+    return draw_labels(at_home(run), flags)
+
+
+def agree(run: Path, labels: Path, /, *, flags: AgreeFlags = _AGREED) -> int:
+    """Show how far the judge of a run agrees with people, and the true pass rate behind what it says.
+
+    Args:
+        run: Its file, or the .jsonl of fi-async run --out.
+        labels: A CSV or JSONL file with the columns label, and id, index or the inputs.
+        flags: See AgreeFlags.
+    """
+    from fi_async.cli.agree import check_agreement  # noqa: PLC0415  # as above
+
+    return check_agreement(at_home(run), at_home(labels), flags)
 
 
 def serve(*, flags: ServeFlags = _SERVED, judge_flags: JudgeFlags = _JUDGED) -> int:

@@ -48,6 +48,15 @@ Exit codes:
   4    below a bound, or worse than the baseline allows
   5    inconclusive: too few cases have a score, or an interval holds the bound"""
 
+AGREE_EXIT_CODES: Final = """\
+Exit codes:
+  0    done; with --min: good enough
+  2    wrong usage: an unknown flag or template, a wrong label, no such run
+  3    it could not be told: the file cannot be read
+  4    with --min: below it
+  5    with --min: inconclusive, there is no such number, or with --confidence
+       its interval holds the bound"""
+
 
 def as_flag(name: str) -> str:
     """Return the flag of this name."""

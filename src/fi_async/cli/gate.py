@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -17,15 +18,26 @@ from fi_async.cli.ci import write_junit, write_step_summary
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import GateFlags, refuse
 from fi_async.cli.outputs import check_output
+from fi_async.reports.agreement import agreement_of
 from fi_async.reports.conditions import Condition, parse_condition, require_share, require_template
 from fi_async.reports.figures import cause_of
 from fi_async.reports.pairing import CaseScore, read_baseline, write_baseline
-from fi_async.reports.quality_gate import GateResult, GateVerdict, Requirements, check_gate, doubts_of
+from fi_async.reports.quality_gate import (
+    Check,
+    GateResult,
+    GateVerdict,
+    Requirements,
+    check_estimate,
+    check_gate,
+    doubts_of,
+)
 from fi_async.reports.run_files import BACKEND_NAMED, LINES, load_run, outcomes_of
 from fi_async.reports.spending import spent_words
 from fi_async.reports.template_scores import TemplateScores, scores_by_template
 
 _SHOWN: Final = 5
+_TRUE: Final = ":true"  # after a template: the rate that labels tell
+_CONFIDENCE: Final = 0.95
 _BASELINE: Final = ".json"
 _STYLES: Final = {GateVerdict.PASSED: "green", GateVerdict.BELOW: "red"}
 _OF_BASELINES: Final = ("max_regressions", "tolerance", "by")
@@ -43,7 +55,7 @@ def gate_run(path: Path, flags: GateFlags) -> int:
     Raises:
         UsageError, ConfigurationError: It cannot be meant so, or it is no run.
     """
-    asked = _asked(flags)
+    asked, corrected = _corrected(_asked(flags), flags.labels)
     _check_outputs(path, flags)
     with load_run(path) as run:
         outcomes, info, count = list(outcomes_of(run)), run.info, run.count()
@@ -61,10 +73,45 @@ def gate_run(path: Path, flags: GateFlags) -> int:
     found = check_gate(
         asked, counted, case_scores=case_scores, baseline=baseline, trouble=trouble_of(outcomes), doubts=doubts
     )
+    found = replace(found, checks=[*found.checks, *_true_rates(corrected, outcomes, counted, asked, flags.labels)])
     _report(found, str(path), flags)
     if flags.write_baseline and found.verdict is GateVerdict.PASSED:
         write_baseline(flags.write_baseline, case_scores)
     return exit_code(found)
+
+
+def _corrected(asked: Requirements, labels: Path | None) -> tuple[Requirements, Sequence[Condition]]:
+    """Return what is asked of the judge's results, and apart the bounds of true rates: `TEMPLATE:true`."""
+    true = [each for each in asked.conditions if each.template.endswith(_TRUE)]
+    if bool(true) != (labels is not None):
+        what = (
+            f"--min {true[0]} needs labels: give --labels PATH"
+            if true
+            else "--labels needs --min 'TEMPLATE:true>=NUMBER'"
+        )
+        raise UsageError(what)
+    return replace(asked, conditions=[each for each in asked.conditions if each not in true]), true
+
+
+def _true_rates(
+    conditions: Sequence[Condition],
+    outcomes: Sequence[Outcome],
+    counted: Mapping[str, TemplateScores],
+    asked: Requirements,
+    labels: Path | None,
+) -> list[Check]:
+    checks = []
+    for condition in conditions:
+        name = condition.template.removesuffix(_TRUE)
+        require_template(f"--min {condition}", name, counted)
+        if labels is None:  # pragma: no cover  # refused before
+            continue
+        scores, confidence = counted[name], asked.confidence
+        rate = agreement_of(outcomes, labels, name, confidence=confidence or _CONFIDENCE).rate
+        let_go = asked.coverage is not None and scores.coverage >= asked.coverage
+        missing = 0 if let_go else scores.total - scores.scored
+        checks.append(check_estimate(condition, rate, confidence, missing=missing, scored=max(1, scores.scored)))
+    return checks
 
 
 def _check_bounds(conditions: Sequence[Condition], found: Mapping[str, TemplateScores]) -> None:

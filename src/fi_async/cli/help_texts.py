@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from fi_async.cli.errors import EXIT_CODES, GATE_EXIT_CODES
+from fi_async.cli.errors import AGREE_EXIT_CODES, EXIT_CODES, GATE_EXIT_CODES
 
 RUN: Final = f"""\
 FILE is JSONL (.jsonl, .ndjson: one JSON object a line), CSV (.csv, with a header), Parquet (.parquet), or a \
@@ -134,6 +134,27 @@ Examples:
   fi-async gate scores.jsonl --baseline base.json --max-regressions 2
 
 {GATE_EXIT_CODES}"""
+
+LABEL: Final = """\
+The file has the inputs of each case and an empty column label; the judge's results are not in it, so that they sway \
+nobody. Write Passed or Failed, one of the template's choices, or a number; leave blank what cannot be told. The \
+column weight says how many cases a drawn one stands for: leave it as it is.
+
+Examples:
+  fi-async label nightly.db --eval groundedness --out labels.csv
+  fi-async label nightly.db --sample 100 --by balanced --out labels.csv"""
+
+AGREE: Final = f"""\
+Labels that were drawn from RUN correct its pass rate by PPI++. With --labelled they are of another run, whose judge \
+is the same: then by Rogan and Gladen.
+
+Examples:
+  fi-async agree nightly.db labels.csv
+  fi-async agree nightly.db labels.csv --eval groundedness \\
+      --min 'kappa>=0.6' 'rate>=0.9'
+  fi-async agree tonight.db labels.csv --labelled nightly.db --json
+
+{AGREE_EXIT_CODES}"""
 
 TOP: Final = """\
 Examples:

@@ -290,7 +290,8 @@ class GateFlags:
     """What `fi-async gate` is told.
 
     Attributes:
-        min: What the scores must reach: TEMPLATE[.mean|.pass_rate] and >=, >, <= or < and a number.
+        min: What the scores must reach: TEMPLATE[.mean|.pass_rate|:true] and >=, >, <= or < and a number.
+        labels: A file of labels by people, as of fi-async agree: what TEMPLATE:true, the corrected rate, is told by.
         coverage: The share of cases that must have a score, of each template; the others are let go.
         confidence: Whole intervals must reach --min, not only the values. Omitted: the values.
         baseline: A file of --write-baseline, or a run, that this run must not be worse than.
@@ -304,6 +305,7 @@ class GateFlags:
     """
 
     min: Minima = None
+    labels: Annotated[Path | None, Parameter(metavar="PATH")] = None
     coverage: Annotated[float | None, Parameter(metavar="SHARE", validator=SHARE)] = None
     confidence: Annotated[float | None, Parameter(metavar="SHARE", validator=WITHIN)] = None
     baseline: Annotated[Path | None, Parameter(metavar="PATH")] = None
@@ -313,6 +315,58 @@ class GateFlags:
     backend: Literal["local"] | None = None
     write_baseline: Annotated[Path | None, Parameter(metavar="PATH")] = None
     junit: Annotated[Path | None, Parameter(metavar="PATH")] = None
+    json: Annotated[bool, Flag] = False
+
+    def __post_init__(self) -> None:
+        _at_home(self)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LabelFlags:
+    """What `fi-async label` is told.
+
+    Attributes:
+        out: The CSV file to write; none is replaced, as it may hold labels.
+        eval: The template whose results are to be checked. Omitted: the one of the run.
+        sample: How many cases to draw.
+        by: All alike; as many of each verdict; or those more often whose score is near the threshold.
+        threshold: The score at which a judge that gives scores is least sure.
+        seed: Of the draw: the same seed draws the same cases.
+    """
+
+    out: Annotated[Path, Parameter(name=("--out", "-o"), metavar="PATH")]
+    eval: Annotated[str | None, Parameter(metavar="NAME", completer=_templates)] = None
+    sample: Annotated[int, Parameter(metavar="N", converter=whole, validator=FROM_ONE)] = 50
+    by: Literal["random", "balanced", "uncertain"] = "random"
+    threshold: Annotated[float, Parameter(metavar="SCORE", show_default=_short)] = 0.5
+    seed: Annotated[int, Parameter(metavar="N", converter=whole)] = 0
+
+    def __post_init__(self) -> None:
+        _at_home(self)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgreeFlags:
+    """What `fi-async agree` is told.
+
+    Attributes:
+        eval: The template that the labels are of. Omitted: the one of the run.
+        labelled: The run that the labels are of, if it is another: the judge's errors there correct the rate of RUN.
+        column: The column of the labels.
+        min: What the judge must reach: kappa, alpha, tpr, tnr or rate, and >=, >, <= or < and a number.
+        confidence: Of the intervals; given, whole intervals must reach --min. Omitted: 0.95, and the values.
+        threshold: The score from which a judge that gives scores passes a case.
+        json: Print JSON.
+    """
+
+    eval: Annotated[str | None, Parameter(metavar="NAME", completer=_templates)] = None
+    labelled: Annotated[Path | None, Parameter(metavar="RUN")] = None
+    column: Annotated[str, Parameter(metavar="NAME")] = "label"
+    min: Minima = None
+    confidence: Annotated[float | None, Parameter(metavar="SHARE", validator=WITHIN)] = None
+    threshold: Annotated[float, Parameter(metavar="SCORE", show_default=_short)] = 0.5
     json: Annotated[bool, Flag] = False
 
     def __post_init__(self) -> None:

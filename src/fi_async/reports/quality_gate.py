@@ -10,6 +10,7 @@ from typing import Any, Final
 from fi_async._models import Outcome, OutcomeStatus
 from fi_async.reports.compare import Comparison, compare
 from fi_async.reports.conditions import Condition, require_template
+from fi_async.reports.estimators import Estimate
 from fi_async.reports.pairing import CaseScore, PairedBy
 from fi_async.reports.spending import Spending, judges_of
 from fi_async.reports.statistics import Interval
@@ -240,6 +241,29 @@ def check_condition(
     spread = _spread(condition, reach, missing, required.confidence)
     said = f"{label} {condition.shown(average.value)} of {average.n:,} cases{spread}"
     return Check(str(condition), verdict, said, () if verdict is GateVerdict.PASSED else _worst(condition, scores))
+
+
+def check_estimate(
+    condition: Condition, found: Estimate, confidence: float | None, *, missing: int = 0, scored: int = 1
+) -> Check:
+    """Return whether what labels tell meets a condition; inconclusive if they do not tell it.
+
+    Args:
+        condition: The bound.
+        found: What labels tell of the cases with a score.
+        confidence: Of the interval, which must lie on the right side of the bound; None to judge by the value alone.
+        missing: Cases without a score, which may all pass, or all fail.
+        scored: Cases with one.
+    """
+    if found.value is None:
+        return Check(str(condition), GateVerdict.INCONCLUSIVE, found.said or "labels of this kind do not tell it")
+    reach = found.interval if confidence is not None and found.interval else Interval(found.value, found.value)
+    known = scored / (scored + missing)
+    reach = Interval(known * reach.low, known * reach.high + 1 - known)
+    decided = condition.holds_throughout(reach)
+    verdict = GateVerdict.INCONCLUSIVE if decided is None else GateVerdict.PASSED if decided else GateVerdict.BELOW
+    said = f"{condition.shown(found.value)} by {found.n:,} labels{_spread(condition, reach, missing, confidence)}"
+    return Check(str(condition), verdict, said)
 
 
 def _worst(condition: Condition, scores: TemplateScores) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ class Interval:
     high: float
 
 
-def wilson(passes: int, n: int, confidence: float = 0.95) -> Interval:
+def wilson(passes: float, n: float, confidence: float = 0.95) -> Interval:
     """Return Wilson's score interval for the rate behind `passes` of `n`.
 
     It holds for small samples and for rates near 0 and 1, where the textbook interval does not.
