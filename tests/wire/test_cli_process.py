@@ -125,12 +125,14 @@ def test_a_server_that_is_not_there(rows, capsys, monkeypatch):
 
 def test_serve_prints_its_address_and_stops_quietly():
     process = start("serve", "--port", "0", "--latency", "30")
-    told = [process.stdout.readline() for _ in range(5)]
+    told = [process.stdout.readline() for _ in range(7)]
     url = told[0].split()[2]
     assert told[2:] == [
         f"  export FI_BASE_URL={url}\n",
         "  export FI_API_KEY=local\n",
         "  export FI_SECRET_KEY=local\n",
+        "\n",
+        f"A model to test judges with: POST {url}/v1/chat/completions\n",
     ]
     client = start("run", "-", "--eval", "is_json", env={**ENVIRONMENT, "FI_BASE_URL": url}, stdin=subprocess.PIPE)
     client.stdin.write('{"text": "1"}\n')

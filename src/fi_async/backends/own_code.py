@@ -6,11 +6,12 @@ import hashlib
 import inspect
 import math
 import os
-import sys
 import sysconfig
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import update_wrapper
+from importlib import import_module
 from inspect import Parameter
 from types import CodeType
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints, overload
@@ -348,13 +349,14 @@ def named(module: str, qualified_name: str) -> FunctionTemplate:
     Raises:
         ConfigurationError: There is none.
     """
-    __import__(module)
-    found: Any = sys.modules[module]
+    found: Any = None
+    with suppress(ModuleNotFoundError):
+        found = import_module(module)
     for part in qualified_name.split("."):
         found = getattr(found, part, None)
     if not isinstance(found, FunctionTemplate):
         raise ConfigurationError(
             f"{qualified_name} cannot be found in {module}: with processes= a function has to stand at the top of a"
-            " module"
+            " module that can be imported"
         )
     return found
