@@ -9,7 +9,6 @@ import os
 import sysconfig
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import update_wrapper
 from importlib import import_module
 from inspect import Parameter
@@ -350,8 +349,11 @@ def named(module: str, qualified_name: str) -> FunctionTemplate:
         ConfigurationError: There is none.
     """
     found: Any = None
-    with suppress(ModuleNotFoundError):
+    try:
         found = import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise  # the module is there, and what it imports is not
     for part in qualified_name.split("."):
         found = getattr(found, part, None)
     if not isinstance(found, FunctionTemplate):
