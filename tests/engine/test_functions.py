@@ -175,17 +175,20 @@ async def test_a_coroutine_that_cancels_itself_ends_its_case_and_no_other():
 
 
 async def test_a_coroutine_that_does_not_let_itself_be_cancelled_holds_no_run(release):
+    ended = asyncio.Event()
+
     @template
     async def stubborn(n: int) -> bool:
         while n == 1 and not release.is_set():
             with suppress(asyncio.CancelledError):
                 await asyncio.sleep(0.05)
+        asyncio.get_running_loop().call_soon(ended.set if n == 1 else int)
         return True
 
     report = await asked([{"n": n} for n in range(3)], stubborn, timeout=0.2)
     assert told(report) == ["Passed", "stubborn did not return within 0.2 s, the timeout of a case", "Passed"]
     release.set()
-    await asyncio.sleep(0.1)  # until it has ended: a loop that closes speaks of tasks that are left
+    await ended.wait()  # a loop that closes speaks of tasks that are left
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])

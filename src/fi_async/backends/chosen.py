@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from fi_async import _catalogue
@@ -58,6 +58,8 @@ class Answerer:
         if self.function is not None:
             return self.function.template
         assert self.rubric is not None  # noqa: S101  # one of the three answers
+        from fi_async.backends.criteria import template_of  # noqa: PLC0415  # not needed by who asks the cloud
+
         return template_of(self.rubric)
 
     @property
@@ -69,21 +71,6 @@ class Answerer:
 
 
 PLATFORMS: Final = Answerer()
-
-
-def template_of(rubric: Rubric) -> Template:
-    """Return the facts of a template that a judge answers."""
-    if rubric.name in _catalogue.rows():
-        return replace(from_catalogue(rubric.name), choices=tuple(rubric.choices))
-    return Template(
-        rubric.name,
-        rubric.keys,
-        rubric.output_type,
-        rubric.text,
-        choices=tuple(rubric.choices),
-        optional_keys=rubric.optional,
-        system=False,
-    )
 
 
 class Backends:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import get_args
 
 from fi_async import _catalogue
@@ -12,6 +12,7 @@ from fi_async._errors import ConfigurationError, instead
 from fi_async._models import Template
 from fi_async._public import public
 from fi_async._rubric import OutputType, Rubric, with_references
+from fi_async.wire.templates import from_catalogue
 
 
 @public
@@ -87,15 +88,7 @@ class Criteria:
     @property
     def template(self) -> Template:
         """The facts of the template."""
-        rubric = self.rubric
-        return Template(
-            self.name,
-            rubric.keys,
-            rubric.output_type,
-            self.prompt,
-            choices=tuple(rubric.choices),
-            system=False,
-        )
+        return replace(template_of(self.rubric), description=self.prompt)
 
     @property
     def fingerprint(self) -> str:
@@ -139,6 +132,21 @@ class Criteria:
                 f"{where}multi_choice leaves no single score: give the labels as a list, choices={list(choices)!r}"
             )
         return "choices" if choices else given or "Pass/Fail"
+
+
+def template_of(rubric: Rubric) -> Template:
+    """Return the facts of a template that a judge answers."""
+    if rubric.name in _catalogue.rows():
+        return replace(from_catalogue(rubric.name), choices=tuple(rubric.choices))
+    return Template(
+        rubric.name,
+        rubric.keys,
+        rubric.output_type,
+        rubric.text,
+        choices=tuple(rubric.choices),
+        optional_keys=rubric.optional,
+        system=False,
+    )
 
 
 def _checked_choices(where: str, given: object) -> Mapping[str, float | None]:
