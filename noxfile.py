@@ -30,6 +30,7 @@ UNITS = ["tests/pure", "tests/engine"]  # on the newest Python too; `nox -s test
 # What mostly waits, for real servers' real windows: once, on the oldest Python.
 WAITING = ["tests/wire/test_kill.py", "tests/wire/test_rate_control.py", "tests/wire/test_shared.py"]
 BETWEEN = ["tests/pure"]  # on those between: what breaks there breaks on the oldest or the newest, too
+INTEGRATIONS = ["tests/places"]  # with packages of their own
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 
 
@@ -129,6 +130,14 @@ def examples(session: nox.Session) -> None:
     upgrade_pip(session)
     install(session, "examples", "notebooks")
     session.run("python", "examples/run_all.py")
+
+
+@nox.session(python=OLDEST)
+def integrations(session: nox.Session) -> None:
+    """Run the tests of what works with large packages of others: all other sessions skip them."""
+    upgrade_pip(session)
+    install(session, "integrations")
+    session.run("pytest", *INTEGRATIONS, *session.posargs)
 
 
 @nox.session(python=OLDEST, default=False)
