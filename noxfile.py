@@ -133,6 +133,14 @@ def examples(session: nox.Session) -> None:
 
 
 @nox.session(python=OLDEST)
+def newcomer(session: nox.Session) -> None:
+    """Follow the pages of the documentation word for word, in an environment of their own."""
+    wheels = Path(session.create_tmp()) / "wheels"
+    session.run("python", "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(wheels), ".", silent=True)
+    session.run("python", "docs/newcomer.py", str(wheels))
+
+
+@nox.session(python=OLDEST)
 def integrations(session: nox.Session) -> None:
     """Run the tests of what works with large packages of others: all other sessions skip them."""
     upgrade_pip(session)
