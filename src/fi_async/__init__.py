@@ -67,6 +67,8 @@ if TYPE_CHECKING:
     from fi_async.execution import Execution
     from fi_async.progress.meter import Progress
     from fi_async.reports.agreement import Agreement
+    from fi_async.reports.compare_many import compare_runs
+    from fi_async.reports.run_matrix import RunDifference, RunMatrix
     from fi_async.sources import cases_from
     from fi_async.standalone import aevaluate, evaluate
     from fi_async.sync import Evaluator
@@ -127,7 +129,9 @@ __all__ = [
     "RequestAnswered",
     "RequestRetried",
     "RequestSent",
+    "RunDifference",
     "RunFile",
+    "RunMatrix",
     "RunOptions",
     "RunPlan",
     "ServerError",
@@ -142,6 +146,7 @@ __all__ = [
     "__version__",
     "aevaluate",
     "cases_from",
+    "compare_runs",
     "evaluate",
     "template",
 ]
@@ -175,6 +180,8 @@ _HOMES: Final[Mapping[str, str]] = {
         "execution": "Execution",
         "progress.meter": "Progress",
         "reports.agreement": "Agreement",
+        "reports.compare_many": "compare_runs",
+        "reports.run_matrix": "RunDifference RunMatrix",
         "sources": "cases_from",
         "standalone": "aevaluate evaluate",
         "sync": "Evaluator",
