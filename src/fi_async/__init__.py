@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         AuthenticationError,
         ConfigurationError,
         CostLimitError,
+        DatasetError,
         EvaluationError,
         FiAsyncError,
         FunctionError,
@@ -62,6 +63,10 @@ if TYPE_CHECKING:
     from fi_async.backends.own_code import FunctionTemplate, template
     from fi_async.backends.prices import Price
     from fi_async.blocking import BlockingExecution, BlockingStream
+    from fi_async.datasets.blocking_datasets import BlockingDataset, BlockingDatasetRun, BlockingDatasets
+    from fi_async.datasets.collection import DatasetInfo, Datasets
+    from fi_async.datasets.dataset import Dataset
+    from fi_async.datasets.dataset_run import DatasetEvaluation, DatasetProgress, DatasetRun
     from fi_async.engine.streams import Stream
     from fi_async.evaluator import AsyncEvaluator
     from fi_async.execution import Execution
@@ -83,6 +88,9 @@ __all__ = [
     "AsyncEvaluator",
     "AuthenticationError",
     "BatchRunResult",
+    "BlockingDataset",
+    "BlockingDatasetRun",
+    "BlockingDatasets",
     "BlockingExecution",
     "BlockingStream",
     "CanarySent",
@@ -95,6 +103,13 @@ __all__ = [
     "CostLimitError",
     "Counts",
     "Criteria",
+    "Dataset",
+    "DatasetError",
+    "DatasetEvaluation",
+    "DatasetInfo",
+    "DatasetProgress",
+    "DatasetRun",
+    "Datasets",
     "EndpointStatistics",
     "EvalResult",
     "EvalStatus",
@@ -156,7 +171,7 @@ _HOMES: Final[Mapping[str, str]] = {
     for module, names in {
         "_errors": """
             APIConnectionError APIError APIStatusError APITimeoutError AmbiguousError AuthenticationError
-            ConfigurationError CostLimitError EvaluationError FiAsyncError FunctionError IncompleteRunError
+            ConfigurationError CostLimitError DatasetError EvaluationError FiAsyncError FunctionError IncompleteRunError
             InvalidCaseError JournalError JudgeError MissingCredentialsError NotFoundError PermissionDeniedError
             ProtocolError QuotaExhaustedError RateLimitError ServerError StalledError ValidationError
         """,
@@ -175,6 +190,10 @@ _HOMES: Final[Mapping[str, str]] = {
         "backends.own_code": "FunctionTemplate template",
         "backends.prices": "Price",
         "blocking": "BlockingExecution BlockingStream",
+        "datasets.blocking_datasets": "BlockingDataset BlockingDatasetRun BlockingDatasets",
+        "datasets.collection": "DatasetInfo Datasets",
+        "datasets.dataset": "Dataset",
+        "datasets.dataset_run": "DatasetEvaluation DatasetProgress DatasetRun",
         "engine.streams": "Stream",
         "evaluator": "AsyncEvaluator",
         "execution": "Execution",

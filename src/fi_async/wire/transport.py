@@ -152,6 +152,8 @@ class Transport:
             pool = await self._pool_of_this_loop()
         departure = Departure(f"{self._name}-{next(self._numbers)}", left)
         headers = self._get_headers if call.body is None else self._post_headers
+        if call.content_type is not None:
+            headers = {**headers, "Content-Type": call.content_type}
         deadline, by_call = self._until(timeout, deadline)
         try:
             with anyio.move_on_at(deadline):
