@@ -38,11 +38,17 @@ if TYPE_CHECKING:
         CapacityChanged,
         CaseEnded,
         Event,
+        FunctionCalled,
+        FunctionReturned,
         HoldBegun,
         HoldEnded,
         RequestAnswered,
+        RequestDropped,
         RequestRetried,
         RequestSent,
+        RunBegun,
+        RunEnded,
+        RunStands,
         StrategyChanged,
     )
     from fi_async._models import Case, EvalStatus, Outcome, OutcomeStatus, Template
@@ -101,7 +107,9 @@ __all__ = [
     "Event",
     "Execution",
     "FiAsyncError",
+    "FunctionCalled",
     "FunctionError",
+    "FunctionReturned",
     "FunctionTemplate",
     "HoldBegun",
     "HoldEnded",
@@ -125,11 +133,15 @@ __all__ = [
     "RateLimitError",
     "Report",
     "RequestAnswered",
+    "RequestDropped",
     "RequestRetried",
     "RequestSent",
+    "RunBegun",
+    "RunEnded",
     "RunFile",
     "RunOptions",
     "RunPlan",
+    "RunStands",
     "ServerError",
     "StalledError",
     "StrategyChanged",
@@ -156,8 +168,8 @@ _HOMES: Final[Mapping[str, str]] = {
             ProtocolError QuotaExhaustedError RateLimitError ServerError StalledError ValidationError
         """,
         "_events": """
-            CanarySent CapacityChanged CaseEnded Event HoldBegun HoldEnded RequestAnswered RequestRetried RequestSent
-            StrategyChanged
+            CanarySent CapacityChanged CaseEnded Event FunctionCalled FunctionReturned HoldBegun HoldEnded
+            RequestAnswered RequestDropped RequestRetried RequestSent RunBegun RunEnded RunStands StrategyChanged
         """,
         "_models": "Case EvalStatus Outcome OutcomeStatus Template",
         "_plan": "RunPlan TemplatePlan",

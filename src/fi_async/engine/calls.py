@@ -218,7 +218,9 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
         except FiAsyncError as error:
             error.report = report()
             raise
-        run.finished.extend(reading.unread())
+        for each in reading.unread():
+            run.tell.ended(each)
+            run.finished.append(each)
         return report()
 
 
