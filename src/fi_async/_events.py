@@ -51,6 +51,7 @@ class RequestSent(Event):
         url: The server's address; empty in process.
         backend: Who is asked, as outcomes name it.
         model: Which judge, where that is said.
+        span_id: The span that the result is attached to on the platform, where one is.
     """
 
     method: str
@@ -64,6 +65,7 @@ class RequestSent(Event):
     url: str = field(default="", compare=False)
     backend: str = field(default="", compare=False)
     model: str | None = field(default=None, compare=False)
+    span_id: str | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         about = "" if self.template is None else f" {self.template}, rows {self.rows}"
@@ -344,7 +346,7 @@ class RunStands(Event):
 
     Attributes:
         run: The number of the run.
-        at: The endpoint, such as "judge gpt-5-mini"; empty for the platform.
+        at: The endpoint, such as "judge gpt-5-mini"; "functions" for all functions; empty for the platform.
         backend: Who answers there, as outcomes name it.
         waiting: Requests and cases that could leave, and wait for their turn.
         under_way: Requests under way.

@@ -126,7 +126,7 @@ async def test_a_run_tells_when_it_begins_stands_and_ends():
     (first, *_, last) = of(RunStands, told)
     assert (first.run, first.at, first.backend, first.left) == (begun.run, "", "local", (("requests", 10.0, 4),))
     assert 0 in [each.left[0][2] for each in of(RunStands, told)]
-    assert (last.waiting, last.under_way) == (0, 0)
+    assert last.waiting == 0
     assert {each.run for each in of(CaseEnded, told)} == {begun.run}
 
 

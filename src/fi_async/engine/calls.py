@@ -281,7 +281,8 @@ async def stream(
                 await driving
             finally:
                 driving.cancel()
-                await asyncio.wait([driving])
+                with anyio.CancelScope(shield=True):  # a scope that was cancelled cancels whatever waits in it, again
+                    await asyncio.wait([driving])
 
 
 @dataclass(slots=True)

@@ -148,6 +148,7 @@ class Dispatch:
             url=self._transport.url,
             backend=self._context.backend,
             model=works[0].parameters.model if works else None,
+            span_id=works[0].parameters.span_id if works else None,
         )
         return announce(self._context, sent)
 

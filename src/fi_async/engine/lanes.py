@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from fi_async._errors import FiAsyncError
 from fi_async._events import RunStands
@@ -30,6 +30,9 @@ Begin = Callable[[Sequence[Work], Kind], Job]
 
 Weigh = Callable[[Work], tuple[int, float | None]]
 """Reckons the tokens and the dollars of a work; None for a price that nobody knows."""
+
+FUNCTIONS: Final = "functions"
+"""What those who listen know the lanes of functions as, all of them together."""
 
 
 class Performer(Protocol):
@@ -180,7 +183,7 @@ class Lane:
         context = self.context
         return RunStands(
             run=context.run,
-            at=self.at,
+            at=self.at if self.is_remote else FUNCTIONS,
             backend=context.backend,
             waiting=self.queue.gets + self.queue.posts + len(self.backlog),
             under_way=len(self.under_way),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 import anyio
@@ -51,11 +52,20 @@ class Teller:
         if now < self._due:
             return self._due
         self._due = now + _SELDOM
-        for lane in self._lanes:
-            emit(self._context, lane.stands(now))
+        found: dict[str, RunStands] = {}
+        for each in (lane.stands(now) for lane in self._lanes):
+            found[each.at] = _together(found[each.at], each) if each.at in found else each
+        for each in found.values():
+            emit(self._context, each)
         return math.inf
 
     def ended(self, item: Any) -> None:
         """Tell of an outcome that is handed out; of all else that a run hands out there is nothing to tell."""
         if isinstance(item, Outcome) and wants(self._context, CaseEnded):
             emit(self._context, CaseEnded(item.index, item.template, item.status, self._context.run, item))
+
+
+def _together(one: RunStands, other: RunStands) -> RunStands:
+    """Return how a run stands at two lanes, as one: functions have one each."""
+    names = ("waiting", "under_way", "limit", "at_work")
+    return replace(one, **{name: getattr(one, name) + getattr(other, name) for name in names})
