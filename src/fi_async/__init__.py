@@ -39,11 +39,17 @@ if TYPE_CHECKING:
         CapacityChanged,
         CaseEnded,
         Event,
+        FunctionCalled,
+        FunctionReturned,
         HoldBegun,
         HoldEnded,
         RequestAnswered,
+        RequestDropped,
         RequestRetried,
         RequestSent,
+        RunBegun,
+        RunEnded,
+        RunStands,
         StrategyChanged,
     )
     from fi_async._models import Case, EvalStatus, Outcome, OutcomeStatus, Template
@@ -118,7 +124,9 @@ __all__ = [
     "Event",
     "Execution",
     "FiAsyncError",
+    "FunctionCalled",
     "FunctionError",
+    "FunctionReturned",
     "FunctionTemplate",
     "HoldBegun",
     "HoldEnded",
@@ -142,13 +150,17 @@ __all__ = [
     "RateLimitError",
     "Report",
     "RequestAnswered",
+    "RequestDropped",
     "RequestRetried",
     "RequestSent",
+    "RunBegun",
     "RunDifference",
+    "RunEnded",
     "RunFile",
     "RunMatrix",
     "RunOptions",
     "RunPlan",
+    "RunStands",
     "ServerError",
     "StalledError",
     "StrategyChanged",
@@ -176,8 +188,8 @@ _HOMES: Final[Mapping[str, str]] = {
             ProtocolError QuotaExhaustedError RateLimitError ServerError StalledError ValidationError
         """,
         "_events": """
-            CanarySent CapacityChanged CaseEnded Event HoldBegun HoldEnded RequestAnswered RequestRetried RequestSent
-            StrategyChanged
+            CanarySent CapacityChanged CaseEnded Event FunctionCalled FunctionReturned HoldBegun HoldEnded
+            RequestAnswered RequestDropped RequestRetried RequestSent RunBegun RunEnded RunStands StrategyChanged
         """,
         "_models": "Case EvalStatus Outcome OutcomeStatus Template",
         "_plan": "RunPlan TemplatePlan",

@@ -82,6 +82,7 @@ FLOORS = [
     ["sync"],
     ["standalone"],
     [""],
+    ["integrations.otel", "integrations.otel_attributes", "integrations.otel_metrics", "integrations.otel_spans"],
     ["cli.", "testing"],
     ["__main__", "integrations."],
 ]
