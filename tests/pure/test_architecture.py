@@ -51,7 +51,7 @@ FLOORS = [
         "reports.template_scores",
     ],
     ["_connection", "_settings", "_report", "_plan"],
-    ["_signature", "wire.", "sources."],
+    ["_shard", "_signature", "wire.", "sources."],
     ["pacing."],
     ["backends."],
     ["progress."],
