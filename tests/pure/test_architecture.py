@@ -44,6 +44,7 @@ FLOORS = [
         "reports.outcome_tables",
         "reports.pairing",
         "reports.reliability",
+        "reports.repeats",
         "reports.report_page",
         "reports.speed",
         "reports.spending",
