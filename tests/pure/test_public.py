@@ -75,7 +75,9 @@ PUBLIC = [
     "RequestAnswered",
     "RequestRetried",
     "RequestSent",
+    "RunDifference",
     "RunFile",
+    "RunMatrix",
     "RunOptions",
     "RunPlan",
     "ServerError",
@@ -90,6 +92,7 @@ PUBLIC = [
     "__version__",
     "aevaluate",
     "cases_from",
+    "compare_runs",
     "evaluate",
     "template",
 ]
