@@ -253,7 +253,9 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
         except FiAsyncError as error:
             error.report = report()
             raise
-        run.finished.extend(reading.unread())
+        for each in reading.unread():
+            run.tell.ended(each)
+            run.finished.append(each)
         return report()
 
 
@@ -314,7 +316,8 @@ async def stream(
                 await driving
             finally:
                 driving.cancel()
-                await asyncio.wait([driving])
+                with anyio.CancelScope(shield=True):  # a scope that was cancelled cancels whatever waits in it, again
+                    await asyncio.wait([driving])
 
 
 @dataclass(slots=True)
