@@ -70,6 +70,7 @@ def _app() -> App:
     app.command(runs, help_epilogue=help_texts.RUNS)
     app.command(status, help_epilogue=help_texts.STATUS)
     app.command(export, help_epilogue=help_texts.EXPORT)
+    app.command(merge, help_epilogue=help_texts.MERGE)
     app.command(compare, help_epilogue=help_texts.COMPARE)
     app.command(gate, help_epilogue=help_texts.GATE)
     app.command(label, help_epilogue=help_texts.LABEL)
@@ -166,6 +167,23 @@ def export(run: Path, /, *, out: Annotated[Path, Parameter(name=("--out", "-o"),
     from fi_async.cli.export import export_run  # noqa: PLC0415  # as above
 
     return export_run(at_home(run), at_home(out))
+
+
+def merge(
+    *runs: Path,
+    out: Annotated[Path, Parameter(name=("--out", "-o"), metavar="PATH")],
+    json: Annotated[bool, Flag] = False,
+) -> int:
+    """Make one run of its shards: equal work once, each case at its place in the source.
+
+    Args:
+        runs: The files that fi-async run --shard I/N --run PATH kept, of each shard one.
+        out: The file to make.
+        json: Print JSON.
+    """
+    from fi_async.cli.merge import merge_runs  # noqa: PLC0415  # as above
+
+    return merge_runs([at_home(run) for run in runs], at_home(out), as_json=json)
 
 
 def compare(before: Path, after: Path, /, *others: Path, flags: CompareFlags = _COMPARED) -> int:

@@ -111,6 +111,19 @@ Examples:
   fi-async config
   fi-async config --json"""
 
+MERGE: Final = """\
+The shards are runs of the same templates, parameters and source; what differs is refused. Spending is added up. Where \
+several shards made the same evaluation, the one with a score is kept, and of several the first. The file is a run as \
+any other: of shards that are missing, fi-async resume evaluates the cases.
+
+Examples:
+  fi-async run answers.jsonl --eval groundedness --shard 1/2 --run part-1.db
+  fi-async run answers.jsonl --eval groundedness --shard 2/2 --run part-2.db
+  fi-async merge part-1.db part-2.db -o nightly.db
+
+Exit codes: 0 all is there and has ended; 1 cases are missing, or have not \
+ended; 2 these are no shards of one run; 3 a file is damaged."""
+
 COMPARE: Final = f"""\
 BEFORE, AFTER and OTHERS are runs: their files, or the .jsonl of fi-async run --out. A case of one is that of another \
 if their ids are equal, or their inputs, whatever the judge. Shows which cases got worse or better; how much the mean \

@@ -89,6 +89,8 @@ def live_gate_of(
     asked = _asked(flags, templates, known)
     if asked is None or not flags.fail_fast:
         return LiveGate(asked, templates, None) if asked else None
+    if flags.shard is not None:
+        raise UsageError("--fail-fast has to know how many rows there are, and a shard knows its own at its end")
     rows = source.count()
     if rows is None:
         raise UsageError("--fail-fast has to know how many rows there are: give a file instead of stdin")

@@ -32,6 +32,7 @@ from fi_async.cli.flag_kinds import (
     Flag,
     Several,
     from_one,
+    one_of_shards,
     whole,
 )
 
@@ -115,6 +116,8 @@ class RunFlags(PaidJudgeChoice):
         limit: Read so many rows, and no more.
         sample: Evaluate so many of these, drawn at random, in their order.
         seed: Of that draw: the same seed draws the same rows.
+        shard: Evaluate one of N parts of the rows, numbered from 1/N to N/N, at its part of the limits; each keeps a
+            --run of its own, and fi-async merge makes one of them.
         shared_budget: Be paced together with all runs of this key pair that name this file; made if missing.
         min: What the scores must reach, such as 'groundedness>=0.9': see fi-async gate --help.
         coverage: The share of cases that must have a score; the others are let go.
@@ -163,6 +166,7 @@ class RunFlags(PaidJudgeChoice):
     limit: Annotated[int | None, INPUT, Parameter(metavar="N", converter=whole, validator=FROM_ONE)] = None
     sample: Annotated[int | None, INPUT, Parameter(metavar="N", converter=whole, validator=FROM_ONE)] = None
     seed: Annotated[int, INPUT, Parameter(metavar="N", converter=whole)] = 0
+    shard: Annotated[str | None, INPUT, Parameter(metavar="I/N", validator=one_of_shards)] = None
     shared_budget: Annotated[Path | None, PACE, Parameter(metavar="PATH")] = None
     min: Annotated[Minima, VERDICT] = None
     coverage: Annotated[float | None, VERDICT, Parameter(metavar="SHARE", validator=SHARE)] = None
