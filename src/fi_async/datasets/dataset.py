@@ -107,7 +107,7 @@ class Dataset:
         templates = {each.name: each for each in await find_templates(self._session, asked, own)}
         ids = await self._template_ids(asked, own)
         await calls.until_made(self.id)
-        page = await calls.page(self.id)
+        page = await calls.head(self.id)
         mapped = {each: _mapped(templates[each], page.columns, mapping or {}, own) for each in asked}
         _check_mapping(mapping or {}, templates.values())
         await self._refuse_names(calls, called.values())
@@ -159,7 +159,7 @@ class Dataset:
         templates = await find_templates(self._session, [each.template for each in chosen], own)
         if unstarted := [each for each in chosen if not each.is_started]:
             await calls.one(lambda context: started(self.id, unstarted, context, failed_only=False))
-        rows = (await calls.page(self.id)).total_rows
+        rows = (await calls.head(self.id)).total_rows
         evaluated = list(zip(chosen, templates, strict=True))
         return DatasetRun(self._session, own, self.id, evaluated, rows=rows, counts=calls.counts)
 
@@ -181,7 +181,7 @@ class Dataset:
         """
         calls = self._calls()
         await calls.until_made(self.id)
-        return (await calls.page(self.id)).total_rows
+        return (await calls.head(self.id)).total_rows
 
     async def add_rows(self, cases: Any) -> int:
         """Add rows, each once, and return how many. Evaluations that have ended do not come to them by themselves.
@@ -196,7 +196,7 @@ class Dataset:
         """
         calls = self._calls()
         await calls.until_made(self.id)
-        page = await calls.page(self.id)
+        page = await calls.head(self.id)
         rows = UploadRows(cases, columns={column.name: None for column in page.columns if column.is_given})
         return await add_parts(calls, self.id, rows, page.total_rows)
 
@@ -267,7 +267,7 @@ async def add_parts(calls: DatasetCalls, dataset_id: str, rows: UploadRows, ther
         )
         place += len(part)
     if place > there:
-        found = (await calls.page(dataset_id)).total_rows
+        found = (await calls.head(dataset_id)).total_rows
         if found != place:
             raise DatasetError(
                 f"the platform has {found:,} rows, and {place:,} were sent: somebody else changes the dataset, or rows"

@@ -186,7 +186,7 @@ def deleted(dataset_id: str, context: Context) -> Steps[None]:
 
     def look() -> Steps[bool | None]:
         try:
-            yield from page_read(dataset_id, 0, context)
+            yield from page_read(dataset_id, 0, context, rows=1)
         except NotFoundError:
             return True
         return None
@@ -238,9 +238,10 @@ def once(
         yield Rest(now + backoff.delay(tries, context.rng))
 
 
-def page_read(dataset_id: str, number: int, context: Context) -> Steps[TablePage]:
-    """Return one page of a dataset's rows."""
-    return (yield from ask(calls.table(dataset_id, number), replies.of_dataset(replies.table, dataset_id), context))
+def page_read(dataset_id: str, number: int, context: Context, rows: int = calls.ROWS_OF_A_PAGE) -> Steps[TablePage]:
+    """Return one page of a dataset's rows, of so many at most."""
+    call = calls.table(dataset_id, number, rows)
+    return (yield from ask(call, replies.of_dataset(replies.table, dataset_id), context))
 
 
 def evaluations_listed(dataset_id: str, context: Context) -> Steps[list[ListedEvaluation]]:
