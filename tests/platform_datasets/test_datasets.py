@@ -203,7 +203,7 @@ async def test_an_evaluation_that_never_ends_is_stalled_with_what_is_done():
         with pytest.raises(StalledError, match=r"'contains' is Running.*attach\(\)") as caught:
             await run
         assert anyio.current_time() - began <= 2 * 30 + 1  # the table is looked at before it is given up
-        assert (caught.value.dataset_id, caught.value.eval_id) == (dataset.id, run.evaluations[0].id)
+        assert caught.value.dataset_id == dataset.id
         statuses = [each.status for each in caught.value.report.outcomes]
         assert set(statuses) == {OutcomeStatus.SCORED, OutcomeStatus.STALLED}
         assert [each.passed for each in caught.value.report.outcomes if each.result] == [
