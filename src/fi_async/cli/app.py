@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from fi_async._version import __version__
 from fi_async.cli import help_texts, settings, terminal
+from fi_async.cli.dataset_commands import dataset_app
 from fi_async.cli.flag_kinds import Flag
 from fi_async.cli.input_rows import STDIN
 from fi_async.cli.judge_flags import JudgeFlags
@@ -79,6 +80,7 @@ def _app() -> App:
     app.command(report, help_epilogue=help_texts.REPORT)
     app.command(templates, help_epilogue=help_texts.TEMPLATES)
     app.command(config, help_epilogue=help_texts.CONFIG)
+    app.command(dataset_app())
     app.register_install_completion_command(
         help="Install completion for this shell, or for the one that --shell names."
     )

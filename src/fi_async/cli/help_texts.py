@@ -174,6 +174,40 @@ Examples:
 
 {AGREE_EXIT_CODES}"""
 
+DATASET_PUSH: Final = """\
+All columns go up. Up to 24 MiB go as one file, and further rows in parts. An upload that was cut off goes on with \
+--resume: rows that are there are compared, and the others added.
+
+Examples:
+  fi-async dataset push answers.csv --name "answers of May"
+  fi-async dataset push answers.csv --name "answers of May" --resume"""
+
+DATASET_EVALUATE: Final = """\
+The evaluations go on on the platform, whatever becomes of this command.
+
+Examples:
+  fi-async dataset evaluate "answers of May" --eval groundedness \\
+      --map output=answer --out scores.jsonl
+  fi-async dataset evaluate "answers of May" --eval is_json --as is_json=v2 \\
+      --detach
+
+Exit codes: 0, every row is scored; 1, some have no score; 2, wrong usage; \
+3, it could not be done, or not to its end."""
+
+DATASET_PULL: Final = """\
+Examples:
+  fi-async dataset pull "answers of May" --out scores.jsonl
+  fi-async dataset pull "answers of May" --table answers-of-may.csv --no-wait
+
+Exit codes: 0, every row is scored; 1, some have no score; 2, wrong usage; \
+3, it could not be done, or not to its end."""
+
+DATASET: Final = """\
+Examples:
+  fi-async dataset push answers.csv --name "answers of May"
+  fi-async dataset evaluate "answers of May" --eval groundedness
+  fi-async dataset pull "answers of May" --out scores.jsonl"""
+
 TOP: Final = """\
 Examples:
   fi-async run answers.jsonl --eval groundedness --out scores.jsonl
