@@ -27,6 +27,7 @@ from fi_async._events import (
     RequestSent,
     RunBegun,
     RunEnded,
+    log,
 )
 from fi_async._models import Case, Outcome, OutcomeStatus
 from fi_async._version import __version__
@@ -103,6 +104,7 @@ class Spans:
         self._requests: dict[int, Span] = {}
         self._calls: dict[int, Any] = {}
         self._carried: Context | None = None
+        self._has_failed = False
 
     # Runs
 
@@ -288,10 +290,16 @@ class Spans:
         """Return the context of the span that a case is about, if the program tells one."""
         if self._settings.judged is None:
             return None
-        told = self._settings.judged(outcome.case)
-        if isinstance(told, str):
-            told = trace.get_current_span(_W3C.extract({"traceparent": told}, Context())).get_span_context()
-        return told if told is not None and told.is_valid else None
+        try:
+            told = self._settings.judged(outcome.case)
+            if isinstance(told, str):
+                told = trace.get_current_span(_W3C.extract({"traceparent": told}, Context())).get_span_context()
+            return told if told is not None and told.is_valid else None
+        except Exception as error:  # noqa: BLE001  # the program's: it costs the link, and not the span
+            if not self._has_failed:
+                self._has_failed = True
+                log.error("judged= failed by %s: results are not linked", type(error).__name__)
+            return None
 
     # Holds
 
