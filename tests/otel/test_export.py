@@ -9,7 +9,7 @@ import anyio
 import pytest
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http import trace_exporter
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import ReadableSpan  # noqa: TC002  # as all types here
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from embedded import NEEDLE, texts

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import statistics
+import subprocess
 import sys
 import time
 from typing import Any
@@ -39,7 +41,7 @@ def _listener(which: str) -> OpenTelemetry | None:
     if which == "metrics":
         return OpenTelemetry(tracer_provider=NoOpTracerProvider(), meter_provider=meters)
     tracers = TracerProvider(shutdown_on_exit=False)
-    exporter = OTLPSpanExporter(_COLLECTOR) if which == "exported" else _Dropping()
+    exporter = OTLPSpanExporter() if which == "exported" else _Dropping()
     tracers.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=_QUEUE))
     how: dict[str, Any] = {
         "run": {"cases": False, "requests": False},
@@ -51,19 +53,39 @@ def _listener(which: str) -> OpenTelemetry | None:
     return OpenTelemetry(tracer_provider=tracers, meter_provider=meters, **how)
 
 
-_COLLECTOR = ""
+_TAKES_ALL = """
+import http.server
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_POST(self):
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
 
 
-def overhead(url: str, count: int, pairs: int, settings: list[str], collector: str = "", **options: Any) -> dict[str, Any]:
+def overhead(url: str, transport: str = "aiohttp", **order: Any) -> dict[str, Any]:
     """Return the CPU of an evaluation with each setting, as a share of that without telemetry: medians of pairs."""
-    global _COLLECTOR  # noqa: PLW0603  # a script's
-    _COLLECTOR = collector
-    if options.pop("transport", "aiohttp") == "httpx":
+    if transport == "httpx":
         sys.modules["aiohttp"] = None  # type: ignore[assignment]  # Python's spelling of "not installed"
-    return asyncio.run(_overhead(url, count, pairs, settings, **options))
+    with subprocess.Popen([sys.executable, "-c", _TAKES_ALL], stdout=subprocess.PIPE, text=True) as collector:
+        try:
+            assert collector.stdout is not None
+            os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{collector.stdout.readline().strip()}"
+            return asyncio.run(_overhead(url, **order))
+        finally:
+            collector.terminate()
 
 
-async def _overhead(url: str, count: int, pairs: int, settings: list[str], template: str, concurrency: int) -> Any:
+async def _overhead(
+    url: str, *, count: int, pairs: int, settings: list[str], template: str, concurrency: int
+) -> dict[str, Any]:
     spent: dict[str, list[float]] = {"off": [], **{each: [] for each in settings}}
     async with AsyncEvaluator(fi_base_url=url, **KEYS, concurrency=concurrency) as evaluator:
         given = list(cases(template, count))
