@@ -163,6 +163,8 @@ class Transport:
         if headers:
             departure.headers = self._may_carry(headers)
         common = self._get_headers if call.body is None else self._post_headers
+        if call.content_type is not None:
+            common = {**common, "Content-Type": call.content_type}
         deadline, by_call = self._until(timeout, deadline)
         try:
             with anyio.move_on_at(deadline):
