@@ -83,7 +83,13 @@ FLOORS = [
     ["sync"],
     ["standalone"],
     [""],
-    ["integrations.otel", "integrations.otel_attributes", "integrations.otel_metrics", "integrations.otel_spans"],
+    [
+        "integrations.otel",
+        "integrations.otel_attributes",
+        "integrations.otel_export",
+        "integrations.otel_metrics",
+        "integrations.otel_spans",
+    ],
     ["cli.", "testing"],
     ["__main__", "integrations."],
 ]

@@ -128,6 +128,7 @@ class RunFlags(PaidJudgeChoice):
         duplicates: Evaluate equal rows once, or refuse the second.
         drain: Seconds that requests under way may take to their end when a run with --run is stopped.
         no_progress: Show no progress.
+        otel: Export spans, metrics and results over OTLP, as the OTEL_ variables say; needs the extra [otel].
         json: Print the summary, or the plan of --dry-run, as one JSON object.
         dry_run: Evaluate nothing: print what the run would take, and which rows cannot be sent.
     """
@@ -177,6 +178,7 @@ class RunFlags(PaidJudgeChoice):
     duplicates: Annotated[Literal["once", "refuse"], KEEPING] = "once"
     drain: Annotated[float, KEEPING, Parameter(metavar="SECONDS", validator=POSITIVE, show_default=_short)] = 5.0
     no_progress: Annotated[bool, OUTPUT, Flag] = False
+    otel: Annotated[bool, OUTPUT, Flag] = False
     json: Annotated[bool, OUTPUT, Flag] = False
     dry_run: Annotated[bool, OUTPUT, Flag] = False
 
@@ -197,6 +199,7 @@ class ResumeFlags(PaidJudgeChoice):
         max_retries: Repeats of a request that failed. Omitted: as it was.
         on_ambiguous: Whether to send again what was sent and got no reply. Omitted: as it was.
         no_progress: Show no progress.
+        otel: Export spans, metrics and results over OTLP, as run does.
         json: Print the summary as one JSON object.
     """
 
@@ -207,6 +210,7 @@ class ResumeFlags(PaidJudgeChoice):
     max_retries: Annotated[int | None, Parameter(metavar="N", converter=whole, validator=FROM_ZERO)] = None
     on_ambiguous: Literal["resubmit", "fail"] | None = None
     no_progress: Annotated[bool, Flag] = False
+    otel: Annotated[bool, Flag] = False
     json: Annotated[bool, Flag] = False
 
     def __post_init__(self) -> None:

@@ -85,6 +85,7 @@ def retry_run(run: Path, flags: ResumeFlags, **asked_for: bool) -> int:
 def _flags(run: Path, info: RunInfo, stored: SavedCommand, flags: ResumeFlags) -> RunFlags:
     """Return the flags of the command that began the run, or what a program's run has of them, with those given."""
     given: dict[str, Any] = {"run": run, "out": flags.out, "json": flags.json, "no_progress": flags.no_progress}
+    given["otel"] = flags.otel
     given |= flags.pace()
     if stored.flags is None:
         return RunFlags(evals=list(info.templates), **given)

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
@@ -114,7 +114,7 @@ def carry_out(plan: RunSetup, flags: RunFlags) -> int:
     began = monotonic()
     trouble: BaseException | None = None
     try:
-        with OutputFile(flags.out, plan.source.path, flags.run, _facts(plan, flags)) as sink:
+        with _telemetry(plan, flags), OutputFile(flags.out, plan.source.path, flags.run, _facts(plan, flags)) as sink:
             if not plan.is_named:
                 print(_FALLBACK, file=sys.stderr)
             taken = OutcomeCollector(totals, sink, is_kept=plan.kept is not None)
@@ -144,6 +144,15 @@ def carry_out(plan: RunSetup, flags: RunFlags) -> int:
         )
     write_step_summary(verdict, plan.source.name if plan.shard is None else f"{plan.source.name}, {plan.shard.words}")
     return exit_code(verdict)
+
+
+def _telemetry(plan: RunSetup, flags: RunFlags) -> AbstractContextManager[None]:
+    """Return what exports telemetry of a run, if that is asked for."""
+    if not flags.otel:
+        return nullcontext()
+    from fi_async.integrations.otel_export import exported  # noqa: PLC0415  # needs an extra
+
+    return exported(plan.evaluator)
 
 
 def _complete(plan: RunSetup, taken: OutcomeCollector, trouble: BaseException | None) -> None:
