@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from fi_async.evaluator import AsyncEvaluator
     from fi_async.execution import Execution
     from fi_async.progress.meter import Progress
-    from fi_async.reports.agreement import Agreement
+    from fi_async.reports.agreement_figures import Agreement
     from fi_async.sources import cases_from
     from fi_async.standalone import aevaluate, evaluate
     from fi_async.sync import Evaluator
@@ -174,7 +174,7 @@ _HOMES: Final[Mapping[str, str]] = {
         "evaluator": "AsyncEvaluator",
         "execution": "Execution",
         "progress.meter": "Progress",
-        "reports.agreement": "Agreement",
+        "reports.agreement_figures": "Agreement",
         "sources": "cases_from",
         "standalone": "aevaluate evaluate",
         "sync": "Evaluator",
