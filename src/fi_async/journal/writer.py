@@ -76,7 +76,7 @@ class Journal:
 
     Raises:
         JournalError: It cannot be opened, or another process writes it.
-        ConfigurationError: It keeps a run of another server.
+        ConfigurationError: It keeps a run of another server, or another shard.
     """
 
     past: Past
@@ -136,7 +136,7 @@ class Journal:
             self._begin_pass()
 
     def _begin_pass(self) -> None:
-        """Take note of this pass, unless an earlier one was made on another server."""
+        """Take note of this pass, unless an earlier one was made on another server, or of another shard."""
         urls = self._connection.execute("SELECT DISTINCT json_extract(info, '$.base_url') FROM passes").fetchall()
         if (url := self._info.base_url) not in (known := {each for (each,) in urls} or {url}):
             raise ConfigurationError(
@@ -144,12 +144,22 @@ class Journal:
                 f" on {url}: use another file"
             )
         passes = self._connection.execute("SELECT info FROM passes ORDER BY pass").fetchall()
+        if passes:
+            self._check_shard(json.loads(passes[-1][0]).get("shard"))
         self.reads_all = not self._held_only or self.past.read_in == len(passes)
         if self._held_only and passes:
             self._info = replace(self._info, evaluations=json.loads(passes[-1][0]).get("evaluations"))
         info = to_text(asdict(self._info))
         begun = self._connection.execute("INSERT INTO passes (at, info) VALUES (?, ?)", (self._info.started_at, info))
         self.pass_number = begun.lastrowid or 0
+
+    def _check_shard(self, kept: Sequence[int] | None) -> None:
+        is_kept, is_now = replace(self._info, shard=kept).part, self._info.part
+        if is_kept != is_now:
+            raise ConfigurationError(
+                f"{self.path}: it keeps {is_kept or 'a whole run'}, and this is {is_now or 'a whole run'}: each shard"
+                " needs a file of its own"
+            )
 
     @property
     def is_behind(self) -> bool:
