@@ -35,7 +35,9 @@ FLOORS = [
     ["journal.records"],
     ["sources.csv_files", "sources.files", "sources.rows"],
     [
+        "journal.label_records",
         "reports.agreement",
+        "reports.agreement_figures",
         "reports.estimators",
         "reports.figures",
         "reports.html_page",
@@ -43,6 +45,7 @@ FLOORS = [
         "reports.notebook_summary",
         "reports.outcome_tables",
         "reports.pairing",
+        "reports.raters",
         "reports.reliability",
         "reports.repeats",
         "reports.report_page",

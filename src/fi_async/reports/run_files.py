@@ -14,6 +14,7 @@ from fi_async._errors import ConfigurationError, FiAsyncError
 from fi_async._models import Case, Inputs, Outcome, OutcomeStatus
 from fi_async._results import EvalResult, Usage
 from fi_async.journal.encoding import kind_of
+from fi_async.journal.label_records import KeptLabels
 from fi_async.journal.records import OutcomeRecord, RunCount, RunInfo
 from fi_async.journal.schema import is_run
 from fi_async.journal.view import open_view
@@ -56,6 +57,9 @@ class ReadableRun(Protocol):
     def records(self) -> Iterable[OutcomeRecord]:
         """Return what has ended, in input order."""
 
+    def labels(self) -> KeptLabels:
+        """Return what people said of its cases."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedRun:
@@ -86,6 +90,10 @@ class LoadedRun:
     def records(self) -> Iterable[OutcomeRecord]:
         """Return what has ended, in input order."""
         return self.ended
+
+    def labels(self) -> KeptLabels:
+        """Return no labels: lines keep none."""
+        return KeptLabels()
 
 
 def load_run(path: Path) -> ReadableRun:
