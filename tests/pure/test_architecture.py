@@ -31,7 +31,7 @@ FLOORS = [
     ["_catalogue", "_version", "_errors", "_results", "_threads", "_loop_thread", "_statistics", "_values"],
     ["_models", "_rubric"],
     ["_events"],
-    ["_extras"],
+    ["_extras", "_run_url"],
     ["journal.records"],
     ["sources.csv_files", "sources.files", "sources.rows"],
     [

@@ -144,7 +144,7 @@ def _check_server(view: RunView) -> None:
     made_on = view.info.base_url
     if made_on != LOCAL and made_on != backend.base_url():
         raise UsageError(
-            f"{view.path}: this run was made on {made_on}, and FI_BASE_URL says {backend.base_url()}: set"
+            f"{view.name}: this run was made on {made_on}, and FI_BASE_URL says {backend.base_url()}: set"
             f" FI_BASE_URL={made_on} to go on"
         )
 

@@ -12,6 +12,7 @@ from fi_async._settings import RunFile, RunOptions
 from fi_async._version import __version__
 from fi_async.engine.intake import Question
 from fi_async.engine.session import Session
+from fi_async.journal.file_storage import FileStorage
 from fi_async.journal.ledger import JournalLedger
 from fi_async.journal.records import RunInfo
 from fi_async.journal.reuse import Reused
@@ -39,7 +40,7 @@ async def open_ledger(
     info = _info(run, session, questions, options, evaluations)
     async with (
         Reused(run.reuse, path) as reused,
-        Journal(path, info, session.wall_clock, held_only=run.held_only) as journal,
+        Journal(FileStorage(path), info, session.wall_clock, held_only=run.held_only) as journal,
     ):
         await journal.reopen(run.retry)
         yield JournalLedger(

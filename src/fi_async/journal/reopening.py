@@ -11,8 +11,8 @@ from fi_async._errors import AmbiguousError
 from fi_async._models import OutcomeStatus
 from fi_async.journal import schema
 from fi_async.journal.encoding import to_text
+from fi_async.journal.events import EventKind
 from fi_async.journal.replay import Past
-from fi_async.journal.schema import EventKind
 
 _COUNTED: Final = ("attempts", "ambiguous", "possible_duplicates")
 _WITHOUT_SCORE: Final = f"""
