@@ -70,6 +70,7 @@ FLOORS = [
         "engine.submissions",
     ],
     ["journal.", "background."],
+    ["store."],
     ["reports.", "engine."],
     ["execution"],
     ["client"],
@@ -123,6 +124,7 @@ ONLY_IMPORTER = {
     },
     "pydantic": {"_results", "wire.responses"},
     "backoff": {"pacing.backoff"},
+    "psycopg": {"store.connection"},
     "sqlalchemy": {"background.sql"},
 }
 MOST_LINES = 300  # of code: not blank, not a comment, not a docstring

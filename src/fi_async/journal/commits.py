@@ -46,6 +46,11 @@ class Commits:
         """True if something is still to be committed, or never will be."""
         return bool(self._events) or self._committing is not None or self._failure is not None
 
+    @property
+    def has_failed(self) -> bool:
+        """True if nothing that is written will be kept any more."""
+        return self._failure is not None
+
     def write(self, event: KeptEvent, then: Callable[[], None] | None = None) -> None:
         """Take note of an event; `then` is called once it is committed, or cannot be any more."""
         self._events.append(event)
