@@ -9,11 +9,13 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
+from fi_async._errors import ConfigurationError
 from fi_async._models import Outcome, TemplateLike
 from fi_async._plan import RunPlan
 from fi_async._public import public
 from fi_async._report import Counts, Report
 from fi_async._settings import OMITTED, RunFile, RunKeywords, positive
+from fi_async._shard import Shard, ShardLike
 from fi_async._signature import shows_options
 from fi_async.engine import calls, preview
 from fi_async.engine.calls import Ask, Cases, TemplatesLike
@@ -85,6 +87,7 @@ class AsyncEvaluator(Evaluations):
         error_localizer: bool = False,
         progress: ProgressLike = False,
         run: RunFile | str | os.PathLike[str] | None = None,
+        shard: ShardLike | None = None,
         **options: Unpack[RunKeywords],
     ) -> Report:
         """Return the outcomes of all cases in input order, whatever happened to any of them.
@@ -101,6 +104,9 @@ class AsyncEvaluator(Evaluations):
             run: A file that keeps the run, by its path or as a RunFile. The same call made again, by this program or
                 another, goes on where the last one stopped: it hands out what ended before, asks for what the server
                 accepted, and sends only the rest.
+            shard: (3, 8) or "3/8" evaluates the third of eight parts of the cases, and keeps to an eighth of the
+                limits, of a concurrency that is a number, and of a judge's `max_cost`. Which case is in which part
+                depends on what is sent for it alone. Indices are those of all cases.
             **options: The keywords that shape a run, for this call alone: see RunOptions. `timeout=5` gives each case
                 5 seconds from its first request to its outcome, waits for rate limits not counted.
 
@@ -119,7 +125,7 @@ class AsyncEvaluator(Evaluations):
             ['scored', 'scored', 'invalid']
         """
         fields = {"custom_eval_name": custom_eval_name, "error_localizer": error_localizer}
-        ask = self._ask(eval_templates, eval_config, fields, run, options)
+        ask = self._ask(eval_templates, eval_config, fields, run, options, shard=shard)
         return await calls.gather(self._session, ask, cases, progress)
 
     @shows_options
@@ -134,6 +140,7 @@ class AsyncEvaluator(Evaluations):
         counts: Counts | None = None,
         progress: ProgressLike = False,
         run: RunFile | str | os.PathLike[str] | None = None,
+        shard: ShardLike | None = None,
         **options: Unpack[RunKeywords],
     ) -> Stream:
         """Iterate over outcomes as cases end, in memory that does not grow with their number.
@@ -153,6 +160,7 @@ class AsyncEvaluator(Evaluations):
                 function is called with a Progress twice a second, and at the end; so is the `show` of a display.
             run: A file that keeps the run, by its path or as a RunFile; see `gather`. An outcome is handed out once it
                 is in the file.
+            shard: The part of the cases to evaluate, such as (3, 8); see `gather`.
             **options: The keywords that shape a run, for this call alone: see RunOptions. `timeout=5` gives each case
                 5 seconds from its first request to its outcome, waits for rate limits not counted.
 
@@ -169,7 +177,7 @@ class AsyncEvaluator(Evaluations):
             ([True], 1)
         """
         fields = {"custom_eval_name": custom_eval_name, "error_localizer": error_localizer}
-        ask = self._ask(eval_templates, eval_config, fields, run, options)
+        ask = self._ask(eval_templates, eval_config, fields, run, options, shard=shard)
         return Stream(self._session, ask, cases, counts, progress)
 
     @shows_options
@@ -243,6 +251,7 @@ class AsyncEvaluator(Evaluations):
         *,
         eval_config: Mapping[str, Any] | None = None,
         latency: float | None = None,
+        shard: ShardLike | None = None,
         **options: Unpack[RunKeywords],
     ) -> RunPlan:
         """Return what `gather` would take: requests, minutes, strategy and why, duplicate and invalid cases.
@@ -254,6 +263,7 @@ class AsyncEvaluator(Evaluations):
             eval_templates: One or several; each case would be evaluated under each.
             eval_config: The template's parameters; with several templates, those of each by its name.
             latency: Seconds that an evaluation takes, where you know it. Else what this client has seen, or 1 s.
+            shard: The part of the cases to plan for, such as (3, 8); see `gather`.
             **options: The keywords that shape a run: see RunOptions. `timeout=5` would give each case 5 seconds from
                 its first request to its outcome, waits for rate limits not counted.
 
@@ -270,7 +280,7 @@ class AsyncEvaluator(Evaluations):
             (2, 1, 1)
         """
         positive("", "latency", latency, optional=True)
-        ask = self._ask(eval_templates, eval_config, {}, None, options)
+        ask = self._ask(eval_templates, eval_config, {}, None, options, shard=shard)
         return await preview.plan(self._session, ask, cases, latency)
 
     @shows_options
@@ -308,7 +318,9 @@ class AsyncEvaluator(Evaluations):
         from fi_async.engine import loading  # noqa: PLC0415  # not needed by who keeps no run in a database
 
         fields = {"custom_eval_name": custom_eval_name, "error_localizer": error_localizer}
-        return await loading.load(self._session, self._ask(eval_templates, eval_config, fields, run, options), cases)
+        return await loading.load(
+            self._session, self._ask(eval_templates, eval_config, fields, run, options, shard=None), cases
+        )
 
     @shows_options
     async def work(
@@ -353,7 +365,14 @@ class AsyncEvaluator(Evaluations):
         fields: Mapping[str, Any],
         run: RunFile | str | os.PathLike[str] | None,
         options: RunKeywords,
+        *,
+        shard: ShardLike | None,
     ) -> Ask:
         own = self._options.with_given(**options)
         kept = run if isinstance(run, RunFile) or run is None else RunFile(run)
-        return Ask(templates, own, "concurrency" in options, eval_config, fields, kept)
+        if shard is not None and kept is not None and kept.store is not None:
+            raise ConfigurationError(
+                f"{kept.store}: shard= divides cases among programs that know nothing of each other, and those who work"
+                " on a run in a database share them anyway: leave shard out"
+            )
+        return Ask(templates, own, "concurrency" in options, eval_config, fields, kept, Shard.named(shard))

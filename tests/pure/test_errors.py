@@ -50,6 +50,7 @@ TREE = {
     "JudgeError": "EvaluationError",
     "AmbiguousError": "FiAsyncError",
     "StalledError": "FiAsyncError",
+    "DatasetError": "FiAsyncError",
     "JournalError": "FiAsyncError",
     "CostLimitError": "FiAsyncError",
     "IncompleteRunError": "FiAsyncError",

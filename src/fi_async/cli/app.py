@@ -168,17 +168,18 @@ def export(run: Path, /, *, out: Annotated[Path, Parameter(name=("--out", "-o"),
     return export_run(at_home(run), at_home(out))
 
 
-def compare(before: Path, after: Path, /, *, flags: CompareFlags = _COMPARED) -> int:
-    """Show what changed from one run to another, for better or for worse.
+def compare(before: Path, after: Path, /, *others: Path, flags: CompareFlags = _COMPARED) -> int:
+    """Show what changed from one run to another, or to several, for better or for worse.
 
     Args:
         before: The run to compare with.
         after: The run it is about.
+        others: Further runs.
         flags: See CompareFlags.
     """
-    from fi_async.cli.compare import compare_runs  # noqa: PLC0415  # as above
+    from fi_async.cli.compare import compare_files  # noqa: PLC0415  # as above
 
-    return compare_runs(at_home(before), at_home(after), flags)
+    return compare_files([at_home(path) for path in (before, after, *others)], flags)
 
 
 def gate(run: Path, /, *, flags: GateFlags = _GATED) -> int:

@@ -268,7 +268,9 @@ class CompareFlags:
         by: What makes two cases the same. Omitted: id if every case has one of its own, else inputs.
         tolerance: Scores that differ by no more than this are a tie.
         lower_is_better: Templates whose score is the better the lower.
-        confidence: How probably an interval holds what it is about.
+        confidence: How probably an interval holds what it is about; of three runs and more, all intervals together.
+        baseline: The run that the others are compared with: its path, or its name without the ending. Omitted: BEFORE.
+        fail_if_worse: Exit with 4 if a run is worse than the baseline under any template, with 5 if nobody can tell.
         html: Write a page too, with every case that changed and what it was; it opens offline.
         json: Print JSON, with every case that changed.
     """
@@ -277,6 +279,8 @@ class CompareFlags:
     tolerance: Tolerance = 0.0
     lower_is_better: Annotated[list[str] | None, Several, Parameter(metavar="TEMPLATE...")] = None
     confidence: Annotated[float, Parameter(metavar="SHARE", validator=WITHIN, show_default=_short)] = 0.95
+    baseline: Annotated[str | None, Parameter(metavar="RUN")] = None
+    fail_if_worse: Annotated[bool, Flag] = False
     html: Annotated[Path | None, Parameter(metavar="PATH")] = None
     json: Annotated[bool, Flag] = False
 

@@ -50,7 +50,7 @@ class FileStorage:
         return str(self.path)
 
     def open(self, info: RunInfo, *, held_only: bool) -> OpenedRun:
-        """Open the file, and take note of this pass, unless an earlier one was made on another server."""
+        """Open the file, and take note of this pass, unless an earlier one was of another server or shard."""
         self._held.enter_context(closing(lock.locked(self.path)))
         self._connection = self._held.enter_context(closing(schema.open_writer(self.path)))
         with schema.explained(self.path):
@@ -73,12 +73,22 @@ class FileStorage:
                 f" on {url}: use another file"
             )
         passes = self._connection.execute("SELECT info FROM passes ORDER BY pass").fetchall()
+        if passes:
+            self._check_shard(info, json.loads(passes[-1][0]).get("shard"))
         reads_all = not held_only or past.read_in == len(passes)
         if held_only and passes:
             info = replace(info, evaluations=json.loads(passes[-1][0]).get("evaluations"))
         told = (info.started_at, to_text(asdict(info)))
         begun = self._connection.execute("INSERT INTO passes (at, info) VALUES (?, ?)", told)
         return OpenedRun(past, begun.lastrowid or 0, reads_all)
+
+    def _check_shard(self, info: RunInfo, kept: Sequence[int] | None) -> None:
+        is_kept, is_now = replace(info, shard=kept).part, info.part
+        if is_kept != is_now:
+            raise ConfigurationError(
+                f"{self.path}: it keeps {is_kept or 'a whole run'}, and this is {is_now or 'a whole run'}: each shard"
+                " needs a file of its own"
+            )
 
     def admit(self, rows: Sequence[CaseRow], now: float, has_ended: Callable[[int], bool]) -> Admitted:
         """Put the rows that are not in the file yet into it, and return which case each is."""

@@ -52,7 +52,7 @@ class Journal:
 
     Raises:
         JournalError: It cannot be opened, or another process writes it.
-        ConfigurationError: It keeps a run of another server.
+        ConfigurationError: It keeps a run of another server, or another shard.
     """
 
     past: Past

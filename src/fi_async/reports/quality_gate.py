@@ -234,13 +234,20 @@ def check_condition(
     reach = _interval(average, required.confidence) if let_go else average.reach(required.confidence)
     decided = None if reach is None else condition.holds_throughout(reach)
     verdict = GateVerdict.INCONCLUSIVE if decided is None else GateVerdict.PASSED if decided else GateVerdict.BELOW
-    label = "pass rate" if name == "pass_rate" else "mean score"
+    label = {"pass_rate": "pass rate", "mean": "mean score"}.get(name, name)
     if average.value is None:
-        return Check(str(condition), verdict, f"no case has a {label}")
+        return Check(str(condition), verdict, f"no case has {_of_none(label)}")
     missing = 0 if let_go else average.missing
     spread = _spread(condition, reach, missing, required.confidence)
     said = f"{label} {condition.shown(average.value)} of {average.n:,} cases{spread}"
     return Check(str(condition), verdict, said, () if verdict is GateVerdict.PASSED else _worst(condition, scores))
+
+
+def _of_none(label: str) -> str:
+    """Return what no case has; for pass^k, why."""
+    if not label.startswith(("pass^", "pass@")):
+        return f"a {label}"
+    return f"{label}: that takes {label[len('pass^') :]} samples of each case with a score (repeats)"
 
 
 def check_estimate(
