@@ -132,7 +132,7 @@ ONLY_IMPORTER = {
     },
     "pydantic": {"_results", "wire.responses"},
     "backoff": {"pacing.backoff"},
-    "psycopg": {"store.connection"},
+    "psycopg": {"store.store_connection"},
     "sqlalchemy": {"background.sql"},
 }
 MOST_LINES = 300  # of code: not blank, not a comment, not a docstring

@@ -10,7 +10,7 @@ from fi_async._settings import RunFile
 from fi_async.cli.outputs import OutputFile
 from fi_async.cli.totals import RunTotals
 from fi_async.sources.rows import Source, TableCase
-from fi_async.store.reader import open_run
+from fi_async.store.store_reader import open_run
 
 
 class OutcomeCollector:

@@ -19,8 +19,8 @@ from fi_async.engine.session import Session
 from fi_async.journal.opening import info_of
 from fi_async.journal.reuse import Reused
 from fi_async.journal.writer import Journal
-from fi_async.store.loading import LoadLedger
-from fi_async.store.storage import StoreStorage
+from fi_async.store.load_ledger import LoadLedger
+from fi_async.store.store_storage import StoreStorage
 
 _AT_ONCE: Final = 1_000  # works that are put into a store in one transaction
 _NO_FILE: Final = Path()

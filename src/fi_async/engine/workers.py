@@ -29,7 +29,7 @@ from fi_async.journal.keeping import Item
 from fi_async.journal.opening import asked_of, has_bound, limit_of_text, options_of
 from fi_async.journal.records import RunInfo
 from fi_async.store.leases import LeaseLostError
-from fi_async.store.worker import WorkerJournal, WorkerLedger
+from fi_async.store.worker_journal import WorkerJournal, WorkerLedger
 from fi_async.wire.templates import by_name
 
 _LOOK: Final = 1.0  # seconds between two looks whether there is something to do

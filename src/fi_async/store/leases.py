@@ -18,8 +18,8 @@ from fi_async._version import __version__
 from fi_async.journal.commits import KeptEvent
 from fi_async.journal.events import EventKind
 from fi_async.journal.replay import Past, past_of
-from fi_async.store import schema
-from fi_async.store.connection import StoreConnection
+from fi_async.store import store_schema
+from fi_async.store.store_connection import StoreConnection
 
 LOADING: Final = 0x6669_6C64  # "fild": of advisory locks
 """The first number of the lock that whoever loads a run holds; the second is the run's."""
@@ -353,7 +353,7 @@ class Leases:
 
 def opened(connection: StoreConnection, leases: Leases) -> int:
     """Return the number of the run, after this worker was taken note of."""
-    schema.check(connection)
-    run = schema.run_of(connection)
+    store_schema.check(connection)
+    run = store_schema.run_of(connection)
     leases.register(run)
     return run

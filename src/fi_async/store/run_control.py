@@ -9,8 +9,8 @@ from typing import Any, Final, Self
 
 from fi_async._run_url import RunUrl
 from fi_async._settings import Concurrency
-from fi_async.store import schema
-from fi_async.store.connection import StoreConnection
+from fi_async.store import store_schema
+from fi_async.store.store_connection import StoreConnection
 
 _SET: Final = """
     UPDATE fi_async.runs SET control = %(control)s::jsonb, changes = changes + 1 WHERE run = %(run)s
@@ -51,8 +51,8 @@ def change(url: RunUrl, **changes: Any) -> Control:
     connection = StoreConnection(url)
     try:
         with connection.explained(), connection.transaction():
-            schema.check(connection)
-            run = schema.run_of(connection)
+            store_schema.check(connection)
+            run = store_schema.run_of(connection)
             lock = "FOR UPDATE" if changes else ""
             query = f"SELECT control FROM fi_async.runs WHERE run = %(run)s {lock}"
             ((facts,),) = connection.execute(query, {"run": run}).fetchall()

@@ -17,9 +17,9 @@ from fi_async.journal.events import EventKind
 from fi_async.journal.records import RunInfo
 from fi_async.journal.replay import Past
 from fi_async.journal.storage import Admitted, CaseRow, OpenedRun
-from fi_async.store import reading, schema
-from fi_async.store.connection import StoreConnection
+from fi_async.store import store_queries, store_schema
 from fi_async.store.leases import LOADING, Leases
+from fi_async.store.store_connection import StoreConnection
 
 LEASE: Final = 30.0
 """Seconds that a worker may be silent before others take over."""
@@ -84,13 +84,13 @@ class StoreStorage:
         """Open it, and take note of this pass, unless the run was made of other questions, or somebody loads it."""
         self._connection = connection = StoreConnection(self.url)
         with connection.explained():
-            schema.set_up(connection)
-            run = schema.run_of(connection, made_at=info.started_at if self._begins_pass else None)
+            store_schema.set_up(connection)
+            run = store_schema.run_of(connection, made_at=info.started_at if self._begins_pass else None)
             self._lock(connection, run)
-            passes = reading.passes(connection, run)
+            passes = store_queries.passes(connection, run)
             if passes and self._begins_pass:
                 self._check(RunInfo(**_known(json.loads(passes[-1][1]))), info)
-            past = reading.past(connection, run)
+            past = store_queries.past(connection, run)
             self._count = past.count
             number = self._begin_pass(connection, run, info, len(passes)) if self._begins_pass else len(passes)
             self._leases = Leases(connection, "load", LEASE)
@@ -196,17 +196,17 @@ class StoreStorage:
     def without_score(self, past: Past) -> list[tuple[int, str, str]]:
         """Return the cases that ended without a score, and what reopens each."""
         connection = self._open.connection
-        return connection.lasting(lambda _: reading.without_score(connection, self._open.run, past))
+        return connection.lasting(lambda _: store_queries.without_score(connection, self._open.run, past))
 
     def statuses(self) -> Counter[str]:
         """Return how many different cases ended in each status."""
         connection = self._open.connection
-        return connection.lasting(lambda _: reading.statuses(connection, self._open.run))
+        return connection.lasting(lambda _: store_queries.statuses(connection, self._open.run))
 
     def spent(self) -> Mapping[str, float]:
         """Return the dollars that the run has spent so far, by template."""
         connection = self._open.connection
-        return connection.lasting(lambda _: reading.dollars_by_template(connection, self._open.run))
+        return connection.lasting(lambda _: store_queries.dollars_by_template(connection, self._open.run))
 
 
 def _storable(text: str | None) -> str | None:

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from fi_async._errors import JournalError
-from fi_async.store.connection import NO_RUNS, StoreConnection
+from fi_async.store.store_connection import NO_RUNS, StoreConnection
 
 VERSION: Final = 1
 _LOCK: Final = 0x6669_6173  # "fias": of advisory locks

@@ -12,7 +12,7 @@ from fi_async.journal import paid, reopening
 from fi_async.journal.events import EventKind
 from fi_async.journal.reading import OutcomeRow
 from fi_async.journal.replay import Past, past_of
-from fi_async.store.connection import StoreConnection
+from fi_async.store.store_connection import StoreConnection
 
 _AT_ONCE: Final = 10_000  # rows fetched at a time
 _NAMES: Final = count()

@@ -13,8 +13,8 @@ from fi_async.journal.events import EventKind
 from fi_async.journal.reading import OutcomeRow
 from fi_async.journal.replay import Past
 from fi_async.journal.view import RunView, open_view
-from fi_async.store import reading, schema
-from fi_async.store.connection import StoreConnection
+from fi_async.store import store_queries, store_schema
+from fi_async.store.store_connection import StoreConnection
 
 _ENDED_SINCE: Final = f"""
     SELECT count(*) FROM fi_async.events WHERE run = %(run)s AND kind = {EventKind.ENDED} AND at > %(at)s
@@ -37,9 +37,9 @@ class StoreReader:
         self.connection = StoreConnection(url)
         try:
             with self.explained():
-                schema.check(self.connection)
+                store_schema.check(self.connection)
                 self.connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                self.run = schema.run_of(self.connection)
+                self.run = store_schema.run_of(self.connection)
         except BaseException:
             self.connection.close()
             raise
@@ -62,11 +62,11 @@ class StoreReader:
 
     def past(self) -> Past:
         """Return how the cases stand."""
-        return reading.past(self.connection, self.run)
+        return store_queries.past(self.connection, self.run)
 
     def passes(self) -> Sequence[tuple[float, str]]:
         """Return when cases were loaded, and the run's facts as JSON."""
-        return reading.passes(self.connection, self.run)
+        return store_queries.passes(self.connection, self.run)
 
     def last_at(self) -> float | None:
         """Return when something last happened to a case."""
@@ -76,15 +76,15 @@ class StoreReader:
 
     def statuses(self) -> Counter[str]:
         """Return how many cases ended in each status."""
-        return reading.statuses(self.connection, self.run)
+        return store_queries.statuses(self.connection, self.run)
 
     def duplicates(self) -> Iterable[tuple[int, int | None]]:
         """Return the possible duplicates of the outcomes that have any, by number."""
-        return reading.duplicates(self.connection, self.run)
+        return store_queries.duplicates(self.connection, self.run)
 
     def paid(self) -> Iterable[tuple[int, str | None, float | None]]:
         """Return what judges answered: number, usage as JSON, and dollars."""
-        return reading.paid_for(self.connection, self.run)
+        return store_queries.paid_for(self.connection, self.run)
 
     def ended_since(self, at: float) -> int:
         """Return how many cases ended after that time."""
@@ -93,7 +93,7 @@ class StoreReader:
 
     def outcomes(self) -> Iterable[OutcomeRow]:
         """Return the last outcome of each case that has one, in the order of the numbers."""
-        return reading.outcomes(self.connection, self.run)
+        return store_queries.outcomes(self.connection, self.run)
 
     def case(self, n: int) -> tuple[str, str, str]:
         """Return the key, the template and the inputs of a case."""

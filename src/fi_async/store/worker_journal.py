@@ -24,10 +24,10 @@ from fi_async.journal.events import EventKind
 from fi_async.journal.identity import Keys
 from fi_async.journal.keeping import Item, KeptLedger, continued
 from fi_async.journal.records import RunInfo
-from fi_async.store import reading, schema
-from fi_async.store.connection import StoreConnection
-from fi_async.store.control import Control
+from fi_async.store import store_queries, store_schema
 from fi_async.store.leases import Chunk, Leases, RunStanding, StoredCase
+from fi_async.store.run_control import Control
+from fi_async.store.store_connection import StoreConnection
 
 T = TypeVar("T")
 
@@ -85,15 +85,15 @@ class WorkerJournal:
     def _open(self) -> None:
         self._connection = connection = StoreConnection(self.url)
         with connection.explained():
-            if schema.version_of(connection) is not None:
-                schema.set_up(connection)
-            schema.check(connection)
+            if store_schema.version_of(connection) is not None:
+                store_schema.set_up(connection)
+            store_schema.check(connection)
             ((now,),) = connection.execute("SELECT extract(epoch FROM clock_timestamp())::double precision").fetchall()
             self._clock_ahead = now - time.time()
             self._leases = Leases(connection, "work", self.lease, self._concurrency)
-            self._leases.register(schema.run_of(connection))
+            self._leases.register(store_schema.run_of(connection))
             self._take_note(*self._leases.pulse())
-            self.info = facts_of(reading.passes(connection, self._leases.run))
+            self.info = facts_of(store_queries.passes(connection, self._leases.run))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -140,7 +140,7 @@ class WorkerJournal:
 
     async def spent(self) -> Mapping[str, float]:
         """Return the dollars that the run has spent so far, by template."""
-        return await self._call(lambda leases: reading.dollars_by_template(leases.connection, leases.run))
+        return await self._call(lambda leases: store_queries.dollars_by_template(leases.connection, leases.run))
 
     async def claim(self) -> Chunk | None:
         """Return a chunk that nobody holds, and that this worker holds from now on; None if there is none.
