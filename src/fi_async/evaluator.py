@@ -103,7 +103,8 @@ class AsyncEvaluator(Evaluations):
                 function is called with a Progress twice a second, and at the end; so is the `show` of a display.
             run: A file that keeps the run, by its path or as a RunFile. The same call made again, by this program or
                 another, goes on where the last one stopped: it hands out what ended before, asks for what the server
-                accepted, and sends only the rest.
+                accepted, and sends only the rest. Or the URL of a database that ends in the run's name: this program
+                loads the cases there and works on them, and others may help; see `work`.
             shard: (3, 8) or "3/8" evaluates the third of eight parts of the cases, and keeps to an eighth of the
                 limits, of a concurrency that is a number, and of a judge's `max_cost`. Which case is in which part
                 depends on what is sent for it alone. Indices are those of all cases.
@@ -126,6 +127,10 @@ class AsyncEvaluator(Evaluations):
         """
         fields = {"custom_eval_name": custom_eval_name, "error_localizer": error_localizer}
         ask = self._ask(eval_templates, eval_config, fields, run, options, shard=shard)
+        if ask.kept is not None and ask.kept.store is not None:
+            from fi_async.engine import stored_calls  # noqa: PLC0415  # not needed by who keeps no run in a database
+
+            return await stored_calls.gather(self._session, ask, cases, progress)
         return await calls.gather(self._session, ask, cases, progress)
 
     @shows_options

@@ -14,12 +14,12 @@ import anyio
 
 from fi_async._connection import LOCAL
 from fi_async._errors import ConfigurationError
-from fi_async._models import Outcome, TemplateLike
+from fi_async._models import Outcome, OutcomeStatus, TemplateLike
 from fi_async._public import public
 from fi_async._report import Counts
 from fi_async._settings import RunFile
 from fi_async.backends.chosen import FUNCTIONS, PLATFORM
-from fi_async.engine.calls import Ask
+from fi_async.engine.calls import Ask, Handover
 from fi_async.engine.intake import Intake, Question
 from fi_async.engine.lanes import RunLanes
 from fi_async.engine.run import Run
@@ -28,6 +28,7 @@ from fi_async.journal.encoding import to_text
 from fi_async.journal.keeping import Item
 from fi_async.journal.opening import asked_of, has_bound, limit_of_text, options_of
 from fi_async.journal.records import RunInfo
+from fi_async.pacing.waiting import Standing
 from fi_async.store.leases import LeaseLostError
 from fi_async.store.worker_journal import WorkerJournal, WorkerLedger
 from fi_async.wire.templates import by_name
@@ -82,6 +83,7 @@ class RunWorker:
 
     Attributes:
         run: The engine's run, while one drives.
+        handover: Says when outcomes are taken away; None where each is as soon as it is made.
         counts: What it asked of servers so far.
     """
 
@@ -91,6 +93,7 @@ class RunWorker:
     given: Mapping[str, Any] = field(default_factory=dict)
     take: Taker = lambda _: None
     run: Run | None = None
+    handover: Handover | None = None
     counts: Counts = field(default_factory=Counts)
     _statuses: Counter[str] = field(default_factory=Counter)
     _fenced: int = 0
@@ -155,6 +158,8 @@ class RunWorker:
         lanes = ask.lanes(self.session, asked, ledger=ledger, counts=self.counts, expected=_expected(journal.info))
         feeding = _Feeding(journal, ledger, lanes, ask, asked)
         run = self.run = ask.run(self.session, lanes, emit=self._taken)
+        if self.handover is not None:
+            self.handover.run = run
         with anyio.CancelScope() as scope:
 
             async def watch() -> None:
@@ -173,11 +178,16 @@ class RunWorker:
         return scope.cancelled_caught
 
     def _taken(self, ended: Outcome | None) -> None:
-        if self.run is not None:
+        kept = None if ended is None or ended.status is OutcomeStatus.CANCELLED else ended
+        if self.run is not None and (kept is None or self.handover is None):
             self.run.release()
-        if ended is not None and ended.status != "cancelled":
-            self._statuses[ended.status.value] += 1
-            self.take(ended)
+        if kept is not None:
+            self._statuses[kept.status.value] += 1
+            self.take(kept)
+
+    def standing(self, now: float) -> Standing:
+        """Return how the engine's run stands."""
+        return Standing() if self.run is None else self.run.standing(now)
 
     def _ask(self, journal: WorkerJournal) -> Ask:
         """Return what is asked of each case: as the run says, with what is given here and set for all workers."""

@@ -45,6 +45,10 @@ class RunView:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what is read."""
         self._reader.close()
 
     def __repr__(self) -> str:
