@@ -9,7 +9,6 @@ from fi_async.reports.kept_draws import AskedDraw, draw_for
 from fi_async.reports.run_labels import NoLabelsError, RunLabels
 from made import scored
 
-
 NONE = KeptLabels()
 
 
