@@ -281,6 +281,7 @@ def test_the_status_of_a_run(cli, kept):
         "cost": None,
         "unknown_cost": 0,
         "tokens": None,
+        "shard": None,
     }
     assert json.loads(cli("status", kept, "--json --watch").out)["done"] == 23
     shown = cli("status", kept).out

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from fi_async._version import __version__
 from fi_async.cli import help_texts, settings, terminal
+from fi_async.cli.dataset_commands import dataset_app
 from fi_async.cli.flag_kinds import Flag
 from fi_async.cli.input_rows import STDIN
 from fi_async.cli.judge_flags import JudgeFlags
@@ -71,6 +72,7 @@ def _app() -> App:
     app.command(runs, help_epilogue=help_texts.RUNS)
     app.command(status, help_epilogue=help_texts.STATUS)
     app.command(export, help_epilogue=help_texts.EXPORT)
+    app.command(merge, help_epilogue=help_texts.MERGE)
     app.command(compare, help_epilogue=help_texts.COMPARE)
     app.command(gate, help_epilogue=help_texts.GATE)
     app.command(label, help_epilogue=help_texts.LABEL)
@@ -79,6 +81,7 @@ def _app() -> App:
     app.command(report, help_epilogue=help_texts.REPORT)
     app.command(templates, help_epilogue=help_texts.TEMPLATES)
     app.command(config, help_epilogue=help_texts.CONFIG)
+    app.command(dataset_app())
     app.register_install_completion_command(
         help="Install completion for this shell, or for the one that --shell names."
     )
@@ -178,6 +181,23 @@ def export(
     if labels:
         return export_labels(at_home(run), at_home(out), eval)
     return export_run(at_home(run), at_home(out))
+
+
+def merge(
+    *runs: Path,
+    out: Annotated[Path, Parameter(name=("--out", "-o"), metavar="PATH")],
+    json: Annotated[bool, Flag] = False,
+) -> int:
+    """Make one run of its shards: equal work once, each case at its place in the source.
+
+    Args:
+        runs: The files that fi-async run --shard I/N --run PATH kept, of each shard one.
+        out: The file to make.
+        json: Print JSON.
+    """
+    from fi_async.cli.merge import merge_runs  # noqa: PLC0415  # as above
+
+    return merge_runs([at_home(run) for run in runs], at_home(out), as_json=json)
 
 
 def compare(before: Path, after: Path, /, *others: Path, flags: CompareFlags = _COMPARED) -> int:

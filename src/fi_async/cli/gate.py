@@ -76,7 +76,8 @@ def gate_run(path: Path, flags: GateFlags) -> int:
     found = check_gate(
         asked, counted, case_scores=case_scores, baseline=baseline, trouble=trouble_of(outcomes), doubts=doubts
     )
-    found = replace(found, checks=[*found.checks, *label_checks(labelled, labels, counted, asked, flags.labels)])
+    checks = [*found.checks, *label_checks(labelled, labels, counted, asked, flags.labels)]
+    found = replace(found, checks=checks, part=info.part)
     _report(found, str(path), flags)
     if flags.write_baseline and found.verdict is GateVerdict.PASSED:
         write_baseline(flags.write_baseline, case_scores)
@@ -193,9 +194,10 @@ def _report(found: GateResult, name: str, flags: GateFlags) -> None:
         print(json.dumps({"run": name, **found.as_dict()}, indent=2))
     else:
         show(found)
+    named = f"{name}, {found.part}" if found.part else name
     if flags.junit is not None:
-        write_junit(flags.junit, found, name)
-    write_step_summary(found, name)
+        write_junit(flags.junit, found, named)
+    write_step_summary(found, named)
 
 
 def show(found: GateResult) -> None:
@@ -225,6 +227,8 @@ def show(found: GateResult) -> None:
         console.print(Text(f"no verdict: {terminal.printable(doubt)}", style="yellow"))
     if found.unserved:
         console.print(Text(terminal.printable(found.unserved), style="red"))
+    if found.part:
+        console.print(Text(f"{found.part}: these are its cases alone", style="yellow"))
     console.print(Text.assemble("gate: ", (found.verdict.value, _STYLES.get(found.verdict, "yellow"))))
 
 

@@ -150,6 +150,8 @@ def live_gate_of(
     labelled = LabelledRun(asked.labelled, flags.labels, flags.run)
     if not flags.fail_fast:
         return LiveGate(asked.required, templates, None, labelled)
+    if flags.shard is not None:
+        raise UsageError("--fail-fast has to know how many rows there are, and a shard knows its own at its end")
     rows = source.count()
     if rows is None:
         raise UsageError("--fail-fast has to know how many rows there are: give a file instead of stdin")

@@ -32,6 +32,7 @@ from fi_async.cli.flag_kinds import (
     Flag,
     Several,
     from_one,
+    one_of_shards,
     whole,
 )
 
@@ -115,6 +116,8 @@ class RunFlags(PaidJudgeChoice):
         limit: Read so many rows, and no more.
         sample: Evaluate so many of these, drawn at random, in their order.
         seed: Of that draw: the same seed draws the same rows.
+        shard: Evaluate one of N parts of the rows, numbered from 1/N to N/N, at its part of the limits; each keeps a
+            --run of its own, and fi-async merge makes one of them.
         shared_budget: Be paced together with all runs of this key pair that name this file; made if missing.
         min: What the scores must reach, such as 'groundedness>=0.9': see fi-async gate --help.
         labels: A file of labels by people, for what they decide. Omitted: those in the file of --run.
@@ -126,6 +129,7 @@ class RunFlags(PaidJudgeChoice):
         duplicates: Evaluate equal rows once, or refuse the second.
         drain: Seconds that requests under way may take to their end when a run with --run is stopped.
         no_progress: Show no progress.
+        otel: Export spans, metrics and results over OTLP, as the OTEL_ variables say; needs the extra [otel].
         json: Print the summary, or the plan of --dry-run, as one JSON object.
         dry_run: Evaluate nothing: print what the run would take, and which rows cannot be sent.
     """
@@ -164,6 +168,7 @@ class RunFlags(PaidJudgeChoice):
     limit: Annotated[int | None, INPUT, Parameter(metavar="N", converter=whole, validator=FROM_ONE)] = None
     sample: Annotated[int | None, INPUT, Parameter(metavar="N", converter=whole, validator=FROM_ONE)] = None
     seed: Annotated[int, INPUT, Parameter(metavar="N", converter=whole)] = 0
+    shard: Annotated[str | None, INPUT, Parameter(metavar="I/N", validator=one_of_shards)] = None
     shared_budget: Annotated[Path | None, PACE, Parameter(metavar="PATH")] = None
     min: Annotated[Minima, VERDICT] = None
     labels: Annotated[Path | None, VERDICT, Parameter(metavar="PATH")] = None
@@ -175,6 +180,7 @@ class RunFlags(PaidJudgeChoice):
     duplicates: Annotated[Literal["once", "refuse"], KEEPING] = "once"
     drain: Annotated[float, KEEPING, Parameter(metavar="SECONDS", validator=POSITIVE, show_default=_short)] = 5.0
     no_progress: Annotated[bool, OUTPUT, Flag] = False
+    otel: Annotated[bool, OUTPUT, Flag] = False
     json: Annotated[bool, OUTPUT, Flag] = False
     dry_run: Annotated[bool, OUTPUT, Flag] = False
 
@@ -195,6 +201,7 @@ class ResumeFlags(PaidJudgeChoice):
         max_retries: Repeats of a request that failed. Omitted: as it was.
         on_ambiguous: Whether to send again what was sent and got no reply. Omitted: as it was.
         no_progress: Show no progress.
+        otel: Export spans, metrics and results over OTLP, as run does.
         json: Print the summary as one JSON object.
     """
 
@@ -205,6 +212,7 @@ class ResumeFlags(PaidJudgeChoice):
     max_retries: Annotated[int | None, Parameter(metavar="N", converter=whole, validator=FROM_ZERO)] = None
     on_ambiguous: Literal["resubmit", "fail"] | None = None
     no_progress: Annotated[bool, Flag] = False
+    otel: Annotated[bool, Flag] = False
     json: Annotated[bool, Flag] = False
 
     def __post_init__(self) -> None:

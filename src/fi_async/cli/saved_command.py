@@ -20,7 +20,7 @@ from fi_async.reports.run_files import LINES
 from fi_async.sources.files import json_files
 from fi_async.sources.rows import Source
 
-_OF_ONE_COMMAND: Final = ("run", "out", "json", "no_progress")
+_OF_ONE_COMMAND: Final = ("run", "out", "json", "no_progress", "otel")
 _OF_KEPT_RUNS: Final = ("reuse", "duplicates", "drain")
 _FILES: Final = ("shared_budget", "labels")
 _PATHS: Final = (*_FILES, "reuse")

@@ -135,6 +135,7 @@ def facts_of(info: RunInfo, backends: Sequence[str] = (), spent: Sequence[str] =
         spent: What it took of judges.
     """
     told: dict[str, Any] = {
+        "part": f"{info.part}: these are its cases alone" if info.part else "",
         "templates": ", ".join(info.templates),
         "model": info.model_name,
         "backend": ", ".join(backends) or info.backend,

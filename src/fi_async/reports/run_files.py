@@ -23,6 +23,9 @@ LINES: Final = (".jsonl", ".ndjson")
 BACKEND_NAMED: Final = "backend_named"
 """What a run's `source` says with False: nobody named the backend, and for want of a key pair it was the local one."""
 
+SHARD: Final = "shard"
+"""What the lines of a shard say of their run: which, from 1, and of how many."""
+
 _TABLES: Final = (".csv", ".parquet", ".json", ".sqlite", ".sqlite3")
 _FACTS: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "status": ("status", int),
@@ -127,6 +130,7 @@ def _from_lines(path: Path) -> LoadedRun:
         started_at=0.0,
         ended_at=when,
         source={name: value for name, value in facts.items() if name == BACKEND_NAMED},
+        shard=facts.get(SHARD),
     )
     evaluations = facts.get("evaluations")
     records = tuple(OutcomeRecord("", outcome, when) for outcome in outcomes)
