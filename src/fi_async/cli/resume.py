@@ -9,6 +9,7 @@ from typing import Any, Final, get_args
 
 from fi_async._connection import LOCAL
 from fi_async._settings import Limit, Retried, RunFile, RunOptions, Timeout
+from fi_async._shard import Shard
 from fi_async.cli import backend, errors
 from fi_async.cli.errors import UsageError
 from fi_async.cli.input_rows import STDIN
@@ -117,6 +118,7 @@ def _plan_of_program(run: Path, info: RunInfo, rows: Source, retry: Sequence[Ret
         shuffled=False,
         kept=RunFile(run, retry=retry, held_only=True),
         fields={name: first[name] for name in _FIELDS if first.get(name)},
+        shard=None if info.shard is None else Shard(*info.shard),
     )
 
 

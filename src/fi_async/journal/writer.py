@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -196,7 +195,7 @@ class Journal:
             if new:
                 ended = [(n, row.ended) for n, row in enumerate(new, first) if row.ended is not None]
                 events = [(n, int(EventKind.ENDED), now, body) for n, body in ended]
-                with _transaction(self._connection):
+                with schema.transaction(self._connection):
                     schema.insert(self._connection, "cases", [(n, *row[:-1]) for n, row in enumerate(new, first)])
                     if events:  # at once: looked at without it, what is kept of such a case could be sent
                         schema.insert(self._connection, _EVENTS_TABLE, events)
@@ -302,7 +301,7 @@ class Journal:
         self._worker.start(lambda: self._add(events), ended)
 
     def _add(self, events: list[tuple[Any, ...]]) -> None:
-        with schema.explained(self.path), _transaction(self._connection):
+        with schema.explained(self.path), schema.transaction(self._connection):
             schema.insert(self._connection, _EVENTS_TABLE, events)
 
 
@@ -310,15 +309,3 @@ def _failure(path: Path, error: BaseException | None) -> JournalError | None:
     if error is None or isinstance(error, JournalError):
         return error
     return JournalError(f"{path}: it cannot be written: {type(error).__name__}")
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except sqlite3.Error:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
