@@ -54,6 +54,7 @@ FLOORS = [
         "reports.spending",
         "reports.statistics",
         "reports.template_scores",
+        "reports.tracking",
     ],
     ["_connection", "_settings", "_report", "_plan"],
     ["_shard", "_signature", "wire.", "sources."],
