@@ -39,11 +39,17 @@ if TYPE_CHECKING:
         CapacityChanged,
         CaseEnded,
         Event,
+        FunctionCalled,
+        FunctionReturned,
         HoldBegun,
         HoldEnded,
         RequestAnswered,
+        RequestDropped,
         RequestRetried,
         RequestSent,
+        RunBegun,
+        RunEnded,
+        RunStands,
         StrategyChanged,
     )
     from fi_async._models import Case, EvalStatus, Outcome, OutcomeStatus, Template
@@ -71,7 +77,9 @@ if TYPE_CHECKING:
     from fi_async.evaluator import AsyncEvaluator
     from fi_async.execution import Execution
     from fi_async.progress.meter import Progress
-    from fi_async.reports.agreement import Agreement
+    from fi_async.reports.agreement_figures import Agreement
+    from fi_async.reports.compare_many import compare_runs
+    from fi_async.reports.run_matrix import RunDifference, RunMatrix
     from fi_async.sources import cases_from
     from fi_async.standalone import aevaluate, evaluate
     from fi_async.sync import Evaluator
@@ -116,7 +124,9 @@ __all__ = [
     "Event",
     "Execution",
     "FiAsyncError",
+    "FunctionCalled",
     "FunctionError",
+    "FunctionReturned",
     "FunctionTemplate",
     "HoldBegun",
     "HoldEnded",
@@ -140,11 +150,17 @@ __all__ = [
     "RateLimitError",
     "Report",
     "RequestAnswered",
+    "RequestDropped",
     "RequestRetried",
     "RequestSent",
+    "RunBegun",
+    "RunDifference",
+    "RunEnded",
     "RunFile",
+    "RunMatrix",
     "RunOptions",
     "RunPlan",
+    "RunStands",
     "ServerError",
     "StalledError",
     "StrategyChanged",
@@ -157,6 +173,7 @@ __all__ = [
     "__version__",
     "aevaluate",
     "cases_from",
+    "compare_runs",
     "evaluate",
     "template",
 ]
@@ -171,8 +188,8 @@ _HOMES: Final[Mapping[str, str]] = {
             ProtocolError QuotaExhaustedError RateLimitError ServerError StalledError ValidationError
         """,
         "_events": """
-            CanarySent CapacityChanged CaseEnded Event HoldBegun HoldEnded RequestAnswered RequestRetried RequestSent
-            StrategyChanged
+            CanarySent CapacityChanged CaseEnded Event FunctionCalled FunctionReturned HoldBegun HoldEnded
+            RequestAnswered RequestDropped RequestRetried RequestSent RunBegun RunEnded RunStands StrategyChanged
         """,
         "_models": "Case EvalStatus Outcome OutcomeStatus Template",
         "_plan": "RunPlan TemplatePlan",
@@ -193,7 +210,9 @@ _HOMES: Final[Mapping[str, str]] = {
         "evaluator": "AsyncEvaluator",
         "execution": "Execution",
         "progress.meter": "Progress",
-        "reports.agreement": "Agreement",
+        "reports.agreement_figures": "Agreement",
+        "reports.compare_many": "compare_runs",
+        "reports.run_matrix": "RunDifference RunMatrix",
         "sources": "cases_from",
         "standalone": "aevaluate evaluate",
         "sync": "Evaluator",

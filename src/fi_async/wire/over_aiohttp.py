@@ -61,6 +61,7 @@ class AiohttpConnections:
             headers=[
                 *((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw),
                 (REQUEST_ID, departure.request_id),
+                *departure.headers.items(),
             ],
             allow_redirects=False,
             timeout=_times(timeout),

@@ -157,7 +157,7 @@ class HttpxClient:
             call.method,
             self._root + call.path,
             content=call.body,
-            headers={**headers, REQUEST_ID: departure.request_id},
+            headers={**headers, **departure.headers, REQUEST_ID: departure.request_id},
             timeout=httpx.Timeout(timeout.read, connect=timeout.connect),
             extensions={"trace": departure.trace()},
         )
