@@ -20,7 +20,7 @@ from fi_async.reports.spending import Answerers, Spending, in_one, is_own, spent
 if TYPE_CHECKING:
     from fi_async._models import TemplateLike
     from fi_async._results import EvalResult
-    from fi_async.reports.agreement import Agreement
+    from fi_async.reports.agreement_figures import Agreement
     from fi_async.reports.labels import Labels
 
 

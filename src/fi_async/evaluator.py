@@ -13,6 +13,7 @@ from fi_async._plan import RunPlan
 from fi_async._public import public
 from fi_async._report import Counts, Report
 from fi_async._settings import OMITTED, RunFile, RunKeywords, positive
+from fi_async._shard import Shard, ShardLike
 from fi_async._signature import shows_options
 from fi_async.engine import calls, preview
 from fi_async.engine.calls import Ask, Cases, TemplatesLike
@@ -82,6 +83,7 @@ class AsyncEvaluator(Evaluations):
         error_localizer: bool = False,
         progress: ProgressLike = False,
         run: RunFile | str | os.PathLike[str] | None = None,
+        shard: ShardLike | None = None,
         **options: Unpack[RunKeywords],
     ) -> Report:
         """Return the outcomes of all cases in input order, whatever happened to any of them.
@@ -98,6 +100,9 @@ class AsyncEvaluator(Evaluations):
             run: A file that keeps the run, by its path or as a RunFile. The same call made again, by this program or
                 another, goes on where the last one stopped: it hands out what ended before, asks for what the server
                 accepted, and sends only the rest.
+            shard: (3, 8) or "3/8" evaluates the third of eight parts of the cases, and keeps to an eighth of the
+                limits, of a concurrency that is a number, and of a judge's `max_cost`. Which case is in which part
+                depends on what is sent for it alone. Indices are those of all cases.
             **options: The keywords that shape a run, for this call alone: see RunOptions. `timeout=5` gives each case
                 5 seconds from its first request to its outcome, waits for rate limits not counted.
 
@@ -116,7 +121,7 @@ class AsyncEvaluator(Evaluations):
             ['scored', 'scored', 'invalid']
         """
         fields = {"custom_eval_name": custom_eval_name, "error_localizer": error_localizer}
-        ask = self._ask(eval_templates, eval_config, fields, run, options)
+        ask = self._ask(eval_templates, eval_config, fields, run, options, shard=shard)
         return await calls.gather(self._session, ask, cases, progress)
 
     @shows_options
@@ -131,6 +136,7 @@ class AsyncEvaluator(Evaluations):
         counts: Counts | None = None,
         progress: ProgressLike = False,
         run: RunFile | str | os.PathLike[str] | None = None,
+        shard: ShardLike | None = None,
         **options: Unpack[RunKeywords],
     ) -> Stream:
         """Iterate over outcomes as cases end, in memory that does not grow with their number.
@@ -150,6 +156,7 @@ class AsyncEvaluator(Evaluations):
                 function is called with a Progress twice a second, and at the end; so is the `show` of a display.
             run: A file that keeps the run, by its path or as a RunFile; see `gather`. An outcome is handed out once it
                 is in the file.
+            shard: The part of the cases to evaluate, such as (3, 8); see `gather`.
             **options: The keywords that shape a run, for this call alone: see RunOptions. `timeout=5` gives each case
                 5 seconds from its first request to its outcome, waits for rate limits not counted.
 
@@ -166,7 +173,7 @@ class AsyncEvaluator(Evaluations):
             ([True], 1)
         """
         fields = {"custom_eval_name": custom_eval_name, "error_localizer": error_localizer}
-        ask = self._ask(eval_templates, eval_config, fields, run, options)
+        ask = self._ask(eval_templates, eval_config, fields, run, options, shard=shard)
         return Stream(self._session, ask, cases, counts, progress)
 
     @shows_options
@@ -240,6 +247,7 @@ class AsyncEvaluator(Evaluations):
         *,
         eval_config: Mapping[str, Any] | None = None,
         latency: float | None = None,
+        shard: ShardLike | None = None,
         **options: Unpack[RunKeywords],
     ) -> RunPlan:
         """Return what `gather` would take: requests, minutes, strategy and why, duplicate and invalid cases.
@@ -251,6 +259,7 @@ class AsyncEvaluator(Evaluations):
             eval_templates: One or several; each case would be evaluated under each.
             eval_config: The template's parameters; with several templates, those of each by its name.
             latency: Seconds that an evaluation takes, where you know it. Else what this client has seen, or 1 s.
+            shard: The part of the cases to plan for, such as (3, 8); see `gather`.
             **options: The keywords that shape a run: see RunOptions. `timeout=5` would give each case 5 seconds from
                 its first request to its outcome, waits for rate limits not counted.
 
@@ -267,7 +276,7 @@ class AsyncEvaluator(Evaluations):
             (2, 1, 1)
         """
         positive("", "latency", latency, optional=True)
-        ask = self._ask(eval_templates, eval_config, {}, None, options)
+        ask = self._ask(eval_templates, eval_config, {}, None, options, shard=shard)
         return await preview.plan(self._session, ask, cases, latency)
 
     def _ask(
@@ -277,7 +286,9 @@ class AsyncEvaluator(Evaluations):
         fields: Mapping[str, Any],
         run: RunFile | str | os.PathLike[str] | None,
         options: RunKeywords,
+        *,
+        shard: ShardLike | None,
     ) -> Ask:
         own = self._options.with_given(**options)
         kept = run if isinstance(run, RunFile) or run is None else RunFile(run)
-        return Ask(templates, own, "concurrency" in options, eval_config, fields, kept)
+        return Ask(templates, own, "concurrency" in options, eval_config, fields, kept, Shard.named(shard))

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from fi_async._version import __version__
 from fi_async.cli import help_texts, settings, terminal
+from fi_async.cli.dataset_commands import dataset_app
 from fi_async.cli.flag_kinds import Flag
 from fi_async.cli.input_rows import STDIN
 from fi_async.cli.judge_flags import JudgeFlags
@@ -30,6 +31,7 @@ _JUDGED = JudgeFlags()
 _COMPARED = CompareFlags()
 _GATED = GateFlags()
 _AGREED = AgreeFlags()
+_LABELLED = LabelFlags()
 _RESUMED = ResumeFlags()
 
 
@@ -70,6 +72,7 @@ def _app() -> App:
     app.command(runs, help_epilogue=help_texts.RUNS)
     app.command(status, help_epilogue=help_texts.STATUS)
     app.command(export, help_epilogue=help_texts.EXPORT)
+    app.command(merge, help_epilogue=help_texts.MERGE)
     app.command(compare, help_epilogue=help_texts.COMPARE)
     app.command(gate, help_epilogue=help_texts.GATE)
     app.command(label, help_epilogue=help_texts.LABEL)
@@ -78,6 +81,7 @@ def _app() -> App:
     app.command(report, help_epilogue=help_texts.REPORT)
     app.command(templates, help_epilogue=help_texts.TEMPLATES)
     app.command(config, help_epilogue=help_texts.CONFIG)
+    app.command(dataset_app())
     app.register_install_completion_command(
         help="Install completion for this shell, or for the one that --shell names."
     )
@@ -168,17 +172,35 @@ def export(run: Path, /, *, out: Annotated[Path, Parameter(name=("--out", "-o"),
     return export_run(at_home(run), at_home(out))
 
 
-def compare(before: Path, after: Path, /, *, flags: CompareFlags = _COMPARED) -> int:
-    """Show what changed from one run to another, for better or for worse.
+def merge(
+    *runs: Path,
+    out: Annotated[Path, Parameter(name=("--out", "-o"), metavar="PATH")],
+    json: Annotated[bool, Flag] = False,
+) -> int:
+    """Make one run of its shards: equal work once, each case at its place in the source.
+
+    Args:
+        runs: The files that fi-async run --shard I/N --run PATH kept, of each shard one.
+        out: The file to make.
+        json: Print JSON.
+    """
+    from fi_async.cli.merge import merge_runs  # noqa: PLC0415  # as above
+
+    return merge_runs([at_home(run) for run in runs], at_home(out), as_json=json)
+
+
+def compare(before: Path, after: Path, /, *others: Path, flags: CompareFlags = _COMPARED) -> int:
+    """Show what changed from one run to another, or to several, for better or for worse.
 
     Args:
         before: The run to compare with.
         after: The run it is about.
+        others: Further runs.
         flags: See CompareFlags.
     """
-    from fi_async.cli.compare import compare_runs  # noqa: PLC0415  # as above
+    from fi_async.cli.compare import compare_files  # noqa: PLC0415  # as above
 
-    return compare_runs(at_home(before), at_home(after), flags)
+    return compare_files([at_home(path) for path in (before, after, *others)], flags)
 
 
 def gate(run: Path, /, *, flags: GateFlags = _GATED) -> int:
@@ -193,29 +215,30 @@ def gate(run: Path, /, *, flags: GateFlags = _GATED) -> int:
     return gate_run(at_home(run), flags)
 
 
-def label(run: Path, /, *, flags: LabelFlags) -> int:
-    """Draw cases of a run for people to label, and write them to a CSV file.
+def label(run: Path, /, *, flags: LabelFlags = _LABELLED) -> int:
+    """Draw cases of a run, and show them one by one in a browser to be labelled by keyboard.
 
     Args:
         run: Its file, or the .jsonl of fi-async run --out.
         flags: See LabelFlags.
     """
-    from fi_async.cli.label import draw_labels  # noqa: PLC0415  # as above
+    from fi_async.cli.label import label_run  # noqa: PLC0415  # as above
 
-    return draw_labels(at_home(run), flags)
+    return label_run(at_home(run), flags)
 
 
-def agree(run: Path, labels: Path, /, *, flags: AgreeFlags = _AGREED) -> int:
+def agree(run: Path, labels: Path | None = None, /, *, flags: AgreeFlags = _AGREED) -> int:
     """Show how far the judge of a run agrees with people, and the true pass rate behind what it says.
 
     Args:
         run: Its file, or the .jsonl of fi-async run --out.
-        labels: A CSV or JSONL file with the columns label, and id, index or the inputs.
+        labels: A CSV or JSONL file with the columns label, and id, index or the inputs; or another run's file.
+            Omitted: those that RUN keeps.
         flags: See AgreeFlags.
     """
     from fi_async.cli.agree import check_agreement  # noqa: PLC0415  # as above
 
-    return check_agreement(at_home(run), at_home(labels), flags)
+    return check_agreement(at_home(run), None if labels is None else at_home(labels), flags)
 
 
 def serve(*, flags: ServeFlags = _SERVED, judge_flags: JudgeFlags = _JUDGED) -> int:

@@ -30,7 +30,9 @@ def export_run(run: Path, out: Path) -> int:
         with open_view(run) as view:
             count = view.count()
             named = view.info.source.get(BACKEND_NAMED, True)
-            written = _write(view.records(), run, out, run_facts(count.evaluations, is_named=named))
+            written = _write(
+                view.records(), run, out, run_facts(count.evaluations, is_named=named, shard=view.info.shard)
+            )
     except JournalError:
         return _salvage(run, out)
     left = f"; {count.pending:,} have not ended" if count.pending else ""

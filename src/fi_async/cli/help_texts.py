@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from fi_async.cli.errors import AGREE_EXIT_CODES, EXIT_CODES, GATE_EXIT_CODES
+from fi_async.cli.errors import AGREE_EXIT_CODES, COMPARE_EXIT_CODES, EXIT_CODES, GATE_EXIT_CODES
 
 RUN: Final = f"""\
 FILE is JSONL (.jsonl, .ndjson: one JSON object a line), CSV (.csv, with a header), Parquet (.parquet), or a \
@@ -111,16 +111,34 @@ Examples:
   fi-async config
   fi-async config --json"""
 
-COMPARE: Final = """\
-BEFORE and AFTER are runs: their files, or the .jsonl of fi-async run --out. A case of one is that of the other if \
-their ids are equal, or their inputs, whatever the judge. Shows which cases got worse or better; how much the mean \
+MERGE: Final = """\
+The shards are runs of the same templates, parameters and source; what differs is refused. Spending is added up. Where \
+several shards made the same evaluation, the one with a score is kept, and of several the first. The file is a run as \
+any other: of shards that are missing, fi-async resume evaluates the cases.
+
+Examples:
+  fi-async run answers.jsonl --eval groundedness --shard 1/2 --run part-1.db
+  fi-async run answers.jsonl --eval groundedness --shard 2/2 --run part-2.db
+  fi-async merge part-1.db part-2.db -o nightly.db
+
+Exit codes: 0 all is there and has ended; 1 cases are missing, or have not \
+ended; 2 these are no shards of one run; 3 a file is damaged."""
+
+COMPARE: Final = f"""\
+BEFORE, AFTER and OTHERS are runs: their files, or the .jsonl of fi-async run --out. A case of one is that of another \
+if their ids are equal, or their inputs, whatever the judge. Shows which cases got worse or better; how much the mean \
 changed, with an interval (paired bootstrap); and p, how probable so uneven a split into better and worse is if \
-neither run is better (McNemar's test).
+neither run is better (McNemar's test). Of three runs and more, all intervals hold together, p is adjusted by Holm, \
+and the cases are listed on which the runs disagree most.
 
 Examples:
   fi-async compare old.jsonl new.jsonl
   fi-async compare old.db new.db --html changes.html
-  fi-async compare old.jsonl new.jsonl --tolerance 0.05 --json"""
+  fi-async compare a.db b.db c.db --baseline b --html matrix.html
+  fi-async compare old.db new.db --fail-if-worse
+  fi-async compare old.jsonl new.jsonl --tolerance 0.05 --json
+
+{COMPARE_EXIT_CODES}"""
 
 GATE: Final = f"""\
 Without --coverage, cases without a score may have \
@@ -155,6 +173,40 @@ Examples:
   fi-async agree tonight.db labels.csv --labelled nightly.db --json
 
 {AGREE_EXIT_CODES}"""
+
+DATASET_PUSH: Final = """\
+All columns go up. Up to 24 MiB go as one file, and further rows in parts. An upload that was cut off goes on with \
+--resume: rows that are there are compared, and the others added.
+
+Examples:
+  fi-async dataset push answers.csv --name "answers of May"
+  fi-async dataset push answers.csv --name "answers of May" --resume"""
+
+DATASET_EVALUATE: Final = """\
+The evaluations go on on the platform, whatever becomes of this command.
+
+Examples:
+  fi-async dataset evaluate "answers of May" --eval groundedness \\
+      --map output=answer --out scores.jsonl
+  fi-async dataset evaluate "answers of May" --eval is_json --as is_json=v2 \\
+      --detach
+
+Exit codes: 0, every row is scored; 1, some have no score; 2, wrong usage; \
+3, it could not be done, or not to its end."""
+
+DATASET_PULL: Final = """\
+Examples:
+  fi-async dataset pull "answers of May" --out scores.jsonl
+  fi-async dataset pull "answers of May" --table answers-of-may.csv --no-wait
+
+Exit codes: 0, every row is scored; 1, some have no score; 2, wrong usage; \
+3, it could not be done, or not to its end."""
+
+DATASET: Final = """\
+Examples:
+  fi-async dataset push answers.csv --name "answers of May"
+  fi-async dataset evaluate "answers of May" --eval groundedness
+  fi-async dataset pull "answers of May" --out scores.jsonl"""
 
 TOP: Final = """\
 Examples:

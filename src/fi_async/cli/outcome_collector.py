@@ -63,7 +63,7 @@ def take_rest(taken: OutcomeCollector, kept: RunFile, source: Source) -> None:
         totals.is_all = totals.whole.is_all
         if totals.done >= totals.whole.done:
             return
-        rows = enumerate(source.rows() if source.is_stored else ())
+        rows = source.placed() if source.is_stored else iter(())
         at, row = -1, TableCase({})
         for record in view.records():
             outcome = record.outcome

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fi_async._connection import USER_AGENT
+from fi_async._events import CapacityChanged, Event, HoldBegun, HoldEnded
 from fi_async.backends.judge import Judge
 from fi_async.engine.judging import Known
 from fi_async.engine.session import Session
@@ -48,6 +49,12 @@ class JudgeSession(Session):
         super().__init__(address, transport, judge.concurrency, rng=rng, limits=judge.limits)
         self.name = f"judge {judge.label}"
         self.known = Known(Traits.at(judge.base_url))
+
+    def tell(self, event: Event) -> None:
+        """Tell the log, and whoever listens, what the gate met, and at whose endpoint."""
+        super().tell(
+            replace(event, at=self.name) if isinstance(event, HoldBegun | HoldEnded | CapacityChanged) else event
+        )
 
 
 def judging(session: Session, judge: Judge) -> JudgeSession:

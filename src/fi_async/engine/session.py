@@ -6,7 +6,8 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from itertools import count
+from typing import TYPE_CHECKING, Final, Protocol
 from weakref import WeakSet
 
 import anyio
@@ -30,6 +31,9 @@ from fi_async.wire.transport import Destination, Transport
 if TYPE_CHECKING:
     from fi_async.backends.judge import Endpoint
     from fi_async.engine.shared_budget import SharedBudget
+
+run_numbers: Final = count(1)
+"""Numbers of runs, each of one in this process."""
 
 
 class Waiter(Protocol):
@@ -147,6 +151,7 @@ class Session:
         *,
         counts: Counts | None = None,
         ledger: Ledger | None = None,
+        run: int | None = None,
     ) -> Context:
         """Return what the jobs of a run with these options share. Call it in the event loop of the run.
 
@@ -155,6 +160,7 @@ class Session:
             slots: Its own places for requests under way; None to share the session's.
             counts: What the run asks of the server, as it goes; None for new ones.
             ledger: Who keeps what becomes of its works; None for nobody.
+            run: Its number; None for a new one.
         """
         return Context(
             backend=self.connection.backend,
@@ -168,4 +174,5 @@ class Session:
             terms=self.terms(options, slots),
             counts=counts or Counts(),
             ledger=ledger or Forgetful(),
+            run=next(run_numbers) if run is None else run,
         )

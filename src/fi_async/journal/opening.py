@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from fi_async._settings import RunFile, RunOptions
+from fi_async._shard import Shard
 from fi_async._version import __version__
 from fi_async.engine.intake import Question
 from fi_async.engine.session import Session
@@ -20,7 +21,13 @@ from fi_async.journal.writer import Journal
 
 @asynccontextmanager
 async def open_ledger(
-    run: RunFile, session: Session, questions: Sequence[Question], options: RunOptions, evaluations: int | None = None
+    run: RunFile,
+    session: Session,
+    questions: Sequence[Question],
+    options: RunOptions,
+    *,
+    evaluations: int | None = None,
+    shard: Shard | None = None,
 ) -> AsyncIterator[JournalLedger]:
     """Yield the ledger of a run that is kept in a file.
 
@@ -30,13 +37,17 @@ async def open_ledger(
         questions: What is asked of each case.
         options: What shapes the run.
         evaluations: How many outcomes the run will have; None if that is known only when all cases are read.
+        shard: Which part of a run it is; None if it is all of it.
 
     Raises:
         JournalError: The file cannot be used.
-        ConfigurationError: It keeps a run of another server, or no run has the name that `reuse` asks for.
+        ConfigurationError: It keeps a run of another server, or another shard, or no run has the name that `reuse`
+            asks for.
     """
     path = Path(run.path)
-    info = _info(run, session, questions, options, evaluations)
+    info = replace(
+        _info(run, session, questions, options, evaluations), shard=None if shard is None else (shard.number, shard.of)
+    )
     async with (
         Reused(run.reuse, path) as reused,
         Journal(path, info, session.wall_clock, held_only=run.held_only) as journal,
@@ -77,9 +88,10 @@ def _info(
 
 def _asked(question: Question) -> Mapping[str, Any]:
     """Return what a template is asked with, and who answers it; no key is among it."""
-    route = question.route
+    route, template = question.route, question.template
+    own = {} if template.system else {"asks": {"text": template.description, "choices": template.choices}}
     judge = {} if route.judge is None else {"judge_model": route.judge.model, "judge_url": route.judge.base_url}
-    return {**asdict(question.parameters), "by": route.by, **judge}
+    return {**asdict(question.parameters), "by": route.by, **judge, **own}
 
 
 def _settings(options: RunOptions) -> Mapping[str, Any]:

@@ -66,7 +66,7 @@ class StoredCases:
                 at = numbers[0], position
                 case_id = past.refused.get(at, past.also.get(at, case_id))
                 values, problem = (None, next(iter(refused.values()))) if is_unread else (json.loads(inputs), None)
-                yield TableRow(place, values, problem, id=case_id, refused=refused)
+                yield TableRow(place, values, problem, id=case_id, refused=refused, position=position)
 
 
 def _places(past: Past) -> Iterable[tuple[int, int]]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final, Self
 
 from fi_async._models import Case, Outcome, OutcomeStatus
-from fi_async.journal import encoding, paid, replay, schema
+from fi_async.journal import encoding, kept_labels, paid, replay, schema
+from fi_async.journal.label_records import KeptLabels
 from fi_async.journal.records import OutcomeRecord, RunCount, RunInfo
 from fi_async.journal.replay import Past
 from fi_async.journal.schema import EventKind
@@ -108,6 +109,15 @@ class RunView:
         with schema.explained(self.path):
             found = self._connection.execute(_DUPLICATES).fetchall()
         return sum(count for n, count in found if count and self._counts(n))
+
+    def labels(self) -> KeptLabels:
+        """Return what people said of its cases.
+
+        Raises:
+            JournalError: The file is damaged.
+        """
+        with schema.explained(self.path):
+            return kept_labels.read_labels(self._connection)
 
     def ended_since(self, at: float) -> int:
         """Return how many cases ended after that time."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -77,7 +76,7 @@ class Journal:
 
     Raises:
         JournalError: It cannot be opened, or another process writes it.
-        ConfigurationError: It keeps a run of another server.
+        ConfigurationError: It keeps a run of another server, or another shard.
     """
 
     past: Past
@@ -137,7 +136,7 @@ class Journal:
             self._begin_pass()
 
     def _begin_pass(self) -> None:
-        """Take note of this pass, unless an earlier one was made on another server."""
+        """Take note of this pass, unless an earlier one was made on another server, or of another shard."""
         urls = self._connection.execute("SELECT DISTINCT json_extract(info, '$.base_url') FROM passes").fetchall()
         if (url := self._info.base_url) not in (known := {each for (each,) in urls} or {url}):
             raise ConfigurationError(
@@ -145,12 +144,22 @@ class Journal:
                 f" on {url}: use another file"
             )
         passes = self._connection.execute("SELECT info FROM passes ORDER BY pass").fetchall()
+        if passes:
+            self._check_shard(json.loads(passes[-1][0]).get("shard"))
         self.reads_all = not self._held_only or self.past.read_in == len(passes)
         if self._held_only and passes:
             self._info = replace(self._info, evaluations=json.loads(passes[-1][0]).get("evaluations"))
         info = to_text(asdict(self._info))
         begun = self._connection.execute("INSERT INTO passes (at, info) VALUES (?, ?)", (self._info.started_at, info))
         self.pass_number = begun.lastrowid or 0
+
+    def _check_shard(self, kept: Sequence[int] | None) -> None:
+        is_kept, is_now = replace(self._info, shard=kept).part, self._info.part
+        if is_kept != is_now:
+            raise ConfigurationError(
+                f"{self.path}: it keeps {is_kept or 'a whole run'}, and this is {is_now or 'a whole run'}: each shard"
+                " needs a file of its own"
+            )
 
     @property
     def is_behind(self) -> bool:
@@ -186,7 +195,7 @@ class Journal:
             if new:
                 ended = [(n, row.ended) for n, row in enumerate(new, first) if row.ended is not None]
                 events = [(n, int(EventKind.ENDED), now, body) for n, body in ended]
-                with _transaction(self._connection):
+                with schema.transaction(self._connection):
                     schema.insert(self._connection, "cases", [(n, *row[:-1]) for n, row in enumerate(new, first)])
                     if events:  # at once: looked at without it, what is kept of such a case could be sent
                         schema.insert(self._connection, _EVENTS_TABLE, events)
@@ -292,7 +301,7 @@ class Journal:
         self._worker.start(lambda: self._add(events), ended)
 
     def _add(self, events: list[tuple[Any, ...]]) -> None:
-        with schema.explained(self.path), _transaction(self._connection):
+        with schema.explained(self.path), schema.transaction(self._connection):
             schema.insert(self._connection, _EVENTS_TABLE, events)
 
 
@@ -300,15 +309,3 @@ def _failure(path: Path, error: BaseException | None) -> JournalError | None:
     if error is None or isinstance(error, JournalError):
         return error
     return JournalError(f"{path}: it cannot be written: {type(error).__name__}")
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except sqlite3.Error:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
