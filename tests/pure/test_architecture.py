@@ -69,6 +69,7 @@ FLOORS = [
         "engine.ready_queue",
         "engine.run",
         "engine.session",
+        "engine.postgres_budget",
         "engine.shared_budget",
         "engine.submissions",
     ],
