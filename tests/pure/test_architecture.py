@@ -74,6 +74,7 @@ FLOORS = [
         "engine.ready_queue",
         "engine.run",
         "engine.session",
+        "engine.postgres_budget",
         "engine.shared_budget",
         "engine.submissions",
     ],
