@@ -160,15 +160,26 @@ def status(run: Path, /, *, watch: Annotated[bool, Flag] = False, json: Annotate
     return show_status(at_home(run), as_json=json, watch=watch)
 
 
-def export(run: Path, /, *, out: Annotated[Path, Parameter(name=("--out", "-o"), metavar="PATH")]) -> int:
+def export(
+    run: Path,
+    /,
+    *,
+    out: Annotated[Path, Parameter(name=("--out", "-o"), metavar="PATH")],
+    labels: Annotated[bool, Flag] = False,
+    eval: Annotated[str | None, Parameter(metavar="NAME")] = None,  # noqa: A002  # the flag's name
+) -> int:
     """Write the outcomes of a run so far to a file: .csv, .parquet, .sqlite, or else one JSON object a line.
 
     Args:
         run: The run's file, damaged or not.
         out: The file to write.
+        labels: Write the labels that people gave instead, to .csv or .jsonl, as fi-async agree reads them.
+        eval: With --labels: of which template. Omitted: the one that has labels.
     """
-    from fi_async.cli.export import export_run  # noqa: PLC0415  # as above
+    from fi_async.cli.export import export_labels, export_run  # noqa: PLC0415  # as above
 
+    if labels:
+        return export_labels(at_home(run), at_home(out), eval)
     return export_run(at_home(run), at_home(out))
 
 
@@ -258,16 +269,18 @@ def report(
     /,
     *,
     out: Annotated[Path | None, Parameter(name=("--out", "-o"), metavar="PATH")] = None,
+    json: Annotated[bool, Flag] = False,
 ) -> int:
     """Write a run as one HTML page that opens in any browser, offline, and print where it is.
 
     Args:
         run: Its file, or the .jsonl of fi-async run --out.
         out: The page. Omitted: beside the run, under its name with .html.
+        json: Print its numbers as JSON instead, with how far the judge agrees with people.
     """
     from fi_async.cli.export import write_report  # noqa: PLC0415  # as above
 
-    return write_report(at_home(run), None if out is None else at_home(out))
+    return write_report(at_home(run), None if out is None else at_home(out), as_json=json)
 
 
 def templates(
