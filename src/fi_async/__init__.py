@@ -65,6 +65,8 @@ if TYPE_CHECKING:
     from fi_async.engine.streams import Stream
     from fi_async.evaluator import AsyncEvaluator
     from fi_async.execution import Execution
+    from fi_async.imports.imported_run import ImportedRun, import_run
+    from fi_async.imports.score_lines import LineColumns
     from fi_async.progress.meter import Progress
     from fi_async.reports.agreement import Agreement
     from fi_async.reports.compare_many import compare_runs
@@ -107,6 +109,7 @@ __all__ = [
     "FunctionTemplate",
     "HoldBegun",
     "HoldEnded",
+    "ImportedRun",
     "IncompleteRunError",
     "InvalidCaseError",
     "JournalError",
@@ -114,6 +117,7 @@ __all__ = [
     "JudgeError",
     "Limit",
     "LimitStatistics",
+    "LineColumns",
     "MissingCredentialsError",
     "NotFoundError",
     "Outcome",
@@ -148,6 +152,7 @@ __all__ = [
     "cases_from",
     "compare_runs",
     "evaluate",
+    "import_run",
     "template",
 ]
 
@@ -178,6 +183,8 @@ _HOMES: Final[Mapping[str, str]] = {
         "engine.streams": "Stream",
         "evaluator": "AsyncEvaluator",
         "execution": "Execution",
+        "imports.imported_run": "ImportedRun import_run",
+        "imports.score_lines": "LineColumns",
         "progress.meter": "Progress",
         "reports.agreement": "Agreement",
         "reports.compare_many": "compare_runs",

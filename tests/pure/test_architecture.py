@@ -71,7 +71,7 @@ FLOORS = [
     ],
     ["journal.", "background."],
     ["reports.", "engine."],
-    ["execution"],
+    ["execution", "imports."],
     ["client"],
     ["pipelines"],
     ["evaluations"],

@@ -53,6 +53,7 @@ PUBLIC = [
     "FunctionTemplate",
     "HoldBegun",
     "HoldEnded",
+    "ImportedRun",
     "IncompleteRunError",
     "InvalidCaseError",
     "JournalError",
@@ -60,6 +61,7 @@ PUBLIC = [
     "JudgeError",
     "Limit",
     "LimitStatistics",
+    "LineColumns",
     "MissingCredentialsError",
     "NotFoundError",
     "Outcome",
@@ -94,6 +96,7 @@ PUBLIC = [
     "cases_from",
     "compare_runs",
     "evaluate",
+    "import_run",
     "template",
 ]
 EXTRAS = (

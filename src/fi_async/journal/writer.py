@@ -22,7 +22,7 @@ from fi_async._models import OutcomeStatus
 from fi_async._threads import Worker
 from fi_async.journal import keys, lock, paid, reopening, replay, schema
 from fi_async.journal.encoding import to_text
-from fi_async.journal.records import RunInfo
+from fi_async.journal.records import IMPORTED, RunInfo
 from fi_async.journal.replay import Past
 from fi_async.journal.schema import EventKind
 
@@ -139,7 +139,12 @@ class Journal:
     def _begin_pass(self) -> None:
         """Take note of this pass, unless an earlier one was made on another server."""
         urls = self._connection.execute("SELECT DISTINCT json_extract(info, '$.base_url') FROM passes").fetchall()
-        if (url := self._info.base_url) not in (known := {each for (each,) in urls} or {url}):
+        url, known = self._info.base_url, {each for (each,) in urls} or {self._info.base_url}
+        if url != IMPORTED and IMPORTED in known:
+            raise ConfigurationError(
+                f"{self.path}: it holds results that were imported, and no run can go on with them: use another file"
+            )
+        if url not in known:
             raise ConfigurationError(
                 f"{self.path}: this run was made on {', '.join(sorted(known))}, and what was accepted there is unknown"
                 f" on {url}: use another file"
