@@ -30,7 +30,7 @@ UNITS = ["tests/pure", "tests/engine"]  # on the newest Python too; `nox -s test
 # What mostly waits, for real servers' real windows: once, on the oldest Python.
 WAITING = ["tests/wire/test_kill.py", "tests/wire/test_rate_control.py", "tests/wire/test_shared.py"]
 BETWEEN = ["tests/pure"]  # on those between: what breaks there breaks on the oldest or the newest, too
-INTEGRATIONS = ["tests/places"]  # with packages of their own
+INTEGRATIONS = ["tests/places", "tests/tracking"]  # with packages of their own
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 
 
@@ -133,11 +133,26 @@ def examples(session: nox.Session) -> None:
 
 
 @nox.session(python=OLDEST)
+def newcomer(session: nox.Session) -> None:
+    """Follow the pages of the documentation word for word, in an environment of their own."""
+    wheels = Path(session.create_tmp()) / "wheels"
+    session.run("python", "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(wheels), ".", silent=True)
+    session.run("python", "docs/newcomer.py", str(wheels))
+
+
+@nox.session(python=OLDEST)
 def integrations(session: nox.Session) -> None:
     """Run the tests of what works with large packages of others: all other sessions skip them."""
     upgrade_pip(session)
     install(session, "integrations")
     session.run("pytest", *INTEGRATIONS, *session.posargs)
+
+
+@nox.session(python=OLDEST, default=False)
+def extras(session: nox.Session) -> None:
+    """Install each extra alone, and import what it is for: `nox -s extras -- otel cli` for some. A minute or two."""
+    session.install("pip>=25.1")
+    session.run("python", "tests/each_extra.py", *session.posargs)
 
 
 @nox.session(python=OLDEST, default=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -28,6 +28,7 @@ Origin = Literal["evaluated", "replayed", "reused", "duplicate"]
 """Where an outcome comes from: this call, this run before it was resumed, another run, an equal case of this run."""
 
 
+_OF_WHOLE = frozenset({"index", "id", "template"})
 _TOKEN_KINDS = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens")
 
 
@@ -148,6 +149,10 @@ class Outcome:
         usage: The tokens that a judge of yours took for it, all its answers counted; None if nobody says.
         cost: What these cost, in dollars; None if no price is known.
         origin: "evaluated"; or "replayed", "reused", "duplicate" where nothing was sent for it.
+        samples: With `repeats`, what each of them came to, in their order; this outcome is what `reduce` makes of them.
+        votes: With a jury, what each juror said, in the jury's order; this outcome is what its `rule` makes of them.
+        sample: Which of the samples of its case it is, from 0.
+        juror: Which juror's vote it is; None of all else.
     """
 
     index: int
@@ -165,6 +170,10 @@ class Outcome:
     usage: Usage | None = None
     cost: float | None = None
     origin: Origin = "evaluated"
+    samples: Sequence[Outcome] = ()
+    votes: Sequence[Outcome] = ()
+    sample: int = 0
+    juror: str | None = None
 
     @property
     def score(self) -> float | None:
@@ -176,14 +185,39 @@ class Outcome:
         """The result's verdict; None without one."""
         return self.result.passed if self.result else None
 
+    @property
+    def pass_share(self) -> float | None:
+        """1.0 for passed, 0.0 for failed; of samples or votes whose mean was taken, the share that passed.
+
+        None without verdicts.
+        """
+        if self.result is None or self.passed is not None:
+            return None if self.passed is None else float(self.passed)
+        shares = [each.pass_share for each in self.samples or self.votes if each.result is not None]
+        told = [share for share in shares if share is not None]
+        return sum(told) / len(told) if told and len(told) == len(shares) else None
+
+    def evaluations(self) -> Iterator[Outcome]:
+        """Yield the single evaluations behind it: its samples, and of a jury the votes; itself if it is one."""
+        parts = self.samples or self.votes
+        if not parts:
+            yield self
+        for part in parts:
+            yield from part.evaluations()
+
     def to_dict(self) -> dict[str, Any]:
         """Return the outcome as plain values: what the command line writes, and what `Report.to_dicts` lists.
 
         `inputs` are the case's, or the row of its file or frame as it stands there; None if it cannot be read. Arrays,
         dates and the like are as they were sent; what has no JSON form is its `str()`. `tokens` are all that were paid
         for, and those of each kind beside them; cached ones are among the input, reasoning among the output. To add up
-        costs, leave out outcomes whose `origin` is "reused" or "duplicate": these were paid elsewhere.
+        costs, leave out outcomes whose `origin` is "reused" or "duplicate": these were paid elsewhere. `samples` and
+        `votes` are there where the outcome has any, each as such a dict, with what it shares with the whole left out.
         """
+        return {**self._told(), "inputs": shown_inputs(getattr(self.case, "given", self.case.inputs))}
+
+    def _told(self) -> dict[str, Any]:
+        """Return it as plain values, but for the inputs."""
         result, error = self.result, self.error
         invalid = self.status is OutcomeStatus.INVALID
         return {
@@ -206,5 +240,16 @@ class Outcome:
             **{kind: None if self.usage is None else getattr(self.usage, kind) for kind in _TOKEN_KINDS},
             "cost": self.cost,
             "origin": self.origin,
-            "inputs": shown_inputs(getattr(self.case, "given", self.case.inputs)),
+            **self._parts(),
         }
+
+    def _parts(self) -> dict[str, Any]:
+        """Return samples and votes as plain values, under their names; nothing where there are none."""
+        named = {"samples": self.samples, "votes": self.votes}
+        return {name: [each._as_part() for each in parts] for name, parts in named.items() if parts}
+
+    def _as_part(self) -> dict[str, Any]:
+        """Return what a sample or a vote has of its own."""
+        mark = {"sample": self.sample} if self.juror is None else {"sample": self.sample, "juror": self.juror}
+        told = {name: value for name, value in self._told().items() if value is not None and name not in _OF_WHOLE}
+        return mark | told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,6 +53,7 @@ class RunStatus:
         cost: Dollars that judges took so far; None if none are known.
         unknown_cost: Outcomes that a judge answered and whose cost nobody knows.
         tokens: What judges took, by kind; None without one.
+        shard: Which part of a run it is, from 1, and of how many; None if it is all of it.
     """
 
     run: str
@@ -73,6 +74,7 @@ class RunStatus:
     cost: float | None = None
     unknown_cost: int = 0
     tokens: dict[str, int] | None = None
+    shard: Sequence[int] | None = None
 
     @property
     def scored(self) -> int:
@@ -107,6 +109,7 @@ def status_of(run: Path, now: float) -> RunStatus:
             rate=rate,
             eta_s=count.pending / rate if rate and is_running else None,
             templates=info.templates,
+            shard=info.shard,
             **view.spending().as_dict(),
         )
 
@@ -190,6 +193,7 @@ def _status(of: RunStatus) -> Table:
     lines: list[tuple[str, str | Text]] = [
         ("run", of.run),
         ("state", _state(of)),
+        *([] if of.shard is None else [("shard", "{} of {}".format(*of.shard))]),
         ("started", _when(of)),
         ("templates", ", ".join(of.templates)),
         ("done", f"{of.done:,}{share}"),

@@ -15,6 +15,7 @@ from fi_async._errors import ConfigurationError, FiAsyncError
 from fi_async._models import Case, Inputs, Outcome, Template, TemplateLike
 from fi_async._report import Counts, Report
 from fi_async._settings import RunFile, RunOptions
+from fi_async._shard import Shard
 from fi_async._statistics import ClientStatistics, EndpointStatistics, client_statistics, endpoint_statistics
 from fi_async.engine.attempts import Job
 from fi_async.engine.intake import Intake, Question, batches, configs_of, count_of, grouped, question, unread
@@ -28,6 +29,7 @@ from fi_async.pacing.slots import Slots
 from fi_async.pacing.waiting import waiting_for
 from fi_async.progress.displays import ProgressLike
 from fi_async.progress.watch import watched
+from fi_async.sources.rows import TableCase
 from fi_async.sources.tables import HasColumnNames, HasColumns
 from fi_async.wire import requests, responses
 from fi_async.wire.preflight import rows_of
@@ -54,6 +56,7 @@ class Ask:
         eval_config: The template's parameters; by template name if there are several.
         fields: The other fields of the request.
         kept: The file that keeps the run, if one does.
+        shard: Which of the cases are evaluated; None for all of them.
     """
 
     templates: TemplatesLike
@@ -62,6 +65,37 @@ class Ask:
     eval_config: Mapping[str, Any] | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
     kept: RunFile | None = None
+    shard: Shard | None = None
+
+    def options_in(self, session: Session) -> RunOptions:
+        """Return what shapes the run, or this shard of it.
+
+        Raises:
+            ConfigurationError: A limit is too small to be divided among the shards.
+        """
+        if self.shard is None:
+            return self.options
+        return self.shard.options(self.options, is_shared=session.shares_limits)
+
+    def slots_of(self, options: RunOptions) -> Slots | None:
+        """Return the call's own places for requests under way; None if it shares the client's."""
+        has_part = self.shard is not None and options.concurrency != "auto"
+        return Slots(options.concurrency) if self.own_bound or has_part else None
+
+    def expected(self, cases: Cases) -> int | None:
+        """Return how many cases are to come, of a shard about; None if nobody knows."""
+        count = count_of(cases)
+        return count if count is None or self._takes_all else -(-count // (1 if self.shard is None else self.shard.of))
+
+    def total(self, cases: Cases, asked: Sequence[Question]) -> int | None:
+        """Return how many outcomes there will be; None if that is known only when all cases are read."""
+        count = count_of(cases) if self._takes_all else None
+        return None if count is None else count * len(asked)
+
+    @property
+    def _takes_all(self) -> bool:
+        """True if all cases that come are the run's own: of a shard, those that its file holds."""
+        return self.shard is None or (self.kept is not None and self.kept.held_only)
 
     async def questions(self, session: Session) -> Sequence[Question]:
         """Return what is asked of each case, and of whom; a name that nobody knows here is looked up once.
@@ -88,12 +122,13 @@ class Ask:
 
     def lanes(self, session: Session, asked: Sequence[Question], **how: Any) -> RunLanes:
         """Return who answers, and over which lanes."""
-        slots = Slots(self.options.concurrency) if self.own_bound else None
-        return Party(session, self.options, slots, **how).lanes(asked)
+        options = self.options_in(session)
+        return Party(session, options, self.slots_of(options), shard=self.shard, **how).lanes(asked)
 
     def intake(self, asked: Sequence[Question], lanes: RunLanes) -> Intake:
         """Return what turns cases into works of one run."""
-        return Intake(asked, lambda template: lanes.of(template).context, self.options)
+        shard = None if self._takes_all else self.shard
+        return Intake(asked, lambda template: lanes.of(template).context, self.options, shard)
 
     def run(self, session: Session, lanes: RunLanes, **how: Any) -> Run:
         """Return a run for this call."""
@@ -195,10 +230,10 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
     began = anyio.current_time()
     asked = await ask.questions(session)
     async with _ledger(ask, session, asked, cases) as ledger:
-        lanes = ask.lanes(session, asked, ledger=ledger, expected=count_of(cases))
+        lanes = ask.lanes(session, asked, ledger=ledger, expected=ask.expected(cases))
         intake = ask.intake(asked, lanes)
         reading = Reading(cases, intake, ledger, lanes.first.context.counts)
-        total = reading.total()
+        total = ask.total(cases, asked)
 
         def emit(ended: Outcome) -> None:
             run.finished.append(ended)
@@ -218,7 +253,9 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
         except FiAsyncError as error:
             error.report = report()
             raise
-        run.finished.extend(reading.unread())
+        for each in reading.unread():
+            run.tell.ended(each)
+            run.finished.append(each)
         return report()
 
 
@@ -260,9 +297,9 @@ async def stream(
         arrived.set()
 
     async with _ledger(ask, session, asked, cases) as ledger:
-        lanes = ask.lanes(session, asked, ledger=ledger, counts=handover.counts, expected=count_of(cases))
+        lanes = ask.lanes(session, asked, ledger=ledger, counts=handover.counts, expected=ask.expected(cases))
         reading = Reading(cases, ask.intake(asked, lanes), ledger, handover.counts)
-        total = reading.total()
+        total = ask.total(cases, asked)
         run = handover.run = ask.run(session, lanes, emit=emit)
         async with watched(progress, total, run.standing, reading.stood()) as seen:
             # A task of its own, not a task group: a generator may be closed by another task than it began in, and a
@@ -279,24 +316,29 @@ async def stream(
                 await driving
             finally:
                 driving.cancel()
-                await asyncio.wait([driving])
+                with anyio.CancelScope(shield=True):  # a scope that was cancelled cancels whatever waits in it, again
+                    await asyncio.wait([driving])
 
 
 @dataclass(slots=True)
 class Reading:
-    """The cases of a call on their way in."""
+    """The cases of a call on their way in.
+
+    Attributes:
+        cases: As the caller gives them.
+        intake: Turns them into works.
+        ledger: Who keeps them; None for nobody.
+        counts: What the call asks of the server.
+        at_once: How many are put where they are kept at once.
+    """
 
     cases: Cases
     intake: Intake
     ledger: JournalLedger | None
     counts: Counts
+    at_once: int = _READ_INTO_FILE
     _read: int = 0
     _is_all: bool = False
-
-    def total(self) -> int | None:
-        """Return how many outcomes there will be; None if that is known only when all cases are read."""
-        count = count_of(self.cases)
-        return None if count is None else count * len(self.intake.questions)
 
     def stood(self) -> tuple[int, int]:
         """Return how many outcomes an earlier pass has left, and how many of these are without a score."""
@@ -304,7 +346,7 @@ class Reading:
 
     async def feed(self) -> AsyncGenerator[Sequence[Work | Job | Outcome | None]]:
         """Yield what is to be done of the cases, as they are read: several at once where each costs a way to a file."""
-        async with aclosing(batches(self.cases, 1 if self.ledger is None else _READ_INTO_FILE)) as source:
+        async with aclosing(batches(self.cases, 1 if self.ledger is None else self.at_once)) as source:
             async for batch in source:
                 admitted = [each for case in batch for each in self._admit(case)]
                 yield admitted if self.ledger is None else await self._kept(self.ledger, admitted)
@@ -322,7 +364,9 @@ class Reading:
 
     def _admit(self, case: Inputs | Case) -> list[Work | Outcome]:
         self._read += 1
-        return self.intake.admit(self._read - 1, case)
+        # Those that a run's file holds may be some of its source's, and keep their places.
+        own = case.position if isinstance(case, TableCase) else None
+        return self.intake.admit(self._read - 1 if own is None else own, case)
 
     def unread(self) -> list[Outcome]:
         """Return the outcomes of cases that the timeout of the call kept from being read, where these are known."""
@@ -353,7 +397,7 @@ async def _ledger(
         return
     from fi_async.journal.opening import open_ledger  # noqa: PLC0415  # and SQLite, for those who keep a run
 
-    count = count_of(cases)
-    evaluations = None if count is None else count * len(asked)
-    async with open_ledger(ask.kept, session, asked, ask.options, evaluations) as ledger:
+    async with open_ledger(
+        ask.kept, session, asked, ask.options, evaluations=ask.total(cases, asked), shard=ask.shard
+    ) as ledger:
         yield ledger

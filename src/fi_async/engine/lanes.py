@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from fi_async._errors import FiAsyncError
+from fi_async._events import RunStands
 from fi_async._settings import RunOptions
 from fi_async.engine.attempts import Context, Job
 from fi_async.engine.backlog import Backlog
@@ -29,6 +30,9 @@ Begin = Callable[[Sequence[Work], Kind], Job]
 
 Weigh = Callable[[Work], tuple[int, float | None]]
 """Reckons the tokens and the dollars of a work; None for a price that nobody knows."""
+
+FUNCTIONS: Final = "functions"
+"""What those who listen know the lanes of functions as, all of them together."""
 
 
 class Performer(Protocol):
@@ -96,8 +100,8 @@ class Lane:
         self.is_remote = is_remote
         self.at = ""
         self.over: FiAsyncError | None = None
-        self.queue = ReadyQueue(context.gate, context.terms)
         self.backlog = Backlog(context, options, expected) if backlog is None else backlog
+        self.queue = ReadyQueue(context.gate, context.terms, lambda: len(self.backlog))
         self.at_work = self.in_house = 0
         self.under_way: dict[Job, Ticket] = {}
         self._slots = context.terms.slots
@@ -156,6 +160,7 @@ class Lane:
         for ticket in self.under_way.values():
             if not ticket.is_settled:  # its task was cancelled before it began
                 ticket.lost(now)
+        gate.rest()
 
     def standing(self, now: float) -> Standing:
         """Return how it stands."""
@@ -174,6 +179,22 @@ class Lane:
             at=self.at,
         )
 
+    def stands(self, now: float) -> RunStands:
+        """Return how it stands, for whoever listens."""
+        context = self.context
+        return RunStands(
+            run=context.run,
+            at=self.at if self.is_remote else FUNCTIONS,
+            backend=context.backend,
+            waiting=self.queue.gets + self.queue.posts + len(self.backlog),
+            under_way=len(self.under_way),
+            limit=self._slots.count,
+            at_work=self.at_work,
+            left=tuple(
+                (each.of, each.seconds, max(0, each.left)) for each in context.gate.headroom(now, context.terms)
+            ),
+        )
+
 
 class RunLanes:
     """The lanes of a run.
@@ -181,10 +202,19 @@ class RunLanes:
     Args:
         first: That of all templates that no other is named for.
         others: Those of other templates, by their names.
+        templates: The names of all.
+        cases: How many are to come; None if nobody knows.
     """
 
-    def __init__(self, first: Lane, others: Mapping[str, Lane] | None = None) -> None:
+    def __init__(
+        self,
+        first: Lane,
+        others: Mapping[str, Lane] | None = None,
+        templates: tuple[str, ...] = (),
+        cases: int | None = None,
+    ) -> None:
         self.first = first
+        self.templates, self.cases = templates, cases
         self._others = others or {}
         self._all = list(dict.fromkeys([first, *self._others.values()]))
 

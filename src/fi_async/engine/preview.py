@@ -36,14 +36,16 @@ class _Census:
     keys: dict[str, int] = field(default_factory=dict)
     tokens: Counter[str] = field(default_factory=Counter)
     dollars: dict[str, float | None] = field(default_factory=dict)
+    read: int = 0
     duplicates: int = 0
     invalid: int = 0
     because: list[str] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set)
 
     def add(self, case: Inputs | Case, intake: Intake, lanes: RunLanes) -> None:
-        admitted = intake.admit(self.cases, case)
-        self.cases += 1
+        admitted = intake.admit(self.read, case)
+        self.read += 1
+        self.cases += bool(admitted)
         works = [each for each in admitted if isinstance(each, Work)]
         for work in works:
             self.sendable[work.parameters.template] += 1
@@ -85,7 +87,8 @@ async def plan(session: Session, ask: Ask, cases: Cases, latency: float | None) 
         async for batch in source:
             for case in batch:
                 census.add(case, intake, lanes)
-    base = _situation(session, ask.options, session.terms(ask.options))
+    options = ask.options_in(session)
+    base = _situation(session, options, session.terms(options, ask.slots_of(options)))
     situations: dict[str, Situation] = {}
     plans: list[TemplatePlan] = []
     others: list[TemplatePlan] = []

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fi_async._report import Counts
-from fi_async._settings import RunOptions
+from fi_async._settings import Limit, RunOptions
+from fi_async._shard import Shard
 from fi_async.backends.chosen import Answerer
 from fi_async.backends.functions import ExactFunction, Function
 from fi_async.engine.attempts import Context, Forgetful, Job, Ledger
@@ -16,7 +17,7 @@ from fi_async.engine.dispatch import Dispatch
 from fi_async.engine.intake import Question
 from fi_async.engine.lanes import Lane, RunLanes
 from fi_async.engine.run import platform_lane
-from fi_async.engine.session import Session
+from fi_async.engine.session import Session, run_numbers
 from fi_async.engine.work import Work
 from fi_async.engine.work_queue import WorkQueue
 from fi_async.pacing.gate import Gate
@@ -46,6 +47,8 @@ class Party:
         ledger: Who keeps what becomes of its works.
         is_planned: False if the works come as jobs.
         expected: How many cases are to come; None if nobody knows.
+        run: The number of the run; None for a new one.
+        shard: Which part of the run it is, if its judges' limits are to be divided; None if it is all of it.
     """
 
     session: Session
@@ -55,6 +58,8 @@ class Party:
     ledger: Ledger | None = None
     is_planned: bool = True
     expected: int | None = None
+    run: int | None = None
+    shard: Shard | None = None
 
     def lanes(self, asked: Sequence[Question]) -> RunLanes:
         """Return a lane for each endpoint that answers one of the questions, the platform's first if it has any.
@@ -66,11 +71,11 @@ class Party:
         for each in asked:
             by_endpoint.setdefault(_endpoint(each.route), []).append(each)
         counts, ledger = self.counts or Counts(), self.ledger or Forgetful()
-        party = replace(self, counts=counts, ledger=ledger)
+        party = replace(self, counts=counts, ledger=ledger, run=next(run_numbers))
         found = {endpoint: party._lane(questions) for endpoint, questions in by_endpoint.items()}
         first = found.get(None) or next(iter(found.values()))
         routes = {each.template.name: found[_endpoint(each.route)] for each in asked}
-        return RunLanes(first, {} if len(found) == 1 else routes)
+        return RunLanes(first, {} if len(found) == 1 else routes, tuple(routes), self.expected)
 
     def _lane(self, questions: Sequence[Question]) -> Lane:
         route = questions[0].route
@@ -79,7 +84,7 @@ class Party:
         if route.function is not None:
             functions = {each.template.name: each.route.function for each in questions if each.route.function}
             return self._functions_lane(functions)
-        context = self.session.context(self.options, self.slots, counts=self.counts, ledger=self.ledger)
+        context = self.session.context(self.options, self.slots, counts=self.counts, ledger=self.ledger, run=self.run)
         return platform_lane(
             self.session,
             context,
@@ -117,7 +122,10 @@ class Party:
         from fi_async.wire.waits import wait_of  # noqa: PLC0415  # as above
 
         session = judging_session(self.session, judge)
-        base = session.context(replace(self.options, limits=()), counts=self.counts, ledger=self.ledger)
+        judge, limits, slots = self._part_of(judge)
+        options = replace(self.options, limits=())
+        base = session.context(options, slots, counts=self.counts, ledger=self.ledger, run=self.run)
+        base = replace(base, terms=replace(base.terms, limits=limits))
         wall_clock = self.session.wall_clock
         context = replace(base, wait_of=lambda reply: wait_of(reply, wall_clock()), tokens_of=tokens_used)
         ledger = self.ledger or Forgetful()
@@ -135,6 +143,15 @@ class Party:
         lane.weigh, lane.at = judging.weigh, session.name
         session.runs.add(lane)
         return lane
+
+    def _part_of(self, judge: Judge) -> tuple[Judge, Sequence[Limit], Slots | None]:
+        """Return the part of a judge that is this shard's: what it may spend, its limits, and places of its own."""
+        if self.shard is None:
+            return judge, (), None
+        limits = () if self.session.permits is not None else self.shard.limits(judge.limits)
+        slots = None if judge.concurrency == "auto" else Slots(max(1, self.shard.share_of(judge.concurrency)))
+        bound = None if judge.max_cost is None else judge.max_cost / self.shard.of
+        return replace(judge, max_cost=bound), limits, slots
 
     def _simple_lane(
         self,
@@ -168,6 +185,7 @@ class Party:
             terms=Terms(slots),
             counts=self.counts or Counts(),
             ledger=self.ledger or Forgetful(),
+            run=self.run or 0,
         )
 
 

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 import anyio
 
 from fi_async._errors import APITimeoutError, ConfigurationError, FiAsyncError, JournalError
-from fi_async._events import CaseEnded, emit, wants
 from fi_async._models import Outcome
 from fi_async._settings import RunOptions
 from fi_async.engine.attempts import Action, Compute, Context, Job, LaneOver, Requeue, Rest, Send
@@ -25,6 +24,7 @@ from fi_async.engine.outcomes import cut_off, not_begun
 from fi_async.engine.ready_queue import Ready
 from fi_async.engine.session import Session
 from fi_async.engine.submissions import accept, fetch, score
+from fi_async.engine.telling import Teller
 from fi_async.engine.work import Arrival, Work
 from fi_async.pacing.planner import Kind
 from fi_async.pacing.ticket import Ticket
@@ -47,12 +47,16 @@ class Run:
         lanes: Who answers what.
         options: `timeout.call` ends the run.
         emit: Takes each outcome. Whoever takes one says so by `release`, and makes room for another.
+
+    Attributes:
+        tell: Tells whoever listens.
     """
 
     def __init__(self, lanes: RunLanes, options: RunOptions, *, emit: Callable[[Any], None] | None = None) -> None:
         self.context = lanes.first.context
         self.finished: list[Any] = []
         self._lanes = lanes
+        self.tell = Teller(lanes)
         for lane in lanes:
             lane.context.gate.keep_count_of(lane.context.terms.limits)
         self._taker = emit or self._keep
@@ -101,6 +105,10 @@ class Run:
             AuthenticationError, PermissionDeniedError: The key pair was refused; all else was dropped.
             Exception: Whatever `feed` raised.
         """
+        with self.tell.run():
+            await self._drive(feed)
+
+    async def _drive(self, feed: Feed | None) -> None:
         self._set_fed(feed is not None)
         try:
             with anyio.move_on_after(self._options.timeout.call) as scope:
@@ -183,7 +191,7 @@ class Run:
                 self._fail(error)
                 return
             due = min(lane.next_time(now, self._wake) for lane in self._lanes)
-            await self._wait(due)
+            await self._wait(min(due, self.tell.stands(now)))
 
     def _dispatch_of(self, lane: Lane, now: float, tasks: anyio.abc.TaskGroup) -> None:
         for job in lane.queue.due(now):
@@ -304,8 +312,7 @@ class Run:
 
     def _emit(self, item: Any) -> None:
         """Hand out what is finished."""
-        if isinstance(item, Outcome) and wants(self.context, CaseEnded):
-            emit(self.context, CaseEnded(item.index, item.template, item.status))
+        self.tell.ended(item)
         self._taker(item)
 
     def _keep(self, item: Any) -> None:

@@ -25,9 +25,11 @@ from fi_async.imports.promptfoo import Promptfoo
 from fi_async.imports.row_memory import RowMemory
 from fi_async.imports.score_lines import LineColumns, ScoreLines
 from fi_async.journal.encoding import encode, storable, to_text
+from fi_async.journal.events import EventKind
+from fi_async.journal.file_storage import FileStorage
 from fi_async.journal.records import IMPORTED, IMPORTED_FROM, RunInfo
-from fi_async.journal.schema import EventKind
-from fi_async.journal.writer import CaseRow, Journal
+from fi_async.journal.storage import CaseRow
+from fi_async.journal.writer import Journal
 
 ForeignTool = Literal["openai-evals", "promptfoo", "jsonl"]
 """Whose results a file holds: a run of OpenAI's hosted evals, an eval of promptfoo, or lines of any tool."""
@@ -232,7 +234,7 @@ class _Importing:
             source={IMPORTED_FROM: self._tool, "imported_file": self._path.name},
         )
         with RowMemory() as memory:
-            async with Journal(self._part, info) as journal:
+            async with Journal(FileStorage(self._part), info) as journal:
                 batch: list[CaseRow] = []
                 for row in reader.rows():
                     batch += self._cases_of(_numbered(row), memory)

@@ -15,6 +15,8 @@ from fi_async.reports.template_scores import MetricName
 
 _SHAPE: Final = re.compile(r"(?P<subject>[^<>=]+?)\s*(?P<operator>>=|<=|>|<|==?)\s*(?P<number>.*)")
 _METRICS: Final[Mapping[str, MetricName]] = {".mean": "mean", ".pass_rate": "pass_rate"}
+_TRIES: Final = re.compile(r"(?P<template>.+):(?P<kind>pass[@^])(?P<k>\d+)")
+_MOST_TRIES: Final = 1_000
 _OPERATORS: Final[Mapping[str, Callable[[float, float], bool]]] = {">=": ge, ">": gt, "<=": le, "<": lt}
 _SAME: Final = 1e-9  # 0.1 + 0.2 is to be 0.3
 
@@ -25,18 +27,20 @@ class Condition:
 
     Attributes:
         template: The name of the template.
-        metric: None for the pass rate of templates that give verdicts, and the mean score of others.
+        metric: None for the pass rate of templates that give verdicts, and the mean score of others; "pass^3" for
+            how probably three tries of a case all pass, "pass@3" for at least one of them.
         operator: ">=", ">", "<=" or "<".
         bound: What the metric is held against.
     """
 
     template: str
-    metric: MetricName | None
+    metric: MetricName | str | None
     operator: str
     bound: float
 
     def __str__(self) -> str:
-        return f"{self.template}{'.' if self.metric else ''}{self.metric or ''}{self.operator}{_written(self.bound)}"
+        mark = "" if self.metric is None else "." if self.metric in ("mean", "pass_rate") else ":"
+        return f"{self.template}{mark}{self.metric or ''}{self.operator}{_written(self.bound)}"
 
     def holds(self, value: float) -> bool:
         """Return True if a value meets it; what differs by less than 1e-9 is equal."""
@@ -61,12 +65,13 @@ class Condition:
 
 
 def parse_condition(text: str) -> Condition:
-    """Return the condition in a text: `TEMPLATE[.mean|.pass_rate] OP NUMBER`, OP being >=, >, <= or <.
+    """Return the condition in a text: `TEMPLATE[.mean|.pass_rate|:pass^K|:pass@K] OP NUMBER`, OP being >=, >, <= or <.
 
     Raises:
         ConfigurationError: The text is no condition; the message says what to write instead.
     """
     found = _SHAPE.fullmatch(text.strip())
+    metric: MetricName | str | None
     if found is None:
         raise ConfigurationError(
             f"--min {text}: write it as TEMPLATE>=NUMBER, in quotes, such as --min 'groundedness>=0.9'"
@@ -75,10 +80,19 @@ def parse_condition(text: str) -> Condition:
     if operator not in _OPERATORS:
         raise ConfigurationError(f"--min {text}: {operator} is no bound; there are >=, >, <= and <")
     suffix = next((suffix for suffix in _METRICS if subject.endswith(suffix)), "")
-    condition = Condition(subject.removesuffix(suffix), _METRICS.get(suffix), operator, _number(text, found["number"]))
-    if condition.metric == "pass_rate":
+    name, metric = subject.removesuffix(suffix), _METRICS.get(suffix)
+    if tries := _TRIES.fullmatch(subject):
+        name, metric = tries["template"], tries["kind"] + _tries(text, tries["k"])
+    condition = Condition(name, metric, operator, _number(text, found["number"]))
+    if condition.metric not in (None, "mean"):
         require_share(condition)
     return condition
+
+
+def _tries(text: str, k: str) -> str:
+    if not 1 <= len(k) <= len(str(_MOST_TRIES)) or not 1 <= int(k) <= _MOST_TRIES:
+        raise ConfigurationError(f"--min {text}: k must be a whole number from 1 to {_MOST_TRIES:,}, not {k[:20]}")
+    return str(int(k))
 
 
 def require_share(condition: Condition) -> None:
@@ -90,7 +104,8 @@ def require_share(condition: Condition) -> None:
     bound = condition.bound
     if not 0 <= bound <= 1:
         hint = f": write {bound / 100:g}" if 1 < bound <= 100 else ""
-        label = "mean of verdicts" if condition.metric == "mean" else "pass rate"
+        labels = {"mean": "mean of verdicts", None: "pass rate", "pass_rate": "pass rate"}
+        label = labels.get(condition.metric, condition.metric)
         raise ConfigurationError(f"--min {condition}: a {label} is from 0 to 1{hint}")
 
 

@@ -18,7 +18,7 @@ from fi_async.reports.quality_gate import (
     check_coverage,
     gate_result,
 )
-from fi_async.reports.template_scores import TemplateScores
+from fi_async.reports.template_scores import TemplateScores, value_of
 
 _BOLDNESS: Final = 0.5  # of what a bet may lose at most
 
@@ -140,9 +140,7 @@ class EarlyStopping:
             self._next[name] += 1
             for claim in self._claims:
                 if claim.template == name:
-                    claim.add(
-                        drawn.score if claim.metric != "pass_rate" or drawn.passed is None else float(drawn.passed)
-                    )
+                    claim.add(value_of(drawn, claim.metric))
             for claim in self._coverage:
                 if claim.template == name:
                     claim.add(float(drawn.result is not None))

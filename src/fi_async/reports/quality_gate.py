@@ -64,6 +64,7 @@ class GateResult:
         doubts: Why no verdict can be given, whatever the checks found, and what to do; empty where one can.
         judges: What has to be said of judges of the user's that answered; empty if none did.
         spent: Tokens and dollars, as `Spending.as_dict` tells them.
+        part: Which part of a run was looked at: "shard 3 of 8"; empty if it was all of it.
     """
 
     checks: Sequence[Check]
@@ -72,6 +73,7 @@ class GateResult:
     doubts: Sequence[str] = ()
     judges: str = ""
     spent: Mapping[str, Any] = field(default_factory=lambda: Spending().as_dict())
+    part: str = ""
 
     @property
     def verdict(self) -> GateVerdict:
@@ -97,6 +99,7 @@ class GateResult:
             "estimates": list(self.estimates),
             "doubts": list(self.doubts),
             "judges": self.judges,
+            "part": self.part,
             **self.spent,
         }
 
@@ -234,13 +237,20 @@ def check_condition(
     reach = _interval(average, required.confidence) if let_go else average.reach(required.confidence)
     decided = None if reach is None else condition.holds_throughout(reach)
     verdict = GateVerdict.INCONCLUSIVE if decided is None else GateVerdict.PASSED if decided else GateVerdict.BELOW
-    label = "pass rate" if name == "pass_rate" else "mean score"
+    label = {"pass_rate": "pass rate", "mean": "mean score"}.get(name, name)
     if average.value is None:
-        return Check(str(condition), verdict, f"no case has a {label}")
+        return Check(str(condition), verdict, f"no case has {_of_none(label)}")
     missing = 0 if let_go else average.missing
     spread = _spread(condition, reach, missing, required.confidence)
     said = f"{label} {condition.shown(average.value)} of {average.n:,} cases{spread}"
     return Check(str(condition), verdict, said, () if verdict is GateVerdict.PASSED else _worst(condition, scores))
+
+
+def _of_none(label: str) -> str:
+    """Return what no case has; for pass^k, why."""
+    if not label.startswith(("pass^", "pass@")):
+        return f"a {label}"
+    return f"{label}: that takes {label[len('pass^') :]} samples of each case with a score (repeats)"
 
 
 def check_estimate(

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Final
 
+from fi_async._models import Outcome
+
+_THRESHOLD: Final = 0.5
 _FEWEST: Final = 2
 
 
@@ -95,3 +98,20 @@ def pass_hat_k(passes: int, n: int, k: int) -> float:
 def _check(passes: int, n: int, k: int) -> None:
     if not 0 <= passes <= n or not 1 <= k <= n:
         raise ValueError(f"{passes} passes of {n}, k {k}: give 0 <= passes <= n, and k from 1 to n")
+
+
+def has_passed(outcome: Outcome) -> bool | None:
+    """Return True if an outcome passed, or its score reaches 0.5; None without verdict and score."""
+    if outcome.passed is not None:
+        return outcome.passed
+    return None if outcome.score is None else outcome.score >= _THRESHOLD
+
+
+def tries_of(outcome: Outcome) -> tuple[int, int] | None:
+    """Return how many of the samples of a case passed, and how many were scored; None if none can pass.
+
+    A case that was evaluated once is its only sample.
+    """
+    passed = [has_passed(each) for each in outcome.samples or (outcome,)]
+    told = [each for each in passed if each is not None]
+    return (sum(told), len(told)) if told else None

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from fi_async._models import Outcome, OutcomeStatus
+from fi_async.reports.repeats import pass_at_k, pass_hat_k, tries_of
 from fi_async.reports.spending import Answerers, Spending
 from fi_async.reports.statistics import Interval, mean_interval, wilson
 
@@ -41,11 +42,11 @@ class Average:
     bounded: bool = True
     _sum: float = 0.0
 
-    def add(self, value: float, *, verdict: bool) -> None:
-        """Count the value of a case."""
-        self.counts[value] += 1
-        self.n += 1
-        self._sum += value
+    def add(self, value: float, *, verdict: bool, cases: int = 1) -> None:
+        """Count the value of a case, or of several."""
+        self.counts[value] += cases
+        self.n += cases
+        self._sum += cases * value
         self.verdicts = self.verdicts and verdict
         self.bounded = self.bounded and _LOWEST <= value <= _HIGHEST
 
@@ -105,6 +106,7 @@ class TemplateScores:
         pending: How many cases have not ended.
         pass_rate: Over the cases with a verdict.
         mean: Over the cases with a score; a verdict is a score of 1 or 0.
+        tries: How many cases passed so many of so many samples; without repeats each is its only one.
         estimate: True if any result is a lexical estimate of the local backend.
         lowest: The cases with the lowest scores, a few: the score, the position and the name of each.
         highest: The same of the highest; the scores with the other sign.
@@ -117,6 +119,7 @@ class TemplateScores:
     pending: int = 0
     pass_rate: Average = field(default_factory=Average)
     mean: Average = field(default_factory=Average)
+    tries: Counter[tuple[int, int]] = field(default_factory=Counter)
     estimate: bool = False
     lowest: list[tuple[float, int, str]] = field(default_factory=list)
     highest: list[tuple[float, int, str]] = field(default_factory=list)
@@ -132,9 +135,11 @@ class TemplateScores:
         if outcome.result is None:
             return
         self.estimate = self.estimate or outcome.result.estimate
-        score, passed = outcome.result.score, outcome.result.passed
-        if passed is not None:
-            self.pass_rate.add(float(passed), verdict=True)
+        score, passed, share = outcome.result.score, outcome.result.passed, outcome.pass_share
+        if share is not None:
+            self.pass_rate.add(share, verdict=passed is not None)
+        if tries := tries_of(outcome):
+            self.tries[tries] += 1
         if score is not None:
             self.mean.add(score, verdict=passed is not None)
             name = outcome.case.id or f"case {outcome.index}"
@@ -165,11 +170,21 @@ class TemplateScores:
         """Scored / all, from 0 to 1; 1 of none."""
         return self.scored / self.total if self.total else 1.0
 
-    def average(self, name: MetricName | None = None) -> tuple[MetricName, Average]:
-        """Return an average and its name; unnamed, the pass rate if there are verdicts, else the mean score."""
+    def average(self, name: MetricName | str | None = None) -> tuple[MetricName | str, Average]:
+        """Return an average and its name; unnamed, the pass rate if there are verdicts, else the mean score.
+
+        "pass^3" and "pass@3" are averages over cases too: one with fewer samples than that is missing.
+        """
         if name is None:
             name = "pass_rate" if self.pass_rate.n else "mean"
-        return name, self.pass_rate if name == "pass_rate" else self.mean
+        if name in ("pass_rate", "mean"):
+            return name, self.pass_rate if name == "pass_rate" else self.mean
+        found = Average(total=self.total)
+        for tries, cases in self.tries.items():
+            value = _of_tries(tries, name)
+            if value is not None:
+                found.add(value, verdict=tries[1] == 1, cases=cases)
+        return name, found
 
     def as_dict(self, confidence: float = 0.95) -> dict[str, Any]:
         """Return it in plain values, ready for JSON."""
@@ -182,6 +197,24 @@ class TemplateScores:
             "pass_rate": _plain(self.pass_rate, confidence),
             "mean": _plain(self.mean, confidence),
         }
+
+
+def value_of(outcome: Outcome, metric: MetricName | str | None) -> float | None:
+    """Return what an outcome adds to a metric of its template; None if nothing."""
+    if metric in (None, "mean"):
+        return outcome.score
+    if metric == "pass_rate":
+        return outcome.score if outcome.pass_share is None else outcome.pass_share
+    tries = tries_of(outcome)
+    return None if tries is None or metric is None else _of_tries(tries, metric)
+
+
+def _of_tries(tries: tuple[int, int], metric: str) -> float | None:
+    """Return pass^k or pass@k of a case; None if it has fewer than k samples."""
+    (passes, n), k = tries, int(metric[len("pass^") :])
+    if n < k:
+        return None
+    return pass_hat_k(passes, n, k) if metric.startswith("pass^") else pass_at_k(passes, n, k)
 
 
 def _plain(average: Average, confidence: float) -> dict[str, Any] | None:
