@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-_DONE_BY: Final = "its own name: "
+from fi_async._public import public
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class GraderMapping:
     """What a grader is called in the run, and how to run it anew.
