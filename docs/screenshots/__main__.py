@@ -1,4 +1,6 @@
-"""Make the pictures of the documentation anew: python docs/screenshots [report compare matrix terminal notebook]
+"""Make the pictures of the documentation anew: python docs/screenshots [SUBJECT...]
+
+Subjects are report, compare, matrix, terminal, notebook and telemetry.
 
 They show real output: runs of the examples on the embedded backend, in Chromium and in terminals. It needs Chromium
 with its driver, and the group `pictures`.
@@ -18,6 +20,7 @@ from pages import compared, executed, reported, several
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from terminals import in_mid_run, summaries
+from traces import charted, traced
 
 from chromium import MISSING, chromium, is_there, show
 
@@ -108,12 +111,21 @@ def notebook(camera: Camera, place: Path) -> None:
         camera.keep(f"notebook-{scheme}")
 
 
+def telemetry(camera: Camera, place: Path) -> None:
+    for name, page in {"trace": traced(place), "dashboard": charted(place)}.items():
+        camera.open(page, width=1240, height=200)
+        height = camera.browser.execute_script("return document.documentElement.scrollHeight")
+        camera.open(page, width=1240, height=height)
+        camera.keep(f"telemetry-{name}")
+
+
 SUBJECTS: dict[str, Callable[[Camera, Path], None]] = {
     "report": report,
     "compare": compare,
     "matrix": matrix,
     "terminal": terminal,
     "notebook": notebook,
+    "telemetry": telemetry,
 }
 
 
