@@ -1,4 +1,6 @@
-"""Make the pictures of the documentation anew: python docs/screenshots [report compare terminal notebook telemetry]
+"""Make the pictures of the documentation anew: python docs/screenshots [SUBJECT...]
+
+Subjects are report, compare, matrix, terminal, notebook and telemetry.
 
 They show real output: runs of the examples on the embedded backend, in Chromium and in terminals. It needs Chromium
 with its driver, and the group `pictures`.
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
 
-from pages import compared, executed, reported
+from pages import compared, executed, reported, several
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from terminals import in_mid_run, summaries
@@ -84,6 +86,18 @@ def compare(camera: Camera, place: Path) -> None:
     camera.keep("compare-phone")
 
 
+def matrix(camera: Camera, place: Path) -> None:
+    page = several(place)
+    camera.open_complete(page, height=1100)
+    camera.keep("matrix-light")
+    camera.open_complete(page, scheme="dark", height=900)
+    camera.open_first_case()
+    camera.keep("matrix-dark-cases")
+    camera.open_complete(page, **PHONE)
+    camera.open_first_case()
+    camera.keep("matrix-phone")
+
+
 def terminal(_: Camera, place: Path) -> None:
     for name, svg in {**summaries(place), **in_mid_run(place)}.items():
         (PICTURES / f"terminal-{name}.svg").write_text(svg, encoding="utf-8")
@@ -108,6 +122,7 @@ def telemetry(camera: Camera, place: Path) -> None:
 SUBJECTS: dict[str, Callable[[Camera, Path], None]] = {
     "report": report,
     "compare": compare,
+    "matrix": matrix,
     "terminal": terminal,
     "notebook": notebook,
     "telemetry": telemetry,

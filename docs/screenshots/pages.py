@@ -13,7 +13,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
-from fi_async import AsyncEvaluator, Case, Evaluator
+from fi_async import AsyncEvaluator, Case, Evaluator, compare_runs
 from fi_async.journal.records import OutcomeRecord, RunInfo
 from fi_async.local import Faults, LocalBackend, Lognormal, Switches
 from fi_async.reports.compare import compare
@@ -53,24 +53,38 @@ def reported(place: Path) -> Path:
 
 def compared(place: Path) -> Path:
     """What changed when an assistant was told to be brief: it forgets some facts, and makes up others."""
-    with (EXAMPLES / "support_answers.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    with Evaluator.local() as ev:
-        for name, answers in {"verbose": (row["answer"] for row in rows), "brief": _brief(rows)}.items():
-            cases = [
-                Case({"input": row["question"], "output": answer, "context": row["passage"]}, row["id"])
-                for row, answer in zip(rows, answers, strict=True)
-            ]
-            ev.gather(cases, TEMPLATES, run=place / f"{name}.db")
+    _answered(place, verbose=None, brief=9)
     page = place / "changes.html"
     with load_run(place / "verbose.db") as before, load_run(place / "brief.db") as after:
         write_comparison(page, compare(outcomes_of(before), outcomes_of(after)), before, after)
     return page
 
 
-def _brief(rows: list[dict[str, str]]) -> Iterable[str]:
+def several(place: Path) -> Path:
+    """The same of an assistant that was told to be briefer still."""
+    _answered(place, verbose=None, brief=9, curt=2)
+    page = place / "matrix.html"
+    compare_runs([place / f"{name}.db" for name in ("verbose", "brief", "curt")]).to_html(page)
+    return page
+
+
+def _answered(place: Path, **runs: int | None) -> None:
+    """Evaluate the answers of assistants; of each, every so many are evasive."""
+    with (EXAMPLES / "support_answers.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    with Evaluator.local() as ev:
+        for name, evasive in runs.items():
+            answers = (row["answer"] for row in rows) if evasive is None else _brief(rows, evasive)
+            cases = [
+                Case({"input": row["question"], "output": answer, "context": row["passage"]}, row["id"])
+                for row, answer in zip(rows, answers, strict=True)
+            ]
+            ev.gather(cases, TEMPLATES, run=place / f"{name}.db")
+
+
+def _brief(rows: list[dict[str, str]], evasive: int) -> Iterable[str]:
     for number, row in enumerate(rows):
-        if number % 9 == 4:
+        if number % evasive == evasive // 2:
             yield "That should be sorted out within a week. Sorry for the wait!"
         elif number % 7 == 2:
             yield row["passage"].split(". ")[1].rstrip(".") + "."

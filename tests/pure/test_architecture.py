@@ -81,7 +81,7 @@ FLOORS = [
     ["journal.", "background."],
     ["store."],
     ["reports.", "engine."],
-    ["execution", "datasets."],
+    ["execution", "datasets.", "imports."],
     ["client"],
     ["pipelines"],
     ["evaluations"],

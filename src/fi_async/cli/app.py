@@ -19,6 +19,7 @@ from fi_async.cli.options import (
     CompareFlags,
     FileName,
     GateFlags,
+    ImportFlags,
     LabelFlags,
     ResumeFlags,
     RunFlags,
@@ -72,6 +73,7 @@ def _app() -> App:
     app.command(runs, help_epilogue=help_texts.RUNS)
     app.command(status, help_epilogue=help_texts.STATUS)
     app.command(export, help_epilogue=help_texts.EXPORT)
+    app.command(import_, name="import", help_epilogue=help_texts.IMPORT)
     app.command(merge, help_epilogue=help_texts.MERGE)
     app.command(compare, help_epilogue=help_texts.COMPARE)
     app.command(gate, help_epilogue=help_texts.GATE)
@@ -181,6 +183,18 @@ def export(
     if labels:
         return export_labels(at_home(run), at_home(out), eval)
     return export_run(at_home(run), at_home(out))
+
+
+def import_(file: Path, /, *, flags: ImportFlags) -> int:
+    """Make a run of the results of another tool, for report, compare, gate, label, agree and export.
+
+    Args:
+        file: The results, as the tool writes them.
+        flags: See ImportFlags.
+    """
+    from fi_async.cli.importing import import_file  # noqa: PLC0415  # as above
+
+    return import_file(at_home(file), flags)
 
 
 def merge(

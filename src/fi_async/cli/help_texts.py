@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from fi_async.cli.errors import AGREE_EXIT_CODES, COMPARE_EXIT_CODES, EXIT_CODES, GATE_EXIT_CODES
+from fi_async.cli.errors import AGREE_EXIT_CODES, COMPARE_EXIT_CODES, EXIT_CODES, GATE_EXIT_CODES, IMPORT_EXIT_CODES
 
 RUN: Final = f"""\
 FILE is JSONL (.jsonl, .ndjson: one JSON object a line), CSV (.csv, with a header), Parquet (.parquet), or a \
@@ -110,6 +110,18 @@ pyproject.toml, the nearest from here up.
 Examples:
   fi-async config
   fi-async config --json"""
+
+IMPORT: Final = f"""\
+Rows that failed become failures with the tool's words, never a score; rows that cannot be read are named by line. A \
+grader with a number and a verdict gives two templates: NAME is the verdict, NAME.score the number. Nothing of the run \
+can be sent: resume and retry refuse it.
+
+Examples:
+  fi-async import items.json --as openai-evals --eval-file eval.json -o old.db
+  fi-async import results.json --as promptfoo --prompt 0 -o gpt.db
+  fi-async import scores.jsonl --as jsonl --score quality --id case -o old.db
+
+{IMPORT_EXIT_CODES}"""
 
 MERGE: Final = """\
 The shards are runs of the same templates, parameters and source; what differs is refused. Spending is added up. Where \

@@ -46,7 +46,7 @@ def _short(value: object) -> str:
     return f"{value:g}"
 
 
-def refuse(flags: JudgeChoice | GateFlags, names: Collection[str], because: str) -> None:
+def refuse(flags: JudgeChoice | GateFlags | ImportFlags, names: Collection[str], because: str) -> None:
     """Return if none of these flags was given.
 
     Raises:
@@ -54,7 +54,7 @@ def refuse(flags: JudgeChoice | GateFlags, names: Collection[str], because: str)
     """
     for each in fields(flags):
         if each.name in names and getattr(flags, each.name) != each.default:
-            name = "eval" if each.name == "evals" else each.name.replace("_", "-")
+            name = {"evals": "eval", "passed": "pass", "id_column": "id"}.get(each.name, each.name.replace("_", "-"))
             raise UsageError(f"--{name} {because}")
 
 
@@ -292,6 +292,41 @@ class CompareFlags:
     baseline: Annotated[str | None, Parameter(metavar="RUN")] = None
     fail_if_worse: Annotated[bool, Flag] = False
     html: Annotated[Path | None, Parameter(metavar="PATH")] = None
+    json: Annotated[bool, Flag] = False
+
+    def __post_init__(self) -> None:
+        _at_home(self)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImportFlags:
+    """What `fi-async import` is told.
+
+    Attributes:
+        tool: Whose results FILE holds: OpenAI's hosted evals, promptfoo, or JSON lines of any tool.
+        out: The run's file to make; none is replaced.
+        eval_file: Of openai-evals: the eval object with its testing_criteria, if it is not in FILE.
+        prompt: Of promptfoo: take only the results of this prompt and provider (promptIdx, from 0).
+        score: Of jsonl: the columns of numbers. Of several, each is a template. Omitted: score.
+        passed: Of jsonl: the columns of verdicts, as --score. Omitted: passed.
+        template: Of jsonl: the column of the template's name, or a name for all lines.
+        id_column: Of jsonl: the column of the case's id.
+        reason: Of jsonl: the column of the grader's words.
+        error: Of jsonl: the column that says why a line has no result.
+        json: Print JSON.
+    """
+
+    tool: Annotated[Literal["openai-evals", "promptfoo", "jsonl"], Parameter(name="--as")]
+    out: Annotated[Path, Parameter(name=("--out", "-o"), metavar="RUN")]
+    eval_file: Annotated[Path | None, Parameter(metavar="PATH")] = None
+    prompt: Annotated[int | None, Parameter(metavar="N", converter=whole, validator=FROM_ZERO)] = None
+    score: Annotated[list[str] | None, Several, Parameter(metavar="COLUMN...")] = None
+    passed: Annotated[list[str] | None, Several, Parameter(name="--pass", metavar="COLUMN...")] = None
+    template: Annotated[str, Parameter(metavar="COLUMN")] = "template"
+    id_column: Annotated[str, Parameter(name="--id", metavar="COLUMN")] = "id"
+    reason: Annotated[str, Parameter(metavar="COLUMN")] = "reason"
+    error: Annotated[str, Parameter(metavar="COLUMN")] = "error"
     json: Annotated[bool, Flag] = False
 
     def __post_init__(self) -> None:

@@ -13,7 +13,7 @@ from fi_async.engine.intake import Question
 from fi_async.engine.outcomes import outcome
 from fi_async.engine.work import Work
 from fi_async.journal import encoding
-from fi_async.journal.encoding import to_text
+from fi_async.journal.encoding import storable, to_text
 from fi_async.journal.events import EventKind
 from fi_async.journal.identity import Keys
 from fi_async.journal.keeping import Item, KeptLedger, continued
@@ -81,7 +81,7 @@ class JournalLedger(KeptLedger):
             inputs: Any = each.row.inputs
         else:  # a case that cannot be sent: the same again only at the same place, for the same reason
             inputs = {"index": each.index, "error": str(each.error) if isinstance(each, Outcome) else ""}
-        case_id = None if each.case.id is None else _storable(each.case.id)
+        case_id = None if each.case.id is None else storable(each.case.id)
         inputs_kept = to_text(shown_inputs(each.case.inputs))
         ended = encoding.encode(each) if isinstance(each, Outcome) else None
         return CaseRow(self._keys[name].of(inputs), name, each.index, case_id, inputs_kept, ended)
@@ -149,7 +149,3 @@ class JournalLedger(KeptLedger):
             self._journal.write(n, EventKind.GONE, to_text([position]))
         if self._journal.reads_all:
             self._journal.write(0, EventKind.READ, str(self._journal.pass_number))
-
-
-def _storable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
