@@ -1,4 +1,4 @@
-"""Make the pictures of the documentation anew: python docs/screenshots [report compare terminal notebook]
+"""Make the pictures of the documentation anew: python docs/screenshots [report compare terminal notebook telemetry]
 
 They show real output: runs of the examples on the embedded backend, in Chromium and in terminals. It needs Chromium
 with its driver, and the group `pictures`.
@@ -18,6 +18,7 @@ from pages import compared, executed, reported
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 from terminals import in_mid_run, summaries
+from traces import charted, traced
 
 from chromium import MISSING, chromium, is_there, show
 
@@ -96,11 +97,20 @@ def notebook(camera: Camera, place: Path) -> None:
         camera.keep(f"notebook-{scheme}")
 
 
+def telemetry(camera: Camera, place: Path) -> None:
+    for name, page in {"trace": traced(place), "dashboard": charted(place)}.items():
+        camera.open(page, width=1240, height=200)
+        height = camera.browser.execute_script("return document.documentElement.scrollHeight")
+        camera.open(page, width=1240, height=height)
+        camera.keep(f"telemetry-{name}")
+
+
 SUBJECTS: dict[str, Callable[[Camera, Path], None]] = {
     "report": report,
     "compare": compare,
     "terminal": terminal,
     "notebook": notebook,
+    "telemetry": telemetry,
 }
 
 

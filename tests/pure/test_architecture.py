@@ -32,7 +32,7 @@ FLOORS = [
     ["_catalogue", "_version", "_errors", "_results", "_threads", "_loop_thread", "_statistics", "_values"],
     ["_models", "_rubric"],
     ["_events"],
-    ["_extras"],
+    ["_extras", "_run_url"],
     ["journal.records"],
     ["sources.csv_files", "sources.files", "sources.rows"],
     [
@@ -54,6 +54,7 @@ FLOORS = [
         "reports.spending",
         "reports.statistics",
         "reports.template_scores",
+        "reports.tracking",
     ],
     ["_connection", "_settings", "_report", "_plan"],
     ["_shard", "_signature", "wire.", "sources."],
@@ -73,10 +74,12 @@ FLOORS = [
         "engine.ready_queue",
         "engine.run",
         "engine.session",
+        "engine.postgres_budget",
         "engine.shared_budget",
         "engine.submissions",
     ],
     ["journal.", "background."],
+    ["store."],
     ["reports.", "engine."],
     ["execution", "datasets."],
     ["client"],
@@ -141,6 +144,7 @@ ONLY_IMPORTER = {
     },
     "pydantic": {"_results", "wire.responses"},
     "backoff": {"pacing.backoff"},
+    "psycopg": {"store.store_connection"},
     "sqlalchemy": {"background.sql"},
 }
 MOST_LINES = 300  # of code: not blank, not a comment, not a docstring

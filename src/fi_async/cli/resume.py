@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, get_args
 
 from fi_async._connection import LOCAL
-from fi_async._settings import Limit, Retried, RunFile, RunOptions, Timeout
+from fi_async._settings import Retried, RunFile, RunOptions
 from fi_async._shard import Shard
 from fi_async.cli import backend, errors
 from fi_async.cli.errors import UsageError
@@ -17,6 +17,7 @@ from fi_async.cli.options import ResumeFlags, RunFlags, refuse
 from fi_async.cli.program_runs import check_unchanged, templates_and_choice
 from fi_async.cli.run import CAN_RETRY, RunSetup, carry_out, patience, setup_of
 from fi_async.cli.saved_command import SavedCommand, check_run
+from fi_async.journal.opening import options_of
 from fi_async.journal.records import RunCount, RunInfo
 from fi_async.journal.stored import StoredCases
 from fi_async.journal.view import RunView, open_view
@@ -101,7 +102,7 @@ def _plan_of_program(run: Path, info: RunInfo, rows: Source, retry: Sequence[Ret
     """
     if not info.questions:
         raise UsageError(f"{run}: an older version began it in a program: run the program again to go on")
-    options = options_of(info).with_given(**flags.pace())
+    options = options_of(info.settings).with_given(**flags.pace())
     templates, chosen = templates_and_choice(run, info, flags)
     keywords: dict[str, Any] = {name: getattr(options, name) for name in RunOptions.__dataclass_fields__}
     configs = {each["template"]: each["config"] for each in info.questions if each["config"]}
@@ -122,32 +123,12 @@ def _plan_of_program(run: Path, info: RunInfo, rows: Source, retry: Sequence[Ret
     )
 
 
-def options_of(info: RunInfo) -> RunOptions:
-    """Return the options that a run's file keeps; those that it does not have are as they are by default.
-
-    Raises:
-        ConfigurationError: A value is out of its range.
-    """
-    known = {name: info.settings[name] for name in RunOptions.__dataclass_fields__ if name in info.settings}
-    if isinstance(timeout := known.get("timeout"), Mapping):
-        known["timeout"] = Timeout(**timeout)
-    known["limits"] = [_limit(text) for text in known.get("limits", ())]
-    return RunOptions().with_given(**known)
-
-
-def _limit(text: str) -> Limit:
-    """Return the limit that a file keeps as, for instance, "300 requests per minute"."""
-    count, of, _, per = text.split()
-    window: Any = float(per) if per[:1].isdigit() else per
-    return Limit(int(count), window, of)  # type: ignore[arg-type]  # Limit checks it
-
-
 def _check_server(view: RunView) -> None:
     """Raise if going on would ask another server. That of the file is not taken: it would be sent the keys."""
     made_on = view.info.base_url
     if made_on != LOCAL and made_on != backend.base_url():
         raise UsageError(
-            f"{view.path}: this run was made on {made_on}, and FI_BASE_URL says {backend.base_url()}: set"
+            f"{view.name}: this run was made on {made_on}, and FI_BASE_URL says {backend.base_url()}: set"
             f" FI_BASE_URL={made_on} to go on"
         )
 
