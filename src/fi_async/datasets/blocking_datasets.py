@@ -157,11 +157,11 @@ class BlockingDataset:
         return BlockingDatasetRun(loop_thread.run(evaluate))
 
     @_as_of(Dataset.attach)
-    def attach(self, *names: str, **options: Unpack[RunKeywords]) -> BlockingDatasetRun:
+    def attach(self, *names: str, start: bool = False, **options: Unpack[RunKeywords]) -> BlockingDatasetRun:
         """Return the run of evaluations that the dataset has."""
 
         async def attach() -> DatasetRun:
-            return await self._dataset.attach(*names, **options)
+            return await self._dataset.attach(*names, start=start, **options)
 
         return BlockingDatasetRun(loop_thread.run(attach))
 
