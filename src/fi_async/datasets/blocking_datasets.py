@@ -175,6 +175,16 @@ class BlockingDataset:
         """Return the number of rows that the platform has."""
         return loop_thread.run(self._dataset.count)
 
+    @_as_of(Dataset.columns)
+    def columns(self) -> dict[str, str]:
+        """Return the ids of the columns by their names."""
+        return loop_thread.run(self._dataset.columns)
+
+    @_as_of(Dataset.statistics)
+    def statistics(self) -> list[dict[str, Any]]:
+        """Return the platform's own aggregates of the evaluations."""
+        return loop_thread.run(self._dataset.statistics)
+
     @_as_of(Dataset.add_rows)
     def add_rows(self, cases: Any) -> int:
         """Add rows, each once, and return how many."""

@@ -27,8 +27,10 @@ from fi_async.engine.intake import configs_of
 from fi_async.engine.session import Session
 from fi_async.wire import dataset_replies as replies
 from fi_async.wire import dataset_requests as requests
+from fi_async.wire import responses
 from fi_async.wire.dataset_replies import DatasetColumn, ListedEvaluation
 from fi_async.wire.preflight import sources_of
+from fi_async.wire.responses import Reply
 from fi_async.wire.templates import by_name
 
 if TYPE_CHECKING:
@@ -200,6 +202,31 @@ class Dataset:
         calls = self._calls()
         await calls.until_made(self.id)
         return (await calls.head(self.id)).total_rows
+
+    async def columns(self) -> dict[str, str]:
+        """Return the ids of the columns by their names, those of evaluations and of their reasons too.
+
+        Raises:
+            DatasetError, StalledError: The rows of its file could not be made, or not in time.
+            NotFoundError, APIError: The dataset is gone, or the server could not be asked.
+        """
+        calls = self._calls()
+        await calls.until_made(self.id)
+        return {column.name: column.id for column in (await calls.head(self.id)).columns}
+
+    async def statistics(self) -> list[dict[str, Any]]:
+        """Return the platform's own aggregates of the evaluations, as it has them.
+
+        It leaves out cells that failed, and does not say how many: a report accounts for every row.
+
+        Raises:
+            NotFoundError, APIError: The dataset is gone, or the server could not be asked.
+        """
+
+        def read(reply: Reply) -> list[dict[str, Any]]:
+            return [dict(each) for each in responses.objects_of(responses.read(reply))]
+
+        return await self._calls().fetch(requests.statistics(self.id), replies.of_dataset(read, self.id))
 
     async def add_rows(self, cases: Any) -> int:
         """Add rows, each once, and return how many. Evaluations that have ended do not come to them by themselves.
