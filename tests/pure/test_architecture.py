@@ -88,7 +88,8 @@ FLOORS = [
     ["evaluator"],
     ["blocking"],
     ["sync"],
-    ["standalone"],
+    ["standalone", "official_datasets"],
+    ["fi_datasets"],
     [""],
     [
         "integrations.otel",
