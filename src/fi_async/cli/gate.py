@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fi_async._models import Outcome
+from fi_async._run_url import RunUrl
 from fi_async.cli import errors, terminal
 from fi_async.cli.ci import write_junit, write_step_summary
 from fi_async.cli.errors import UsageError
@@ -49,7 +50,7 @@ _CODES: Final = {
 }
 
 
-def gate_run(path: Path, flags: GateFlags) -> int:
+def gate_run(path: Path | RunUrl, flags: GateFlags) -> int:
     """Return the exit code of a run's verdict, after printing what was checked.
 
     Raises:
@@ -60,11 +61,12 @@ def gate_run(path: Path, flags: GateFlags) -> int:
     with load_run(path) as run:
         outcomes, info, count = list(outcomes_of(run)), run.info, run.count()
     is_named = info.source.get(BACKEND_NAMED)
+    is_lines = isinstance(path, Path) and path.suffix.lower() in LINES
     doubts = doubts_of(
         outcomes,
         is_all=count.is_all,
         is_named=is_named is not False or flags.backend is not None,
-        takes_estimates=bool(is_named) or path.suffix.lower() not in LINES or flags.backend is not None,
+        takes_estimates=bool(is_named) or not is_lines or flags.backend is not None,
     )
     case_scores = [CaseScore.of(each) for each in outcomes]
     counted = scores_by_template(outcomes, info.templates, count.pending)
@@ -142,11 +144,11 @@ def _asked(flags: GateFlags) -> Requirements:
     )
 
 
-def _check_outputs(run: Path, flags: GateFlags) -> None:
+def _check_outputs(run: Path | RunUrl, flags: GateFlags) -> None:
     """Return quietly if what is to be written can be: found out later, it would look like an outage."""
     for flag, target in {"--junit": flags.junit, "--write-baseline": flags.write_baseline}.items():
         if target is not None:
-            check_output(flag, target, run)
+            check_output(flag, target, *([] if isinstance(run, RunUrl) else [run]))
     if flags.write_baseline is not None and flags.write_baseline.suffix.lower() != _BASELINE:
         raise UsageError(f"--write-baseline {flags.write_baseline}: its name must end in {_BASELINE}, to be known by")
 

@@ -29,6 +29,8 @@ from fi_async.journal.keeping import Item
 from fi_async.journal.opening import asked_of, has_bound, limit_of_text, options_of
 from fi_async.journal.records import RunInfo
 from fi_async.pacing.waiting import Standing
+from fi_async.progress.displays import ProgressLike
+from fi_async.progress.watch import watched
 from fi_async.store.leases import LeaseLostError
 from fi_async.store.worker_journal import WorkerJournal, WorkerLedger
 from fi_async.wire.templates import by_name
@@ -99,9 +101,13 @@ class RunWorker:
     _fenced: int = 0
     _stopped: str = ""
     _is_complete: bool = False
+    _seen: Taker = lambda _: None
 
-    async def work(self) -> WorkReport:
+    async def work(self, progress: ProgressLike = False) -> WorkReport:
         """Return once nothing is left to do, by this worker or by any other.
+
+        Args:
+            progress: Who is shown what ends here.
 
         Raises:
             ConfigurationError: The run asks for what is not given, or for other code, or was made on another server.
@@ -113,14 +119,15 @@ class RunWorker:
             raise ConfigurationError("work() needs the URL of a database that ends in the run's name")
         began = anyio.current_time()
         concurrency = str(self.given.get("concurrency", "auto"))
-        while True:
-            try:
-                async with WorkerJournal(url, self.kept.lease, concurrency) as journal:
-                    await self._serve(journal)
-                break
-            except LeaseLostError as error:
-                self._fenced += 1
-                _log.warning("%s: it goes on with what is left", error)
+        async with watched(progress, None, self.standing) as self._seen:
+            while True:
+                try:
+                    async with WorkerJournal(url, self.kept.lease, concurrency) as journal:
+                        await self._serve(journal)
+                    break
+                except LeaseLostError as error:
+                    self._fenced += 1
+                    _log.warning("%s: it goes on with what is left", error)
         return WorkReport(
             run=str(url),
             statuses=dict(self._statuses),
@@ -183,6 +190,7 @@ class RunWorker:
             self.run.release()
         if kept is not None:
             self._statuses[kept.status.value] += 1
+            self._seen(kept)
             self.take(kept)
 
     def standing(self, now: float) -> Standing:

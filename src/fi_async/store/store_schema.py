@@ -53,6 +53,7 @@ CREATE TABLE fi_async.events (
     at double precision NOT NULL, worker integer NOT NULL, body text,
     PRIMARY KEY (run, n, seq)
 );
+CREATE INDEX events_by_time ON fi_async.events USING brin (at) WITH (pages_per_range = 32);
 CREATE TABLE fi_async.workers (
     worker integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run integer NOT NULL, role text NOT NULL,
     host text NOT NULL, pid integer NOT NULL, version text NOT NULL, began_at timestamptz NOT NULL,

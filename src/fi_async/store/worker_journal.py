@@ -93,7 +93,7 @@ class WorkerJournal:
             self._leases = Leases(connection, "work", self.lease, self._concurrency)
             self._leases.register(store_schema.run_of(connection))
             self._take_note(*self._leases.pulse())
-            self.info = facts_of(store_queries.passes(connection, self._leases.run))
+            self.info = store_queries.facts_of(store_queries.passes(connection, self._leases.run))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -330,17 +330,3 @@ class WorkerLedger(KeptLedger):
         """Hand out how a work ended that was cut off: its chunk is not done."""
         self.dropped_cases += 1
         super().dropped(outcome, emit)
-
-
-def facts_of(passes: Sequence[tuple[float, str]]) -> RunInfo:
-    """Return the facts of a run, as its last pass has them.
-
-    Raises:
-        ValueError: There is no pass: its load was stopped before it began.
-    """
-    if not passes:
-        raise ValueError("it says nothing of its run")
-    facts = json.loads(passes[-1][1])
-    known = {name: value for name, value in facts.items() if name in RunInfo.__dataclass_fields__}
-    own = {"templates": tuple(known["templates"]), "passes": tuple(at for at, _ in passes)}
-    return RunInfo(**{**known, **own})
