@@ -30,7 +30,7 @@ UNITS = ["tests/pure", "tests/engine"]  # on the newest Python too; `nox -s test
 # What mostly waits, for real servers' real windows: once, on the oldest Python.
 WAITING = ["tests/wire/test_kill.py", "tests/wire/test_rate_control.py", "tests/wire/test_shared.py"]
 BETWEEN = ["tests/pure"]  # on those between: what breaks there breaks on the oldest or the newest, too
-INTEGRATIONS = ["tests/places"]  # with packages of their own
+INTEGRATIONS = ["tests/places", "tests/tracking"]  # with packages of their own
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
 
 
@@ -146,6 +146,13 @@ def integrations(session: nox.Session) -> None:
     upgrade_pip(session)
     install(session, "integrations")
     session.run("pytest", *INTEGRATIONS, *session.posargs)
+
+
+@nox.session(python=OLDEST, default=False)
+def extras(session: nox.Session) -> None:
+    """Install each extra alone, and import what it is for: `nox -s extras -- otel cli` for some. A minute or two."""
+    session.install("pip>=25.1")
+    session.run("python", "tests/each_extra.py", *session.posargs)
 
 
 @nox.session(python=OLDEST, default=False)

@@ -77,7 +77,7 @@ if TYPE_CHECKING:
     from fi_async.evaluator import AsyncEvaluator
     from fi_async.execution import Execution
     from fi_async.progress.meter import Progress
-    from fi_async.reports.agreement import Agreement
+    from fi_async.reports.agreement_figures import Agreement
     from fi_async.reports.compare_many import compare_runs
     from fi_async.reports.run_matrix import RunDifference, RunMatrix
     from fi_async.sources import cases_from
@@ -210,7 +210,7 @@ _HOMES: Final[Mapping[str, str]] = {
         "evaluator": "AsyncEvaluator",
         "execution": "Execution",
         "progress.meter": "Progress",
-        "reports.agreement": "Agreement",
+        "reports.agreement_figures": "Agreement",
         "reports.compare_many": "compare_runs",
         "reports.run_matrix": "RunDifference RunMatrix",
         "sources": "cases_from",

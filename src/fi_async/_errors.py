@@ -270,7 +270,8 @@ class AmbiguousError(FiAsyncError):
 class StalledError(FiAsyncError, TimeoutError):
     """The server accepted the evaluation and did not finish it within its time.
 
-    `eval_id` still names it: `await ev.poll(error.eval_id)` asks again, at no further cost.
+    `eval_id` still names it: `await ev.poll(error.eval_id)` asks again, at no further cost. Of a dataset, `dataset_id`
+    does: `ev.datasets.get(id=error.dataset_id)` comes back to it.
     """
 
 

@@ -16,9 +16,6 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators
 _WRITTEN: Final = re.compile(r"([0-9]{1,9})/([0-9]{1,9})")
 _BYTES: Final = 8
 
-ShardLike = tuple[int, int] | str
-"""A shard as a call names it: (3, 8) or "3/8"."""
-
 
 @dataclass(frozen=True, slots=True)
 class Shard:
@@ -41,9 +38,7 @@ class Shard:
 
     def __post_init__(self) -> None:
         if any(isinstance(each, bool) or not isinstance(each, int) for each in (self.number, self.of)):
-            raise ConfigurationError(
-                f"shard must be two whole numbers, such as (1, 8), not {self.number!r}, {self.of!r}"
-            )
+            raise ConfigurationError(f"shard must be two whole numbers, such as (1, 8), not {(self.number, self.of)}")
         if not 1 <= self.number <= self.of:
             from_zero = " Where an engine counts from 0, add 1." if self.number == 0 else ""
             raise ConfigurationError(
@@ -60,7 +55,7 @@ class Shard:
         return f"shard {self.number} of {self.of}"
 
     @classmethod
-    def named(cls, given: ShardLike | Shard | None) -> Shard | None:
+    def named(cls, given: ShardLike | None) -> Shard | None:
         """Return the shard that a call names; None if it names none.
 
         Raises:
@@ -113,6 +108,10 @@ class Shard:
         """
         at_once = given.concurrency if given.concurrency == "auto" else max(1, self.share_of(given.concurrency))
         return replace(given, concurrency=at_once, limits=given.limits if is_shared else self.limits(given.limits))
+
+
+ShardLike = Shard | tuple[int, int] | str
+"""A shard as a call names it: (3, 8) or "3/8"."""
 
 
 def _number_of(sent: Sequence[Mapping[str, Any]], place: int) -> int:

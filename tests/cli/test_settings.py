@@ -39,6 +39,7 @@ DEFAULTS = {
     "model": (None, "default"),
     "no_progress": (False, "default"),
     "on_ambiguous": ("resubmit", "default"),
+    "shard": (None, "default"),
     "strategy": ("auto", "default"),
     "timeout": (None, "default"),
 }

@@ -137,21 +137,22 @@ def test_a_newer_version_is_refused(tmp_path):
     path = tmp_path / "run.db"
     asyncio.run(_write_one(path))
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 3")
+        connection.execute("PRAGMA user_version = 4")
     for opened in (lambda: asyncio.run(_write_one(path)), lambda: open_view(path)):
         with pytest.raises(JournalError) as caught:
             opened()
-        assert str(caught.value) == f"{path}: a newer version of fi-async wrote it (schema 3, this one knows 2)"
+        assert str(caught.value) == f"{path}: a newer version of fi-async wrote it (schema 4, this one knows 3)"
 
 
 def test_an_older_version_is_migrated_when_it_is_written(tmp_path, monkeypatch):
     path = tmp_path / "run.db"
     asyncio.run(_write_one(path))
-    monkeypatch.setattr(schema, "VERSION", 4)
-    monkeypatch.setattr(schema, "MIGRATIONS", ("", "ALTER TABLE cases ADD COLUMN extra TEXT", "CREATE TABLE more (n)"))
+    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 2)
+    steps = ("ALTER TABLE cases ADD COLUMN extra TEXT", "CREATE TABLE more (n)")
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, *steps))
     asyncio.run(_write_one(path))
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (4,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
         assert connection.execute("SELECT n, extra FROM cases").fetchall() == [(1, None)]
         assert connection.execute("SELECT count(*) FROM more").fetchone() == (0,)
 

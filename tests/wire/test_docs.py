@@ -100,7 +100,7 @@ def test_a_block_of_python_runs_as_it_stands(text, tmp_path):
 
 SHELLS = [
     "quickstart",
-    *(f"guide/{name}" for name in ("cli", "compare", "durable", "gates", "labels", "reports", "walkthrough")),
+    *(f"guide/{name}" for name in ("cli", "compare", "durable", "gates", "labels", "reports", "shards", "walkthrough")),
 ]
 # `pip` is not to install, `jq` need not be there, and keys are not to be set: nothing leaves this machine.
 COMMANDS = f"""

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from fi_async._version import __version__
 from fi_async.cli import help_texts, settings, terminal
+from fi_async.cli.dataset_commands import dataset_app
 from fi_async.cli.flag_kinds import Flag
 from fi_async.cli.input_rows import STDIN
 from fi_async.cli.judge_flags import JudgeFlags
@@ -31,6 +32,7 @@ _JUDGED = JudgeFlags()
 _COMPARED = CompareFlags()
 _GATED = GateFlags()
 _AGREED = AgreeFlags()
+_LABELLED = LabelFlags()
 _RESUMED = ResumeFlags()
 _WORKING = WorkFlags()
 _CONTROLLED = ControlFlags()
@@ -76,6 +78,7 @@ def _app() -> App:
     app.command(runs, help_epilogue=help_texts.RUNS)
     app.command(status, help_epilogue=help_texts.STATUS)
     app.command(export, help_epilogue=help_texts.EXPORT)
+    app.command(merge, help_epilogue=help_texts.MERGE)
     app.command(compare, help_epilogue=help_texts.COMPARE)
     app.command(gate, help_epilogue=help_texts.GATE)
     app.command(label, help_epilogue=help_texts.LABEL)
@@ -84,6 +87,7 @@ def _app() -> App:
     app.command(report, help_epilogue=help_texts.REPORT)
     app.command(templates, help_epilogue=help_texts.TEMPLATES)
     app.command(config, help_epilogue=help_texts.CONFIG)
+    app.command(dataset_app())
     app.register_install_completion_command(
         help="Install completion for this shell, or for the one that --shell names."
     )
@@ -201,16 +205,44 @@ def status(run: RunName, /, *, watch: Annotated[bool, Flag] = False, json: Annot
     return show_status(named(run), as_json=json, watch=watch)
 
 
-def export(run: RunName, /, *, out: Annotated[Path, Parameter(name=("--out", "-o"), metavar="PATH")]) -> int:
+def export(
+    run: RunName,
+    /,
+    *,
+    out: Annotated[Path, Parameter(name=("--out", "-o"), metavar="PATH")],
+    labels: Annotated[bool, Flag] = False,
+    eval: Annotated[str | None, Parameter(metavar="NAME")] = None,  # noqa: A002  # the flag's name
+) -> int:
     """Write the outcomes of a run so far to a file: .csv, .parquet, .sqlite, or else one JSON object a line.
 
     Args:
         run: The run's file, damaged or not, or the URL of its database.
         out: The file to write.
+        labels: Write the labels that people gave instead, to .csv or .jsonl, as fi-async agree reads them.
+        eval: With --labels: of which template. Omitted: the one that has labels.
     """
-    from fi_async.cli.export import export_run  # noqa: PLC0415  # as above
+    from fi_async.cli.export import export_labels, export_run  # noqa: PLC0415  # as above
 
+    if labels:
+        return export_labels(named(run), at_home(out), eval)
     return export_run(named(run), at_home(out))
+
+
+def merge(
+    *runs: Path,
+    out: Annotated[Path, Parameter(name=("--out", "-o"), metavar="PATH")],
+    json: Annotated[bool, Flag] = False,
+) -> int:
+    """Make one run of its shards: equal work once, each case at its place in the source.
+
+    Args:
+        runs: The files that fi-async run --shard I/N --run PATH kept, of each shard one.
+        out: The file to make.
+        json: Print JSON.
+    """
+    from fi_async.cli.merge import merge_runs  # noqa: PLC0415  # as above
+
+    return merge_runs([at_home(run) for run in runs], at_home(out), as_json=json)
 
 
 def compare(before: Path, after: Path, /, *others: Path, flags: CompareFlags = _COMPARED) -> int:
@@ -239,29 +271,30 @@ def gate(run: RunName, /, *, flags: GateFlags = _GATED) -> int:
     return gate_run(named(run), flags)
 
 
-def label(run: Path, /, *, flags: LabelFlags) -> int:
-    """Draw cases of a run for people to label, and write them to a CSV file.
+def label(run: Path, /, *, flags: LabelFlags = _LABELLED) -> int:
+    """Draw cases of a run, and show them one by one in a browser to be labelled by keyboard.
 
     Args:
         run: Its file, or the .jsonl of fi-async run --out.
         flags: See LabelFlags.
     """
-    from fi_async.cli.label import draw_labels  # noqa: PLC0415  # as above
+    from fi_async.cli.label import label_run  # noqa: PLC0415  # as above
 
-    return draw_labels(at_home(run), flags)
+    return label_run(at_home(run), flags)
 
 
-def agree(run: Path, labels: Path, /, *, flags: AgreeFlags = _AGREED) -> int:
+def agree(run: Path, labels: Path | None = None, /, *, flags: AgreeFlags = _AGREED) -> int:
     """Show how far the judge of a run agrees with people, and the true pass rate behind what it says.
 
     Args:
         run: Its file, or the .jsonl of fi-async run --out.
-        labels: A CSV or JSONL file with the columns label, and id, index or the inputs.
+        labels: A CSV or JSONL file with the columns label, and id, index or the inputs; or another run's file.
+            Omitted: those that RUN keeps.
         flags: See AgreeFlags.
     """
     from fi_async.cli.agree import check_agreement  # noqa: PLC0415  # as above
 
-    return check_agreement(at_home(run), at_home(labels), flags)
+    return check_agreement(at_home(run), None if labels is None else at_home(labels), flags)
 
 
 def serve(*, flags: ServeFlags = _SERVED, judge_flags: JudgeFlags = _JUDGED) -> int:
@@ -281,16 +314,18 @@ def report(
     /,
     *,
     out: Annotated[Path | None, Parameter(name=("--out", "-o"), metavar="PATH")] = None,
+    json: Annotated[bool, Flag] = False,
 ) -> int:
     """Write a run as one HTML page that opens in any browser, offline, and print where it is.
 
     Args:
         run: Its file, or the .jsonl of fi-async run --out.
         out: The page. Omitted: beside the run's file, or here, under its name with .html.
+        json: Print its numbers as JSON instead, with how far the judge agrees with people.
     """
     from fi_async.cli.export import write_report  # noqa: PLC0415  # as above
 
-    return write_report(named(run), None if out is None else at_home(out))
+    return write_report(named(run), None if out is None else at_home(out), as_json=json)
 
 
 def templates(

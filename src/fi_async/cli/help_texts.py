@@ -158,6 +158,19 @@ Examples:
   fi-async config
   fi-async config --json"""
 
+MERGE: Final = """\
+The shards are runs of the same templates, parameters and source; what differs is refused. Spending is added up. Where \
+several shards made the same evaluation, the one with a score is kept, and of several the first. The file is a run as \
+any other: of shards that are missing, fi-async resume evaluates the cases.
+
+Examples:
+  fi-async run answers.jsonl --eval groundedness --shard 1/2 --run part-1.db
+  fi-async run answers.jsonl --eval groundedness --shard 2/2 --run part-2.db
+  fi-async merge part-1.db part-2.db -o nightly.db
+
+Exit codes: 0 all is there and has ended; 1 cases are missing, or have not \
+ended; 2 these are no shards of one run; 3 a file is damaged."""
+
 COMPARE: Final = f"""\
 BEFORE, AFTER and OTHERS are runs: their files, or the .jsonl of fi-async run --out. A case of one is that of another \
 if their ids are equal, or their inputs, whatever the judge. Shows which cases got worse or better; how much the mean \
@@ -207,6 +220,40 @@ Examples:
   fi-async agree tonight.db labels.csv --labelled nightly.db --json
 
 {AGREE_EXIT_CODES}"""
+
+DATASET_PUSH: Final = """\
+All columns go up. Up to 24 MiB go as one file, and further rows in parts. An upload that was cut off goes on with \
+--resume: rows that are there are compared, and the others added.
+
+Examples:
+  fi-async dataset push answers.csv --name "answers of May"
+  fi-async dataset push answers.csv --name "answers of May" --resume"""
+
+DATASET_EVALUATE: Final = """\
+The evaluations go on on the platform, whatever becomes of this command.
+
+Examples:
+  fi-async dataset evaluate "answers of May" --eval groundedness \\
+      --map output=answer --out scores.jsonl
+  fi-async dataset evaluate "answers of May" --eval is_json --as is_json=v2 \\
+      --detach
+
+Exit codes: 0, every row is scored; 1, some have no score; 2, wrong usage; \
+3, it could not be done, or not to its end."""
+
+DATASET_PULL: Final = """\
+Examples:
+  fi-async dataset pull "answers of May" --out scores.jsonl
+  fi-async dataset pull "answers of May" --table answers-of-may.csv --no-wait
+
+Exit codes: 0, every row is scored; 1, some have no score; 2, wrong usage; \
+3, it could not be done, or not to its end."""
+
+DATASET: Final = """\
+Examples:
+  fi-async dataset push answers.csv --name "answers of May"
+  fi-async dataset evaluate "answers of May" --eval groundedness
+  fi-async dataset pull "answers of May" --out scores.jsonl"""
 
 TOP: Final = """\
 Examples:

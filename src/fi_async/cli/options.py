@@ -32,6 +32,7 @@ from fi_async.cli.flag_kinds import (
     Flag,
     Several,
     from_one,
+    one_of_shards,
     whole,
 )
 
@@ -126,8 +127,11 @@ class RunFlags(PaidJudgeChoice):
         limit: Read so many rows, and no more.
         sample: Evaluate so many of these, drawn at random, in their order.
         seed: Of that draw: the same seed draws the same rows.
+        shard: Evaluate one of N parts of the rows, numbered from 1/N to N/N, at its part of the limits; each keeps a
+            --run of its own, and fi-async merge makes one of them.
         shared_budget: Be paced together with all runs of this key pair that name this file; made if missing.
         min: What the scores must reach, such as 'groundedness>=0.9': see fi-async gate --help.
+        labels: A file of labels by people, for what they decide. Omitted: those in the file of --run.
         coverage: The share of cases that must have a score; the others are let go.
         fail_fast: Stop as soon as the verdict of --min and --coverage is certain.
         error_rate: Let --fail-fast be wrong so often, to stop much sooner; rows are taken in random order.
@@ -136,6 +140,7 @@ class RunFlags(PaidJudgeChoice):
         duplicates: Evaluate equal rows once, or refuse the second.
         drain: Seconds that requests under way may take to their end when a run with --run is stopped.
         no_progress: Show no progress.
+        otel: Export spans, metrics and results over OTLP, as the OTEL_ variables say; needs the extra [otel].
         json: Print the summary, or the plan of --dry-run, as one JSON object.
         dry_run: Evaluate nothing: print what the run would take, and which rows cannot be sent.
     """
@@ -174,8 +179,10 @@ class RunFlags(PaidJudgeChoice):
     limit: Annotated[int | None, INPUT, Parameter(metavar="N", converter=whole, validator=FROM_ONE)] = None
     sample: Annotated[int | None, INPUT, Parameter(metavar="N", converter=whole, validator=FROM_ONE)] = None
     seed: Annotated[int, INPUT, Parameter(metavar="N", converter=whole)] = 0
+    shard: Annotated[str | None, INPUT, Parameter(metavar="I/N", validator=one_of_shards)] = None
     shared_budget: Annotated[Path | None, PACE, Parameter(metavar="PATH")] = None
     min: Annotated[Minima, VERDICT] = None
+    labels: Annotated[Path | None, VERDICT, Parameter(metavar="PATH")] = None
     coverage: Annotated[float | None, VERDICT, Parameter(metavar="SHARE", validator=SHARE)] = None
     fail_fast: Annotated[bool, VERDICT, Flag] = False
     error_rate: Annotated[float | None, VERDICT, Parameter(metavar="RATE", validator=WITHIN)] = None
@@ -184,6 +191,7 @@ class RunFlags(PaidJudgeChoice):
     duplicates: Annotated[Literal["once", "refuse"], KEEPING] = "once"
     drain: Annotated[float, KEEPING, Parameter(metavar="SECONDS", validator=POSITIVE, show_default=short)] = 5.0
     no_progress: Annotated[bool, OUTPUT, Flag] = False
+    otel: Annotated[bool, OUTPUT, Flag] = False
     json: Annotated[bool, OUTPUT, Flag] = False
     dry_run: Annotated[bool, OUTPUT, Flag] = False
 
@@ -204,6 +212,7 @@ class ResumeFlags(PaidJudgeChoice):
         max_retries: Repeats of a request that failed. Omitted: as it was.
         on_ambiguous: Whether to send again what was sent and got no reply. Omitted: as it was.
         no_progress: Show no progress.
+        otel: Export spans, metrics and results over OTLP, as run does.
         json: Print the summary as one JSON object.
     """
 
@@ -214,6 +223,7 @@ class ResumeFlags(PaidJudgeChoice):
     max_retries: Annotated[int | None, Parameter(metavar="N", converter=whole, validator=FROM_ZERO)] = None
     on_ambiguous: Literal["resubmit", "fail"] | None = None
     no_progress: Annotated[bool, Flag] = False
+    otel: Annotated[bool, Flag] = False
     json: Annotated[bool, Flag] = False
 
     def __post_init__(self) -> None:
@@ -305,8 +315,9 @@ class GateFlags:
     """What `fi-async gate` is told.
 
     Attributes:
-        min: What the scores must reach: TEMPLATE[.mean|.pass_rate|:true] and >=, >, <= or < and a number.
-        labels: A file of labels by people, as of fi-async agree: what TEMPLATE:true, the corrected rate, is told by.
+        min: What the scores must reach: TEMPLATE[.mean|.pass_rate] and >=, >, <= or < and a number; or what labels
+            tell: TEMPLATE:true (the corrected rate), TEMPLATE:kappa, :alpha, :tpr, :tnr.
+        labels: A file of labels by people, as of fi-async agree. Omitted: those that the run's file keeps.
         coverage: The share of cases that must have a score, of each template; the others are let go.
         confidence: Whole intervals must reach --min, not only the values. Omitted: the values.
         baseline: A file of --write-baseline, or a run, that this run must not be worse than.
@@ -342,20 +353,34 @@ class LabelFlags:
     """What `fi-async label` is told.
 
     Attributes:
-        out: The CSV file to write; none is replaced, as it may hold labels.
+        csv: Write the cases to this CSV file instead, to be filled in; none is replaced, as it may hold labels.
+        from_: Take labels from this CSV or JSONL file instead, as of fi-async agree.
+        by: Who labels. Omitted: the name of the user of this machine.
         eval: The template whose results are to be checked. Omitted: the one of the run.
-        sample: How many cases to draw.
-        by: All alike; as many of each verdict; or those more often whose score is near the threshold.
+        sample: How many cases to draw, 50 if none were drawn before; more than before draws more to those.
+        draw: All alike; as many of each verdict; or those more often whose score is near the threshold.
         threshold: The score at which a judge that gives scores is least sure.
         seed: Of the draw: the same seed draws the same cases.
+        redraw: Draw anew, although there is a draw. Labels of cases that are not in the new one are left out.
+        verdicts: Label passed or failed, where the judge gives scores.
+        show_verdict: Show what the judge says. It sways whoever sees it; the labels are marked.
+        port: The port of the page; 0 takes a free one.
+        open: Open the page in a browser. Omitted: if a person is at the terminal.
     """
 
-    out: Annotated[Path, Parameter(name=("--out", "-o"), metavar="PATH")]
+    csv: Annotated[Path | None, Parameter(name=("--csv", "--out", "-o"), metavar="PATH")] = None
+    from_: Annotated[Path | None, Parameter(name="--from", metavar="PATH")] = None
+    by: Annotated[str | None, Parameter(metavar="NAME")] = None
     eval: Annotated[str | None, Parameter(metavar="NAME", completer=_templates)] = None
-    sample: Annotated[int, Parameter(metavar="N", converter=whole, validator=FROM_ONE)] = 50
-    by: Literal["random", "balanced", "uncertain"] = "random"
-    threshold: Annotated[float, Parameter(metavar="SCORE", show_default=short)] = 0.5
-    seed: Annotated[int, Parameter(metavar="N", converter=whole)] = 0
+    sample: Annotated[int | None, Parameter(metavar="N", converter=whole, validator=from_one)] = None
+    draw: Literal["random", "balanced", "uncertain"] | None = None
+    threshold: Annotated[float | None, Parameter(metavar="SCORE")] = None
+    seed: Annotated[int | None, Parameter(metavar="N", converter=whole)] = None
+    redraw: Annotated[bool, Flag] = False
+    verdicts: Annotated[bool, Flag] = False
+    show_verdict: Annotated[bool, Flag] = False
+    port: Annotated[int, Parameter(metavar="N", converter=whole, validator=validators.Number(gte=0, lte=65535))] = 0
+    open: bool | None = None
 
     def __post_init__(self) -> None:
         _at_home(self)
@@ -367,16 +392,19 @@ class AgreeFlags:
     """What `fi-async agree` is told.
 
     Attributes:
-        eval: The template that the labels are of. Omitted: the one of the run.
+        eval: The template that the labels are of. Omitted: the one that has labels.
+        by: Only labels by these people.
         labelled: The run that the labels are of, if it is another: the judge's errors there correct the rate of RUN.
         column: The column of the labels.
-        min: What the judge must reach: kappa, alpha, tpr, tnr or rate, and >=, >, <= or < and a number.
+        min: What the judge must reach: kappa, alpha, tpr, tnr or rate, and >=, >, <= or < and a number; also as
+            TEMPLATE:kappa.
         confidence: Of the intervals; given, whole intervals must reach --min. Omitted: 0.95, and the values.
         threshold: The score from which a judge that gives scores passes a case.
         json: Print JSON.
     """
 
     eval: Annotated[str | None, Parameter(metavar="NAME", completer=_templates)] = None
+    by: Annotated[list[str] | None, Several, Parameter(metavar="NAME...")] = None
     labelled: Annotated[Path | None, Parameter(metavar="RUN")] = None
     column: Annotated[str, Parameter(metavar="NAME")] = "label"
     min: Minima = None

@@ -10,6 +10,7 @@ from typing import Any, Final, get_args
 from fi_async._connection import LOCAL
 from fi_async._run_url import RunUrl
 from fi_async._settings import Retried, RunFile, RunOptions
+from fi_async._shard import Shard
 from fi_async.cli import backend, errors
 from fi_async.cli.errors import UsageError
 from fi_async.cli.input_rows import STDIN
@@ -89,6 +90,7 @@ def retry_run(run: Path | RunUrl, flags: ResumeFlags, **asked_for: bool) -> int:
 def _flags(run: Path, info: RunInfo, stored: SavedCommand, flags: ResumeFlags) -> RunFlags:
     """Return the flags of the command that began the run, or what a program's run has of them, with those given."""
     given: dict[str, Any] = {"run": run, "out": flags.out, "json": flags.json, "no_progress": flags.no_progress}
+    given["otel"] = flags.otel
     given |= flags.pace()
     if stored.flags is None:
         return RunFlags(evals=list(info.templates), **given)
@@ -121,6 +123,7 @@ def _plan_of_program(run: Path, info: RunInfo, rows: Source, retry: Sequence[Ret
         shuffled=False,
         kept=RunFile(run, retry=retry, held_only=True),
         fields={name: first[name] for name in _FIELDS if first.get(name)},
+        shard=None if info.shard is None else Shard(*info.shard),
     )
 
 

@@ -21,9 +21,10 @@ from fi_async.reports.run_files import LINES
 from fi_async.sources.files import json_files
 from fi_async.sources.rows import Source
 
-_OF_ONE_COMMAND: Final = ("run", "out", "json", "no_progress", "store", "retry")
+_OF_ONE_COMMAND: Final = ("run", "out", "json", "no_progress", "otel", "store", "retry")
 _OF_KEPT_RUNS: Final = ("reuse", "duplicates", "drain")
-_PATHS: Final = ("shared_budget", "reuse")
+_FILES: Final = ("shared_budget", "labels")
+_PATHS: Final = (*_FILES, "reuse")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +75,9 @@ class SavedCommand:
         """Return the flags of the command that began the run, with those given."""
         known = {each.name for each in fields(RunFlags)}
         kept = {name: value for name, value in (self.flags or {}).items() if name in known}
-        if kept.get("shared_budget") is not None:
-            kept["shared_budget"] = Path(kept["shared_budget"])
+        for name in _FILES:
+            if kept.get(name) is not None:
+                kept[name] = Path(kept[name])
         return RunFlags(**{**kept, **given})
 
 

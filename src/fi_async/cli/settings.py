@@ -37,6 +37,7 @@ NAMES: Final = (
     "model",
     "no_progress",
     "on_ambiguous",
+    "shard",
     "strategy",
     "timeout",
 )

@@ -62,6 +62,7 @@ class RunStatus:
         tokens: What judges took, by kind; None without one.
         workers: Who works on it, or did, of a run in a database.
         control: What is set for all of these; None without any.
+        shard: Which part of a run it is, from 1, and of how many; None if it is all of it.
     """
 
     run: str
@@ -84,6 +85,7 @@ class RunStatus:
     tokens: dict[str, int] | None = None
     workers: Sequence[WorkerStanding] = ()
     control: Control | None = None
+    shard: Sequence[int] | None = None
 
     @property
     def scored(self) -> int:
@@ -119,6 +121,7 @@ def status_of(run: Path | RunUrl, now: float) -> RunStatus:
             rate=rate,
             eta_s=count.pending / rate if rate and is_running else None,
             templates=info.templates,
+            shard=info.shard,
             **view.spending().as_dict(),
             workers=() if shared is None else shared.workers,
             control=None if shared is None else shared.control,
@@ -213,6 +216,7 @@ def _status(of: RunStatus) -> Table | Group:
     lines: list[tuple[str, str | Text]] = [
         ("run", of.run),
         ("state", _state(of)),
+        *([] if of.shard is None else [("shard", "{} of {}".format(*of.shard))]),
         ("started", _when(of)),
         ("templates", ", ".join(of.templates)),
         ("done", f"{of.done:,}{share}"),

@@ -15,7 +15,14 @@ from fi_async.datasets.dataset_run import DatasetEvaluation, DatasetRun
 from fi_async.datasets.row_outcomes import row_id
 from fi_async.datasets.upload_rows import UploadRows
 from fi_async.engine.calls import find_templates, list_templates
-from fi_async.engine.dataset_steps import deleted, evaluation_added, evaluations_listed, rows_added, started
+from fi_async.engine.dataset_steps import (
+    deleted,
+    evaluation_added,
+    evaluation_exists,
+    evaluations_listed,
+    rows_added,
+    started,
+)
 from fi_async.engine.intake import configs_of
 from fi_async.engine.session import Session
 from fi_async.wire import dataset_replies as replies
@@ -107,7 +114,7 @@ class Dataset:
         templates = {each.name: each for each in await find_templates(self._session, asked, own)}
         ids = await self._template_ids(asked, own)
         await calls.until_made(self.id)
-        page = await calls.page(self.id)
+        page = await calls.head(self.id)
         mapped = {each: _mapped(templates[each], page.columns, mapping or {}, own) for each in asked}
         _check_mapping(mapping or {}, templates.values())
         await self._refuse_names(calls, called.values())
@@ -141,7 +148,8 @@ class Dataset:
             **options: The keywords that shape a run: see `evaluate`.
 
         Raises:
-            DatasetError: There is no such evaluation, or none at all.
+            DatasetError: There is no such evaluation, or none at all; or two are of one template, whose outcomes could
+                not be told apart.
             NotFoundError: The dataset is gone, or the platform knows a template no more.
             APIError, AmbiguousError: The server could not be asked, or the evaluations not be started.
         """
@@ -155,11 +163,12 @@ class Dataset:
                 raise DatasetError(f"the dataset has no evaluation {name!r}{instead(name, found)}", dataset_id=self.id)
         if not found:
             raise DatasetError("the dataset has no evaluations: begin one by evaluate()", dataset_id=self.id)
-        chosen = [found[name] for name in (names or found)]
+        chosen = [found[name] for name in dict.fromkeys(names or found)]
+        _check_templates(self.id, chosen)
         templates = await find_templates(self._session, [each.template for each in chosen], own)
         if unstarted := [each for each in chosen if not each.is_started]:
             await calls.one(lambda context: started(self.id, unstarted, context, failed_only=False))
-        rows = (await calls.page(self.id)).total_rows
+        rows = (await calls.head(self.id)).total_rows
         evaluated = list(zip(chosen, templates, strict=True))
         return DatasetRun(self._session, own, self.id, evaluated, rows=rows, counts=calls.counts)
 
@@ -181,7 +190,7 @@ class Dataset:
         """
         calls = self._calls()
         await calls.until_made(self.id)
-        return (await calls.page(self.id)).total_rows
+        return (await calls.head(self.id)).total_rows
 
     async def add_rows(self, cases: Any) -> int:
         """Add rows, each once, and return how many. Evaluations that have ended do not come to them by themselves.
@@ -196,7 +205,7 @@ class Dataset:
         """
         calls = self._calls()
         await calls.until_made(self.id)
-        page = await calls.page(self.id)
+        page = await calls.head(self.id)
         rows = UploadRows(cases, columns={column.name: None for column in page.columns if column.is_given})
         return await add_parts(calls, self.id, rows, page.total_rows)
 
@@ -240,11 +249,7 @@ class Dataset:
         listed: list[ListedEvaluation] = await calls.one(lambda context: evaluations_listed(self.id, context))
         there = {each.name for each in listed}
         if taken := next((name for name in wanted if name in there), None):
-            raise DatasetError(
-                f"the dataset has an evaluation named {taken!r} already: come back to it by attach({taken!r}), or give"
-                " another name with names={template: name}",
-                dataset_id=self.id,
-            )
+            raise evaluation_exists(self.id, taken)
 
 
 async def add_parts(calls: DatasetCalls, dataset_id: str, rows: UploadRows, there: int) -> int:
@@ -267,7 +272,7 @@ async def add_parts(calls: DatasetCalls, dataset_id: str, rows: UploadRows, ther
         )
         place += len(part)
     if place > there:
-        found = (await calls.page(dataset_id)).total_rows
+        found = (await calls.head(dataset_id)).total_rows
         if found != place:
             raise DatasetError(
                 f"the platform has {found:,} rows, and {place:,} were sent: somebody else changes the dataset, or rows"
@@ -278,6 +283,18 @@ async def add_parts(calls: DatasetCalls, dataset_id: str, rows: UploadRows, ther
 
 
 _SHOWN: Final = 20  # columns that a message has room for
+
+
+def _check_templates(dataset_id: str, chosen: Sequence[ListedEvaluation]) -> None:
+    by_template: dict[str, str] = {}
+    for each in chosen:
+        other = by_template.setdefault(each.template, each.name)
+        if other != each.name:
+            raise DatasetError(
+                f"the evaluations {other!r} and {each.name!r} are both of {each.template}, and outcomes are told apart"
+                " by that: attach to one of them at a time, by its name",
+                dataset_id=dataset_id,
+            )
 
 
 def _of_platform(templates: TemplatesLike) -> list[str]:

@@ -277,12 +277,10 @@ class DatasetRun:
 
     async def _stalled(self, pace: Pace) -> StalledError:
         said = ", ".join(f"{each.name!r} is {each.status}" for each in self._listed.values() if not each.is_done)
-        first = next((each.id for each in self._listed.values() if not each.is_done), None)
         error = StalledError(
             f"not done after {pace.age:.3g} s: {said}. They go on on the platform: wait again, or come back by"
             f" datasets.get(id={self.dataset_id!r}) and attach()",
             dataset_id=self.dataset_id,
-            eval_id=first,
         )
         with suppress(FiAsyncError):  # what is there is told, if it can be read
             error.report = await self._report(self._calls(self._unbounded()))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from fi_async._errors import EvaluationError, FiAsyncError, StalledError
-from fi_async._models import Case, Outcome, OutcomeStatus, Template
+from fi_async._models import Outcome, OutcomeStatus, Template
+from fi_async.sources.rows import TableCase
 from fi_async.wire.dataset_cells import text_of, verdict_of
 from fi_async.wire.dataset_replies import DatasetColumn, DatasetRow, ListedEvaluation
 from fi_async.wire.responses import Reply, unreadable
@@ -69,7 +70,8 @@ def outcomes_of(
     outcomes = []
     for index, row in enumerate(rows):
         inputs = cells_of(row, columns)
-        case = Case({name: text for name, text in inputs.items() if name != _ID}, inputs.get(_ID))
+        others = {name: text for name, text in inputs.items() if name != _ID}
+        case = TableCase(others, inputs.get(_ID), inputs, f"row {index}")
         for each in evaluated:
             verdicts, reasons = found[each.listed.id]
             said: EvalResult | FiAsyncError | str

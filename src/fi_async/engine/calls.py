@@ -75,7 +75,7 @@ class Ask:
         """
         if self.shard is None:
             return self.options
-        return self.shard.options(self.options, is_shared=session.budget is not None)
+        return self.shard.options(self.options, is_shared=session.shares_limits)
 
     def slots_of(self, options: RunOptions) -> Slots | None:
         """Return the call's own places for requests under way; None if it shares the client's."""

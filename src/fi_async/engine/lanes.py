@@ -100,8 +100,8 @@ class Lane:
         self.is_remote = is_remote
         self.at = ""
         self.over: FiAsyncError | None = None
-        self.queue = ReadyQueue(context.gate, context.terms)
         self.backlog = Backlog(context, options, expected) if backlog is None else backlog
+        self.queue = ReadyQueue(context.gate, context.terms, lambda: len(self.backlog))
         self.at_work = self.in_house = 0
         self.under_way: dict[Job, Ticket] = {}
         self._slots = context.terms.slots
@@ -160,6 +160,7 @@ class Lane:
         for ticket in self.under_way.values():
             if not ticket.is_settled:  # its task was cancelled before it began
                 ticket.lost(now)
+        gate.rest()
 
     def standing(self, now: float) -> Standing:
         """Return how it stands."""

@@ -8,8 +8,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
-from fi_async.journal import paid, replay, schema
+from fi_async.journal import kept_labels, paid, replay, schema
 from fi_async.journal.events import EventKind
+from fi_async.journal.label_records import KeptLabels
 from fi_async.journal.reading import OutcomeRow
 from fi_async.journal.replay import Past
 
@@ -109,3 +110,7 @@ class FileReader:
         """Return the key, the template and the inputs of a case."""
         key, template, inputs = self._connection.execute(_CASE, (n,)).fetchone()
         return key, template, inputs
+
+    def labels(self) -> KeptLabels:
+        """Return what people said of its cases."""
+        return kept_labels.read_labels(self._connection)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
@@ -103,7 +102,7 @@ class FileStorage:
             if new:
                 ended = [(n, row.ended) for n, row in enumerate(new, first) if row.ended is not None]
                 events = [(n, int(EventKind.ENDED), now, body) for n, body in ended]
-                with _transaction(self._connection):
+                with schema.transaction(self._connection):
                     schema.insert(self._connection, "cases", [(n, *row[:-1]) for n, row in enumerate(new, first)])
                     if events:  # at once: looked at without it, what is kept of such a case could be sent
                         schema.insert(self._connection, _EVENTS_TABLE, events)
@@ -120,7 +119,7 @@ class FileStorage:
 
     def add(self, events: Sequence[KeptEvent]) -> None:
         """Commit some events, all or none."""
-        with schema.explained(self.path), _transaction(self._connection):
+        with schema.explained(self.path), schema.transaction(self._connection):
             schema.insert(self._connection, _EVENTS_TABLE, events)
 
     def without_score(self, past: Past) -> list[tuple[int, str, str]]:
@@ -136,15 +135,3 @@ class FileStorage:
         """Return the dollars that the run has spent so far, by template."""
         with schema.explained(self.path):
             return paid.dollars_by_template(self._connection)
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except sqlite3.Error:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise

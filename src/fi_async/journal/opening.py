@@ -103,9 +103,10 @@ def info_of(
 
 def asked_of(question: Question) -> Mapping[str, Any]:
     """Return what a template is asked with, and who answers it; no key is among it."""
-    route = question.route
+    route, template = question.route, question.template
+    own = {} if template.system else {"asks": {"text": template.description, "choices": template.choices}}
     judge = {} if route.judge is None else {"judge_model": route.judge.model, "judge_url": route.judge.base_url}
-    return {**asdict(question.parameters), "by": route.by, **judge}
+    return {**asdict(question.parameters), "by": route.by, **judge, **own}
 
 
 def settings_of(options: RunOptions) -> Mapping[str, Any]:

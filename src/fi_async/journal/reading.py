@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
+from fi_async.journal.label_records import KeptLabels
 from fi_async.journal.replay import Past
 
 
@@ -65,3 +66,6 @@ class Reader(Protocol):
 
     def case(self, n: int) -> tuple[str, str, str]:
         """Return the key, the template and the inputs of a case."""
+
+    def labels(self) -> KeptLabels:
+        """Return what people said of its cases."""

@@ -40,7 +40,8 @@ class RunInfo:
         settings: Options of the run, plain values. No credentials.
         source: Where a command line took the cases from, to take them again; empty for runs of programs.
         questions: What each template is asked with: the fields of `Parameters`, by name; and `by`, who answers:
-            "cloud" (the platform, wherever it is), "local" (computed here), "judge" or "code". Empty in old files.
+            "cloud" (the platform, wherever it is), "local" (computed here), "judge" or "code". Of templates that are
+            not the platform's, `asks`: their text and choices. Empty in old files.
         evaluations: How many outcomes the run will have, as it began; None where that was not known.
         passes: When it was begun, and each time it was gone on with, in seconds since the epoch.
         shard: Which part of a run it is, from 1, and of how many; None if it is all of it.

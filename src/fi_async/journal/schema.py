@@ -3,6 +3,7 @@
     passes   one row each time the run was begun or resumed: when, and the run's facts as JSON
     cases    one row for each different work: its key (see `identity`), template, inputs, and where it first stood
     events   what happened to it, in order: `kind` (see EventKind), when, and a body
+    draws, drawn, labels   what people said of the cases: see `kept_labels`
 
 The version is SQLite's user_version. A file of an older version is migrated when it is opened for writing, step by step
 through MIGRATIONS, in one transaction; one of a newer version is refused.
@@ -24,7 +25,7 @@ from fi_async.journal.events import EventKind
 
 _ROWS_A_STATEMENT: Final = (64, 16, 4, 1)
 APPLICATION: Final = 0x66696173  # "fias"
-VERSION: Final = 2
+VERSION: Final = 3
 _PAGE_SIZE: Final = slice(16, 18)  # where SQLite's header has it; 1 stands for 65,536
 _PAGES: Final = slice(28, 32)
 _APPLICATION_ID: Final = slice(68, 72)
@@ -35,6 +36,27 @@ _LONGEST_TEXT: Final = 1_000_000_000  # bytes; what SQLite comes with
 _SHORTEST_LIMIT: Final = 1_000_000  # bytes of one text; statements are texts too
 _MAGIC: Final = b"SQLite format 3\0"
 
+
+_LABELS: Final = """
+CREATE TABLE draws (draw INTEGER PRIMARY KEY, at REAL NOT NULL, template TEXT NOT NULL, how TEXT NOT NULL);
+CREATE TABLE drawn (
+    draw INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    weight REAL NOT NULL,
+    PRIMARY KEY (draw, place)
+) WITHOUT ROWID;
+CREATE TABLE labels (
+    seq INTEGER PRIMARY KEY,
+    at REAL NOT NULL,
+    person TEXT NOT NULL,
+    template TEXT NOT NULL,
+    key TEXT NOT NULL,
+    act INTEGER NOT NULL,
+    body TEXT NOT NULL
+);
+"""
 
 _SCHEMA: Final = f"""
 CREATE TABLE passes (pass INTEGER PRIMARY KEY, at REAL NOT NULL, info TEXT NOT NULL);
@@ -54,11 +76,12 @@ CREATE TABLE events (
     body TEXT
 );
 CREATE INDEX outcomes ON events (n) WHERE kind = {EventKind.ENDED};
+{_LABELS}
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {VERSION};
 """
 
-MIGRATIONS: Final[Sequence[str]] = ("",)  # version 2 has more kinds of events
+MIGRATIONS: Final[Sequence[str]] = ("", _LABELS)  # version 2 has more kinds of events, version 3 has labels
 """What makes a file of version N + 1 of one of version N, from version 1 on."""
 
 
@@ -251,7 +274,7 @@ def _damage(what: str) -> sqlite3.DatabaseError:
 
 def _check_version(connection: sqlite3.Connection, path: Path) -> None:
     application = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    version = _version(connection)
     if application != APPLICATION:
         raise JournalError(f"{path}: it is another program's database, not a run: choose another name")
     if version > VERSION:
@@ -259,7 +282,28 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    for step in MIGRATIONS[version - 1 :]:
-        version += 1
-        connection.executescript(f"BEGIN;{step};PRAGMA user_version = {version};COMMIT;")
+    for number, step in enumerate(MIGRATIONS, 1):
+        if _version(connection) > number:
+            continue
+        with transaction(connection):
+            if _version(connection) == number:  # else another process has just done it
+                for statement in filter(str.strip, step.split(";")):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {number + 1}")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit what is written within, or nothing of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

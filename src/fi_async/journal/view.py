@@ -12,6 +12,7 @@ from typing import Self
 from fi_async._models import Case, Outcome, OutcomeStatus
 from fi_async.journal import encoding, paid
 from fi_async.journal.file_reader import FileReader
+from fi_async.journal.label_records import KeptLabels
 from fi_async.journal.reading import Reader
 from fi_async.journal.records import OutcomeRecord, RunCount, RunInfo
 from fi_async.journal.replay import Past
@@ -100,6 +101,15 @@ class RunView:
     def _duplicates_of_ended(self) -> int:
         with self._reader.explained():
             return sum(count for n, count in self._reader.duplicates() if count and self._counts(n))
+
+    def labels(self) -> KeptLabels:
+        """Return what people said of its cases.
+
+        Raises:
+            JournalError: The file is damaged.
+        """
+        with self._reader.explained():
+            return self._reader.labels()
 
     def ended_since(self, at: float) -> int:
         """Return how many cases ended after that time."""

@@ -10,6 +10,7 @@ from typing import Final
 
 from fi_async._run_url import RunUrl
 from fi_async.journal.events import EventKind
+from fi_async.journal.label_records import KeptLabels
 from fi_async.journal.reading import OutcomeRow
 from fi_async.journal.records import RunInfo
 from fi_async.journal.replay import Past
@@ -97,10 +98,18 @@ class StoreReader:
         """Return the last outcome of each case that has one, in the order of the numbers."""
         return store_queries.outcomes(self.connection, self.run)
 
+    def labels(self) -> KeptLabels:
+        """Return no labels: people label the cases of files."""
+        return KeptLabels()
+
     def case(self, n: int) -> tuple[str, str, str]:
         """Return the key, the template and the inputs of a case."""
         ((key, template, inputs),) = self.connection.execute(_CASE, {"run": self.run, "n": n}).fetchall()
         return key, template, inputs
+
+    def labels(self) -> KeptLabels:
+        """Return none: labels are kept in files of runs alone."""
+        return KeptLabels()
 
 
 def open_run(run: Path | RunUrl) -> RunView:
