@@ -140,7 +140,7 @@ class Ordeal:
             each.wait()
 
     def verdict(self, before: dict[str, Any]) -> dict[str, Any]:
-        """Return what became of the cases: how many are lost, wrong or ambiguous, and what was paid and counted twice."""
+        """Return what became of the cases, and how many evaluations were paid twice, and counted as such."""
         with open_run(RunUrl.parse(self.url)) as view:
             outcomes = [record.outcome for record in view.records()]
             count = view.count()

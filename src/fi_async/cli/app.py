@@ -20,12 +20,13 @@ from fi_async.cli.options import (
     FileName,
     GateFlags,
     LabelFlags,
+    LoadFlags,
     ResumeFlags,
     RunFlags,
     ServeFlags,
     at_home,
 )
-from fi_async.cli.store_flags import ControlFlags, LoadFlags, RunName, WorkFlags, named
+from fi_async.cli.store_flags import ControlFlags, RunName, WorkFlags, named
 
 _SERVED = ServeFlags()
 _JUDGED = JudgeFlags()

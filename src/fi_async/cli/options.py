@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from cyclopts.completion import CompletionContext
 
 _AS_SET = RunOptions()
+_NOT_HERE = Parameter(parse=False)  # a flag of run that another command lacks
 _URLS = ("postgresql:/", "postgres:/")  # as paths have them
 
 
@@ -197,6 +198,33 @@ class RunFlags(PaidJudgeChoice):
 
     def __post_init__(self) -> None:
         _at_home(self)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoadFlags(RunFlags):
+    """What `fi-async load` is told: who evaluates what, and how, as of run; workers do it so.
+
+    Attributes:
+        store: The run: the URL of a PostgreSQL database that ends in the run's name.
+        retry: Try again what ended so in the run.
+    """
+
+    store: Annotated[str, KEEPING, Parameter(name="--run", metavar="URL")]
+    retry: Annotated[list[Literal["failed", "stalled", "ambiguous"]] | None, KEEPING, Several] = None
+    run: Annotated[Path | None, _NOT_HERE] = None
+    out: Annotated[Path | None, _NOT_HERE] = None
+    min: Annotated[Minima, _NOT_HERE] = None
+    coverage: Annotated[float | None, _NOT_HERE] = None
+    fail_fast: Annotated[bool, _NOT_HERE] = False
+    error_rate: Annotated[float | None, _NOT_HERE] = None
+    shard: Annotated[str | None, _NOT_HERE] = None
+    labels: Annotated[Path | None, _NOT_HERE] = None
+    otel: Annotated[bool, _NOT_HERE] = False
+    shared_budget: Annotated[Path | None, _NOT_HERE] = None
+    drain: Annotated[float, _NOT_HERE] = 5.0
+    no_progress: Annotated[bool, _NOT_HERE] = True
+    dry_run: Annotated[bool, _NOT_HERE] = False
 
 
 @Parameter(name="*")

@@ -11,38 +11,18 @@ from cyclopts import Parameter
 from fi_async._run_url import RunUrl, is_store_url
 from fi_async.cli.asked_judge import OF_PAID_JUDGES, PaidJudgeChoice
 from fi_async.cli.flag_kinds import (
-    # Some of these are here for the parser alone: it reads the annotations of inherited flags here.
-    EVALUATION,  # noqa: F401  # as above
-    FROM_ONE,  # noqa: F401  # as above
-    FROM_ZERO,  # noqa: F401  # as above
-    INPUT,  # noqa: F401  # as above
-    JUDGE,  # noqa: F401  # as above
-    KEEPING,
-    OUTPUT,  # noqa: F401  # as above
-    PACE,  # noqa: F401  # as above
+    JUDGE,  # noqa: F401  # the parser reads the annotations of inherited flags here
     POSITIVE,
-    SHARE,  # noqa: F401  # as above
-    VERDICT,  # noqa: F401  # as above
-    WITHIN,  # noqa: F401  # as above
     Count,
     Flag,
     Several,
     from_one,
     whole,
 )
-from fi_async.cli.options import (
-    FileName,
-    Minima,
-    RunFlags,
-    _templates,  # noqa: F401  # as above
-    at_home,
-    short,
-)
+from fi_async.cli.options import FileName, at_home, short
 
 RunName = Annotated[str, *FileName.__metadata__]
 """A run: the path of its file, or the URL of its database."""
-
-_NOT_HERE = Parameter(parse=False)
 
 
 def named(run: str) -> Path | RunUrl:
@@ -61,30 +41,6 @@ def url_of(run: str) -> RunUrl:
         ConfigurationError: It is no such URL.
     """
     return RunUrl.parse(run)
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LoadFlags(RunFlags):
-    """What `fi-async load` is told: who evaluates what, and how, as of run; workers do it so.
-
-    Attributes:
-        store: The run: the URL of a PostgreSQL database that ends in the run's name.
-        retry: Try again what ended so in the run.
-    """
-
-    store: Annotated[str, KEEPING, Parameter(name="--run", metavar="URL")]
-    retry: Annotated[list[Literal["failed", "stalled", "ambiguous"]] | None, KEEPING, Several] = None
-    run: Annotated[Path | None, _NOT_HERE] = None
-    out: Annotated[Path | None, _NOT_HERE] = None
-    min: Annotated[Minima, _NOT_HERE] = None
-    coverage: Annotated[float | None, _NOT_HERE] = None
-    fail_fast: Annotated[bool, _NOT_HERE] = False
-    error_rate: Annotated[float | None, _NOT_HERE] = None
-    shared_budget: Annotated[Path | None, _NOT_HERE] = None
-    drain: Annotated[float, _NOT_HERE] = 5.0
-    no_progress: Annotated[bool, _NOT_HERE] = True
-    dry_run: Annotated[bool, _NOT_HERE] = False
 
 
 @Parameter(name="*")

@@ -15,13 +15,13 @@ from fi_async._settings import Retried, RunFile, RunKeywords
 from fi_async.cli import backend, errors, stopping, terminal
 from fi_async.cli.backend import Choice
 from fi_async.cli.errors import UsageError
-from fi_async.cli.options import ResumeFlags, refuse
+from fi_async.cli.options import LoadFlags, ResumeFlags, refuse
 from fi_async.cli.own_templates import templates_of
 from fi_async.cli.parameters import check_paths
 from fi_async.cli.program_runs import check_unchanged, templates_and_choice
 from fi_async.cli.run import setup_of
 from fi_async.cli.saved_command import SavedCommand, command_line
-from fi_async.cli.store_flags import ControlFlags, LoadFlags, WorkFlags, url_of
+from fi_async.cli.store_flags import ControlFlags, WorkFlags, url_of
 from fi_async.engine.loading import LoadReport
 from fi_async.engine.workers import WorkReport
 from fi_async.journal.opening import limit_text, options_of

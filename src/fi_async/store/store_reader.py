@@ -107,10 +107,6 @@ class StoreReader:
         ((key, template, inputs),) = self.connection.execute(_CASE, {"run": self.run, "n": n}).fetchall()
         return key, template, inputs
 
-    def labels(self) -> KeptLabels:
-        """Return none: labels are kept in files of runs alone."""
-        return KeptLabels()
-
 
 def open_run(run: Path | RunUrl) -> RunView:
     """Return what a run tells that is kept in a file or in a store.
