@@ -99,7 +99,7 @@ def _work(url: RunUrl, flags: WorkFlags, given: RunKeywords, retry: Sequence[Ret
     info = facts(url)
     templates, chosen = _asked(url, info, flags)
     options = options_of(info.settings)
-    keywords = {name: getattr(options, name) for name in ("limits", "concurrency")}
+    keywords = {"concurrency": options.concurrency}
     kept = RunFile(url, lease=flags.lease, drain=flags.drain, retry=retry)
     done: list[WorkReport] = []
 
