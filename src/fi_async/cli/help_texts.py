@@ -33,6 +33,53 @@ file; module:NAME is one of a module that can be imported from here.
 
 {EXIT_CODES}"""
 
+LOAD: Final = """\
+URL is postgresql://user@host:port/database/RUN, or .../database?run=RUN; the tables are made in a schema of their \
+own, fi_async. Give the password as libpq takes it: PGPASSWORD, or ~/.pgpass. It is shown nowhere, and no key enters \
+the database. Loaded again, the run has the rows of FILE: new ones are added, and those that are gone are removed.
+
+Examples:
+  fi-async load answers.jsonl --eval groundedness --limits 3000/10s \\
+      --run postgresql://fi@db.example.com/evals/nightly
+  fi-async work postgresql://fi@db.example.com/evals/nightly
+
+Exit codes:
+  0    all rows are there
+  2    wrong usage: an unknown flag, template or column, another template
+  3    the database cannot be used"""
+
+WORK: Final = """\
+Run it on as many machines as you like, at any time, and stop any of them: each holds chunks of the run, and what one \
+leaves, the others do. Credentials are in the environment, as of run. What was sent when a worker died is sent again \
+and counted as a possible duplicate, or fails as ambiguous, as --on-ambiguous of load says.
+
+Examples:
+  fi-async work postgresql://fi@db.example.com/evals/nightly
+  fi-async work postgresql://fi@db.example.com/evals/nightly --concurrency 16
+  fi-async status postgresql://fi@db.example.com/evals/nightly --watch
+
+Exit codes:
+  0    nothing is left, and all that ended here is scored
+  1    some that ended here have no score, or something is left
+  2    wrong usage: the run asks for what is not given, or for other code
+  3    it could not be done: the database or the server cannot be used
+  130  stopped by Ctrl-C; what it held is free for others
+  143  stopped by SIGTERM; as above"""
+
+CONTROL: Final = """\
+Workers look for it each second. What is under way comes to its end first.
+
+Examples:
+  fi-async control postgresql://fi@db.example.com/evals/nightly pause
+  fi-async control postgresql://fi@db.example.com/evals/nightly resume
+  fi-async control postgresql://fi@db.example.com/evals/nightly \\
+      --concurrency 8 --limits 1000/10s
+
+Exit codes:
+  0    it is set
+  2    wrong usage
+  3    the database cannot be used"""
+
 SERVE: Final = """\
 Examples:
   fi-async serve

@@ -140,7 +140,7 @@ class Party:
 
         queue = WorkQueue(context.terms.slots, may_go=judging.may_begin)
         lane = self._simple_lane(context, Dispatch(session.transport, context), begin, queue, len(questions))
-        lane.weigh, lane.at = judging.weigh, session.name
+        lane.weigh, lane.at, lane.purse = judging.weigh, session.name, judging.purse
         session.runs.add(lane)
         return lane
 

@@ -53,12 +53,14 @@ CREATE TABLE fi_async.events (
     at double precision NOT NULL, worker integer NOT NULL, body text,
     PRIMARY KEY (run, n, seq)
 );
+CREATE INDEX events_by_time ON fi_async.events USING brin (at) WITH (pages_per_range = 32);
 CREATE TABLE fi_async.workers (
     worker integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run integer NOT NULL, role text NOT NULL,
     host text NOT NULL, pid integer NOT NULL, version text NOT NULL, began_at timestamptz NOT NULL,
     lease double precision NOT NULL, until timestamptz NOT NULL, number bigint NOT NULL DEFAULT 0,
     ended bigint NOT NULL DEFAULT 0, fenced boolean NOT NULL DEFAULT false, left_at timestamptz,
-    concurrency text NOT NULL DEFAULT 'auto', changes integer NOT NULL DEFAULT 0
+    concurrency text NOT NULL DEFAULT 'auto', changes integer NOT NULL DEFAULT 0,
+    spent double precision NOT NULL DEFAULT 0
 ) WITH (fillfactor = 40);
 CREATE INDEX workers_of_runs ON fi_async.workers (run, worker);
 INSERT INTO fi_async.format VALUES ({version})
