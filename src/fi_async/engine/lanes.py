@@ -163,7 +163,7 @@ class Lane:
         for ticket in self.under_way.values():
             if not ticket.is_settled:  # its task was cancelled before it began
                 ticket.lost(now)
-        gate.rest()
+        gate.rest(now)
 
     def standing(self, now: float) -> Standing:
         """Return how it stands."""

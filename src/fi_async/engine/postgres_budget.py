@@ -105,6 +105,11 @@ class PostgresBudget:
         other._link, other.path, other._owner = self._link, self.path, owner.encode()
         return other
 
+    @property
+    def exchanges(self) -> int:
+        """How often the database was asked, for all owners."""
+        return self._link.exchanges
+
     def wall_clock(self) -> float | None:
         """Return the database's time, in seconds since the epoch; None before its first answer."""
         return self._link.wall_clock()
@@ -129,6 +134,7 @@ class _Link:
         self._worker: Worker | None = None
         self._session: _Session | None = None
         self._process = os.getpid()
+        self.exchanges = 0
         self._ahead: float | None = None  # the database's clock, of this machine's monotonic one
         self._doubt = 0.0
 
@@ -172,6 +178,7 @@ class _Link:
     def take(self, owner: bytes, asks: Sequence[LotRequest]) -> Sequence[Lot]:
         if self._session is None or self._session.is_closed:
             self._session = _Session(self._psycopg, self._url)
+        self.exchanges += 1
         began = time.monotonic()
         lots, told = self._session.take(owner, asks)
         took = time.monotonic() - began
