@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         RateLimitError,
         ServerError,
         StalledError,
+        UndecidedError,
         ValidationError,
     )
     from fi_async._events import (
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     )
     from fi_async.backends.criteria import Criteria
     from fi_async.backends.judge import Judge
+    from fi_async.backends.jury import Jury
     from fi_async.backends.own_code import FunctionTemplate, template
     from fi_async.backends.prices import Price
     from fi_async.blocking import BlockingExecution, BlockingStream
@@ -110,6 +112,7 @@ __all__ = [
     "JournalError",
     "Judge",
     "JudgeError",
+    "Jury",
     "Limit",
     "LimitStatistics",
     "MissingCredentialsError",
@@ -137,6 +140,7 @@ __all__ = [
     "Template",
     "TemplatePlan",
     "Timeout",
+    "UndecidedError",
     "Usage",
     "ValidationError",
     "__version__",
@@ -152,8 +156,9 @@ _HOMES: Final[Mapping[str, str]] = {
         "_errors": """
             APIConnectionError APIError APIStatusError APITimeoutError AmbiguousError AuthenticationError
             ConfigurationError CostLimitError EvaluationError FiAsyncError FunctionError IncompleteRunError
-            InvalidCaseError JournalError JudgeError MissingCredentialsError NotFoundError PermissionDeniedError
-            ProtocolError QuotaExhaustedError RateLimitError ServerError StalledError ValidationError
+            InvalidCaseError JournalError JudgeError MissingCredentialsError NotFoundError
+            PermissionDeniedError
+            ProtocolError QuotaExhaustedError RateLimitError ServerError StalledError UndecidedError ValidationError
         """,
         "_events": """
             CanarySent CapacityChanged CaseEnded Event HoldBegun HoldEnded RequestAnswered RequestRetried RequestSent
@@ -167,6 +172,7 @@ _HOMES: Final[Mapping[str, str]] = {
         "_statistics": "ClientStatistics ConcurrencyStatistics EndpointStatistics LimitStatistics PollingStatistics",
         "backends.criteria": "Criteria",
         "backends.judge": "Judge",
+        "backends.jury": "Jury",
         "backends.own_code": "FunctionTemplate template",
         "backends.prices": "Price",
         "blocking": "BlockingExecution BlockingStream",

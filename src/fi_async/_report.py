@@ -127,7 +127,7 @@ class Report:
         outcomes = [each for each in self.outcomes if each.template == name]
         results = [each.result for each in outcomes if each.result is not None]
         scores = [result.score for result in results if result.score is not None]
-        verdicts = [result.passed for result in results if result.passed is not None]
+        verdicts = [share for each in outcomes if (share := each.pass_share) is not None]
         return {
             "mean_score": fmean(scores) if scores else None,
             "pass_rate": fmean(verdicts) if verdicts else None,

@@ -15,7 +15,8 @@ from fi_async._report import Counts, Report
 from fi_async._settings import OMITTED, RunFile, RunKeywords, positive
 from fi_async._signature import shows_options
 from fi_async.engine import calls, preview
-from fi_async.engine.calls import Ask, Cases, TemplatesLike
+from fi_async.engine.calls import Ask, TemplatesLike
+from fi_async.engine.reading import Cases
 from fi_async.engine.streams import Stream
 from fi_async.evaluations import Evaluations
 from fi_async.progress.displays import ProgressLike

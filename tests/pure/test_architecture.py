@@ -51,6 +51,7 @@ FLOORS = [
         "reports.statistics",
         "reports.template_scores",
     ],
+    ["panels."],
     ["_connection", "_settings", "_report", "_plan"],
     ["_signature", "wire.", "sources."],
     ["pacing."],
@@ -85,6 +86,7 @@ FLOORS = [
     ["__main__", "integrations."],
 ]
 PURE = {
+    "panels.",
     "pacing.",
     "wire.requests",
     "wire.responses",

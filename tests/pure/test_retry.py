@@ -30,6 +30,7 @@ from fi_async import (
     RateLimitError,
     ServerError,
     StalledError,
+    UndecidedError,
     ValidationError,
     _errors,
 )
@@ -67,6 +68,7 @@ REFUSED = WHOLE + [
         EvaluationError,
         FunctionError,
         JudgeError,
+        UndecidedError,
         QuotaExhaustedError,
         CostLimitError,
         AmbiguousError,

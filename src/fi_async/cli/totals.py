@@ -39,7 +39,7 @@ class TemplateTotals:
     scores: int = 0
     score_sum: float = 0.0
     verdicts: int = 0
-    passes: int = 0
+    passes: float = 0
     estimate: bool = False
     spending: Spending = field(default_factory=Spending)
     answerers: Answerers = field(default_factory=Answerers)
@@ -64,9 +64,9 @@ class TemplateTotals:
         if outcome.score is not None:
             self.scores += 1
             self.score_sum += outcome.score
-        if outcome.passed is not None:
+        if (share := outcome.pass_share) is not None:
             self.verdicts += 1
-            self.passes += outcome.passed
+            self.passes += share
         self.estimate = self.estimate or (outcome.result is not None and outcome.result.estimate)
 
     def as_dict(self) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class Lane:
         is_planned: False if the works come as jobs, made as their caller wants them.
         backlog: Where works wait; None to plan, with each, how a server of the platform's is asked.
         expected: How many works are to come; None if nobody knows.
-        templates: How many templates it answers in this run.
+        templates: How many works each case brings it: one for each template that it answers, times the samples.
         weigh: Reckons the tokens and dollars of a work; None where nobody counts them.
         is_remote: False if nothing leaves this machine, so that what is cut off was not paid for.
 
@@ -180,10 +180,10 @@ class RunLanes:
 
     Args:
         first: That of all templates that no other is named for.
-        others: Those of other templates, by their names.
+        others: Those of other templates, and of jurors, by the names of both.
     """
 
-    def __init__(self, first: Lane, others: Mapping[str, Lane] | None = None) -> None:
+    def __init__(self, first: Lane, others: Mapping[tuple[str, str | None], Lane] | None = None) -> None:
         self.first = first
         self._others = others or {}
         self._all = list(dict.fromkeys([first, *self._others.values()]))
@@ -194,6 +194,10 @@ class RunLanes:
     def __len__(self) -> int:
         return len(self._all)
 
-    def of(self, template: str) -> Lane:
-        """Return the lane of a template."""
-        return self._others.get(template, self.first)
+    def of(self, template: str, juror: str | None = None) -> Lane:
+        """Return the lane of a template, or of one of its jurors."""
+        return self._others.get((template, juror), self.first)
+
+    def of_work(self, work: Work) -> Lane:
+        """Return the lane of a work."""
+        return self.of(work.parameters.template, work.parameters.juror)

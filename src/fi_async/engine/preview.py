@@ -12,9 +12,10 @@ import anyio
 from fi_async._models import Case, Inputs, Outcome
 from fi_async._plan import RunPlan, TemplatePlan
 from fi_async._settings import RunOptions
-from fi_async.engine.calls import Ask, Cases
+from fi_async.engine.calls import Ask
 from fi_async.engine.intake import Intake, Question, batches
 from fi_async.engine.lanes import Lane, RunLanes
+from fi_async.engine.reading import Cases
 from fi_async.engine.session import Session
 from fi_async.engine.work import Work
 from fi_async.pacing.accepted import MOST, AcceptedLimit

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from fi_async._settings import RunFile, RunOptions
 from fi_async._version import __version__
@@ -16,6 +16,8 @@ from fi_async.journal.ledger import JournalLedger
 from fi_async.journal.records import RunInfo
 from fi_async.journal.reuse import Reused
 from fi_async.journal.writer import Journal
+
+_OF_SEATS: Final = ("juror", "sample")
 
 
 @asynccontextmanager
@@ -54,7 +56,8 @@ async def open_ledger(
 
 def _has_bound(questions: Sequence[Question]) -> bool:
     """Return True if a judge may spend so much and no more: earlier passes count."""
-    return any(each.route.judge is not None and each.route.judge.max_cost is not None for each in questions)
+    judges = [seat.route.judge for each in questions for seat in each.seats]
+    return any(judge is not None and judge.max_cost is not None for judge in judges)
 
 
 def _info(
@@ -79,7 +82,12 @@ def _asked(question: Question) -> Mapping[str, Any]:
     """Return what a template is asked with, and who answers it; no key is among it."""
     route = question.route
     judge = {} if route.judge is None else {"judge_model": route.judge.model, "judge_url": route.judge.base_url}
-    return {**asdict(question.parameters), "by": route.by, **judge}
+    asked = {name: value for name, value in asdict(question.parameters).items() if name not in _OF_SEATS}
+    if question.shape.is_plain:
+        return {**asked, "by": route.by, **judge}
+    jurors = [{"judge_model": each.model, "judge_url": each.base_url, "name": each.label} for each in route.jury or ()]
+    panel = {"panel": question.shape.as_dict(), **({"jurors": jurors} if jurors else {})}
+    return {**asked, "by": route.by, **judge, **panel}
 
 
 def _settings(options: RunOptions) -> Mapping[str, Any]:
