@@ -24,6 +24,7 @@ def _asked(flags: RunFlags, templates: Sequence[str], known: Mapping[str, Templa
     conditions = [parse_condition(text) for text in flags.min or ()]
     for condition in conditions:
         require_template(f"--min {condition}", condition.template, templates)
+        flags.check_tries(condition)
         if condition.template in known and known[condition.template].output_type == "Pass/Fail":
             require_share(condition)
     wanted = bool(conditions) or flags.coverage is not None

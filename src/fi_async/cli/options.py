@@ -34,6 +34,7 @@ from fi_async.cli.flag_kinds import (
     from_one,
     whole,
 )
+from fi_async.cli.repeat_flags import RepeatChoice
 
 if TYPE_CHECKING:
     from cyclopts.completion import CompletionContext
@@ -88,7 +89,7 @@ Tolerance = Annotated[float, Parameter(metavar="SCORE", validator=FROM_ZERO, sho
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RunFlags(PaidJudgeChoice):
+class RunFlags(RepeatChoice):
     """What `fi-async run` is told.
 
     Attributes:

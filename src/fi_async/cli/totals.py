@@ -16,6 +16,7 @@ from fi_async.journal.records import RunCount
 from fi_async.reports import figures
 from fi_async.reports.figures import MOST_CAUSES, OTHER, Cause
 from fi_async.reports.html_page import telling_keys
+from fi_async.reports.panel_tally import PanelTally
 from fi_async.reports.spending import Answerers, Spending
 from fi_async.sources.rows import TableCase
 
@@ -33,6 +34,7 @@ class TemplateTotals:
     Attributes:
         spending: Tokens and dollars.
         answerers: Who was asked.
+        panels: What samples and votes tell.
     """
 
     n: int = 0
@@ -43,6 +45,7 @@ class TemplateTotals:
     estimate: bool = False
     spending: Spending = field(default_factory=Spending)
     answerers: Answerers = field(default_factory=Answerers)
+    panels: PanelTally = field(default_factory=PanelTally)
 
     @property
     def mean_score(self) -> float | None:
@@ -58,6 +61,7 @@ class TemplateTotals:
         """Count a case."""
         self.spending.add(outcome)
         self.answerers.add(outcome)
+        self.panels.add(outcome)
         if outcome.status is not OutcomeStatus.SCORED:
             return
         self.n += 1
@@ -78,6 +82,7 @@ class TemplateTotals:
             "answered_by": self.answerers.names(),
             **self.spending.as_dict(),
             "estimate": self.estimate,
+            **self.panels.as_dict(),
         }
 
 
