@@ -10,16 +10,17 @@ import json
 import os
 import random
 import sqlite3
+import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 from urllib.request import Request
 
 from fi_async.journal.schema import EventKind
 from fi_async.journal.view import open_view
-from killing import direct, ended, in_flight, keep, killed, serve, statistics
+from killing import direct, ended, in_flight, keep, serve, statistics
 
 KILLS = int(os.environ.get("FI_ASYNC_KILLS", "2"))
 COUNT = 2000 if "FI_ASYNC_KILLS" in os.environ else 40
@@ -28,12 +29,21 @@ JURORS = ["mini", "qwen", "third"]
 KEEPER = Path(__file__).parent / "voting_keeper.py"
 IS_SMALL = COUNT < 100
 CHAT = {"latency": 0.1, "faults": {"529": 0.02, "reset_before": 0.01}}
-LONGEST = 0.9 if IS_SMALL else 4.0  # seconds that a pass is let live
 
 
 def answered(url: str) -> dict[str, int]:
     """Return how many verdicts each model gave."""
     return {name: told["answered"] for name, told in statistics(url, "chat")["models"].items()}
+
+
+def killed_after(votes: int, process: subprocess.Popen[str], url: str) -> None:
+    """End a program as a power cut would, once so many more votes were given."""
+    enough = sum(answered(url).values()) + votes
+    while sum(answered(url).values()) < enough and process.poll() is None:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.01)
+    process.kill()
+    process.communicate()
 
 
 def ends(path: str) -> dict[int, int]:
@@ -53,7 +63,9 @@ def test_each_vote_of_a_run_that_is_killed_is_given_once_but_those_in_flight(tmp
         with direct.open(Request(f"{url}/_local/switches", body, {"Content-Type": "application/json"}), timeout=10):
             pass
         for _ in range(KILLS):
-            killed(keep(KEEPER, order), rng.uniform(0.3, LONGEST))
+            # After so many votes more that each pass has its share of them.
+            left = 3 * REPEATS * COUNT - sum(answered(url).values())
+            killed_after(rng.randint(1, max(1, 2 * left // (KILLS + 1))), keep(KEEPER, order), url)
             opened += in_flight(order["path"])
         outcomes = ended(keep(KEEPER, order))["outcomes"]
         given = answered(url)
