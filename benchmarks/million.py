@@ -28,7 +28,7 @@ import resource, sys, time
 began = time.perf_counter()
 from fi_async.journal.view import open_view
 with open_view(sys.argv[1]) as view:
-    told = view.pending, view.info.ended_at is not None
+    told = view.count().pending, view.info.ended_at is not None
 print(*told, time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
 """
 
@@ -61,6 +61,7 @@ def server() -> Callable[..., Any]:
 
 async def main(number: int, path: Path) -> None:
     seen, began, early, peak = 0, time.perf_counter(), 0.0, 0.0
+    used = time.process_time()
     async with AsyncEvaluator.local(server(), strategy="sync", concurrency=64) as ev:
         outcomes = ev.stream(cases(number), "contains", eval_config={"keyword": "e"}, run=path)
         async for outcome in outcomes:
@@ -70,7 +71,9 @@ async def main(number: int, path: Path) -> None:
                 early, peak = early or memory, max(peak, memory)
                 print(f"{seen:>9,}  {seen / (time.perf_counter() - began):7,.0f}/s  {memory:7.1f} MB", flush=True)
     wall = time.perf_counter() - began
-    print(f"{seen:,} scored in {wall:,.0f} s, growth from a tenth on {peak - early:.1f} MB")
+    used = time.process_time() - used
+    print(f"{seen:,} scored in {wall:,.0f} s, growth from a tenth on {peak - early:.1f} MB to {peak:.0f} MB", end=", ")
+    print(f"CPU {used:,.1f} s ({used / seen * 1e6:,.0f} µs a case, with the server's share)")
 
 
 def finished(path: Path) -> None:

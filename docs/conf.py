@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,18 +13,34 @@ from typing import TYPE_CHECKING, Any
 from docutils import nodes
 
 import fi_async
-from fi_async import _catalogue
+from fi_async import Timeout, _catalogue
+from fi_async._settings import RunOptions
+from fi_async.background import spool
+from fi_async.cli import settings
+from fi_async.engine import shared_budget
+from fi_async.journal import schema
+from fi_async.journal.events import EventKind
 from fi_async.local.metrics import ESTIMATES, METRICS
 from fi_async.local.metrics.availability import where
+from fi_async.reports import pairing
 from fi_async.wire.preflight import ALIASES
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
+sys.path.insert(0, str(Path(__file__).parent))
+
 project = "fi-async"
 author = "The fi-async developers"
 release = version = fi_async.__version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.doctest", "sphinx.ext.napoleon"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.doctest",
+    "sphinx.ext.napoleon",
+    "ext.commands",
+    "ext.llms",
+]
 exclude_patterns = ["_build"]
 nitpicky = True
 
@@ -67,6 +85,7 @@ nitpick_ignore_regex = [
     (r"py:class", r".*\b(Backend|OutputType|Rubric|Spending|Answerers)"),
     (r"py:class", r".*\b(Concurrency|OnStalled|Listener|ProgressLike|Display|AbstractContextManager)"),
     (r"py:class", r".*\b(NamedTemplate|RunKeywords|EvaluateKeywords|HttpClient|Session|StrEnum|BaseModel)"),
+    (r"py:class", r".*\b(TracerProvider|MeterProvider|LoggerProvider|TextMapPropagator|Judged|otel\.C)"),
     (r"py:class", r"tuple\[.*"),  # autodoc splits the type of an argument at its comma
     (r"py:exc", r".*, .*"),
 ]
@@ -151,9 +170,38 @@ def _places() -> str:
     return _table(["template", "keys", "output", "here", "note"], rows)
 
 
+def _described(described: type, section: str) -> dict[str, str]:
+    """Return the names under a heading of a class's docstring, each with the words beside it."""
+    text = (described.__doc__ or "").partition(f"{section}:\n")[2].partition("\n\n")[0]
+    found = re.findall(r"^\s{8}(\w+): (.*(?:\n {12}.*)*)", text, re.MULTILINE)
+    return {name: " ".join(words.replace("|", "\\|").split()) for name, words in found}
+
+
+def _arguments(described: type) -> str:
+    values = described()
+    rows = [
+        [f"`{name}`", f"`{getattr(values, name)!r}`" if name != "timeout" else "see below", words]
+        for name, words in _described(described, "Args").items()
+    ]
+    return _table(["argument", "default", "is"], rows)
+
+
+def _events() -> str:
+    kinds = _described(EventKind, "Attributes")
+    return _table(["kind", "", "says"], [[f"`{kind.name}`", str(int(kind)), kinds[kind.name]] for kind in EventKind])
+
+
 _kinds = Counter(where(name).kind for name in _catalogue.rows())
 _results = Path(__file__).parent.parent / "benchmarks" / "results.md"
 myst_substitutions = {
+    "run_version": str(schema.VERSION),
+    "baseline_version": str(pairing._VERSION),
+    "budget_version": str(shared_budget._FORMAT),
+    "spool_version": str(spool._VERSION),
+    "event_kinds": _events(),
+    "settings_of_runs": _code(settings.NAMES),
+    "options_of_runs": _arguments(RunOptions),
+    "timeouts": _arguments(Timeout),
     "aliases": _table(["key", "filled from the first of"], [[f"`{key}`", _code(ALIASES[key])] for key in ALIASES]),
     "places": _places(),
     "judged_here": str(_kinds["judged"]),

@@ -9,6 +9,7 @@ from hypothesis import settings
 
 import homes
 from clock import VirtualClockLoop
+from postgres_server import postgres_server, postgres_url  # noqa: F401  # fixtures
 
 # Before anything is imported that may look for the user's files.
 _REAL_HOME = homes.move()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         AuthenticationError,
         ConfigurationError,
         CostLimitError,
+        DatasetError,
         EvaluationError,
         FiAsyncError,
         FunctionError,
@@ -39,11 +40,17 @@ if TYPE_CHECKING:
         CapacityChanged,
         CaseEnded,
         Event,
+        FunctionCalled,
+        FunctionReturned,
         HoldBegun,
         HoldEnded,
         RequestAnswered,
+        RequestDropped,
         RequestRetried,
         RequestSent,
+        RunBegun,
+        RunEnded,
+        RunStands,
         StrategyChanged,
     )
     from fi_async._models import Case, EvalStatus, Outcome, OutcomeStatus, Template
@@ -64,11 +71,20 @@ if TYPE_CHECKING:
     from fi_async.backends.own_code import FunctionTemplate, template
     from fi_async.backends.prices import Price
     from fi_async.blocking import BlockingExecution, BlockingStream
+    from fi_async.datasets.blocking_datasets import BlockingDataset, BlockingDatasetRun, BlockingDatasets
+    from fi_async.datasets.collection import DatasetInfo, Datasets
+    from fi_async.datasets.dataset import Dataset
+    from fi_async.datasets.dataset_run import DatasetEvaluation, DatasetProgress, DatasetRun
     from fi_async.engine.streams import Stream
     from fi_async.evaluator import AsyncEvaluator
     from fi_async.execution import Execution
+    from fi_async.imports.graders import GraderMapping
+    from fi_async.imports.imported_run import ImportedRun, import_run
+    from fi_async.imports.score_lines import LineColumns
     from fi_async.progress.meter import Progress
-    from fi_async.reports.agreement import Agreement
+    from fi_async.reports.agreement_figures import Agreement
+    from fi_async.reports.compare_many import compare_runs
+    from fi_async.reports.run_matrix import MatrixCase, RunDifference, RunMatrix
     from fi_async.sources import cases_from
     from fi_async.standalone import aevaluate, evaluate
     from fi_async.sync import Evaluator
@@ -83,6 +99,9 @@ __all__ = [
     "AsyncEvaluator",
     "AuthenticationError",
     "BatchRunResult",
+    "BlockingDataset",
+    "BlockingDatasetRun",
+    "BlockingDatasets",
     "BlockingExecution",
     "BlockingStream",
     "CanarySent",
@@ -95,6 +114,13 @@ __all__ = [
     "CostLimitError",
     "Counts",
     "Criteria",
+    "Dataset",
+    "DatasetError",
+    "DatasetEvaluation",
+    "DatasetInfo",
+    "DatasetProgress",
+    "DatasetRun",
+    "Datasets",
     "EndpointStatistics",
     "EvalResult",
     "EvalStatus",
@@ -103,10 +129,14 @@ __all__ = [
     "Event",
     "Execution",
     "FiAsyncError",
+    "FunctionCalled",
     "FunctionError",
+    "FunctionReturned",
     "FunctionTemplate",
+    "GraderMapping",
     "HoldBegun",
     "HoldEnded",
+    "ImportedRun",
     "IncompleteRunError",
     "InvalidCaseError",
     "JournalError",
@@ -115,6 +145,8 @@ __all__ = [
     "Jury",
     "Limit",
     "LimitStatistics",
+    "LineColumns",
+    "MatrixCase",
     "MissingCredentialsError",
     "NotFoundError",
     "Outcome",
@@ -128,11 +160,17 @@ __all__ = [
     "RateLimitError",
     "Report",
     "RequestAnswered",
+    "RequestDropped",
     "RequestRetried",
     "RequestSent",
+    "RunBegun",
+    "RunDifference",
+    "RunEnded",
     "RunFile",
+    "RunMatrix",
     "RunOptions",
     "RunPlan",
+    "RunStands",
     "ServerError",
     "StalledError",
     "StrategyChanged",
@@ -146,7 +184,9 @@ __all__ = [
     "__version__",
     "aevaluate",
     "cases_from",
+    "compare_runs",
     "evaluate",
+    "import_run",
     "template",
 ]
 
@@ -155,14 +195,13 @@ _HOMES: Final[Mapping[str, str]] = {
     for module, names in {
         "_errors": """
             APIConnectionError APIError APIStatusError APITimeoutError AmbiguousError AuthenticationError
-            ConfigurationError CostLimitError EvaluationError FiAsyncError FunctionError IncompleteRunError
-            InvalidCaseError JournalError JudgeError MissingCredentialsError NotFoundError
-            PermissionDeniedError
+            ConfigurationError CostLimitError DatasetError EvaluationError FiAsyncError FunctionError IncompleteRunError
+            InvalidCaseError JournalError JudgeError MissingCredentialsError NotFoundError PermissionDeniedError
             ProtocolError QuotaExhaustedError RateLimitError ServerError StalledError UndecidedError ValidationError
         """,
         "_events": """
-            CanarySent CapacityChanged CaseEnded Event HoldBegun HoldEnded RequestAnswered RequestRetried RequestSent
-            StrategyChanged
+            CanarySent CapacityChanged CaseEnded Event FunctionCalled FunctionReturned HoldBegun HoldEnded
+            RequestAnswered RequestDropped RequestRetried RequestSent RunBegun RunEnded RunStands StrategyChanged
         """,
         "_models": "Case EvalStatus Outcome OutcomeStatus Template",
         "_plan": "RunPlan TemplatePlan",
@@ -176,11 +215,20 @@ _HOMES: Final[Mapping[str, str]] = {
         "backends.own_code": "FunctionTemplate template",
         "backends.prices": "Price",
         "blocking": "BlockingExecution BlockingStream",
+        "datasets.blocking_datasets": "BlockingDataset BlockingDatasetRun BlockingDatasets",
+        "datasets.collection": "DatasetInfo Datasets",
+        "datasets.dataset": "Dataset",
+        "datasets.dataset_run": "DatasetEvaluation DatasetProgress DatasetRun",
         "engine.streams": "Stream",
         "evaluator": "AsyncEvaluator",
         "execution": "Execution",
+        "imports.graders": "GraderMapping",
+        "imports.imported_run": "ImportedRun import_run",
+        "imports.score_lines": "LineColumns",
         "progress.meter": "Progress",
-        "reports.agreement": "Agreement",
+        "reports.agreement_figures": "Agreement",
+        "reports.compare_many": "compare_runs",
+        "reports.run_matrix": "MatrixCase RunDifference RunMatrix",
         "sources": "cases_from",
         "standalone": "aevaluate evaluate",
         "sync": "Evaluator",

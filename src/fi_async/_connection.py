@@ -239,6 +239,15 @@ def _check_header(setting: str, name: object, value: object) -> None:
         raise ConfigurationError(f"{setting} begins or ends with a space, or holds what no header can carry")
 
 
+def may_carry(name: object, value: object) -> bool:
+    """Tell whether a request may carry a header that comes from elsewhere than its client's settings."""
+    try:
+        _check_header("", name, value)
+    except ConfigurationError:
+        return False
+    return str(name).lower() not in _OURS
+
+
 def without_login(url: str) -> str:
     """Return the URL with what may be a password cut out, fit for a message."""
     head, at, tail = url.rpartition("@")

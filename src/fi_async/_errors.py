@@ -22,6 +22,7 @@
     │   └── UndecidedError            votes or samples that make no verdict together
     ├── AmbiguousError                sent, outcome unknown, and not to be sent again
     ├── StalledError                  accepted, and not finished within its time
+    ├── DatasetError                  a dataset could not be made, or has not the rows that were sent
     ├── JournalError                  a run's file cannot be opened, read or written
     ├── CostLimitError                not begun, as `max_cost` of a judge would be exceeded
     └── IncompleteRunError            raise_for_failures(): some cases have no score
@@ -51,6 +52,7 @@ class FiAsyncError(Exception):
         status: HTTP status, if the server answered.
         request_id: The server's X-Request-Id, for a support ticket.
         eval_id: The evaluation it is about, if one exists on the server: it can still be polled.
+        dataset_id: The dataset it is about, if it is about one.
         attempts: How many requests were made for it, the first included.
         server_message: The server's own words.
         report: What was done all the same, where the error ended a call of several evaluations.
@@ -61,6 +63,7 @@ class FiAsyncError(Exception):
     status: int | None = None
     request_id: str | None = None
     eval_id: str | None = None
+    dataset_id: str | None = None
     attempts: int | None = None
     server_message: str | None = None
 
@@ -84,6 +87,7 @@ class FiAsyncError(Exception):
                 ("status", self.status),
                 ("request", self.request_id),
                 ("evaluation", self.eval_id),
+                ("dataset", self.dataset_id),
                 ("attempt", self.attempts if (self.attempts or 0) > 1 else None),
             )
             if value is not None
@@ -274,8 +278,13 @@ class AmbiguousError(FiAsyncError):
 class StalledError(FiAsyncError, TimeoutError):
     """The server accepted the evaluation and did not finish it within its time.
 
-    `eval_id` still names it: `await ev.poll(error.eval_id)` asks again, at no further cost.
+    `eval_id` still names it: `await ev.poll(error.eval_id)` asks again, at no further cost. Of a dataset, `dataset_id`
+    does: `ev.datasets.get(id=error.dataset_id)` comes back to it.
     """
+
+
+class DatasetError(FiAsyncError):
+    """A dataset could not be made, is there already, or has not the rows that were sent; `dataset_id` names it."""
 
 
 class CostLimitError(FiAsyncError):

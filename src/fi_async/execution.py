@@ -140,7 +140,9 @@ async def poll_all(evaluations: Sequence[tuple[str, str]], session: Session, opt
     """
     began = anyio.current_time()
     context = session.context(options)
-    run = Run(RunLanes(platform_lane(session, context, options, is_planned=False)), options)
+    lane = platform_lane(session, context, options, is_planned=False)
+    templates = dict.fromkeys(template for _, template in evaluations)
+    run = Run(RunLanes(lane, None, tuple(templates), len(evaluations)), options)
     session.runs.add(run)
     asked = [(requests.eval_id_of(eval_id), template) for eval_id, template in evaluations]
     for index, (eval_id, template) in enumerate(asked):

@@ -1,9 +1,9 @@
-"""What a client asks of the platform beside evaluations of its own: pipelines, and checks of configurations."""
+"""What a client asks of the platform beside evaluations of its own: datasets, pipelines, checks of configurations."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fi_async._errors import ConfigurationError
 from fi_async._models import Case, Inputs
@@ -14,9 +14,23 @@ from fi_async.engine.one_call import fetch_once
 from fi_async.wire import requests, responses
 from fi_async.wire.templates import names_of
 
+if TYPE_CHECKING:
+    from fi_async.datasets.collection import Datasets
+
 
 class PlatformCalls(Client):
-    """A client that has the platform evaluate a project's versions, and check configurations."""
+    """A client that has the platform evaluate datasets and a project's versions, and check configurations."""
+
+    @property
+    def datasets(self) -> Datasets:
+        """The datasets of the key pair: rows that are kept and evaluated on the platform.
+
+        Raises:
+            ConfigurationError: The platform is not among the client's backends.
+        """
+        from fi_async.datasets.collection import Datasets  # noqa: PLC0415  # not needed by who has none
+
+        return Datasets(self._session, self._options)
 
     async def evaluate_pipeline(
         self, project_name: str, version: str, eval_data: Sequence[Mapping[str, Any]]

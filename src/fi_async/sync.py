@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fi_async._results import BatchRunResult, EvalResult
     from fi_async.backends.judge import Judge
     from fi_async.background import BackgroundQueue
+    from fi_async.datasets.blocking_datasets import BlockingDatasets
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -161,6 +162,17 @@ class Evaluator:
     def with_options(self, **options: Any) -> Evaluator:
         """Return a client with other defaults that shares this one's connections."""
         return self._of(self._async.with_options(**options))
+
+    @property
+    def datasets(self) -> BlockingDatasets:
+        """The datasets of the key pair: rows that are kept and evaluated on the platform.
+
+        Raises:
+            ConfigurationError: The platform is not among the client's backends.
+        """
+        from fi_async.datasets.blocking_datasets import BlockingDatasets  # noqa: PLC0415  # not needed by who has none
+
+        return BlockingDatasets(self._async.datasets)
 
     @_as_of(AsyncEvaluator.statistics)
     def statistics(self) -> ClientStatistics:

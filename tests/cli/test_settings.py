@@ -43,6 +43,7 @@ DEFAULTS = {
     "precision": (0.95, "default"),
     "reduce": ("mean", "default"),
     "repeats": (1, "default"),
+    "shard": (None, "default"),
     "strategy": ("auto", "default"),
     "timeout": (None, "default"),
 }

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from contextvars import ContextVar
 
 import pytest
 
 from embedded import NEEDLE, backend, client, texts
-from fi_async import APIConnectionError
+from fi_async import APIConnectionError, Limit, Timeout, template
 from fi_async._events import (
     CanarySent,
     CapacityChanged,
     CaseEnded,
+    FunctionCalled,
+    FunctionReturned,
     HoldBegun,
     HoldEnded,
     RequestAnswered,
+    RequestDropped,
     RequestRetried,
     RequestSent,
+    RunBegun,
+    RunEnded,
+    RunStands,
     StrategyChanged,
 )
 from fi_async.local import Quota
@@ -106,3 +113,85 @@ async def test_what_listens_harms_nothing_and_the_log_holds_no_input(caplog):
     ]
     assert sum(line.startswith("on_event raised") for line in lines) == 1
     assert not [line for line in lines if "needle" in line]
+
+
+async def test_a_run_tells_when_it_begins_stands_and_ends():
+    told = []
+    app = backend(requests=Quota(4, 10.0), latency=0.5)
+    async with client(app, on_event=told.append, limits=[Limit(4, per=10.0)]) as ev:
+        await ev.gather(texts(6), "contains", eval_config=NEEDLE, strategy="sync", rows=1)
+    begun, ended = of(RunBegun, told)[-1], of(RunEnded, told)[-1]
+    assert (begun.templates, begun.cases) == (("contains",), 6)
+    assert (ended.run, ended.problem) == (begun.run, None)
+    (first, *_, last) = of(RunStands, told)
+    assert (first.run, first.at, first.backend, first.left) == (begun.run, "", "local", (("requests", 10.0, 4),))
+    assert 0 in [each.left[0][2] for each in of(RunStands, told)]
+    assert last.waiting == 0
+    assert {each.run for each in of(CaseEnded, told)} == {begun.run}
+
+
+async def test_requests_are_known_by_their_numbers_runs_and_cases():
+    told = []
+    async with client(Scripted(error(503, "no"), scored()), on_event=told.append) as ev:
+        report = await ev.gather(texts(1), "contains", eval_config=NEEDLE, model_name="turing_small")
+    first, second = of(RequestSent, told)
+    assert (first.cases, first.url, first.backend, first.model) == ((0,), "", "local", "turing_small")
+    assert [each.request for each in of(RequestAnswered, told)] == [first.request, second.request]
+    assert first.run == second.run == of(RunBegun, told)[-1].run
+    (ended,) = of(CaseEnded, told)
+    assert ended.outcome is report.outcomes[0]
+    assert "needle" not in repr(ended)
+
+
+async def test_a_request_that_was_cut_off_is_told_as_dropped():
+    told = []
+    async with client(backend(latency=60.0), on_event=told.append) as ev:
+        report = await ev.gather(texts(2), "contains", eval_config=NEEDLE, timeout=Timeout(call=5.0), strategy="sync")
+    assert report.coverage == 0.0
+    sent, dropped = of(RequestSent, told), of(RequestDropped, told)
+    assert {each.request for each in dropped} == {each.request for each in sent}
+    assert all(each.has_left for each in dropped)
+    assert of(RequestAnswered, told) == []
+
+
+async def test_what_listens_says_what_a_request_carries_and_harms_nothing():
+    class Listens:
+        def __call__(self, event):
+            """Hear it."""
+
+        def headers(self, sent):
+            if sent.attempt == 1:
+                raise RuntimeError("mine")
+            return {"traceparent": f"of {sent.attempt}", "X-Api-Key": "another", "Host": "x", "odd\n": "y", "b": "a\nc"}
+
+    app = Scripted(error(503, "no"), scored())
+    async with client(app, on_event=Listens()) as ev:
+        report = await ev.gather(texts(1), "contains", eval_config=NEEDLE)
+    assert report.coverage == 1.0
+    first, second = (headers for _, _, _, headers in app.requests)
+    assert "traceparent" not in first
+    assert second["traceparent"] == "of 2"
+    assert second["x-api-key"] == first["x-api-key"]
+    assert "b" not in second
+
+
+async def test_calls_of_functions_are_told_in_the_context_they_are_made_in():
+    held = ContextVar("held", default=0)
+    told, seen = [], []
+
+    def tell(event):
+        told.append(event)
+        if isinstance(event, FunctionCalled):
+            held.set(event.call)
+
+    @template
+    async def mine(text: str) -> bool:
+        seen.append(held.get())
+        return True
+
+    async with client(backend(), on_event=tell) as ev:
+        await ev.gather(texts(3), mine)
+    calls = of(FunctionCalled, told)
+    assert sorted(seen) == sorted(each.call for each in calls)
+    assert sorted(each.call for each in of(FunctionReturned, told)) == sorted(seen)
+    assert sorted(each.cases for each in calls) == [(0,), (1,), (2,)]

@@ -15,11 +15,17 @@ from fi_async._events import (
     CapacityChanged,
     CaseEnded,
     Event,
+    FunctionCalled,
+    FunctionReturned,
     HoldBegun,
     HoldEnded,
     RequestAnswered,
+    RequestDropped,
     RequestRetried,
     RequestSent,
+    RunBegun,
+    RunEnded,
+    RunStands,
     StrategyChanged,
     emit,
     guarded,
@@ -51,6 +57,30 @@ LINES = [
     (StrategyChanged("tone", "async", 3, "slow"), logging.INFO, "strategy of tone: async, rows 3: slow"),
     (CapacityChanged("requests", 32, 16), logging.INFO, "requests at once: 32, before 16"),
     (CaseEnded(4, "tone", OutcomeStatus.SCORED), logging.DEBUG, "case 4, tone: scored"),
+    (RequestDropped("POST", "/new-eval/"), logging.DEBUG, "dropped POST /new-eval/: the run ended before its reply"),
+    (
+        RequestDropped("POST", "/new-eval/", has_left=False),
+        logging.DEBUG,
+        "dropped POST /new-eval/: it did not leave after all",
+    ),
+    (FunctionCalled("mine", (1, 2)), logging.DEBUG, "called mine, cases 2"),
+    (FunctionReturned("mine", 0.25), logging.DEBUG, "returned mine after 0.25 s"),
+    (HoldBegun("token limit", 12.0, "judge m"), logging.INFO, "judge m: token limit: nothing leaves for 12 s"),
+    (HoldEnded("token limit", 12.0, "judge m"), logging.INFO, "judge m: token limit: over after 12 s"),
+    (
+        CapacityChanged("requests", 32, 16, at="judge m"),
+        logging.INFO,
+        "judge m: requests at once: 32, before 16",
+    ),
+    (RunBegun(3, ("tone", "mine"), 7), logging.DEBUG, "run 3 begins: tone, mine, cases 7"),
+    (RunBegun(3), logging.DEBUG, "run 3 begins: no templates"),
+    (
+        RunStands(3, "judge m", "judge", 5, 2, 8, left=(("requests", 60.0, 40),)),
+        logging.DEBUG,
+        "judge m: run 3: waiting 5, under way 2 of 8, 40 requests left of 60 s",
+    ),
+    (RunEnded(3, 1.5), logging.DEBUG, "run 3 ended after 1.5 s"),
+    (RunEnded(3, 1.5, "CancelledError"), logging.DEBUG, "run 3 ended after 1.5 s: CancelledError"),
 ]
 
 
@@ -105,6 +135,21 @@ def test_what_a_listener_raises_is_logged_once_and_ends_nothing(caplog):
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
         "on_event raised; the run goes on, and this is not said again"
     ]
+
+
+def test_what_was_being_handled_meanwhile_is_not_logged(caplog):
+    def broken(event: Event) -> None:
+        try:
+            raise KeyError("mine, too")
+        except KeyError:
+            raise ValueError("mine")  # noqa: B904  # its context is to be seen
+
+    try:
+        raise StopIteration("an input")
+    except StopIteration:
+        emit(guarded(broken), HoldBegun("request limit", 1.0))
+    assert "mine, too" in caplog.text
+    assert "an input" not in caplog.text
 
 
 async def _awaited(event: Event) -> None:

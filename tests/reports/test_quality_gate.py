@@ -194,6 +194,7 @@ def test_plain_values():
         "estimates": [],
         "doubts": [],
         "judges": "",
+        "part": "",
         "cost": None,
         "unknown_cost": 0,
         "tokens": None,

@@ -1,17 +1,8 @@
-"""The SQL sink before a real PostgreSQL, which this starts; skipped where there is none."""
+"""The SQL sink before a real PostgreSQL, which the session starts; skipped where there is none."""
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
-import signal
-import socket
-import subprocess
-import tempfile
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -22,62 +13,15 @@ sa = pytest.importorskip("sqlalchemy")
 pytest.importorskip("psycopg")
 
 
-def program(name: str) -> str | None:
-    """Return where a program of PostgreSQL is: Debian keeps those of the server off the PATH."""
-    kept = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    return shutil.which(name) or (str(kept[-1]) if kept else None)
-
-
-def _is_user(name: str) -> bool:
-    try:
-        return bool(pwd.getpwnam(name))
-    except KeyError:
-        return False
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    """Start a server in a directory of its own, and return the URL of its database."""
-    initdb, server = program("initdb"), program("postgres")
-    if initdb is None or server is None:
-        pytest.skip("there is no PostgreSQL: apt-get install postgresql")
-    as_other = []
-    if os.geteuid() == 0:  # the server refuses to run as root
-        if shutil.which("runuser") is None or not _is_user("postgres"):
-            pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
-        as_other = ["runuser", "-u", "postgres", "--"]
-    with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as directory:
-        if as_other:
-            shutil.chown(directory, "postgres")
-        files = f"{directory}/data"
-        made = [initdb, "-D", files, "-U", "postgres", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C"]
-        subprocess.run([*as_other, *made], check=True, capture_output=True, timeout=60, cwd=directory)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        started = [server, "-D", files, "-h", "127.0.0.1", "-p", str(port), "-k", directory, "-F"]
-        with subprocess.Popen([*as_other, *started], stderr=subprocess.PIPE, text=True, cwd=directory) as process:
-            assert process.stderr is not None
-            for line in process.stderr:
-                if "ready to accept connections" in line:
-                    break
-            # Its log goes on: nobody reading it would stop it in the end.
-            threading.Thread(target=process.stderr.read, daemon=True).start()
-            try:
-                yield f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres"
-            finally:
-                os.kill(
-                    int(Path(files, "postmaster.pid").read_text().split()[0]), signal.SIGINT
-                )  # not runuser, which dawdles
-                process.wait(20)
+@pytest.fixture
+def postgres(postgres_url):
+    return postgres_url.replace("postgresql:", "postgresql+psycopg:")
 
 
 @pytest.fixture
 def engine(postgres):
     engine = sa.create_engine(postgres)
     yield engine
-    with engine.begin() as connection:
-        connection.execute(sa.text("DROP TABLE IF EXISTS evaluations"))
     engine.dispose()
 
 

@@ -1,9 +1,10 @@
-"""`fi-async compare`: two runs against each other, as tables, JSON or a page."""
+"""`fi-async compare`: runs against each other, as tables, JSON or a page."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,13 +14,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from fi_async._models import Outcome
 from fi_async.cli import errors, terminal
-from fi_async.cli.options import CompareFlags
+from fi_async.cli.matrix_tables import WorseVerdict, show_matrix, shown_p
+from fi_async.cli.options import CompareFlags, at_home
 from fi_async.cli.outputs import check_output
 from fi_async.reports.compare import Comparison, TemplateComparison, compare
+from fi_async.reports.compare_many import checked_names, matrix_of, names_of
 from fi_async.reports.comparison_page import RunEffort, write_comparison
 from fi_async.reports.conditions import require_template
+from fi_async.reports.matrix_page import write_matrix
 from fi_async.reports.pairing import CaseScore, Pair
 from fi_async.reports.run_files import ReadableRun, load_run, outcomes_of
 from fi_async.reports.spending import is_own, judges_of
@@ -31,44 +34,106 @@ _NARROW: Final = 80  # columns of a terminal
 _WIDE: Final = 96
 
 
-def compare_runs(before: Path, after: Path, flags: CompareFlags) -> int:
-    """Return 0 after printing what changed between two runs, for better or for worse.
+def compare_files(paths: Sequence[Path], flags: CompareFlags) -> int:
+    """Return the exit code after printing what changed between runs, for better or for worse.
+
+    It is 0, unless `--fail-if-worse` asks whether any is worse than the baseline.
 
     Raises:
-        ConfigurationError: One is no run, or neither has a template that was named.
+        ConfigurationError: One is no run, or none has a template or a name that was given.
         UsageError: The page cannot be where it is to be.
         OSError: It cannot be written.
     """
     if flags.html is not None:
-        check_output("--html", flags.html, before, after)
+        check_output("--html", flags.html, *paths)
+    asked = _baseline(flags.baseline, paths)
+    if len(paths) == 2 and asked is None:
+        return _compare_two(paths[0], paths[1], flags)
+    names = checked_names(names_of(paths), len(paths), asked)
+    baseline = asked or names[0]
+    if len(paths) > 2:
+        return _compare_many(paths, names, baseline, flags)
+    first = names.index(baseline)
+    return _compare_two(paths[first], paths[1 - first], flags)
+
+
+def _baseline(asked: str | None, paths: Sequence[Path]) -> str | None:
+    """Return the name of the run that was asked for by its name, or by its path."""
+    by_path = dict(zip(map(str, paths), names_of(paths), strict=True))
+    return None if asked is None else by_path.get(str(at_home(Path(asked))), asked)
+
+
+def _compare_two(before: Path, after: Path, flags: CompareFlags) -> int:
     with load_run(before) as one, load_run(after) as other:
         efforts = RunEffort(), RunEffort()
-        found = compare(
-            _noted(one, efforts[0]),
-            _noted(other, efforts[1]),
-            by=flags.by,
-            tolerance=flags.tolerance,
-            lower_is_better=flags.lower_is_better or (),
-            confidence=flags.confidence,
-        )
-        for name in flags.lower_is_better or ():
-            require_template(f"--lower-is-better {name}", name, [each.template for each in found.templates])
+        scores = [list(_noted(run, effort)) for run, effort in zip((one, other), efforts, strict=True)]
+        found = compare(*scores, **_options(flags))
+        _check_templates(flags, [each.template for each in found.templates])
+        verdict = None
+        if flags.fail_if_worse:
+            names = str(before), str(after) if after != before else f"{after} again"
+            pending = {name: run.count().pending for name, run in zip(names, (one, other), strict=True)}
+            runs = dict(zip(names, scores, strict=True))
+            verdict = WorseVerdict(matrix_of(runs, names[0], **_options(flags)), pending)
         if flags.html is not None:
             write_comparison(flags.html, found, one, other)
     if flags.json:
         took = {name: _took(each) for name, each in zip(("before", "after"), efforts, strict=True)}
-        print(json.dumps({"before": str(before), "after": str(after), "took": took, **found.as_dict()}, indent=2))
+        told = {} if verdict is None else verdict.as_dict()
+        print(
+            json.dumps({"before": str(before), "after": str(after), "took": took, **found.as_dict(), **told}, indent=2)
+        )
     else:
         _show(found, str(before), str(after))
         _show_efforts({str(before): efforts[0], str(after): efforts[1]})
-    return errors.DONE
+        if verdict is not None:
+            verdict.show()
+    return errors.DONE if verdict is None else verdict.code
 
 
-def _noted(run: ReadableRun, effort: RunEffort) -> Iterator[Outcome]:
-    """Yield the outcomes of a run, and count what they took."""
+def _compare_many(paths: Sequence[Path], names: Sequence[str], baseline: str, flags: CompareFlags) -> int:
+    with ExitStack() as opened:
+        runs = [opened.enter_context(load_run(path)) for path in paths]
+        efforts = {name: RunEffort() for name in names}
+        scores = {name: list(_noted(run, efforts[name])) for name, run in zip(names, runs, strict=True)}
+        found = matrix_of(scores, baseline, **_options(flags))
+        _check_templates(flags, found.templates)
+        pending = {name: run.count().pending for name, run in zip(names, runs, strict=True)}
+        verdict = WorseVerdict(found, pending) if flags.fail_if_worse else None
+        if flags.html is not None:
+            write_matrix(flags.html, found, runs)
+    if flags.json:
+        files = dict(zip(names, map(str, paths), strict=True))
+        took = {name: _took(each) for name, each in efforts.items()}
+        told = {} if verdict is None else verdict.as_dict()
+        print(json.dumps({"files": files, "took": took, **found.to_dict(), **told}, indent=2))
+    else:
+        show_matrix(found)
+        _show_efforts(efforts)
+        if verdict is not None:
+            verdict.show()
+    return errors.DONE if verdict is None else verdict.code
+
+
+def _options(flags: CompareFlags) -> dict[str, Any]:
+    return {
+        "by": flags.by,
+        "tolerance": flags.tolerance,
+        "lower_is_better": flags.lower_is_better or (),
+        "confidence": flags.confidence,
+    }
+
+
+def _check_templates(flags: CompareFlags, templates: Sequence[str]) -> None:
+    for name in flags.lower_is_better or ():
+        require_template(f"--lower-is-better {name}", name, templates)
+
+
+def _noted(run: ReadableRun, effort: RunEffort) -> Iterator[CaseScore]:
+    """Yield the scores of a run, and count what they took."""
     for outcome in outcomes_of(run):
         effort.add(outcome)
-        yield outcome
+        yield CaseScore.of(outcome)
 
 
 def _took(effort: RunEffort) -> dict[str, Any]:
@@ -113,7 +178,7 @@ def _table(found: Comparison, width: int) -> Table:
         f"{100 * found.confidence:.4g}% interval": lambda each: _interval(each.interval),
         "better": lambda each: f"{len(each.won):,}",
         "worse": lambda each: f"{len(each.lost):,}",
-        "p": lambda each: _p(each.p_value),
+        "p": lambda each: shown_p(each.p_value),
     }
     if width < _NARROW:
         del columns["before"], columns["after"]
@@ -130,10 +195,6 @@ def _number(value: float | None) -> str:
 
 def _interval(value: Interval | None) -> str:
     return "-" if value is None else f"{value.low:+z.3f} to {value.high:+z.3f}"
-
-
-def _p(value: float | None) -> str:
-    return "-" if value is None else "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _listed(heading: str, pairs: Sequence[Pair], style: str) -> Group:

@@ -8,6 +8,9 @@ from typing import Annotated, Literal
 
 from cyclopts import Group, Parameter, Token, validators
 
+from fi_async._errors import ConfigurationError
+from fi_async._shard import Shard
+
 POSITIVE = validators.Number(gt=0)
 FROM_ONE = validators.Number(gte=1)
 FROM_ZERO = validators.Number(gte=0)
@@ -33,6 +36,14 @@ def from_one(type_: object, value: int | str | None) -> None:
     """Return if a value is a number from 1, or auto, or left out."""
     if value is not None and value != "auto":
         FROM_ONE(type_, value)
+
+
+def one_of_shards(_type: object, value: str | None) -> None:
+    """Return if a value names a shard, or is left out."""
+    try:
+        Shard.named(value)
+    except ConfigurationError as error:
+        raise ValueError(error.message) from None
 
 
 Count = Annotated[

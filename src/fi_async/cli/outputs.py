@@ -6,7 +6,7 @@ import csv
 import json
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,7 @@ from fi_async._models import Outcome
 from fi_async.cli.errors import ImpossibleError, UsageError
 from fi_async.journal.schema import is_run
 from fi_async.reports.outcome_tables import COLUMNS, flat, inert
-from fi_async.reports.run_files import BACKEND_NAMED
+from fi_async.reports.run_files import BACKEND_NAMED, SHARD
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, default=str)
 _ROWS_OF_A_GROUP: Final = 1000
@@ -111,14 +111,15 @@ class OutputFile:
             raise ImpossibleError(f"--out {self._path}: {getattr(error, 'strerror', None) or error}") from error
 
 
-def run_facts(evaluations: int | None, *, is_named: bool) -> dict[str, Any]:
+def run_facts(evaluations: int | None, *, is_named: bool, shard: Sequence[int] | None = None) -> dict[str, Any]:
     """Return what each line says of its run, so that whoever reads them can tell whether all are there.
 
     Args:
         evaluations: How many outcomes the run will have; None if nobody knows.
         is_named: False if nobody named the backend.
+        shard: Which part of a run it is, and of how many; None if it is all of it.
     """
-    return {"evaluations": evaluations, BACKEND_NAMED: is_named}
+    return {"evaluations": evaluations, BACKEND_NAMED: is_named, **({} if shard is None else {SHARD: list(shard)})}
 
 
 class OutputWriter(ABC):

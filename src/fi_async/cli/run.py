@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
@@ -19,6 +18,7 @@ from fi_async._errors import JournalError
 from fi_async._models import OutcomeStatus, TemplateLike
 from fi_async._plan import RunPlan
 from fi_async._settings import Concurrency, Retried, RunFile
+from fi_async._shard import Shard
 from fi_async.backends.words import JUDGE
 from fi_async.cli import backend, errors, parameters, stopping, terminal
 from fi_async.cli.backend import Choice
@@ -35,7 +35,7 @@ from fi_async.cli.own_templates import templates_of
 from fi_async.cli.saved_command import SavedCommand, command_line, run_file_of, saved_command
 from fi_async.cli.summary import show, show_next
 from fi_async.cli.totals import RunTotals
-from fi_async.engine.reading import Cases
+from fi_async.engine.case_reading import Cases
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.reports.quality_gate import GateResult
 from fi_async.reports.run_files import LINES
@@ -65,6 +65,7 @@ class RunSetup:
         shuffled: Take the rows in random order, so that the gate may infer from the first to the rest.
         kept: The file that keeps the run, if one does.
         fields: Further fields of each request, by the keywords of the client's `stream`.
+        shard: Which part of the rows it is; None if it is all of them.
     """
 
     evaluator: AsyncEvaluator
@@ -78,6 +79,7 @@ class RunSetup:
     shuffled: bool
     kept: RunFile | None
     fields: Mapping[str, Any] = field(default_factory=dict)
+    shard: Shard | None = None
 
     @property
     def is_named(self) -> bool:
@@ -86,7 +88,8 @@ class RunSetup:
 
     def total(self) -> int | None:
         """Return how many outcomes there will be; None if that is known only when all rows are read."""
-        rows = self.source.count()
+        takes_all = self.shard is None or (self.kept is not None and self.kept.held_only)
+        rows = self.source.count() if takes_all else None
         return None if rows is None else rows * len(self.templates)
 
 
@@ -100,7 +103,7 @@ def run_file(file: str, flags: RunFlags) -> int:
     parameters.check_paths(flags)
     plan = setup_of(file, flags)
     if flags.dry_run:
-        return _print_plan(asyncio.run(_dry_run(plan)), plan.source.name, as_json=flags.json)
+        return _print_plan(asyncio.run(_dry_run(plan)), plan, as_json=flags.json)
     return carry_out(plan, flags)
 
 
@@ -110,7 +113,7 @@ def carry_out(plan: RunSetup, flags: RunFlags) -> int:
     began = monotonic()
     trouble: BaseException | None = None
     try:
-        with OutputFile(flags.out, plan.source.path, flags.run, _facts(plan, flags)) as sink:
+        with _telemetry(plan, flags), OutputFile(flags.out, plan.source.path, flags.run, _facts(plan, flags)) as sink:
             if not plan.is_named:
                 print(_FALLBACK, file=sys.stderr)
             taken = OutcomeCollector(totals, sink, is_kept=plan.kept is not None)
@@ -124,6 +127,8 @@ def carry_out(plan: RunSetup, flags: RunFlags) -> int:
     verdict = plan.gate.verdict(_trouble(totals), is_named=plan.is_named) if plan.gate and trouble is None else None
     if totals.scored or (totals.done and not isinstance(trouble, Exception)):
         _print_summary(totals, monotonic() - began, verdict, flags)
+    if plan.shard is not None:
+        print(f"{plan.shard.words}: these are its cases alone", file=sys.stderr)
     if isinstance(trouble, StoppedError):
         print(_interrupted(totals, flags), file=sys.stderr)
         return trouble.code
@@ -136,8 +141,17 @@ def carry_out(plan: RunSetup, flags: RunFlags) -> int:
             f"stopped after {totals.done:,} of {totals.evaluations:,} evaluations: the verdict is certain",
             file=sys.stderr,
         )
-    write_step_summary(verdict, plan.source.name)
+    write_step_summary(verdict, plan.source.name if plan.shard is None else f"{plan.source.name}, {plan.shard.words}")
     return exit_code(verdict)
+
+
+def _telemetry(plan: RunSetup, flags: RunFlags) -> AbstractContextManager[None]:
+    """Return what exports telemetry of a run, if that is asked for."""
+    if not flags.otel:
+        return nullcontext()
+    from fi_async.integrations.otel_export import exported  # noqa: PLC0415  # needs an extra
+
+    return exported(plan.evaluator)
 
 
 def _complete(plan: RunSetup, taken: OutcomeCollector, trouble: BaseException | None) -> None:
@@ -154,7 +168,8 @@ def _facts(plan: RunSetup, flags: RunFlags) -> Mapping[str, Any] | None:
     """Return what each line of --out says of its run; only who reads lines again is told."""
     if flags.out is None or flags.out.suffix.lower() not in LINES:
         return None
-    return run_facts(plan.total(), is_named=plan.is_named)
+    shard = None if plan.shard is None else (plan.shard.number, plan.shard.of)
+    return run_facts(plan.total(), is_named=plan.is_named, shard=shard)
 
 
 def setup_of(
@@ -213,6 +228,7 @@ def setup_of(
             retry,
             held_only=held is not None,
         ),
+        shard=Shard.named(flags.shard),
     )
 
 
@@ -224,12 +240,12 @@ def patience(concurrency: Concurrency) -> int:
 async def _dry_run(plan: RunSetup) -> RunPlan:
     cases, _ = _cases(plan)
     async with plan.evaluator as ev:
-        return await ev.plan(cases, list(plan.templates.values()), eval_config=plan.config)
+        return await ev.plan(cases, list(plan.templates.values()), eval_config=plan.config, shard=plan.shard)
 
 
-def _print_plan(plan: RunPlan, source: str, *, as_json: bool) -> int:
-    if not plan.cases:
-        raise _no_rows(source)
+def _print_plan(plan: RunPlan, setup: RunSetup, *, as_json: bool) -> int:
+    if not plan.cases and setup.shard is None:
+        raise _no_rows(setup.source.name)
     print(json.dumps(plan.as_dict(), indent=2) if as_json else plan)
     return errors.INCOMPLETE if plan.invalid else errors.DONE
 
@@ -246,6 +262,7 @@ async def _evaluate(plan: RunSetup, taken: OutcomeCollector) -> None:
             counts=totals.counts,
             progress=plan.shows_progress,
             run=plan.kept,
+            shard=plan.shard,
             **plan.fields,
         )
         async with aclosing(outcomes):
@@ -256,13 +273,9 @@ async def _evaluate(plan: RunSetup, taken: OutcomeCollector) -> None:
                 if certain or (totals.only_unreachable and totals.unreachable >= plan.patience):
                     break
     if totals.only_unreachable:
-        later = (
-            f"; when it can be reached: {command_line('retry', os.fspath(plan.kept.path))} --failed"
-            if plan.kept
-            else ""
-        )
+        later = f"; when it can be reached: {command_line('retry', str(plan.kept.path))} --failed" if plan.kept else ""
         raise ImpossibleError(f"no request reached {_where(plan, totals)}: {totals.unreachable_because}{later}")
-    if not totals.done:
+    if not totals.done and plan.shard is None:  # where rows are few, a shard may have none
         raise _no_rows(plan.source.name)
 
 

@@ -190,6 +190,7 @@ class Context:
         accepted: How many evaluations the server can work on at once, as their polls tell.
         wait_of: Reads the seconds that a refusal says to wait.
         tokens_of: Reads the tokens that a reply took.
+        run: The number of the run, for whoever listens.
     """
 
     backend: str
@@ -206,6 +207,7 @@ class Context:
     accepted: AcceptedLimit = field(default_factory=AcceptedLimit)
     wait_of: Callable[[Reply], float | None] = retry_after
     tokens_of: Callable[[Reply], int | None] = lambda _: None
+    run: int = 0
 
 
 def ask(

@@ -15,11 +15,12 @@ from fi_async._errors import ConfigurationError, FiAsyncError
 from fi_async._models import Case, Inputs, Outcome, Template, TemplateLike
 from fi_async._report import Counts, Report
 from fi_async._settings import RunFile, RunOptions
+from fi_async._shard import Shard
 from fi_async._statistics import ClientStatistics, EndpointStatistics, client_statistics, endpoint_statistics
+from fi_async.engine.case_reading import Cases, Reading, panel_of
 from fi_async.engine.intake import Intake, Question, configs_of, count_of, grouped, question
 from fi_async.engine.lanes import RunLanes
 from fi_async.engine.one_call import fetch_once
-from fi_async.engine.reading import Cases, Reading, panel_of
 from fi_async.engine.routes import Party
 from fi_async.engine.run import Run
 from fi_async.engine.session import Session
@@ -50,6 +51,7 @@ class Ask:
         eval_config: The template's parameters; by template name if there are several.
         fields: The other fields of the request.
         kept: The file that keeps the run, if one does.
+        shard: Which of the cases are evaluated; None for all of them.
     """
 
     templates: TemplatesLike
@@ -58,6 +60,37 @@ class Ask:
     eval_config: Mapping[str, Any] | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
     kept: RunFile | None = None
+    shard: Shard | None = None
+
+    def options_in(self, session: Session) -> RunOptions:
+        """Return what shapes the run, or this shard of it.
+
+        Raises:
+            ConfigurationError: A limit is too small to be divided among the shards.
+        """
+        if self.shard is None:
+            return self.options
+        return self.shard.options(self.options, is_shared=session.shares_limits)
+
+    def slots_of(self, options: RunOptions) -> Slots | None:
+        """Return the call's own places for requests under way; None if it shares the client's."""
+        has_part = self.shard is not None and options.concurrency != "auto"
+        return Slots(options.concurrency) if self.own_bound or has_part else None
+
+    def expected(self, cases: Cases) -> int | None:
+        """Return how many cases are to come, of a shard about; None if nobody knows."""
+        count = count_of(cases)
+        return count if count is None or self._takes_all else -(-count // (1 if self.shard is None else self.shard.of))
+
+    def total(self, cases: Cases, asked: Sequence[Question]) -> int | None:
+        """Return how many outcomes there will be; None if that is known only when all cases are read."""
+        count = count_of(cases) if self._takes_all else None
+        return None if count is None else count * len(asked)
+
+    @property
+    def _takes_all(self) -> bool:
+        """True if all cases that come are the run's own: of a shard, those that its file holds."""
+        return self.shard is None or (self.kept is not None and self.kept.held_only)
 
     async def questions(self, session: Session) -> Sequence[Question]:
         """Return what is asked of each case, and of whom; a name that nobody knows here is looked up once.
@@ -84,12 +117,13 @@ class Ask:
 
     def lanes(self, session: Session, asked: Sequence[Question], **how: Any) -> RunLanes:
         """Return who answers, and over which lanes."""
-        slots = Slots(self.options.concurrency) if self.own_bound else None
-        return Party(session, self.options, slots, **how).lanes(asked)
+        options = self.options_in(session)
+        return Party(session, options, self.slots_of(options), shard=self.shard, **how).lanes(asked)
 
     def intake(self, asked: Sequence[Question], lanes: RunLanes) -> Intake:
         """Return what turns cases into works of one run."""
-        return Intake(asked, lambda template, juror: lanes.of(template, juror).context, self.options)
+        shard = None if self._takes_all else self.shard
+        return Intake(asked, lambda template, juror: lanes.of(template, juror).context, self.options, shard)
 
     def run(self, session: Session, lanes: RunLanes, **how: Any) -> Run:
         """Return a run for this call."""
@@ -192,11 +226,11 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
     began = anyio.current_time()
     asked = await ask.questions(session)
     async with _ledger(ask, session, asked, cases) as ledger:
-        lanes = ask.lanes(session, asked, ledger=ledger, expected=count_of(cases))
+        lanes = ask.lanes(session, asked, ledger=ledger, expected=ask.expected(cases))
         intake = ask.intake(asked, lanes)
         panel = panel_of(asked)
         reading = Reading(cases, intake, ledger, lanes.first.context.counts, panel)
-        total = reading.total()
+        total = ask.total(cases, asked)
 
         def emit(ended: Outcome) -> None:
             run.finished.append(ended)
@@ -216,7 +250,9 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
         except FiAsyncError as error:
             error.report = report()
             raise
-        run.finished.extend(reading.unread())
+        for each in reading.unread():
+            run.tell.ended(each)
+            run.finished.append(each)
         return report()
 
 
@@ -258,10 +294,10 @@ async def stream(
         arrived.set()
 
     async with _ledger(ask, session, asked, cases) as ledger:
-        lanes = ask.lanes(session, asked, ledger=ledger, counts=handover.counts, expected=count_of(cases))
+        lanes = ask.lanes(session, asked, ledger=ledger, counts=handover.counts, expected=ask.expected(cases))
         panel = panel_of(asked)
         reading = Reading(cases, ask.intake(asked, lanes), ledger, handover.counts, panel)
-        total = reading.total()
+        total = ask.total(cases, asked)
         run = handover.run = ask.run(session, lanes, emit=emit, panel=panel)
         async with watched(progress, total, run.standing, reading.stood()) as seen:
             # A task of its own, not a task group: a generator may be closed by another task than it began in, and a
@@ -278,7 +314,8 @@ async def stream(
                 await driving
             finally:
                 driving.cancel()
-                await asyncio.wait([driving])
+                with anyio.CancelScope(shield=True):  # a scope that was cancelled cancels whatever waits in it, again
+                    await asyncio.wait([driving])
 
 
 def _check_submitted(asked: Sequence[Question]) -> None:
@@ -304,7 +341,7 @@ async def _ledger(
         return
     from fi_async.journal.opening import open_ledger  # noqa: PLC0415  # and SQLite, for those who keep a run
 
-    count = count_of(cases)
-    evaluations = None if count is None else count * len(asked)
-    async with open_ledger(ask.kept, session, asked, ask.options, evaluations) as ledger:
+    async with open_ledger(
+        ask.kept, session, asked, ask.options, evaluations=ask.total(cases, asked), shard=ask.shard
+    ) as ledger:
         yield ledger

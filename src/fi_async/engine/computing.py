@@ -11,10 +11,12 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from fi_async._events import FunctionCalled, FunctionReturned, emit, wants
 from fi_async._threads import Crew, quick_switches
 from fi_async.backends.functions import Function
 from fi_async.engine.asked import Answered, Headway, awaited, compute, late
@@ -33,6 +35,7 @@ _BUSY: Final = 0.1  # of its time on a processor: many threads of such a functio
 _FILL: Final = 1.5  # processors that so many of them would keep busy are enough for one interpreter
 _FEWEST: Final = 2
 _GRACE: Final = 1.0  # seconds that a coroutine may take to end once it is cancelled
+_numbers: Final = count(1)
 _SHORT: Final = 2e-3  # seconds: what takes no longer is not judged by it
 
 
@@ -90,6 +93,7 @@ class Computing:
         assert isinstance(action, Compute)  # noqa: S101  # what jobs of this lane ask for
         self.sent[job] = None
         name = action.function.template.name
+        number = self._tell_called(job, name)
         try:
             with ticket:
                 said = await self._said(action)
@@ -98,9 +102,19 @@ class Computing:
         finally:
             del self.sent[job]
             self._under_way[name] -= 1
+            if number:
+                emit(self._context, FunctionReturned(name, anyio.current_time() - began, number))
         mean = sum(each.seconds for each in said) / len(said)
         self._seconds[name] = mean if name not in self._seconds else 0.8 * self._seconds[name] + 0.2 * mean
         return Arrival(now, began, began - ready.since, said=said)
+
+    def _tell_called(self, job: Job, name: str) -> int:
+        """Return the number of a call that whoever listens was told of; 0 if nobody does."""
+        if not wants(self._context, FunctionCalled):
+            return 0
+        number = next(_numbers)
+        emit(self._context, FunctionCalled(name, tuple(work.index for work in job.works), self._context.run, number))
+        return number
 
     async def _said(self, action: Compute) -> Sequence[Answered]:
         function, limit = action.function, self._context.timeout.longest_case

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import count
+from typing import Final
+
 import anyio
 
 from fi_async._errors import APIConnectionError, APITimeoutError
-from fi_async._events import CanarySent, RequestAnswered, RequestSent, emit, wants
+from fi_async._events import CanarySent, RequestAnswered, RequestDropped, RequestSent, announce, emit, wants
 from fi_async.engine.attempts import Context, Job, Ledger, Send
 from fi_async.engine.ready_queue import Ready
 from fi_async.engine.work import Arrival
@@ -13,6 +17,9 @@ from fi_async.pacing.retry import NO_CAPACITY
 from fi_async.pacing.ticket import Ticket
 from fi_async.wire.responses import Reply
 from fi_async.wire.transport import Transport
+
+_numbers: Final = count(1)
+_NO_HEADERS: Final[Mapping[str, str]] = {}
 
 
 class Dispatch:
@@ -47,26 +54,34 @@ class Dispatch:
         """
         job, began = ready.job, ticket.issued_at
         before = ticket.before + self._context.completions.waiting
+        number = next(_numbers)
         with ticket:
             reply = problem = None
             try:
-                reply = await self._send(ready, ticket)
+                reply = await self._send(ready, ticket, number)
             except APIConnectionError as error:
                 problem = error
             except _TooLate:
                 del self.sent[job]
                 self._context.ledger.void(job.works)
                 ticket.returned(anyio.current_time())
+                self._tell_dropped(ready, number, has_left=False)
                 return None
             except Exception:
                 del self.sent[job]
+                self._tell_dropped(ready, number)
+                raise
+            except BaseException:  # the run ends
+                self._tell_dropped(ready, number)
                 raise
             if reply is None and problem is None:
+                self._tell_dropped(ready, number)
                 return None  # it was ended
             del self.sent[job]
             now = anyio.current_time()
             self._settle(ticket, now, reply, problem)
-            self._tell_answered(ready, ticket, now, reply)
+            if wants(self._context, RequestAnswered):
+                self._tell_answered(ready, now - began, number, reply, problem)
             if ticket.canary is not None:
                 job.works[0].attempt.canary = ticket.canary
         return Arrival(now, began, began - ready.since, reply, problem, self._was_crowded(ticket, now, reply), before)
@@ -74,7 +89,7 @@ class Dispatch:
     def close(self) -> None:
         """Let go of nothing: connections are the client's."""
 
-    async def _send(self, ready: Ready, ticket: Ticket) -> Reply | None:
+    async def _send(self, ready: Ready, ticket: Ticket, number: int) -> Reply | None:
         """Return the reply to a request; None if it was ended.
 
         Those of a run that is kept come to their end when the run is stopped, within a bound.
@@ -84,21 +99,21 @@ class Dispatch:
         """
         if not self._context.ledger.drain:
             self.sent[ready.job] = None
-            return await self._leave(ready, ticket)
+            return await self._leave(ready, ticket, number)
         with anyio.CancelScope(shield=True) as self.sent[ready.job]:
             await self._kept(ready, ticket)
-            return await self._leave(ready, ticket)
+            return await self._leave(ready, ticket, number)
         return None
 
-    async def _leave(self, ready: Ready, ticket: Ticket) -> Reply:
+    async def _leave(self, ready: Ready, ticket: Ticket, number: int) -> Reply:
         context, send = self._context, _send_of(ready)
-        self._tell_sent(ready, ticket)
+        headers = self._tell_sent(ready, ticket, number)
         # While it waited for its turn, no case's time ran.
         deadline = None if send.deadline is None else send.deadline + (ticket.issued_at - ready.since)
         if deadline is None and context.timeout.longest_case is not None:
             deadline = ticket.issued_at + context.timeout.longest_case
         left = _Leaving(ticket) if context.gate.counts_windows else None
-        return await self._transport.send(send.call, context.timeout, deadline, left)
+        return await self._transport.send(send.call, context.timeout, deadline, left, headers)
 
     async def _kept(self, ready: Ready, ticket: Ticket) -> None:
         """Return once a request is kept as intended, if it may still leave then.
@@ -113,20 +128,42 @@ class Dispatch:
         if not ticket.may_leave(anyio.current_time()):
             raise _TooLate
 
-    def _tell_sent(self, ready: Ready, ticket: Ticket) -> None:
+    def _tell_sent(self, ready: Ready, ticket: Ticket, number: int) -> Mapping[str, str]:
+        """Tell whoever listens, and return the headers that it wants the request to carry."""
         call, works = _send_of(ready).call, ready.job.works
         template = works[0].parameters.template if works else None
         if ticket.canary is not None and template is not None:
             emit(self._context, CanarySent(template))
-        if wants(self._context, RequestSent):
-            attempt = 1 + works[0].history.attempts if works and ready.is_post else 1
-            emit(self._context, RequestSent(call.method, call.endpoint, len(works), template, attempt))
+        if not wants(self._context, RequestSent):
+            return _NO_HEADERS
+        sent = RequestSent(
+            call.method,
+            call.endpoint,
+            len(works),
+            template,
+            1 + works[0].history.attempts if works and ready.is_post else 1,
+            request=number,
+            run=self._context.run,
+            cases=tuple(work.index for work in works),
+            url=self._transport.url,
+            backend=self._context.backend,
+            model=works[0].parameters.model if works else None,
+            span_id=works[0].parameters.span_id if works else None,
+        )
+        return announce(self._context, sent)
 
-    def _tell_answered(self, ready: Ready, ticket: Ticket, now: float, reply: Reply | None) -> None:
-        if wants(self._context, RequestAnswered):
-            call, took = _send_of(ready).call, now - ticket.issued_at
-            status, request_id = (None, None) if reply is None else (reply.status, reply.request_id)
-            emit(self._context, RequestAnswered(call.method, call.endpoint, status, took, request_id))
+    def _tell_answered(
+        self, ready: Ready, took: float, number: int, reply: Reply | None, problem: APIConnectionError | None
+    ) -> None:
+        call = _send_of(ready).call
+        status, request_id = (None, None) if reply is None else (reply.status, reply.request_id)
+        why = None if problem is None else type(problem).__name__
+        emit(self._context, RequestAnswered(call.method, call.endpoint, status, took, request_id, number, why))
+
+    def _tell_dropped(self, ready: Ready, number: int, *, has_left: bool = True) -> None:
+        if wants(self._context, RequestDropped):
+            call = _send_of(ready).call
+            emit(self._context, RequestDropped(call.method, call.endpoint, number, has_left))
 
     def _settle(self, ticket: Ticket, now: float, reply: Reply | None, problem: APIConnectionError | None) -> None:
         if reply is not None and reply.status == 429:

@@ -13,6 +13,7 @@ import anyio
 from fi_async._errors import ConfigurationError, InvalidCaseError
 from fi_async._models import Case, Inputs, Outcome, OutcomeStatus, Template
 from fi_async._settings import RunOptions
+from fi_async._shard import Shard
 from fi_async.backends.chosen import PLATFORMS, Answerer, computed_names
 from fi_async.backends.functions import ExactFunction
 from fi_async.engine.attempts import Context
@@ -141,11 +142,13 @@ class Intake:
         questions: What is asked of each case.
         context_of: What the jobs of a template share, or those of one of its jurors.
         options: What shapes the run.
+        shard: Which cases are the run's own; None for all of them.
     """
 
     questions: Sequence[Question]
     context_of: Callable[[str, str | None], Context]
     options: RunOptions
+    shard: Shard | None = None
 
     def works(self, items: Sequence[Inputs | Case]) -> list[Work]:
         """Return the works of some cases.
@@ -171,9 +174,14 @@ class Intake:
     def admit(self, index: int, item: Inputs | Case, *, is_only: bool = False) -> list[Work | Outcome]:
         """Return a case's works under each template, each an evaluation, or outcomes that say why it cannot be sent.
 
-        An error names the case's place, but for one that is the only case of its call.
+        Nothing comes of a case of another shard. An error names the case's place, but for one that is the only case of
+        its call.
         """
         case, rows = self._prepared(index, item)
+        if self.shard is not None:
+            sent = [row.inputs for row in rows if isinstance(row, preflight.PreparedInputs)]
+            if not self.shard.has(sent, index):
+                return []
         asked = [(each.at_first(), row) for each, row in zip(self.questions, rows, strict=True)]
         return self._works(index, case, asked, is_only=is_only)
 

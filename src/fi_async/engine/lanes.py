@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from fi_async._errors import FiAsyncError
+from fi_async._events import RunStands
 from fi_async._settings import RunOptions
 from fi_async.engine.attempts import Context, Job
 from fi_async.engine.backlog import Backlog
@@ -17,6 +18,7 @@ from fi_async.engine.ready_queue import Ready, ReadyQueue
 from fi_async.engine.work import Arrival, Work
 from fi_async.engine.work_queue import WorkQueue
 from fi_async.pacing.planner import Kind
+from fi_async.pacing.purse import Purse
 from fi_async.pacing.ticket import Need, Ticket
 from fi_async.pacing.waiting import Standing
 
@@ -29,6 +31,9 @@ Begin = Callable[[Sequence[Work], Kind], Job]
 
 Weigh = Callable[[Work], tuple[int, float | None]]
 """Reckons the tokens and the dollars of a work; None for a price that nobody knows."""
+
+FUNCTIONS: Final = "functions"
+"""What those who listen know the lanes of functions as, all of them together."""
 
 
 class Performer(Protocol):
@@ -69,6 +74,7 @@ class Lane:
         at_work: Works that are begun and not done.
         in_house: Works that came and whose outcomes are not made.
         at: Which endpoint it is, for messages; empty for the platform.
+        purse: What may be spent there; None where nothing is paid here.
         over: Why it takes no more works, once it does not.
         under_way: The jobs whose requests are under way, and their tickets.
     """
@@ -95,9 +101,10 @@ class Lane:
         self.weigh = weigh
         self.is_remote = is_remote
         self.at = ""
+        self.purse: Purse | None = None
         self.over: FiAsyncError | None = None
-        self.queue = ReadyQueue(context.gate, context.terms)
         self.backlog = Backlog(context, options, expected) if backlog is None else backlog
+        self.queue = ReadyQueue(context.gate, context.terms, lambda: len(self.backlog))
         self.at_work = self.in_house = 0
         self.under_way: dict[Job, Ticket] = {}
         self._slots = context.terms.slots
@@ -156,6 +163,7 @@ class Lane:
         for ticket in self.under_way.values():
             if not ticket.is_settled:  # its task was cancelled before it began
                 ticket.lost(now)
+        gate.rest(now)
 
     def standing(self, now: float) -> Standing:
         """Return how it stands."""
@@ -174,6 +182,22 @@ class Lane:
             at=self.at,
         )
 
+    def stands(self, now: float) -> RunStands:
+        """Return how it stands, for whoever listens."""
+        context = self.context
+        return RunStands(
+            run=context.run,
+            at=self.at if self.is_remote else FUNCTIONS,
+            backend=context.backend,
+            waiting=self.queue.gets + self.queue.posts + len(self.backlog),
+            under_way=len(self.under_way),
+            limit=self._slots.count,
+            at_work=self.at_work,
+            left=tuple(
+                (each.of, each.seconds, max(0, each.left)) for each in context.gate.headroom(now, context.terms)
+            ),
+        )
+
 
 class RunLanes:
     """The lanes of a run.
@@ -181,10 +205,19 @@ class RunLanes:
     Args:
         first: That of all templates that no other is named for.
         others: Those of other templates, and of jurors, by the names of both.
+        templates: The names of all.
+        cases: How many are to come; None if nobody knows.
     """
 
-    def __init__(self, first: Lane, others: Mapping[tuple[str, str | None], Lane] | None = None) -> None:
+    def __init__(
+        self,
+        first: Lane,
+        others: Mapping[tuple[str, str | None], Lane] | None = None,
+        templates: tuple[str, ...] = (),
+        cases: int | None = None,
+    ) -> None:
         self.first = first
+        self.templates, self.cases = templates, cases
         self._others = others or {}
         self._all = list(dict.fromkeys([first, *self._others.values()]))
 

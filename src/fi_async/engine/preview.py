@@ -13,9 +13,9 @@ from fi_async._models import Case, Inputs, Outcome
 from fi_async._plan import RunPlan, TemplatePlan
 from fi_async._settings import RunOptions
 from fi_async.engine.calls import Ask
+from fi_async.engine.case_reading import Cases
 from fi_async.engine.intake import Intake, Question, batches
 from fi_async.engine.lanes import Lane, RunLanes
-from fi_async.engine.reading import Cases
 from fi_async.engine.session import Session
 from fi_async.engine.work import Work
 from fi_async.pacing.accepted import MOST, AcceptedLimit
@@ -41,14 +41,16 @@ class _Census:
     keys: dict[str, int] = field(default_factory=dict)
     tokens: Counter[_Who] = field(default_factory=Counter)
     dollars: dict[_Who, float | None] = field(default_factory=dict)
+    read: int = 0
     duplicates: int = 0
     invalid: int = 0
     because: list[str] = field(default_factory=list)
     _seen: set[int] = field(default_factory=set)
 
     def add(self, case: Inputs | Case, intake: Intake, lanes: RunLanes) -> None:
-        admitted = intake.admit(self.cases, case)
-        self.cases += 1
+        admitted = intake.admit(self.read, case)
+        self.read += 1
+        self.cases += bool(admitted)
         works = [each for each in admitted if isinstance(each, Work)]
         for work in works:
             self.sendable[_who(work.parameters)] += 1
@@ -94,7 +96,8 @@ async def plan(session: Session, ask: Ask, cases: Cases, latency: float | None) 
         async for batch in source:
             for case in batch:
                 census.add(case, intake, lanes)
-    base = _situation(session, ask.options, session.terms(ask.options))
+    options = ask.options_in(session)
+    base = _situation(session, options, session.terms(options, ask.slots_of(options)))
     situations: dict[str, Situation] = {}
     plans: list[TemplatePlan] = []
     others: list[tuple[Lane, TemplatePlan]] = []

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from fi_async._report import Counts
-from fi_async._settings import RunOptions
+from fi_async._settings import Limit, RunOptions
+from fi_async._shard import Shard
 from fi_async.backends.chosen import Answerer
 from fi_async.backends.functions import ExactFunction, Function
 from fi_async.engine.attempts import Context, Forgetful, Job, Ledger
@@ -17,7 +18,7 @@ from fi_async.engine.dispatch import Dispatch
 from fi_async.engine.intake import Question
 from fi_async.engine.lanes import Lane, RunLanes
 from fi_async.engine.one_call import platform_lane
-from fi_async.engine.session import Session
+from fi_async.engine.session import Session, run_numbers
 from fi_async.engine.work import Work
 from fi_async.engine.work_queue import WorkQueue
 from fi_async.pacing.gate import Gate
@@ -47,6 +48,8 @@ class Party:
         ledger: Who keeps what becomes of its works.
         is_planned: False if the works come as jobs.
         expected: How many cases are to come; None if nobody knows.
+        run: The number of the run; None for a new one.
+        shard: Which part of the run it is, if its judges' limits are to be divided; None if it is all of it.
     """
 
     session: Session
@@ -56,6 +59,8 @@ class Party:
     ledger: Ledger | None = None
     is_planned: bool = True
     expected: int | None = None
+    run: int | None = None
+    shard: Shard | None = None
 
     def lanes(self, asked: Sequence[Question]) -> RunLanes:
         """Return a lane for each endpoint that answers one of the questions, the platform's first if it has any.
@@ -71,7 +76,7 @@ class Party:
                 by_endpoint.setdefault(endpoint, []).append(seat)
                 repeats[endpoint] += each.shape.repeats
         counts, ledger = self.counts or Counts(), self.ledger or Forgetful()
-        party = replace(self, counts=counts, ledger=ledger)
+        party = replace(self, counts=counts, ledger=ledger, run=next(run_numbers))
         found = {endpoint: party._lane(questions, repeats[endpoint]) for endpoint, questions in by_endpoint.items()}
         first = found.get(None) or next(iter(found.values()))
         routes = {
@@ -79,7 +84,8 @@ class Party:
             for each in asked
             for seat in each.seats
         }
-        return RunLanes(first, {} if len(found) == 1 else routes)
+        names = tuple(each.template.name for each in asked)
+        return RunLanes(first, {} if len(found) == 1 else routes, names, self.expected)
 
     def _lane(self, questions: Sequence[Question], works: int) -> Lane:
         """Return the lane of an endpoint, to which each case brings so many works."""
@@ -89,7 +95,7 @@ class Party:
         if route.function is not None:
             functions = {each.template.name: each.route.function for each in questions if each.route.function}
             return self._functions_lane(functions, works)
-        context = self.session.context(self.options, self.slots, counts=self.counts, ledger=self.ledger)
+        context = self.session.context(self.options, self.slots, counts=self.counts, ledger=self.ledger, run=self.run)
         return platform_lane(
             self.session,
             context,
@@ -127,7 +133,10 @@ class Party:
         from fi_async.wire.waits import wait_of  # noqa: PLC0415  # as above
 
         session = judging_session(self.session, judge)
-        base = session.context(replace(self.options, limits=()), counts=self.counts, ledger=self.ledger)
+        judge, limits, slots = self._part_of(judge)
+        options = replace(self.options, limits=())
+        base = session.context(options, slots, counts=self.counts, ledger=self.ledger, run=self.run)
+        base = replace(base, terms=replace(base.terms, limits=limits))
         wall_clock = self.session.wall_clock
         context = replace(base, wait_of=lambda reply: wait_of(reply, wall_clock()), tokens_of=tokens_used)
         ledger = self.ledger or Forgetful()
@@ -142,9 +151,18 @@ class Party:
 
         queue = WorkQueue(context.terms.slots, may_go=judging.may_begin)
         lane = self._simple_lane(context, Dispatch(session.transport, context), begin, queue, works)
-        lane.weigh, lane.at = judging.weigh, session.name
+        lane.weigh, lane.at, lane.purse = judging.weigh, session.name, judging.purse
         session.runs.add(lane)
         return lane
+
+    def _part_of(self, judge: Judge) -> tuple[Judge, Sequence[Limit], Slots | None]:
+        """Return the part of a judge that is this shard's: what it may spend, its limits, and places of its own."""
+        if self.shard is None:
+            return judge, (), None
+        limits = () if self.session.permits is not None else self.shard.limits(judge.limits)
+        slots = None if judge.concurrency == "auto" else Slots(max(1, self.shard.share_of(judge.concurrency)))
+        bound = None if judge.max_cost is None else judge.max_cost / self.shard.of
+        return replace(judge, max_cost=bound), limits, slots
 
     def _simple_lane(
         self,
@@ -178,6 +196,7 @@ class Party:
             terms=Terms(slots),
             counts=self.counts or Counts(),
             ledger=self.ledger or Forgetful(),
+            run=self.run or 0,
         )
 
 

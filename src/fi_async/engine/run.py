@@ -15,7 +15,6 @@ from typing import Any
 import anyio
 
 from fi_async._errors import ConfigurationError, FiAsyncError, JournalError
-from fi_async._events import CaseEnded, emit, wants
 from fi_async._models import Outcome
 from fi_async._settings import RunOptions
 from fi_async.engine.attempts import Action, Compute, Job, LaneOver, Requeue, Rest, Send
@@ -24,6 +23,7 @@ from fi_async.engine.lanes import Lane, RunLanes
 from fi_async.engine.outcomes import cut_off, not_begun
 from fi_async.engine.ready_queue import Ready
 from fi_async.engine.submissions import accept
+from fi_async.engine.telling import Teller
 from fi_async.engine.work import Arrival, Work
 from fi_async.pacing.ticket import Ticket
 from fi_async.pacing.waiting import Standing, together
@@ -44,6 +44,9 @@ class Run:
         options: `timeout.call` ends the run.
         emit: Takes each outcome. Whoever takes one says so by `release`, and makes room for another.
         panel: Makes one outcome of the evaluations of a case; None where each is an outcome.
+
+    Attributes:
+        tell: Tells whoever listens.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Run:
         self.context = lanes.first.context
         self.finished: list[Any] = []
         self._lanes = lanes
+        self.tell = Teller(lanes)
         for lane in lanes:
             lane.context.gate.keep_count_of(lane.context.terms.limits)
         self._taker = emit or self._keep
@@ -111,6 +115,10 @@ class Run:
             AuthenticationError, PermissionDeniedError: The key pair was refused; all else was dropped.
             Exception: Whatever `feed` raised.
         """
+        with self.tell.run():
+            await self._drive(feed, further)
+
+    async def _drive(self, feed: Feed | None, further: Feed | None) -> None:
         self._set_fed(feed is not None)
         self._is_deepening = further is not None
         try:
@@ -209,7 +217,7 @@ class Run:
                 self._fail(error)
                 return
             due = min(lane.next_time(now, self._wake) for lane in self._lanes)
-            await self._wait(due)
+            await self._wait(min(due, self.tell.stands(now)))
 
     def _goes_on(self) -> bool:
         """Return True as long as something is to be done, or may come."""
@@ -344,8 +352,7 @@ class Run:
         self._hand_out(item)
 
     def _hand_out(self, item: Any) -> None:
-        if isinstance(item, Outcome) and wants(self.context, CaseEnded):
-            emit(self.context, CaseEnded(item.index, item.template, item.status))
+        self.tell.ended(item)
         self._taker(item)
 
     def _keep(self, item: Any) -> None:

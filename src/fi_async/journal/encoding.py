@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from functools import reduce
+from operator import add
 from typing import Any, Final
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -29,6 +32,11 @@ def to_text(value: Any) -> str:
         return _ASCII.encode(value)
 
 
+def storable(text: str) -> str:
+    """Return a text that a file takes: half of a surrogate pair, which UTF-8 cannot hold, becomes what names it."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def encode(outcome: Outcome) -> str:
     """Return an outcome as JSON text, without its case, index and template."""
     body: dict[str, Any] = {
@@ -51,6 +59,26 @@ def encode(outcome: Outcome) -> str:
     if outcome.error is not None:
         body["error"] = _plain(outcome.error)
     return to_text(body)
+
+
+def added(body: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the body of an outcome that counts, too, what others of the same work took: tokens and dollars."""
+    paid = [_paid(each) for each in (body, *others)]
+    found = {**body, **({} if body.get("result") is None else {"result": dict(body["result"])})}
+    into = found.get("result") or found
+    if usages := [Usage.model_validate(each["usage"]) for each in paid if each.get("usage") is not None]:
+        into["usage"] = reduce(add, usages).model_dump(exclude_defaults=True)
+    if costs := [Decimal(repr(each["cost"])) for each in paid if each.get("cost") is not None]:
+        into["cost"] = float(sum(costs))
+    return found
+
+
+def _paid(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return where a body tells what its outcome took; nothing if another run paid for it."""
+    if body.get("origin") == _REUSED:
+        return {}
+    result: Mapping[str, Any] | None = body.get("result")
+    return body if result is None else result
 
 
 def decode(text: str, index: int, case: Case, name: str, origin: str = "replayed") -> Outcome:

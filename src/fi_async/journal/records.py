@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from fi_async._models import Outcome
+
+IMPORTED: Final = "imported"
+"""Who was asked, as outcomes of another tool's results say it; and where a run of them was made."""
+
+IMPORTED_FROM: Final = "imported_from"
+"""What a run's `source` names the tool by, where the run was imported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +46,12 @@ class RunInfo:
         settings: Options of the run, plain values. No credentials.
         source: Where a command line took the cases from, to take them again; empty for runs of programs.
         questions: What each template is asked with: the fields of `Parameters`, by name; and `by`, who answers:
-            "cloud" (the platform, wherever it is), "local" (computed here), "judge" or "code". With repeats or a jury,
-            `panel` has the fields of `PanelShape`, and `jurors` names the judges. Empty in old files.
+            "cloud" (the platform, wherever it is), "local" (computed here), "judge" or "code". Of templates that are
+            not the platform's, `asks`: their text and choices. With repeats or a jury, `panel` has the fields of
+            `PanelShape`, and `jurors` names the judges. Empty in old files.
         evaluations: How many outcomes the run will have, as it began; None where that was not known.
         passes: When it was begun, and each time it was gone on with, in seconds since the epoch.
+        shard: Which part of a run it is, from 1, and of how many; None if it is all of it.
     """
 
     name: str
@@ -59,6 +67,12 @@ class RunInfo:
     questions: Sequence[Mapping[str, Any]] = ()
     evaluations: int | None = None
     passes: Sequence[float] = ()
+    shard: Sequence[int] | None = None
+
+    @property
+    def part(self) -> str:
+        """What people are told of a run that is a part of one: "shard 3 of 8"; empty if it is all of it."""
+        return "" if self.shard is None else "shard {} of {}".format(*self.shard)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from fi_async.journal import replay, schema
+from fi_async.journal.events import EventKind
 from fi_async.journal.replay import Past
-from fi_async.journal.schema import EventKind
 from fi_async.panels.shape import Seat
 from fi_async.sources.rows import TableRow
 
@@ -68,7 +68,7 @@ class StoredCases:
                 at = numbers[0], position
                 case_id = past.refused.get(at, past.also.get(at, case_id))
                 values, problem = (None, next(iter(refused.values()))) if is_unread else (json.loads(inputs), None)
-                yield TableRow(place, values, problem, id=case_id, refused=refused)
+                yield TableRow(place, values, problem, id=case_id, refused=refused, position=position)
 
 
 def _places(past: Past) -> Iterable[tuple[int, int]]:

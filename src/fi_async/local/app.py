@@ -17,6 +17,7 @@ from fi_async.local.asgi import Receive, Request, Scope, SendMessage
 from fi_async.local.chat.endpoint import ChatEndpoint
 from fi_async.local.chat.verdicts import LocalJudge
 from fi_async.local.counts import ServerCounts
+from fi_async.local.datasets.book import DatasetBook
 from fi_async.local.envelopes import Refused
 from fi_async.local.evaluations import Answer, EvaluationBook, Visit
 from fi_async.local.limits import Windows
@@ -39,7 +40,8 @@ class LocalBackend:
         answers: What gives the verdicts of templates, by their names, in place of this server's own: coroutine
             functions from a template's name, inputs and params to an output, a reason and the model that said so. What
             one raises is why the evaluation failed.
-        store: A file to keep evaluations in, past the end of the process; without, they are kept in memory.
+        store: A file to keep evaluations in, past the end of the process; without, they are kept in memory, as
+            datasets always are.
         clock: Returns the time in seconds since the epoch.
         sleep: Waits so many seconds.
 
@@ -72,7 +74,8 @@ class LocalBackend:
         self._chat = ChatEndpoint(judge)
         self._answers = Answers(answers or {}, self._store)
         evaluations = EvaluationBook(self._store, self._counts, self._answers)
-        self._routes = Routes(evaluations, Pipelines(self._store, evaluations))
+        datasets = DatasetBook(evaluations, self._counts)
+        self._routes = Routes(evaluations, Pipelines(self._store, evaluations), datasets)
 
     def statistics(self) -> dict[str, Any]:
         """Return what the server has counted since it was made; of evaluations, since its store was."""

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from fi_async.local import configure, envelopes, fields, gate, results, templates, validation
 from fi_async.local.asgi import Request
+from fi_async.local.datasets.book import DatasetBook
+from fi_async.local.datasets.routes import ROOT as DATASETS
+from fi_async.local.datasets.routes import DatasetRoutes
 from fi_async.local.envelopes import HttpReply, Refused
 from fi_async.local.evaluations import Answer, EvaluationBook, Visit
 from fi_async.local.fields import Field
@@ -42,8 +45,9 @@ class Route:
 class Routes:
     """The table of paths."""
 
-    def __init__(self, evaluations: EvaluationBook, pipelines: Pipelines) -> None:
+    def __init__(self, evaluations: EvaluationBook, pipelines: Pipelines, datasets: DatasetBook) -> None:
         self._evaluations = evaluations
+        self._datasets = DatasetRoutes(datasets)
         self._pipelines = pipelines
         self._table = {
             "new-eval/": Route("Standalone Eval View V2", {"GET": self._progress, "POST": self._evaluate}),
@@ -55,6 +59,9 @@ class Routes:
 
     def find(self, path: str) -> Route | None:
         """Return the route of a path; the trailing slash is part of it."""
+        if path.startswith(DATASETS):
+            by_method = self._datasets.find(path)
+            return None if by_method is None else Route("Dataset View", by_method)
         tail = path.removeprefix(API) if path.startswith(API) else ""
         if tail.startswith("eval/") and tail.count("/") == 2 and tail.endswith("/") and tail != "eval//":
             return self._one_template

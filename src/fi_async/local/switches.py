@@ -39,6 +39,8 @@ class Faults:
         slow: (probability, seconds): the reply comes so many seconds late.
         fail: The evaluation ends with an engine error.
         stuck: A submitted evaluation stays pending for ever.
+        dataset_fail: The rows of a dataset cannot be made of its file.
+        dataset_stuck: They are never made.
         gets: True if `status`, `html_500`, `reset_before` and `cut_json` strike GETs too.
 
     Raises:
@@ -54,10 +56,12 @@ class Faults:
     slow: tuple[float, float] = (0.0, 0.0)
     fail: float = 0.0
     stuck: float = 0.0
+    dataset_fail: float = 0.0
+    dataset_stuck: float = 0.0
     gets: bool = True
 
     def __post_init__(self) -> None:
-        for each in (self.of_request("POST"), self.of_evaluation()):
+        for each in (self.of_request("POST"), self.of_evaluation(), self.of_dataset()):
             require_probabilities(each)
         require_statuses((*self.status, *self.status_after))
         require(is_seconds(self.slow[1]), f"a slow reply is some seconds late, not {shown(self.slow[1])}")
@@ -79,6 +83,11 @@ class Faults:
         """Yield the faults that can strike an evaluation."""
         yield "fail", self.fail
         yield "stuck", self.stuck
+
+    def of_dataset(self) -> Iterator[tuple[str, float]]:
+        """Yield the faults that can strike the making of a dataset."""
+        yield "dataset_fail", self.dataset_fail
+        yield "dataset_stuck", self.dataset_stuck
 
 
 @dataclass(frozen=True, slots=True)

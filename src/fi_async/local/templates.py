@@ -69,6 +69,22 @@ def numbered(number: int, *, allow_network: bool) -> dict[str, Any] | None:
     return next((template for template in listed if template["eval_id"] == number), None)
 
 
+def id_of(name: str) -> str:
+    """Return the id of a template, which the list of templates gives."""
+    return str(uuid5(NAMESPACE_URL, f"https://api.futureagi.com/eval/{name}"))
+
+
+def template_of_id(identity: str) -> TemplateFacts | None:
+    """Return the template with this id; None if there is none."""
+    name = _names().get(identity)
+    return None if name is None else template_named(name)
+
+
+@cache
+def _names() -> Mapping[str, str]:
+    return {id_of(name): name for name in _catalogue.rows()}
+
+
 @cache
 def _templates() -> Mapping[str, TemplateFacts]:
     return {name: _template(row) for name, row in _catalogue.rows().items()}
@@ -108,7 +124,7 @@ def _in_list(row: Mapping[str, Any], *, allow_network: bool) -> dict[str, Any]:
     if "function_params_schema" in row:
         config["function_params_schema"] = row["function_params_schema"]
     return {
-        "id": str(uuid5(NAMESPACE_URL, f"https://api.futureagi.com/eval/{row['name']}")),
+        "id": id_of(row["name"]),
         "name": row["name"],
         "description": row["description"],
         "organization": None,

@@ -83,7 +83,16 @@ def _quotas(items: Iterable[Any]) -> tuple[Any, ...]:
     return tuple(map(text_or_value(parse_quota), items))
 
 
-_PLAIN_KINDS = ("html_500", "reset_before", "reset_after", "cut_json", "fail", "stuck")
+_PLAIN_KINDS = (
+    "html_500",
+    "reset_before",
+    "reset_after",
+    "cut_json",
+    "fail",
+    "stuck",
+    "dataset_fail",
+    "dataset_stuck",
+)
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "latency": text_or_value(parse_latency),
     "requests": text_or_value(parse_quota),

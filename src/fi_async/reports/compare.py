@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any, Final
@@ -14,6 +14,9 @@ from fi_async.reports.statistics import Interval, mcnemar, mean_interval
 
 _IMAGINED: Final = (1.0, -1.0)
 _ROUNDING: Final = 1e-9  # 0.8 - 0.75 is to be 0.05
+
+IntervalOf = Callable[[Mapping[float, int], float], Interval | None]
+"""Makes an interval for a mean of how often each value occurs, with a confidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class TemplateComparison:
         unscored: Pairs left out, as one or both have no score.
         only_before: How many cases the second run does not have.
         only_after: How many cases the first run does not have.
+        changes: How often each after - before occurs, what is imagined included.
+        span: The greatest score of both runs - the least; 0 of no pairs.
     """
 
     template: str
@@ -48,6 +53,8 @@ class TemplateComparison:
     unscored: Sequence[Pair]
     only_before: int
     only_after: int
+    changes: Mapping[float, int]
+    span: float
 
     @property
     def difference(self) -> float | None:
@@ -110,6 +117,7 @@ def compare(
     tolerance: float = 0.0,
     lower_is_better: Collection[str] = (),
     confidence: float = 0.95,
+    interval_of: IntervalOf | None = mean_interval,
 ) -> Comparison:
     """Return two runs compared, case by case.
 
@@ -122,6 +130,7 @@ def compare(
         tolerance: Scores that differ by no more than this are a tie. Verdicts have none.
         lower_is_better: Templates whose score is the better the lower.
         confidence: Of the intervals, between 0 and 1.
+        interval_of: Makes them of the changes of the pairs; None for no intervals.
     """
     first, second = ([_score(each) for each in run] for run in (before, after))
     paired = pair(first, second, by)
@@ -134,8 +143,13 @@ def compare(
         counts = _PairCounts(tolerance, -1 if name in lower_is_better else 1)
         for each in pairs:
             counts.add(each)
-        found.append(counts.compared(name, confidence, only_before=alone[0][name], only_after=alone[1][name]))
+        alone_in = (alone[0][name], alone[1][name])
+        found.append(counts.compared(name, interval_of, confidence, alone_in))
     return Comparison(paired.by, confidence, found)
+
+
+def _span(scores: Sequence[float]) -> float:
+    return max(scores) - min(scores) if scores else 0.0
 
 
 def _score(each: Outcome | CaseScore) -> CaseScore:
@@ -168,8 +182,10 @@ class _PairCounts:
         if abs(gain) > (0.0 if verdicts else self._tolerance + _ROUNDING):
             (self._won if gain > 0 else self._lost).append((gain, each))
 
-    def compared(self, name: str, confidence: float, *, only_before: int, only_after: int) -> TemplateComparison:
-        """Return what the counted pairs come to."""
+    def compared(
+        self, name: str, interval_of: IntervalOf | None, confidence: float, alone: tuple[int, int]
+    ) -> TemplateComparison:
+        """Return what the counted pairs come to; `alone` counts the cases that one of the runs lacks."""
         scored, lost, won = self._scored, self._lost, self._won
         changes = Counter(after - before for before, after in scored)
         if scored and self._verdicts:
@@ -179,12 +195,14 @@ class _PairCounts:
             pairs=len(scored),
             before=fmean(before for before, _ in scored) if scored else None,
             after=fmean(after for _, after in scored) if scored else None,
-            interval=mean_interval(changes, confidence),
+            interval=None if interval_of is None else interval_of(changes, confidence),
             p_value=mcnemar(len(lost), len(won)) if scored else None,
             lost=[each for _, each in sorted(lost, key=lambda item: item[0])],
             won=[each for _, each in sorted(won, key=lambda item: -item[0])],
             ties=len(scored) - len(lost) - len(won),
             unscored=self._unscored,
-            only_before=only_before,
-            only_after=only_after,
+            only_before=alone[0],
+            only_after=alone[1],
+            changes=changes,
+            span=_span([score for pair in scored for score in pair]),
         )

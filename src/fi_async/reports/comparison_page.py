@@ -167,7 +167,7 @@ class ChangedRows:
         return pack([ENCODER.encode({**columns, "words": list(self.words)})])
 
     def _word(self, score: CaseScore) -> int:
-        return self.words.setdefault(_said(score), len(self.words))
+        return self.words.setdefault(said_of(score), len(self.words))
 
     def ids(self, most: int, /) -> PackedLines:
         """Return the ids that fit into so many bytes: a line with the row's number and its id."""
@@ -199,7 +199,8 @@ def _place(score: CaseScore) -> tuple[str, int]:
     return score.template, score.index
 
 
-def _said(score: CaseScore) -> str:
+def said_of(score: CaseScore) -> str:
+    """Return what a run said of a case, in a word; or that it has no number, and why."""
     if score.passed is not None:
         return "passed" if score.passed else "failed"
     if score.score is not None:

@@ -105,7 +105,7 @@ def pair(before: Sequence[CaseScore], after: Sequence[CaseScore], by: PairedBy |
             inputs. Omitted: by id, if in both runs every case has one and no two share it. Where several cases of a
             run are equal, they are paired in their order; by id, cases without one have no partner.
     """
-    by = by or ("id" if all(_have_ids(scores) for scores in (before, after)) else "inputs")
+    by = by or ("id" if all(have_ids(scores) for scores in (before, after)) else "inputs")
     waiting: dict[tuple[str, str | None], list[CaseScore]] = defaultdict(list)
     for each in reversed(before):
         waiting[_key(each, by)].append(each)
@@ -124,7 +124,8 @@ def _key(each: CaseScore, by: PairedBy) -> tuple[str, str | None]:
     return each.template, each.id if by == "id" else each.digest
 
 
-def _have_ids(scores: Iterable[CaseScore]) -> bool:
+def have_ids(scores: Iterable[CaseScore]) -> bool:
+    """Tell whether every case has an id, and no two under a template share one."""
     seen = [(each.template, each.id) for each in scores]
     return all(own is not None for _, own in seen) and len(set(seen)) == len(seen)
 

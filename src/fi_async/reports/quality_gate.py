@@ -64,6 +64,7 @@ class GateResult:
         doubts: Why no verdict can be given, whatever the checks found, and what to do; empty where one can.
         judges: What has to be said of judges of the user's that answered; empty if none did.
         spent: Tokens and dollars, as `Spending.as_dict` tells them.
+        part: Which part of a run was looked at: "shard 3 of 8"; empty if it was all of it.
     """
 
     checks: Sequence[Check]
@@ -72,6 +73,7 @@ class GateResult:
     doubts: Sequence[str] = ()
     judges: str = ""
     spent: Mapping[str, Any] = field(default_factory=lambda: Spending().as_dict())
+    part: str = ""
 
     @property
     def verdict(self) -> GateVerdict:
@@ -97,6 +99,7 @@ class GateResult:
             "estimates": list(self.estimates),
             "doubts": list(self.doubts),
             "judges": self.judges,
+            "part": self.part,
             **self.spent,
         }
 
@@ -266,7 +269,7 @@ def check_estimate(
         return Check(str(condition), GateVerdict.INCONCLUSIVE, found.said or "labels of this kind do not tell it")
     reach = found.interval if confidence is not None and found.interval else Interval(found.value, found.value)
     known = scored / (scored + missing)
-    reach = Interval(known * reach.low, known * reach.high + 1 - known)
+    reach = Interval(known * reach.low, known * reach.high + (1 - known))
     decided = condition.holds_throughout(reach)
     verdict = GateVerdict.INCONCLUSIVE if decided is None else GateVerdict.PASSED if decided else GateVerdict.BELOW
     said = f"{condition.shown(found.value)} by {found.n:,} labels{_spread(condition, reach, missing, confidence)}"

@@ -13,14 +13,20 @@ from typing import Any, Final, Protocol, Self, cast
 from fi_async._errors import ConfigurationError, FiAsyncError
 from fi_async._models import Case, Inputs, Outcome, OutcomeStatus
 from fi_async._results import EvalResult, Usage
+from fi_async._run_url import RunUrl
 from fi_async.journal.encoding import kind_of
+from fi_async.journal.label_records import KeptLabels
 from fi_async.journal.records import OutcomeRecord, RunCount, RunInfo
 from fi_async.journal.schema import is_run
 from fi_async.journal.view import open_view
+from fi_async.store.store_reader import open_run
 
 LINES: Final = (".jsonl", ".ndjson")
 BACKEND_NAMED: Final = "backend_named"
 """What a run's `source` says with False: nobody named the backend, and for want of a key pair it was the local one."""
+
+SHARD: Final = "shard"
+"""What the lines of a shard say of their run: which, from 1, and of how many."""
 
 _TABLES: Final = (".csv", ".parquet", ".json", ".sqlite", ".sqlite3")
 _FACTS: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
@@ -53,6 +59,9 @@ class ReadableRun(Protocol):
     def records(self) -> Iterable[OutcomeRecord]:
         """Return what has ended, in input order."""
 
+    def labels(self) -> KeptLabels:
+        """Return what people said of its cases."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedRun:
@@ -84,8 +93,12 @@ class LoadedRun:
         """Return what has ended, in input order."""
         return self.ended
 
+    def labels(self) -> KeptLabels:
+        """Return no labels: lines keep none."""
+        return KeptLabels()
 
-def load_run(path: Path) -> ReadableRun:
+
+def load_run(path: Path | RunUrl) -> ReadableRun:
     """Return the run in a file: `.jsonl` or `.ndjson` as `fi-async run --out` writes it, else a run's journal.
 
     Lines say less than a journal: not which parameters the templates had, and of errors only the text. `run` on each
@@ -95,6 +108,8 @@ def load_run(path: Path) -> ReadableRun:
         ConfigurationError: There is no such file, or its lines are no run's; the message names file and line.
         JournalError: It is no run's journal, or damaged.
     """
+    if isinstance(path, RunUrl):
+        return open_run(path)
     if not path.is_file():
         raise ConfigurationError(f"{path}: {'a directory, not a file' if path.is_dir() else 'no such file'}")
     if path.suffix.lower() in LINES:
@@ -119,6 +134,7 @@ def _from_lines(path: Path) -> LoadedRun:
         started_at=0.0,
         ended_at=when,
         source={name: value for name, value in facts.items() if name == BACKEND_NAMED},
+        shard=facts.get(SHARD),
     )
     evaluations = facts.get("evaluations")
     records = tuple(OutcomeRecord("", outcome, when) for outcome in outcomes)

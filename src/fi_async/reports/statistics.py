@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from random import Random
@@ -15,6 +15,9 @@ _NORMAL: Final = NormalDist()
 _RESAMPLES: Final = 2_000
 _MOST_RESAMPLED: Final = 300  # values; above, the closed form is as good and costs nothing
 _MOST_EXACT: Final = 1_000  # discordant pairs
+
+FEWEST_OF_T: Final = 10
+"""Values that `skewed_t_interval` needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,58 @@ def _in_the_limit(moments: _Moments, values: list[float], confidence: float) -> 
 
 def _quantile(share: float) -> float:
     return _NORMAL.inv_cdf(share)
+
+
+def skewed_t_interval(counts: Mapping[float, int], confidence: float = 0.95) -> Interval | None:
+    """Return an interval for the mean of a sample in closed form; None of fewer than 10 values, or of equal ones.
+
+    It is that of Student's t, corrected for skewness to second order (N. J. Johnson, JASA 73 (1978) 536; P. Hall, The
+    Bootstrap and Edgeworth Expansion, 1992, 3.10): what a bootstrap of these values tends to, and unlike one it can be
+    asked for a confidence near 1, as intervals that hold together need it.
+
+    Args:
+        counts: How often each value occurs.
+        confidence: Of the interval, between 0 and 1.
+    """
+    values = sorted(value for value, count in counts.items() if count)
+    weights = [counts[value] for value in values]
+    n = sum(weights)
+    if len(values) < 2 or n < FEWEST_OF_T:
+        return None
+    moments = _moments(values, weights, n)
+    error, t = moments.error * math.sqrt(n / (n - 1)), student_quantile((1 + confidence) / 2, n - 1)
+
+    # Of few values that lean far the correction would leave the mean itself out.
+    lean = min(max(moments.acceleration * (2 * t * t + 1), -t / 2), t / 2)
+    low, high = (_within(values, moments.mean + error * (at + lean)) for at in (-t, t))
+    return Interval(low, high)
+
+
+def student_quantile(probability: float, freedom: int) -> float:
+    """Return a quantile of Student's t, right to 0.1 % from five degrees of freedom on.
+
+    Source: M. Abramowitz and I. A. Stegun, Handbook of Mathematical Functions, 26.7.5.
+    """
+    z = _quantile(probability)
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92_160,
+    )
+    return z + math.fsum(term / math.pow(freedom, power) for power, term in enumerate(terms, 1))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p values that hold together, in their order: to take all below a level is wrong of any with that risk.
+
+    Whatever depends on what. Source: S. Holm, Scandinavian Journal of Statistics 6 (1979) 65.
+    """
+    adjusted, most = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=lambda at: p_values[at])):
+        most = max(most, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = most
+    return adjusted
 
 
 def mcnemar(losses: int, wins: int) -> float:

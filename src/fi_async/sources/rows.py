@@ -27,6 +27,7 @@ class TableRow(NamedTuple):
         is_of_table: False for one of a program's own dicts, which have no columns by chance.
         remark: What is odd about it, although it can be read.
         refused: Why it cannot be sent, by template, where that is known without looking at its values.
+        position: Where it stands in its source, if not where it comes: see `TableCase`.
     """
 
     place: str
@@ -37,6 +38,7 @@ class TableRow(NamedTuple):
     is_of_table: bool = True
     remark: str = ""
     refused: Mapping[str, str] = {}
+    position: int | None = None
 
 
 class Table(Protocol):
@@ -76,6 +78,7 @@ class TableCase(Case):
         is_of_table: As of TableRow. Columns that no template takes are then left out, whatever `extra_keys` says.
         remark: As of TableRow.
         refused: As of TableRow.
+        position: Where it stands in its source, from 0, if other cases of that are left out; None: where it comes.
     """
 
     given: Inputs | None = None
@@ -85,6 +88,7 @@ class TableCase(Case):
     is_of_table: bool = True
     remark: str = ""
     refused: Mapping[str, str] = field(default_factory=dict)
+    position: int | None = None
 
     @property
     def problem(self) -> str | None:
@@ -132,9 +136,9 @@ class Shape:
 
     def row(self, record: TableRow) -> TableCase:
         """Return the case that a row makes."""
-        place, values, fault, detail, own_id, is_of_table, remark, refused = record
+        place, values, fault, detail, own_id, is_of_table, remark, refused, position = record
         if values is None:
-            return TableCase({}, own_id, None, place, fault, detail)
+            return TableCase({}, own_id, None, place, fault, detail, position=position)
         consumed = {self.id_column, *self.mapping.values()}.difference(self.mapping)
         inputs = {
             column: value for column, value in values.items() if column not in consumed and column not in self.mapping
@@ -144,7 +148,9 @@ class Shape:
         if self.id_column is not None and (found := values.get(self.id_column)) is not None:
             own_id = None if found == "" else found  # an empty cell of a CSV names nothing
         is_of_table = is_of_table and self.extra_columns == "ignore"
-        return TableCase(inputs, own_id, values, place, is_of_table=is_of_table, remark=remark, refused=refused)
+        return TableCase(
+            inputs, own_id, values, place, is_of_table=is_of_table, remark=remark, refused=refused, position=position
+        )
 
     def wanted(self) -> dict[str | None, str]:
         """Return the columns that have to be there, by the key each is for; that of the id by None."""
@@ -186,6 +192,11 @@ class Source:
     def rows(self) -> Generator[TableCase]:
         """Yield the cases, one at a time."""
         return self.shape.rows(self.table.records())
+
+    def placed(self) -> Iterator[tuple[int, TableCase]]:
+        """Yield the cases, each with its position in the source."""
+        for place, case in enumerate(self.rows()):
+            yield place if case.position is None else case.position, case
 
     def count(self) -> int | None:
         """Return the number of cases; None if it is not known before all is read."""

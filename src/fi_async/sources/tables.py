@@ -142,7 +142,7 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Dataset:
+class HubDataset:
     """A `datasets.Dataset`, or an iterable one."""
 
     dataset: Any
@@ -227,7 +227,7 @@ def in_memory(source: object) -> Table | None:
         if library in _FRAME_LIBRARIES and cls.__name__ in _FRAMES:
             return Frame(source)
         if library == "datasets" and cls.__name__ in ("Dataset", "IterableDataset"):
-            return Dataset(source)
+            return HubDataset(source)
         if library == "datasets" and cls.__name__ in ("DatasetDict", "IterableDatasetDict"):
             splits = list(map(repr, source)) if isinstance(source, Mapping) else ["…"]
             raise ConfigurationError(

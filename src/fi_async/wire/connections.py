@@ -123,6 +123,7 @@ class Connections:
 
     def _asked(self, request: httpx.Request, timeout: Timeout, departure: Departure) -> httpcore.Request:
         headers = [*request.headers.raw, (_REQUEST_ID, departure.request_id.encode())]
+        headers += [(name.encode(), value.encode()) for name, value in departure.headers.items()]
         url = httpcore.URL(
             scheme=self._root.scheme, host=self._root.host, port=self._root.port, target=request.url.raw_path
         )

@@ -10,6 +10,8 @@ from fi_async._errors import APIConnectionError
 _SENDING: Final = frozenset({"http11.send_request_headers.started", "http2.send_request_headers.started"})
 REQUEST_ID: Final = "X-Request-Id"  # the server gives it back
 
+_NONE: Final[Mapping[str, str]] = {}
+
 
 class Departure:
     """Whether a request has begun to leave, and which reply is its own.
@@ -19,15 +21,17 @@ class Departure:
         left: Called once, when the connection stands and before the first byte of the request is written.
 
     Attributes:
+        headers: What it carries beside those of all requests.
         has_left: True from then on: the server may have acted on the request.
         is_traced: True once a library has told anything of the request's way: then it tells when it leaves, too.
         broke: What `left` raised, or an application in this process: a bug, and no failure of the request.
     """
 
-    __slots__ = ("_left", "broke", "has_left", "is_traced", "request_id")
+    __slots__ = ("_left", "broke", "has_left", "headers", "is_traced", "request_id")
 
     def __init__(self, request_id: str, left: Callable[[], None] | None) -> None:
         self.request_id = request_id
+        self.headers: Mapping[str, str] = _NONE
         self._left = left
         self.has_left = self.is_traced = False
         self.broke: Exception | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import select
 import socket
 import ssl
@@ -17,12 +18,14 @@ from yarl import URL
 from fi_async._settings import Timeout
 from fi_async.wire.bodies import MOST_HEADERS, Body
 from fi_async.wire.connections import KEEPALIVE
+from fi_async.wire.dataset_requests import ROOT as OF_DATASETS
 from fi_async.wire.departure import REQUEST_ID, Departure
 from fi_async.wire.responses import Reply
 
 if TYPE_CHECKING:
     import httpx
 
+_LARGE: Final = 2**20  # bytes from which aiohttp complains of a body that it cannot send in parts
 _leaving: Final[ContextVar[Departure]] = ContextVar("the request that asks for a connection")
 
 
@@ -54,10 +57,11 @@ class AiohttpConnections:
         response = await self._session.request(
             request.method,
             self._url(request),
-            data=request.content or None,
+            data=_body(request.content),
             headers=[
                 *((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw),
                 (REQUEST_ID, departure.request_id),
+                *departure.headers.items(),
             ],
             allow_redirects=False,
             timeout=_times(timeout),
@@ -76,7 +80,7 @@ class AiohttpConnections:
 
     def _url(self, request: httpx.Request) -> URL:
         path = request.url.raw_path.decode("ascii")
-        if request.method == "GET":
+        if request.method == "GET" or OF_DATASETS in path:
             return URL(self._origin + path, encoded=True)
         # The few addresses of POSTs are parsed once.
         url = self._urls.get(path)
@@ -133,6 +137,11 @@ def _is_readable(waiting: socket.socket) -> bool:
     poll = select.poll()
     poll.register(waiting, select.POLLIN)
     return bool(poll.poll(0))
+
+
+def _body(content: bytes) -> bytes | io.BytesIO | None:
+    """Return a body as aiohttp takes it."""
+    return io.BytesIO(content) if len(content) > _LARGE else content or None
 
 
 @lru_cache(maxsize=16)

@@ -10,6 +10,7 @@ import httpx
 from fi_async._errors import ConfigurationError
 from fi_async._settings import Timeout
 from fi_async.wire.bodies import Body
+from fi_async.wire.dataset_requests import ROOT as OF_DATASETS
 from fi_async.wire.departure import REQUEST_ID, Departure
 from fi_async.wire.requests import HttpCall
 from fi_async.wire.responses import Reply
@@ -104,7 +105,7 @@ class CarriedClient:
         """Return the whole reply. Raises what the carrier raises."""
         extensions = {"times": timeout, "departure": departure}
         # The few sets of headers are encoded once.
-        prepared = self._headers.get(call.method)
+        prepared = self._headers.get(call.method) if call.content_type is None else httpx.Headers(headers)
         if prepared is None:
             prepared = self._headers[call.method] = httpx.Headers(headers)
         request = httpx.Request(
@@ -115,7 +116,7 @@ class CarriedClient:
         return reply
 
     def _url(self, call: HttpCall) -> httpx.URL:
-        if call.method == "GET":
+        if call.method == "GET" or call.path.startswith(OF_DATASETS):
             return httpx.URL(self._root + call.path)
         # The few addresses of POSTs are parsed once: parsing takes twice as long as encoding a body.
         url = self._urls.get(call.path)
@@ -156,7 +157,7 @@ class HttpxClient:
             call.method,
             self._root + call.path,
             content=call.body,
-            headers={**headers, REQUEST_ID: departure.request_id},
+            headers={**headers, **departure.headers, REQUEST_ID: departure.request_id},
             timeout=httpx.Timeout(timeout.read, connect=timeout.connect),
             extensions={"trace": departure.trace()},
         )

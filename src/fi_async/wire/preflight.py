@@ -143,7 +143,7 @@ def prepare(
     if not isinstance(case.inputs, Mapping):
         error = InvalidCaseError(f"inputs must be a dict of inputs by key, not {_kind(case.inputs)}")
         return [error] * len(templates)
-    sources = [_sources(case.inputs, template, fill_missing) for template in templates]
+    sources = [sources_of(case.inputs, template, fill_missing) for template in templates]
     extra: str | None = None
     if extra_keys == "forbid" and all(map(_keys, templates)):
         taken = {source for each in sources for source in each.values()}
@@ -157,7 +157,7 @@ def prepare(
     return rows
 
 
-def _sources(inputs: Inputs, template: Template, fill_missing: bool) -> dict[str, str]:
+def sources_of(inputs: Inputs, template: Template, fill_missing: bool) -> dict[str, str]:
     """Return, for each of the template's keys that the case can supply, the case's key that does."""
     if not _keys(template):
         return {key: key for key in inputs}
@@ -193,7 +193,7 @@ def _row(inputs: Inputs, template: Template, sources: Mapping[str, str], extra: 
         )
     if template.raw:
         return PreparedInputs({key: _named(source, inputs[source]) for key, source in sources.items()}, {})
-    row = {key: _text(source, inputs[source]) for key, source in sources.items()}
+    row = {key: text_of(source, inputs[source]) for key, source in sources.items()}
     _refuse_blank(row, sources, template)
     return PreparedInputs(row, {key: source for key, source in sources.items() if key != source})
 
@@ -224,7 +224,7 @@ def _named(key: str, value: object) -> str:
         raise InvalidCaseError(f"the input {key!r} {error}: convert it to text first", field=key) from None
 
 
-def _text(key: str, value: object) -> str:
+def text_of(key: str, value: object) -> str:
     """Return a value as the text that is sent: strings as they are, anything richer as JSON.
 
     Raises:

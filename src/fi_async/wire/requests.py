@@ -22,20 +22,22 @@ class HttpCall:
     """One request, complete but for the host and the headers.
 
     Attributes:
-        method: "GET" or "POST".
+        method: "GET", "POST" or "DELETE".
         path: From the root, with its query.
-        body: JSON, encoded; None for GET. Always sent with a Content-Length: the server reads a
+        body: Encoded, mostly JSON; None for GET. Always sent with a Content-Length: the server reads a
             body without one as empty.
         repeatable: True if sending it twice does no harm. The server knows no idempotency key, so a
             POST that starts an evaluation never is.
         tokens: What it is reckoned to use of a limit of tokens.
+        content_type: Of the body, where it is not JSON.
     """
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "POST", "DELETE"]
     path: str
     body: bytes | None = None
     repeatable: bool = True
     tokens: int = 0
+    content_type: str | None = None
 
     @property
     def endpoint(self) -> str:

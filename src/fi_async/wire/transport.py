@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import anyio
 
-from fi_async._connection import LOCAL
+from fi_async._connection import LOCAL, may_carry
 from fi_async._errors import APITimeoutError, ConfigurationError, FiAsyncError
 from fi_async._settings import Timeout
 from fi_async.wire.bodies import ACCEPT_ENCODING, LONGEST_REPLY
@@ -33,6 +33,7 @@ AsgiApp = Callable[..., Any]
 _OURS: Final = {"Accept": "application/json", "Accept-Encoding": ACCEPT_ENCODING}
 _CLOSING: Final = 2.0  # seconds that closing connections may take
 _LONG_KEY: Final = 16  # characters: what is shorter may stand in a reply by chance
+_NO_HEADERS: Final[Mapping[str, str]] = {}
 _MASK: Final = b"********"
 _IN_PROCESS: Final = "http://local.invalid"  # a host no resolver knows: an ASGI transport never looks it up
 
@@ -86,6 +87,9 @@ class Transport:
             stays the caller's part.
         app: An ASGI application that answers in process; for the "local" base URL.
 
+    Attributes:
+        url: The server's address; empty in process.
+
     Raises:
         ConfigurationError: The client is none of httpx's that are awaited.
     """
@@ -104,6 +108,8 @@ class Transport:
             self._get_headers = {each: of for each, of in self._get_headers.items() if each.lower() != name.lower()}
             self._get_headers[name] = value
         self._post_headers = {**self._get_headers, "Content-Type": "application/json"}
+        self._taken = frozenset(name.lower() for name in self._post_headers)
+        self.url = "" if app is not None or connection.base_url == LOCAL else self._root
         self._keys = [each.encode() for each in connection.keys if len(each) >= _LONG_KEY]
         self._secrets = tuple(connection.secrets)
         self._name = os.urandom(8).hex()  # no two clients' requests have the same id
@@ -131,6 +137,7 @@ class Transport:
         timeout: Timeout,
         deadline: float | None = None,
         left: Callable[[], None] | None = None,
+        headers: Mapping[str, str] = _NO_HEADERS,
     ) -> Reply:
         """Return the server's reply, whatever its status.
 
@@ -141,6 +148,8 @@ class Transport:
             left: Called once, when the connection stands and before the first byte of the request is written. Never
                 called where the transport of a client of the caller's own does not tell. What it raises is raised;
                 the request is not sent then, and the connection is kept for the next, unless it leads through a proxy.
+            headers: What this one request carries beside those of all. Those that all carry, that belong to the
+                connection or that no header can be are left out.
 
         Raises:
             APITimeoutError: No complete reply in time.
@@ -151,11 +160,15 @@ class Transport:
         if pool is None or self._loop is not asyncio.get_running_loop():
             pool = await self._pool_of_this_loop()
         departure = Departure(f"{self._name}-{next(self._numbers)}", left)
-        headers = self._get_headers if call.body is None else self._post_headers
+        if headers:
+            departure.headers = self._may_carry(headers)
+        common = self._get_headers if call.body is None else self._post_headers
+        if call.content_type is not None:
+            common = {**common, "Content-Type": call.content_type}
         deadline, by_call = self._until(timeout, deadline)
         try:
             with anyio.move_on_at(deadline):
-                return self._told(await pool.send(call, headers, timeout, departure))
+                return self._told(await pool.send(call, common, timeout, departure))
             problem: Exception = _overdue(departure, by_call=by_call)
         except FiAsyncError as error:
             problem = error
@@ -163,6 +176,12 @@ class Transport:
             problem = departure.broke or failure(error, timeout, sent=departure.has_left, secrets=self._secrets)
         # Raised here, where no exception of a library is being handled: it would be kept as the context.
         raise problem
+
+    def _may_carry(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """Return those of some headers that a request may carry beside ours."""
+        return {
+            name: value for name, value in headers.items() if may_carry(name, value) and name.lower() not in self._taken
+        }
 
     def _told(self, reply: Reply) -> Reply:
         """Return a reply that names who answered, and no key of ours."""

@@ -154,6 +154,15 @@ def polled(reply: Reply, eval_id: str, template: str = "") -> Polled:
     return Polled(EvalStatus.FAILED, error=error)
 
 
+def of_cell(reply: Reply, fields: Mapping[str, Any], template: str) -> EvalResult:
+    """Return the result that a cell of a dataset holds, its fields spelled as those of an evaluation.
+
+    Raises:
+        ProtocolError: Its output cannot be read, or nobody judged it.
+    """
+    return _result(_Record(reply, "a cell of the dataset", fields, None), template)
+
+
 def whole_answer(reply: Reply, eval_id: str) -> dict[str, Any]:
     """Return a poll's whole body as the server wrote it.
 

@@ -3,9 +3,9 @@
 // A page describes its table once, to `showListing`:
 //   what      what a row is called, such as "evaluation"
 //   caption   how the rows are ordered
-//   columns   {name, title, cell, key, number, shade, heads}; `key` is the number to sort by, `cell` returns a row's text;
+//   columns   {name, title, cell, key, number, shade, heads, screenOnly}; `key` is the number to sort by, `cell` returns a row's text;
 //             a file of the rows has the text, or the number where there is `number`
-//   filters   {name, title, options: [[value, text]], test}; `test(value)` returns what is asked of each row
+//   filters   {name, title, options: [[value, text]], test}; `test(value, form)` returns what is asked of each row
 //   search    {title, texts}; `texts(row)` are those that the search looks through
 //   detail    what a row opens to
 
@@ -26,7 +26,7 @@ function searched() {
 
 function chosen(form) {
   const words = form.search.value.trim().toLowerCase();
-  const wanted = listing.filters.filter(({ name }) => form[name].value !== "").map(({ name, test }) => test(form[name].value));
+  const wanted = listing.filters.filter(({ name }) => form[name].value !== "").map(({ name, test }) => test(form[name].value, form));
   if (words !== "") wanted.push((row) => searched()[row].includes(words));
   const found = [];
   for (let row = 0; row < countOfRows(); row += 1) if (wanted.every((test) => test(row))) found.push(row);
@@ -119,7 +119,8 @@ function csv() {
   const runs = (text) => /^[\t\r\n]/.test(text) || /^[=+\-@]/.test(text.replace(/^[\s\u200b-\u200f\u2060]+/, "").slice(0, 1).normalize("NFKC"));
   const inert = (text) => (runs(text) ? `'${text}` : text);
   const cell = (column, row) => (column.number ? column.key(row) : inert(column.cell(row)));
-  const lines = [listing.columns.map((column) => column.heading ?? column.name), ...view.rows.map((row) => listing.columns.map((column) => cell(column, row)))];
+  const columns = listing.columns.filter((column) => !column.screenOnly);
+  const lines = [columns.map((column) => inert(column.heading ?? column.name)), ...view.rows.map((row) => columns.map((column) => cell(column, row)))];
   return lines.map((cells) => `${cells.map(quoted).join(",")}\r\n`).join("");
 }
 

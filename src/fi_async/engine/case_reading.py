@@ -13,10 +13,11 @@ import anyio
 from fi_async._models import Case, Inputs, Outcome
 from fi_async._report import Counts
 from fi_async.engine.attempts import Job
-from fi_async.engine.intake import Intake, Question, batches, count_of, unread
+from fi_async.engine.intake import Intake, Question, batches, unread
 from fi_async.engine.run import Feed
 from fi_async.engine.work import Work
 from fi_async.panels.panel import Panel
+from fi_async.sources.rows import TableCase
 from fi_async.sources.tables import HasColumnNames, HasColumns
 
 if TYPE_CHECKING:
@@ -34,21 +35,26 @@ def panel_of(asked: Sequence[Question]) -> Panel:
 
 @dataclass(slots=True)
 class Reading:
-    """The cases of a call on their way in."""
+    """The cases of a call on their way in.
+
+    Attributes:
+        cases: As the caller gives them.
+        intake: Turns them into works.
+        ledger: Who keeps them; None for nobody.
+        counts: What the call asks of the server.
+        panel: Makes one outcome of the evaluations of a case, and says which further ones it is worth.
+        at_once: How many are put where they are kept at once.
+    """
 
     cases: Cases
     intake: Intake
     ledger: JournalLedger | None
     counts: Counts
     panel: Panel
+    at_once: int = _READ_INTO_FILE
     _read: int = 0
     _is_all: bool = False
     _stirred: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def total(self) -> int | None:
-        """Return how many outcomes there will be; None if that is known only when all cases are read."""
-        count = count_of(self.cases)
-        return None if count is None else count * len(self.intake.questions)
 
     def stood(self) -> tuple[int, int]:
         """Return how many outcomes an earlier pass has left, and how many of these are without a score."""
@@ -56,7 +62,7 @@ class Reading:
 
     async def feed(self) -> AsyncGenerator[Sequence[Work | Job | Outcome | None]]:
         """Yield what is to be done of the cases, as they are read: several at once where each costs a way to a file."""
-        async with aclosing(batches(self.cases, 1 if self.ledger is None else _READ_INTO_FILE)) as source:
+        async with aclosing(batches(self.cases, 1 if self.ledger is None else self.at_once)) as source:
             async for batch in source:
                 admitted = [each for case in batch for each in self._admit(case)]
                 yield admitted if self.ledger is None else await self._kept(self.ledger, admitted)
@@ -98,8 +104,11 @@ class Reading:
 
     def _admit(self, case: Inputs | Case) -> list[Work | Outcome]:
         self._read += 1
-        self.panel.under_way += len(self.intake.questions)
-        return self.intake.admit(self._read - 1, case)
+        # Those that a run's file holds may be some of its source's, and keep their places.
+        own = case.position if isinstance(case, TableCase) else None
+        admitted = self.intake.admit(self._read - 1 if own is None else own, case)
+        self.panel.under_way += len(self.intake.questions) if admitted else 0
+        return admitted
 
     def unread(self) -> list[Outcome]:
         """Return the outcomes of cases that the timeout of the call kept from being read, where these are known."""

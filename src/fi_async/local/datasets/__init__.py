@@ -1,0 +1,1 @@
+"""Datasets: rows that are uploaded, evaluated on the server by column, and read back."""

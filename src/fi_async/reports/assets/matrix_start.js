@@ -1,0 +1,6 @@
+start((show) => {
+  showRuns();
+  showTotals();
+  showRemarks();
+  showTemplates(show);
+}, showMatrix);
