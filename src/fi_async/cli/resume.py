@@ -22,8 +22,9 @@ from fi_async.cli.stored_runs import resume_stored
 from fi_async.journal.opening import options_of
 from fi_async.journal.records import IMPORTED_FROM, RunCount, RunInfo
 from fi_async.journal.stored import StoredCases
-from fi_async.journal.view import RunView, open_view
+from fi_async.journal.view import RunView
 from fi_async.sources.rows import Shape, Source
+from fi_async.store.store_reader import open_run
 
 _SAFE: Final[Sequence[Retried]] = ("failed", "stalled")
 _OF_THE_WORK: Final = ("evals", "judge", "judge_url")
@@ -46,7 +47,7 @@ def resume_run(run: Path | RunUrl, flags: ResumeFlags, retry: Sequence[Retried] 
     if isinstance(run, RunUrl):
         return resume_stored(run, flags, retry)
     check_run(run)
-    with open_view(run) as view:
+    with open_run(run) as view:
         info, count = view.info, view.count()
         _check_origin(view)
         stored = SavedCommand.of(info.source)
@@ -82,7 +83,7 @@ def retry_run(run: Path | RunUrl, flags: ResumeFlags, **asked_for: bool) -> int:
         UsageError, JournalError, FiAsyncError, OSError: As there.
     """
     check_run(run)
-    with open_view(run) as view:
+    with open_run(run) as view:
         _check_origin(view)
     retry: list[Retried] = [each for each in get_args(Retried) if asked_for[each]]
     if not retry:
