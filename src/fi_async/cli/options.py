@@ -33,6 +33,7 @@ from fi_async.cli.flag_kinds import (
     Several,
     from_one,
     one_of_shards,
+    short,
     whole,
 )
 from fi_async.cli.repeat_flags import RepeatChoice
@@ -43,11 +44,6 @@ if TYPE_CHECKING:
 _AS_SET = RunOptions()
 _NOT_HERE = Parameter(parse=False)  # a flag of run that another command lacks
 _URLS = ("postgresql:/", "postgres:/")  # as paths have them
-
-
-def short(value: object) -> str:
-    """Return a number as help shows it."""
-    return f"{value:g}"
 
 
 def refuse(flags: JudgeChoice | GateFlags | ImportFlags, names: Collection[str], because: str) -> None:

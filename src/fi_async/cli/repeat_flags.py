@@ -10,16 +10,12 @@ from cyclopts import Parameter
 from fi_async._settings import RunOptions
 from fi_async.cli.asked_judge import PaidJudgeChoice
 from fi_async.cli.errors import UsageError
-from fi_async.cli.flag_kinds import EVALUATION, FROM_ONE, WITHIN, from_one, whole
+from fi_async.cli.flag_kinds import EVALUATION, FROM_ONE, WITHIN, from_one, short, whole
 from fi_async.panels.certainty import fewest
 from fi_async.reports.conditions import Condition
 
 _AS_SET: Final = RunOptions()
 _OF_TRIES: Final = ("pass^", "pass@")
-
-
-def _short(value: object) -> str:
-    return f"{value:g}"
 
 
 @Parameter(name="*")
@@ -40,7 +36,7 @@ class RepeatChoice(PaidJudgeChoice):
         Parameter(metavar="N|auto", converter=whole, validator=from_one, show_choices=False),
     ] = _AS_SET.repeats
     reduce: Annotated[Literal["mean", "majority", "median", "all", "any"], EVALUATION] = _AS_SET.reduce
-    precision: Annotated[float, EVALUATION, Parameter(metavar="SHARE", validator=WITHIN, show_default=_short)] = (
+    precision: Annotated[float, EVALUATION, Parameter(metavar="SHARE", validator=WITHIN, show_default=short)] = (
         _AS_SET.precision
     )
     max_repeats: Annotated[int, EVALUATION, Parameter(metavar="N", converter=whole, validator=FROM_ONE)] = (

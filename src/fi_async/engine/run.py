@@ -221,9 +221,8 @@ class Run:
 
     def _goes_on(self) -> bool:
         """Return True as long as something is to be done, or may come."""
-        if self._failure is not None:
-            return False
-        return bool(self._jobs) or self._is_fed or self._is_deepening or any(map(_has_works, self._lanes))
+        may_come = self._is_fed or self._is_deepening
+        return self._failure is None and (may_come or bool(self._jobs) or any(map(_has_works, self._lanes)))
 
     def _dispatch_of(self, lane: Lane, now: float, tasks: anyio.abc.TaskGroup) -> None:
         for job in lane.queue.due(now):
@@ -346,10 +345,7 @@ class Run:
         """Hand out what is finished: of a case with several evaluations, once all are in."""
         if isinstance(item, Outcome):
             item = self._panel.take(item)
-        if item is None:
-            self.release()
-            return
-        self._hand_out(item)
+        self.release() if item is None else self._hand_out(item)
 
     def _hand_out(self, item: Any) -> None:
         self.tell.ended(item)
