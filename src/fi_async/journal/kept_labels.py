@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Final, Self
@@ -55,7 +56,7 @@ def add_draw(connection: sqlite3.Connection, draw: LabelDraw) -> None:
         connection.executemany("INSERT INTO drawn VALUES (?, ?, ?, ?, ?)", rows)
 
 
-def add_labels(connection: sqlite3.Connection, labels: list[KeptLabel]) -> None:
+def add_labels(connection: sqlite3.Connection, labels: Sequence[KeptLabel]) -> None:
     """Put what people did into a run's file, in one transaction; what they did before stays."""
     rows = []
     for each in labels:
@@ -66,6 +67,13 @@ def add_labels(connection: sqlite3.Connection, labels: list[KeptLabel]) -> None:
         connection.executemany(
             "INSERT INTO labels (at, person, template, key, act, body) VALUES (?, ?, ?, ?, ?, ?)", rows
         )
+
+
+def add_all(connection: sqlite3.Connection, kept: KeptLabels) -> None:
+    """Put the labels of other runs into a run's file."""
+    for draw in kept.draws:
+        add_draw(connection, draw)
+    add_labels(connection, kept.labels)
 
 
 class LabelBook:
@@ -107,4 +115,4 @@ class LabelBook:
     def add(self, *labels: KeptLabel) -> None:
         """Keep what people did, in this order."""
         with self._lock, schema.explained(self.path):
-            add_labels(self._connection, list(labels))
+            add_labels(self._connection, labels)
