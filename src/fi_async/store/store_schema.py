@@ -7,6 +7,7 @@
     chunks    cases with consecutive numbers, which one worker holds at a time; done once all of them have ended
     events    what happened to a case, in order: see `journal.events`
     workers   who works on a run, and until when its lease lasts
+    draws, drawn, labels   what people said of the cases: see `store_labels`
 
 The truth is in passes, cases and events, as in a run's file. A worker holds its chunks for as long as its lease lasts;
 one whose lease has ended is fenced by the first who needs its chunks, and from then on none of its events is kept.
@@ -20,10 +21,26 @@ from typing import Final
 from fi_async._errors import JournalError
 from fi_async.store.store_connection import NO_RUNS, StoreConnection
 
-VERSION: Final = 1
+VERSION: Final = 2
 _LOCK: Final = 0x6669_6173  # "fias": of advisory locks
 
-_SCHEMA: Final = """
+_LABELS: Final = """
+CREATE TABLE fi_async.draws (
+    run integer, draw integer GENERATED ALWAYS AS IDENTITY, at double precision NOT NULL, template text NOT NULL,
+    how text NOT NULL, PRIMARY KEY (run, draw)
+);
+CREATE TABLE fi_async.drawn (
+    run integer, draw integer, place integer, key text COLLATE "C" NOT NULL, position bigint NOT NULL,
+    weight double precision NOT NULL, PRIMARY KEY (run, draw, place)
+);
+CREATE TABLE fi_async.labels (
+    run integer, seq bigint GENERATED ALWAYS AS IDENTITY, at double precision NOT NULL, person text NOT NULL,
+    template text NOT NULL, key text COLLATE "C" NOT NULL, act smallint NOT NULL, body text NOT NULL,
+    PRIMARY KEY (run, seq)
+);
+"""
+_SCHEMA: Final = (
+    """
 CREATE SCHEMA IF NOT EXISTS fi_async;
 CREATE TABLE fi_async.format (version integer NOT NULL);
 CREATE TABLE fi_async.runs (
@@ -63,10 +80,12 @@ CREATE TABLE fi_async.workers (
     spent double precision NOT NULL DEFAULT 0
 ) WITH (fillfactor = 40);
 CREATE INDEX workers_of_runs ON fi_async.workers (run, worker);
-INSERT INTO fi_async.format VALUES ({version})
 """
+    + _LABELS
+    + "INSERT INTO fi_async.format VALUES ({version})"
+)
 
-MIGRATIONS: Final[Sequence[str]] = ()
+MIGRATIONS: Final[Sequence[str]] = (_LABELS,)
 """What makes tables of version N + 1 of those of version N, from version 1 on."""
 
 
