@@ -14,8 +14,6 @@ from fi_async._run_url import RunUrl
 from fi_async.cli import main
 from fi_async.journal.label_records import DrawnCase, KeptLabel, KeptLabels, LabelAct, LabelDraw
 from fi_async.reports.run_labels import RunLabels
-from fi_async.store import store_schema
-from fi_async.store.store_connection import StoreConnection
 from fi_async.store.store_labels import StoreLabels
 
 DRAW = LabelDraw("is_json", (DrawnCase("k1", 0, 2.0), DrawnCase("k0", 7, 1.5)), {"draw": "random", "of": 3}, 9.0)
@@ -65,15 +63,3 @@ def test_the_commands_label_agree_and_gate(run, tmp_path, monkeypatch, capsys):
     said = capsys.readouterr()
     assert "4 of 4 cases of is_json are labelled by ana: fi-async agree " in said.out
     assert RunUrl.parse(run).password not in said.out + said.err
-
-
-def test_tables_of_version_1_are_brought_to_this_one(run):
-    connection = StoreConnection(RunUrl.parse(run))
-    for table in ("draws", "drawn", "labels"):
-        connection.execute(f"DROP TABLE fi_async.{table}")
-    connection.execute("UPDATE fi_async.format SET version = 1")
-    with pytest.raises(JournalError, match="an older version of fi-async made its tables"):
-        StoreLabels(RunUrl.parse(run))
-    store_schema.set_up(connection)
-    connection.close()
-    assert StoreLabels(RunUrl.parse(run)).read() == KeptLabels()

@@ -21,26 +21,10 @@ from typing import Final
 from fi_async._errors import JournalError
 from fi_async.store.store_connection import NO_RUNS, StoreConnection
 
-VERSION: Final = 2
+VERSION: Final = 1
 _LOCK: Final = 0x6669_6173  # "fias": of advisory locks
 
-_LABELS: Final = """
-CREATE TABLE fi_async.draws (
-    run integer, draw integer GENERATED ALWAYS AS IDENTITY, at double precision NOT NULL, template text NOT NULL,
-    how text NOT NULL, PRIMARY KEY (run, draw)
-);
-CREATE TABLE fi_async.drawn (
-    run integer, draw integer, place integer, key text COLLATE "C" NOT NULL, position bigint NOT NULL,
-    weight double precision NOT NULL, PRIMARY KEY (run, draw, place)
-);
-CREATE TABLE fi_async.labels (
-    run integer, seq bigint GENERATED ALWAYS AS IDENTITY, at double precision NOT NULL, person text NOT NULL,
-    template text NOT NULL, key text COLLATE "C" NOT NULL, act smallint NOT NULL, body text NOT NULL,
-    PRIMARY KEY (run, seq)
-);
-"""
-_SCHEMA: Final = (
-    """
+_SCHEMA: Final = """
 CREATE SCHEMA IF NOT EXISTS fi_async;
 CREATE TABLE fi_async.format (version integer NOT NULL);
 CREATE TABLE fi_async.runs (
@@ -80,12 +64,23 @@ CREATE TABLE fi_async.workers (
     spent double precision NOT NULL DEFAULT 0
 ) WITH (fillfactor = 40);
 CREATE INDEX workers_of_runs ON fi_async.workers (run, worker);
+CREATE TABLE fi_async.draws (
+    run integer, draw integer GENERATED ALWAYS AS IDENTITY, at double precision NOT NULL, template text NOT NULL,
+    how text NOT NULL, PRIMARY KEY (run, draw)
+);
+CREATE TABLE fi_async.drawn (
+    run integer, draw integer, place integer, key text COLLATE "C" NOT NULL, position bigint NOT NULL,
+    weight double precision NOT NULL, PRIMARY KEY (run, draw, place)
+);
+CREATE TABLE fi_async.labels (
+    run integer, seq bigint GENERATED ALWAYS AS IDENTITY, at double precision NOT NULL, person text NOT NULL,
+    template text NOT NULL, key text COLLATE "C" NOT NULL, act smallint NOT NULL, body text NOT NULL,
+    PRIMARY KEY (run, seq)
+);
+INSERT INTO fi_async.format VALUES ({version})
 """
-    + _LABELS
-    + "INSERT INTO fi_async.format VALUES ({version})"
-)
 
-MIGRATIONS: Final[Sequence[str]] = (_LABELS,)
+MIGRATIONS: Final[Sequence[str]] = ()
 """What makes tables of version N + 1 of those of version N, from version 1 on."""
 
 
