@@ -76,10 +76,13 @@ if TYPE_CHECKING:
     from fi_async.engine.streams import Stream
     from fi_async.evaluator import AsyncEvaluator
     from fi_async.execution import Execution
+    from fi_async.imports.graders import GraderMapping
+    from fi_async.imports.imported_run import ImportedRun, import_run
+    from fi_async.imports.score_lines import LineColumns
     from fi_async.progress.meter import Progress
     from fi_async.reports.agreement_figures import Agreement
     from fi_async.reports.compare_many import compare_runs
-    from fi_async.reports.run_matrix import RunDifference, RunMatrix
+    from fi_async.reports.run_matrix import MatrixCase, RunDifference, RunMatrix
     from fi_async.sources import cases_from
     from fi_async.standalone import aevaluate, evaluate
     from fi_async.sync import Evaluator
@@ -128,8 +131,10 @@ __all__ = [
     "FunctionError",
     "FunctionReturned",
     "FunctionTemplate",
+    "GraderMapping",
     "HoldBegun",
     "HoldEnded",
+    "ImportedRun",
     "IncompleteRunError",
     "InvalidCaseError",
     "JournalError",
@@ -137,6 +142,8 @@ __all__ = [
     "JudgeError",
     "Limit",
     "LimitStatistics",
+    "LineColumns",
+    "MatrixCase",
     "MissingCredentialsError",
     "NotFoundError",
     "Outcome",
@@ -175,6 +182,7 @@ __all__ = [
     "cases_from",
     "compare_runs",
     "evaluate",
+    "import_run",
     "template",
 ]
 
@@ -209,10 +217,13 @@ _HOMES: Final[Mapping[str, str]] = {
         "engine.streams": "Stream",
         "evaluator": "AsyncEvaluator",
         "execution": "Execution",
+        "imports.graders": "GraderMapping",
+        "imports.imported_run": "ImportedRun import_run",
+        "imports.score_lines": "LineColumns",
         "progress.meter": "Progress",
         "reports.agreement_figures": "Agreement",
         "reports.compare_many": "compare_runs",
-        "reports.run_matrix": "RunDifference RunMatrix",
+        "reports.run_matrix": "MatrixCase RunDifference RunMatrix",
         "sources": "cases_from",
         "standalone": "aevaluate evaluate",
         "sync": "Evaluator",

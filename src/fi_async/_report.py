@@ -213,6 +213,44 @@ class Report:
         )
         write_report(path, info, (OutcomeRecord("", outcome, 0.0) for outcome in self.outcomes))
 
+    def log_to_mlflow(self, run_name: str | None = None, *, table: bool = True, page: bool = True) -> str:
+        """Log the report to the MLflow run that is active, or to a new one, and return its id. Needs [mlflow].
+
+        Metrics are the counts, the coverage, tokens and dollars, and for each template its pass rate or mean score
+        with the ends of the 95 % interval, as `TEMPLATE/pass_rate`, `.low` and `.high`. What nobody knows is not
+        logged: a missing score is no 0.
+
+        Args:
+            run_name: Of a new run.
+            table: Log every outcome, inputs included, as the table `outcomes.json`.
+            page: Log the page of `to_html`, inputs included, as `report.html`.
+
+        Raises:
+            ConfigurationError: MLflow is not installed.
+        """
+        from fi_async.reports.tracking import log_to_mlflow  # noqa: PLC0415  # few reports are tracked
+
+        return log_to_mlflow(self, run_name=run_name, table=table, page=page)
+
+    def to_wandb(self, run: Any = None, *, rows: int | None = 10_000, page: bool = True, **settings: Any) -> str:
+        """Log the report to a run of Weights & Biases, and return its id. Needs [wandb].
+
+        Metrics are those of `log_to_mlflow`. The outcomes are a table, the page an artifact and a panel; both hold
+        inputs.
+
+        Args:
+            run: The run; the active one where omitted, or else a new one, which is finished.
+            rows: Outcomes that the table has at most, those without a score first; 0 for no table, None for all.
+            page: Log the page of `to_html`.
+            **settings: Of `wandb.init` for a new run, such as `project="evals"` and `mode="offline"`.
+
+        Raises:
+            ConfigurationError: wandb is not installed.
+        """
+        from fi_async.reports.tracking import log_to_wandb  # noqa: PLC0415  # as above
+
+        return log_to_wandb(self, run, rows=rows, page=page, **settings)
+
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the outcomes as plain values, in order; see `Outcome.to_dict`."""
         return [outcome.to_dict() for outcome in self.outcomes]

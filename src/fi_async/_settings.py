@@ -7,11 +7,13 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
+from pathlib import Path
 from typing import Any, Final, Literal, Self, TypedDict, get_args
 
 from fi_async._errors import ConfigurationError, instead
 from fi_async._models import OnAmbiguous, OnStalled
 from fi_async._public import public
+from fi_async._run_url import RunUrl, is_store_url
 
 Strategy = Literal["auto", "sync", "async"]
 Concurrency = int | Literal["auto"]
@@ -173,7 +175,9 @@ class RunFile:
     """A file that keeps a run, so that the same call made again goes on where the last one stopped.
 
     Args:
-        path: SQLite, made if it is not there, readable by its owner only. It holds inputs and results, and no keys.
+        path: SQLite, made if it is not there, readable by its owner only. It holds inputs and results, and no keys. Or
+            the URL of a PostgreSQL database that ends in the run's name, `postgresql://user@host/database/nightly`:
+            others may then help, see `AsyncEvaluator.work`.
         retry: What is tried again of that which ended before: "failed", "stalled" (asked for, not submitted again)
             and "ambiguous" cases.
         duplicates: Equal work (template, judge, parameters and inputs) is evaluated "once", and its outcome given
@@ -181,6 +185,7 @@ class RunFile:
         reuse: Paths of other runs, as a shell's pattern such as `runs/*.db`: their results are taken for equal work.
         drain: Seconds that requests under way may take to their end when the run is stopped.
         source: Where a command line took the cases from; kept with the run.
+        lease: Seconds that a worker of a run in a database may be silent before others take over what it has.
         held_only: True if the cases given are those that the file holds: those that it is known to lack stay pending.
 
     Raises:
@@ -191,20 +196,17 @@ class RunFile:
         'once'
     """
 
-    path: str | os.PathLike[str]
+    path: str | os.PathLike[str] | RunUrl
     retry: Sequence[Retried] = ()
     duplicates: Literal["once", "refuse"] = "once"
     reuse: str | None = None
     drain: float = 5.0
     source: Mapping[str, Any] = field(default_factory=dict)
     held_only: bool = False
+    lease: float = 30.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.path, str | os.PathLike) or not os.fspath(self.path):
-            raise ConfigurationError(f"run must be the path of a file, not {self.path!r}")
-        object.__setattr__(self, "path", os.path.expanduser(self.path))  # noqa: PTH111  # a name nobody has stays
-        if os.path.isdir(self.path):  # noqa: PTH112  # no Path is needed for it
-            raise ConfigurationError(f"run={os.fspath(self.path)!r} is a directory: name a file in it")
+        self._check_path()
         if self.reuse is not None:
             object.__setattr__(self, "reuse", os.path.expanduser(self.reuse))  # noqa: PTH111  # a pattern
         if isinstance(self.retry, str):
@@ -213,6 +215,34 @@ class RunFile:
             _one_of("retry", each, get_args(Retried))
         _one_of("duplicates", self.duplicates, ("once", "refuse"))
         positive("", "drain", self.drain)
+        positive("", "lease", self.lease)
+
+    def _check_path(self) -> None:
+        if is_store_url(self.path):
+            object.__setattr__(self, "path", RunUrl.parse(str(self.path)))
+        if isinstance(self.path, RunUrl):
+            return
+        if not isinstance(self.path, str | os.PathLike) or not os.fspath(self.path):
+            raise ConfigurationError(f"run must be the path of a file, or the URL of a database, not {self.path!r}")
+        object.__setattr__(self, "path", os.path.expanduser(self.path))  # noqa: PTH111  # a name nobody has stays
+        if os.path.isdir(self.path):  # noqa: PTH112  # no Path is needed for it
+            raise ConfigurationError(f"run={os.fspath(self.path)!r} is a directory: name a file in it")
+
+    @property
+    def store(self) -> RunUrl | None:
+        """The run in a database; None if a file keeps it."""
+        return self.path if isinstance(self.path, RunUrl) else None
+
+    @property
+    def file(self) -> Path:
+        """The path of the file.
+
+        Raises:
+            ConfigurationError: It is a database that keeps the run.
+        """
+        if isinstance(self.path, RunUrl):
+            raise ConfigurationError(f"{self.path}: this needs a run's file, and not a database")
+        return Path(self.path)
 
 
 class RunKeywords(TypedDict, total=False):

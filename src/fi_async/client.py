@@ -25,7 +25,6 @@ from fi_async.wire.transport import AsgiApp, Transport
 
 if TYPE_CHECKING:
     from fi_async.backends.judge import Judge
-    from fi_async.engine.shared_budget import SharedBudget
     from fi_async.wire.transport import HttpClient
 
 
@@ -74,9 +73,12 @@ class Client:
         }
         app = embedded_backend() if connection.base_url == LOCAL and http_client is None else None
         transport = Transport(connection, http_client=http_client, app=app)
-        budget = None if shared_budget is None else _shared_budget(shared_budget, connection)
         self._session = Session(
-            connection, transport, self._options.concurrency, budget=budget, limits=self._options.limits
+            connection,
+            transport,
+            self._options.concurrency,
+            limits=self._options.limits,
+            **_shared(shared_budget, connection),
         )
         self._session.backends = chosen
         self._session.on_event = guarded(on_event)
@@ -192,7 +194,14 @@ def embedded_backend() -> AsgiApp:
     return LocalBackend()
 
 
-def _shared_budget(file: str | os.PathLike[str], connection: Connection) -> SharedBudget:
-    from fi_async.engine.shared_budget import SharedBudget  # noqa: PLC0415  # sqlite3: only where a budget is shared
+def _shared(named: str | os.PathLike[str] | None, connection: Connection) -> dict[str, Any]:
+    """Return what a client shares with others: the keyword of a session, by what was named."""
+    if named is None:
+        return {}
+    if isinstance(named, str) and "://" in named:
+        from fi_async.engine.postgres_budget import PostgresBudget  # noqa: PLC0415  # only where a budget is shared
 
-    return SharedBudget(file, connection)
+        return {"permits": PostgresBudget(named, f"{connection.base_url}\n{connection.credentials.api_key}")}
+    from fi_async.engine.shared_budget import SharedBudget  # noqa: PLC0415  # as above
+
+    return {"budget": SharedBudget(named, connection)}

@@ -15,7 +15,7 @@ import pytest
 
 import fi_async.client
 from fi_async.cli import resume
-from fi_async.journal.schema import EventKind
+from fi_async.journal.events import EventKind
 from fi_async.journal.view import open_view
 from fi_async.local import Faults
 

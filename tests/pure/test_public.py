@@ -63,8 +63,10 @@ PUBLIC = [
     "FunctionError",
     "FunctionReturned",
     "FunctionTemplate",
+    "GraderMapping",
     "HoldBegun",
     "HoldEnded",
+    "ImportedRun",
     "IncompleteRunError",
     "InvalidCaseError",
     "JournalError",
@@ -72,6 +74,8 @@ PUBLIC = [
     "JudgeError",
     "Limit",
     "LimitStatistics",
+    "LineColumns",
+    "MatrixCase",
     "MissingCredentialsError",
     "NotFoundError",
     "Outcome",
@@ -110,6 +114,7 @@ PUBLIC = [
     "cases_from",
     "compare_runs",
     "evaluate",
+    "import_run",
     "template",
 ]
 EXTRAS = (

@@ -15,6 +15,7 @@ from fi_async import (
     AuthenticationError,
     ConfigurationError,
     CostLimitError,
+    DatasetError,
     EvaluationError,
     FiAsyncError,
     FunctionError,
@@ -72,6 +73,7 @@ REFUSED = WHOLE + [
         AmbiguousError,
         StalledError,
         JournalError,
+        DatasetError,
         IncompleteRunError,
     )
 ]

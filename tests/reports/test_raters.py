@@ -101,7 +101,7 @@ def test_what_is_told_of_people():
     lines = [" ".join(line.split()) for line in shown.splitlines()]
     low, high = found.between.interval.low, found.between.interval.high
     assert f"kappa between people {found.between.value:.3f}, {low:.3f} to {high:.3f} (20 cases)" in lines
-    assert any(line.startswith(f"kappa with ana {found.people[0].kappa.value:.3f}, ") for line in lines)
+    assert any(line.startswith(f"kappa, judge and ana {found.people[0].kappa.value:.3f}, ") for line in lines)
     alone = agreement(JUDGE, ana=ANA)
     assert (alone.people, alone.to_dict()["between"]) == ((), None)
     assert "people" not in str(alone)

@@ -12,6 +12,7 @@ import webbrowser
 from pathlib import Path
 from typing import Final
 
+from fi_async._errors import ConfigurationError
 from fi_async.cli import errors, terminal
 from fi_async.cli.errors import ImpossibleError, UsageError
 from fi_async.cli.label_server import LabelServer
@@ -25,7 +26,15 @@ from fi_async.reports.agreement import template_of
 from fi_async.reports.kept_draws import AskedDraw, draw_for, draw_of_labels
 from fi_async.reports.label_draws import draw_cases, write_sheet
 from fi_async.reports.labelling import Labelling, task_of
-from fi_async.reports.labels import GivenLabel, LabelKind, match_labels, read_choice, read_score, read_verdict
+from fi_async.reports.labels import (
+    GivenLabel,
+    LabelKind,
+    LabelledCases,
+    match_labels,
+    read_choice,
+    read_score,
+    read_verdict,
+)
 from fi_async.reports.run_files import load_run
 from fi_async.reports.run_labels import RunLabels
 
@@ -113,12 +122,7 @@ def _take(book: LabelBook, run: RunLabels, name: str, by: str, flags: LabelFlags
     path = flags.from_ or Path()
     given = match_labels(path, run.of_template(name))
     draw = draw_of_labels(run, name, given, f"--from {path}", redraw=flags.redraw, at=time.time())
-    keys, kind = run.keys(name), draw.how["kind"]
-    labels = []
-    for outcome, label in given.pairs:
-        who = person(label.by) if label.by else by
-        value = _read(kind, name, label)
-        labels.append(KeptLabel(name, keys[outcome.index], who, LabelAct.GIVEN, value, note=label.note, at=time.time()))
+    labels = _read_labels(run, name, given, draw.how["kind"], by)
     if draw not in run.kept.draws:
         book.draw(draw)
     book.add(*labels)
@@ -128,6 +132,25 @@ def _take(book: LabelBook, run: RunLabels, name: str, by: str, flags: LabelFlags
         f"{command_line('agree', run.name)}"
     )
     return errors.DONE
+
+
+def _read_labels(run: RunLabels, name: str, given: LabelledCases, kind: LabelKind, by: str) -> list[KeptLabel]:
+    """Return the labels of a file as they are kept: one for all equal cases.
+
+    Raises:
+        ConfigurationError: One is no label of the template, or equal cases have different ones.
+    """
+    keys, now = run.keys(name), time.time()
+    found: dict[tuple[str, str], tuple[KeptLabel, str]] = {}
+    for outcome, label in given.pairs:
+        who, key = person(label.by) if label.by else by, keys[outcome.index]
+        kept = KeptLabel(name, key, who, LabelAct.GIVEN, _read(kind, name, label), note=label.note, at=now)
+        before, place = found.setdefault((who, key), (kept, label.place))
+        if before.value != kept.value:
+            raise ConfigurationError(
+                f"{label.place}: the case equals that in {place}, which has another label: make them one"
+            )
+    return [kept for kept, _ in found.values()]
 
 
 def _read(kind: LabelKind, template: str, label: GivenLabel) -> bool | str | float:

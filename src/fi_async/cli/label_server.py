@@ -66,6 +66,10 @@ class LabelServer:
             self._finished.set()
         self._acted.set()
 
+    def stop(self) -> None:
+        """End `run`, from any thread."""
+        self._told(is_end=True)
+
     def run(self) -> None:
         """Return once all cases are labelled or skipped, or whoever labels says that this is the end."""
         thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="fi-async label", daemon=True)

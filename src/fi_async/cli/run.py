@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing, nullcontext
@@ -274,11 +273,7 @@ async def _evaluate(plan: RunSetup, taken: OutcomeCollector) -> None:
                 if certain or (totals.only_unreachable and totals.unreachable >= plan.patience):
                     break
     if totals.only_unreachable:
-        later = (
-            f"; when it can be reached: {command_line('retry', os.fspath(plan.kept.path))} --failed"
-            if plan.kept
-            else ""
-        )
+        later = f"; when it can be reached: {command_line('retry', str(plan.kept.path))} --failed" if plan.kept else ""
         raise ImpossibleError(f"no request reached {_where(plan, totals)}: {totals.unreachable_because}{later}")
     if not totals.done and plan.shard is None:  # where rows are few, a shard may have none
         raise _no_rows(plan.source.name)

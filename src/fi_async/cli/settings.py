@@ -78,8 +78,8 @@ def given() -> dict[str, Setting]:
 
 
 def apply(_app: object, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-    """Give the flags of `run` that were left out the values that were set for every run."""
-    if commands != ("run",):
+    """Give the flags of `run` and `load` that were left out the values that were set for every run."""
+    if commands not in (("run",), ("load",)):
         return
     settings = given()
     flags = {argument.name for argument in arguments if argument.tokens}

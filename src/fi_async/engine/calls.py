@@ -75,7 +75,7 @@ class Ask:
         """
         if self.shard is None:
             return self.options
-        return self.shard.options(self.options, is_shared=session.budget is not None)
+        return self.shard.options(self.options, is_shared=session.shares_limits)
 
     def slots_of(self, options: RunOptions) -> Slots | None:
         """Return the call's own places for requests under way; None if it shares the client's."""
@@ -322,12 +322,21 @@ async def stream(
 
 @dataclass(slots=True)
 class Reading:
-    """The cases of a call on their way in."""
+    """The cases of a call on their way in.
+
+    Attributes:
+        cases: As the caller gives them.
+        intake: Turns them into works.
+        ledger: Who keeps them; None for nobody.
+        counts: What the call asks of the server.
+        at_once: How many are put where they are kept at once.
+    """
 
     cases: Cases
     intake: Intake
     ledger: JournalLedger | None
     counts: Counts
+    at_once: int = _READ_INTO_FILE
     _read: int = 0
     _is_all: bool = False
 
@@ -337,7 +346,7 @@ class Reading:
 
     async def feed(self) -> AsyncGenerator[Sequence[Work | Job | Outcome | None]]:
         """Yield what is to be done of the cases, as they are read: several at once where each costs a way to a file."""
-        async with aclosing(batches(self.cases, 1 if self.ledger is None else _READ_INTO_FILE)) as source:
+        async with aclosing(batches(self.cases, 1 if self.ledger is None else self.at_once)) as source:
             async for batch in source:
                 admitted = [each for case in batch for each in self._admit(case)]
                 yield admitted if self.ledger is None else await self._kept(self.ledger, admitted)

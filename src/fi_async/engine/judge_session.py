@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from fi_async._connection import USER_AGENT
 from fi_async._events import CapacityChanged, Event, HoldBegun, HoldEnded
@@ -13,6 +14,9 @@ from fi_async.engine.judging import Known
 from fi_async.engine.session import Session
 from fi_async.wire.chat_requests import Traits
 from fi_async.wire.transport import Transport
+
+if TYPE_CHECKING:
+    from fi_async.engine.postgres_budget import PostgresBudget
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +40,18 @@ class JudgeSession(Session):
     Args:
         judge: Who.
         rng: Draws the jitter.
+        permits: What it shares with workers on any machine; None shares nothing.
 
     Attributes:
         name: What messages and statistics call it.
         runs: The lanes of runs that lead to it.
     """
 
-    def __init__(self, judge: Judge, rng: random.Random) -> None:
+    def __init__(self, judge: Judge, rng: random.Random, permits: PostgresBudget | None = None) -> None:
         headers = {"User-Agent": USER_AGENT, **judge.request_headers()}
         address = JudgeAddress(judge.base_url, headers, judge.asked.secrets)
         transport = Transport(address, http_client=judge.http_client, app=judge.app)
-        super().__init__(address, transport, judge.concurrency, rng=rng, limits=judge.limits)
+        super().__init__(address, transport, judge.concurrency, rng=rng, permits=permits, limits=judge.limits)
         self.name = f"judge {judge.label}"
         self.known = Known(Traits.at(judge.base_url))
 
@@ -61,6 +66,8 @@ def judging(session: Session, judge: Judge) -> JudgeSession:
     """Return what all runs of a client share that ask a judge: equal endpoints are paced together."""
     known = session.judges.get(judge.endpoint)
     if not isinstance(known, JudgeSession):
-        known = session.judges[judge.endpoint] = JudgeSession(judge, session.rng)
+        of, permits = judge.endpoint, session.permits
+        shared = None if permits is None else permits.of(f"{of.base_url}\n{of.model}\n{of.account}")
+        known = session.judges[of] = JudgeSession(judge, session.rng, shared)
     known.on_event, known.wall_clock = session.on_event, session.wall_clock
     return known

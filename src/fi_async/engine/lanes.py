@@ -18,6 +18,7 @@ from fi_async.engine.ready_queue import Ready, ReadyQueue
 from fi_async.engine.work import Arrival, Work
 from fi_async.engine.work_queue import WorkQueue
 from fi_async.pacing.planner import Kind
+from fi_async.pacing.purse import Purse
 from fi_async.pacing.ticket import Need, Ticket
 from fi_async.pacing.waiting import Standing
 
@@ -73,6 +74,7 @@ class Lane:
         at_work: Works that are begun and not done.
         in_house: Works that came and whose outcomes are not made.
         at: Which endpoint it is, for messages; empty for the platform.
+        purse: What may be spent there; None where nothing is paid here.
         over: Why it takes no more works, once it does not.
         under_way: The jobs whose requests are under way, and their tickets.
     """
@@ -99,9 +101,10 @@ class Lane:
         self.weigh = weigh
         self.is_remote = is_remote
         self.at = ""
+        self.purse: Purse | None = None
         self.over: FiAsyncError | None = None
-        self.queue = ReadyQueue(context.gate, context.terms)
         self.backlog = Backlog(context, options, expected) if backlog is None else backlog
+        self.queue = ReadyQueue(context.gate, context.terms, lambda: len(self.backlog))
         self.at_work = self.in_house = 0
         self.under_way: dict[Job, Ticket] = {}
         self._slots = context.terms.slots
@@ -160,6 +163,7 @@ class Lane:
         for ticket in self.under_way.values():
             if not ticket.is_settled:  # its task was cancelled before it began
                 ticket.lost(now)
+        gate.rest(now)
 
     def standing(self, now: float) -> Standing:
         """Return how it stands."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import NamedTuple
 
@@ -44,14 +44,16 @@ class ReadyQueue:
     Args:
         gate: Issues the tickets.
         terms: What binds the run.
+        behind: Returns how many works are to be made requests of, once there is leave for those that are here.
     """
 
-    def __init__(self, gate: Gate, terms: Terms) -> None:
+    def __init__(self, gate: Gate, terms: Terms, behind: Callable[[], int] = lambda: 0) -> None:
         self._gate = gate
         self._terms = terms
         self._gets: deque[Ready] = deque()
         self._posts: deque[Ready] = deque()
         self._resting: list[tuple[float, int, Job]] = []
+        self._behind = behind
         self._order = count()
 
     def __repr__(self) -> str:
@@ -92,8 +94,11 @@ class ReadyQueue:
             ConfigurationError: The shared budget cannot be kept.
         """
         for kind in (self._gets, self._posts):
-            if kind and (ticket := self._gate.issue(now, kind[0].need, self._terms)) is not None:
-                return kind.popleft(), ticket
+            if kind:
+                need = kind[0].need
+                waiting = len(kind) + (self._behind() // max(1, need.rows) if need.post else 0)
+                if (ticket := self._gate.issue(now, need, self._terms, waiting)) is not None:
+                    return kind.popleft(), ticket
         return None
 
     def next_at(self, now: float) -> float:

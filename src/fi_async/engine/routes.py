@@ -140,7 +140,7 @@ class Party:
 
         queue = WorkQueue(context.terms.slots, may_go=judging.may_begin)
         lane = self._simple_lane(context, Dispatch(session.transport, context), begin, queue, len(questions))
-        lane.weigh, lane.at = judging.weigh, session.name
+        lane.weigh, lane.at, lane.purse = judging.weigh, session.name, judging.purse
         session.runs.add(lane)
         return lane
 
@@ -148,7 +148,7 @@ class Party:
         """Return the part of a judge that is this shard's: what it may spend, its limits, and places of its own."""
         if self.shard is None:
             return judge, (), None
-        limits = self.shard.limits(judge.limits)
+        limits = () if self.session.permits is not None else self.shard.limits(judge.limits)
         slots = None if judge.concurrency == "auto" else Slots(max(1, self.shard.share_of(judge.concurrency)))
         bound = None if judge.max_cost is None else judge.max_cost / self.shard.of
         return replace(judge, max_cost=bound), limits, slots

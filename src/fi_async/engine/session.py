@@ -30,6 +30,7 @@ from fi_async.wire.transport import Destination, Transport
 
 if TYPE_CHECKING:
     from fi_async.backends.judge import Endpoint
+    from fi_async.engine.postgres_budget import PostgresBudget
     from fi_async.engine.shared_budget import SharedBudget
 
 run_numbers: Final = count(1)
@@ -51,7 +52,8 @@ class Session:
         transport: Moves the bytes.
         concurrency: Requests under way at once, over all runs that set no bound of their own; or "auto".
         rng: Draws the jitter; seeded by tests.
-        budget: What this client shares with others; None shares nothing.
+        budget: What this client shares with others on this machine; None shares nothing.
+        permits: What it shares with workers on any machine; None shares nothing.
         limits: What binds all of its runs.
 
     Attributes:
@@ -69,15 +71,17 @@ class Session:
         *,
         rng: random.Random | None = None,
         budget: SharedBudget | None = None,
+        permits: PostgresBudget | None = None,
         limits: Sequence[Limit] = (),
     ) -> None:
         self.connection = connection
         self.transport = transport
         self.concurrency = concurrency
         self.templates = Templates()
-        self.budget = budget
+        self.budget, self.permits = budget, permits
         self.rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
-        self.gate = Gate(budget, self.rng, limits, tell=self.tell)
+        self._limits = limits
+        self.gate = Gate(budget, self.rng, limits, permits=permits, tell=self.tell)
         self.polls = Tally()
         self.latencies: dict[str, float] = {}
         self.queues: dict[str, Queueing] = {}
@@ -93,12 +97,30 @@ class Session:
 
     def with_concurrency(self, concurrency: Concurrency) -> Session:
         """Return a session that shares all but the bound on requests under way."""
-        other = Session(self.connection, self.transport, concurrency, rng=self.rng, budget=self.budget)
+        other = Session(self.connection, self.transport, concurrency, rng=self.rng)
+        other.budget, other.permits = self.budget, self.permits
         other.templates, other.gate, other.polls = self.templates, self.gate, self.polls
         other.latencies, other.queues, other.runs = self.latencies, self.queues, self.runs
         other.backends, other.judges = self.backends, self.judges
         other.wall_clock, other.on_event = self.wall_clock, self.on_event
         return other
+
+    def with_permits(self, permits: PostgresBudget) -> Session:
+        """Return a session that takes permits of given limits there, and shares connections and what is known."""
+        other = Session(
+            self.connection, self.transport, self.concurrency, rng=self.rng, permits=permits, limits=self._limits
+        )
+        other.templates, other.polls, other.backends = self.templates, self.polls, self.backends
+        other.latencies, other.queues, other.runs = self.latencies, self.queues, self.runs
+        other.wall_clock, other.on_event = self.wall_clock, self.on_event
+        return other
+
+    async def part(self) -> None:
+        """Let go of what a session of `with_permits` has for itself: connections are those that it shares."""
+        if self.permits is not None:
+            await self.permits.aclose()
+        for each in self.judges.values():
+            await each.aclose()
 
     def tell(self, event: Event) -> None:
         """Tell the log, and whoever listens, what the gate met."""
@@ -106,11 +128,17 @@ class Session:
 
     async def aclose(self) -> None:
         """Close the connections, and let go of the shared budget. Both are opened again if they are used again."""
-        if self.budget is not None:
-            self.budget.disconnect()
+        for shared in (self.budget, self.permits):
+            if shared is not None:
+                await shared.aclose()
         for each in self.judges.values():
             await each.aclose()
         await self.transport.aclose()
+
+    @property
+    def shares_limits(self) -> bool:
+        """True if limits that are given are kept to together with others."""
+        return self.budget is not None or self.permits is not None
 
     def slots(self) -> Slots:
         """Return the slots for requests that runs share."""

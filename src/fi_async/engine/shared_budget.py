@@ -189,6 +189,10 @@ class SharedBudget:
         file.execute(f"PRAGMA application_id = {_OURS}")
         file.execute(f"PRAGMA user_version = {_FORMAT}")
 
+    async def aclose(self) -> None:
+        """Let go of the file, as `disconnect` does."""
+        self.disconnect()
+
     def disconnect(self) -> None:
         """Let go of the file. It is opened again if the budget is used again."""
         self._closing()

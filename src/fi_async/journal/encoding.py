@@ -31,6 +31,11 @@ def to_text(value: Any) -> str:
         return _ASCII.encode(value)
 
 
+def storable(text: str) -> str:
+    """Return a text that a file takes: half of a surrogate pair, which UTF-8 cannot hold, becomes what names it."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def encode(outcome: Outcome) -> str:
     """Return an outcome as JSON text, without its case, index and template."""
     body: dict[str, Any] = {

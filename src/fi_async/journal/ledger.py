@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import anyio
-
-from fi_async._errors import AmbiguousError
 from fi_async._models import Outcome, OutcomeStatus
 from fi_async._report import Counts
-from fi_async._results import Usage
 from fi_async._values import shown_inputs
-from fi_async.engine.attempts import Context, Job, note_duplicates
+from fi_async.engine.attempts import Context
 from fi_async.engine.intake import Question
 from fi_async.engine.outcomes import outcome
-from fi_async.engine.submissions import poll
-from fi_async.engine.work import Attempt, Work
+from fi_async.engine.work import Work
 from fi_async.journal import encoding
-from fi_async.journal.encoding import to_text
+from fi_async.journal.encoding import storable, to_text
+from fi_async.journal.events import EventKind
 from fi_async.journal.identity import Keys
+from fi_async.journal.keeping import Item, KeptLedger, continued
 from fi_async.journal.reuse import Reused
-from fi_async.journal.schema import EventKind
-from fi_async.journal.writer import CaseRow, Journal, Numbered
-
-Item = Work | Job | Outcome | None
+from fi_async.journal.storage import CaseRow
+from fi_async.journal.writer import Journal, Numbered
 
 
-class JournalLedger:
+class JournalLedger(KeptLedger):
     """The ledger of a run that is kept: what ended before is handed out again, and the rest goes on where it stood.
 
     Args:
@@ -53,17 +47,14 @@ class JournalLedger:
         reused: Reused,
         spent: Mapping[str, float] | None = None,
     ) -> None:
-        self.drain = drain
+        super().__init__(journal, drain=drain, spent=spent)
         self.stood = journal.stood
         self._journal = journal
         self._keys = {each.template.name: Keys(each.parameters) for each in questions}
         self._refuse_duplicates = refuse_duplicates
         self._reused = reused
-        self._spent = spent or {}
         self._seen = bytearray(journal.past.count + 1)
-        self._numbers: dict[tuple[int, str], int] = {}
         self._also_seen: set[tuple[int, int]] = set()
-        self._following: dict[int, list[Work]] = {}
 
     # What comes
 
@@ -90,7 +81,7 @@ class JournalLedger:
             inputs: Any = each.row.inputs
         else:  # a case that cannot be sent: the same again only at the same place, for the same reason
             inputs = {"index": each.index, "error": str(each.error) if isinstance(each, Outcome) else ""}
-        case_id = None if each.case.id is None else _storable(each.case.id)
+        case_id = None if each.case.id is None else storable(each.case.id)
         inputs_kept = to_text(shown_inputs(each.case.inputs))
         ended = encoding.encode(each) if isinstance(each, Outcome) else None
         return CaseRow(self._keys[name].of(inputs), name, each.index, case_id, inputs_kept, ended)
@@ -115,26 +106,7 @@ class JournalLedger:
     def _continued(self, work: Work, context: Context) -> Item:
         """Return what is to be done of a work, by how it stood when the run was last stopped."""
         story = self._journal.past.story(work.number)
-        work.history.attempts, work.history.ambiguous = story.attempts, story.ambiguous
-        work.history.possible_duplicates = story.possible_duplicates
-        if story.usage is not None or story.cost is not None:
-            usage = None if story.usage is None else Usage.model_validate(story.usage)
-            work.history.paid(usage, story.cost)
-        if story.eval_id is not None:
-            at = anyio.current_time() - self._journal.seconds_since(story.accepted_at)
-            work.attempt = Attempt(story.eval_id, accepted_at=at, is_resumed=True, seen_at=at)
-            return poll(work, context)
-        if not story.is_open:
-            return work
-        context.counts.ambiguous += 1
-        if context.policy.may_resubmit or story.resend:
-            note_duplicates(context, [work])
-            return work
-        error = AmbiguousError(
-            "sent before the run was stopped, and its outcome is unknown; it is not sent again unbidden:"
-            " fi-async retry --ambiguous sends it"
-        )
-        return outcome(work, context, OutcomeStatus.FAILED, error=error)
+        return continued(work, story, self._journal.seconds_since(story.accepted_at), context)
 
     async def _equal(self, each: Work | Outcome, row: CaseRow, n: int, context: Context) -> Item:
         """Return what is to be done of a case that equals one seen before."""
@@ -166,61 +138,6 @@ class JournalLedger:
             assert isinstance(item, Work)  # noqa: S101  # as `fresh` says
             items[fresh[key]] = encoding.decode(text, item.index, item.case, item.parameters.template, "reused")
 
-    # What becomes of it
-
-    def intended(self, works: Sequence[Work]) -> None:
-        """Take note that a request to evaluate them is about to leave."""
-        self._write(works, EventKind.INTENT)
-
-    def accepted(self, work: Work) -> None:
-        """Take note of the evaluation that the server accepted."""
-        self._write([work], EventKind.ACCEPTED, work.attempt.eval_id)
-
-    def void(self, works: Sequence[Work]) -> None:
-        """Take note that the last request led to no evaluation."""
-        self._write(works, EventKind.VOID)
-
-    def lost(self, works: Sequence[Work]) -> None:
-        """Take note that they are asked for again, although the last request may have led to one."""
-        self._write(works, EventKind.LOST)
-
-    def _write(self, works: Sequence[Work], kind: EventKind, body: str | None = None) -> None:
-        for work in works:
-            self._journal.write(work.number, kind, body)
-
-    def ended(self, outcome: Outcome, emit: Callable[[Any], None]) -> None:
-        """Keep an outcome, and hand it out once it is committed; also as those of equal cases."""
-        n = self._numbers.pop((outcome.index, outcome.template), 0)
-        if not n:
-            emit(outcome)  # kept before, or refused as a duplicate
-            return
-
-        def hand_out() -> None:
-            emit(outcome)
-            for each in self._followers(n, outcome):
-                emit(each)
-
-        self._journal.write(n, EventKind.ENDED, encoding.encode(outcome), hand_out)
-
-    def dropped(self, outcome: Outcome, emit: Callable[[Any], None]) -> None:
-        """Hand out how a work ended that the end of the run cut off, without keeping it."""
-        n = self._numbers.pop((outcome.index, outcome.template), 0)
-        emit(outcome)
-        for each in self._followers(n, outcome):
-            emit(each)
-
-    def _followers(self, n: int, outcome: Outcome) -> Iterator[Outcome]:
-        for work in self._following.pop(n, ()):
-            yield replace(outcome, index=work.index, case=work.case, origin="duplicate")
-
-    def spent(self, template: str) -> float:
-        """Return the dollars that earlier passes of the run have spent on a template."""
-        return self._spent.get(template, 0.0)
-
-    def kept(self) -> Awaitable[None] | None:
-        """Return what to await until all that was told is committed; None if it is."""
-        return self._journal.flush() if self._journal.is_behind else None
-
     def complete(self, counts: Counts) -> None:
         """Take note that all cases of this pass have come: those of earlier ones that did not are removed."""
         past = self._journal.past
@@ -232,7 +149,3 @@ class JournalLedger:
             self._journal.write(n, EventKind.GONE, to_text([position]))
         if self._journal.reads_all:
             self._journal.write(0, EventKind.READ, str(self._journal.pass_number))
-
-
-def _storable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()

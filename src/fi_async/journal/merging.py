@@ -17,9 +17,9 @@ from fi_async._errors import ConfigurationError
 from fi_async._models import OutcomeStatus
 from fi_async.journal import replay, schema
 from fi_async.journal.encoding import added, to_text
+from fi_async.journal.events import EventKind
 from fi_async.journal.records import RunInfo
 from fi_async.journal.replay import Past
-from fi_async.journal.schema import EventKind
 from fi_async.journal.view import open_view
 
 _AT_ONCE: Final = 10_000  # rows put into a file at a time

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from fi_async._models import Outcome
+
+IMPORTED: Final = "imported"
+"""Who was asked, as outcomes of another tool's results say it; and where a run of them was made."""
+
+IMPORTED_FROM: Final = "imported_from"
+"""What a run's `source` names the tool by, where the run was imported."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from typing import Any, Final, Self
 
 from fi_async._models import Case
 from fi_async.journal import encoding, schema
+from fi_async.journal.events import EventKind
 from fi_async.journal.records import OutcomeRecord
 from fi_async.journal.replay import Past
-from fi_async.journal.schema import EventKind
 from fi_async.journal.view import elsewhere
 
 # By the tables alone: an index may be damaged where they are not.

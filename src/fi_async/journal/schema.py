@@ -16,12 +16,12 @@ import sqlite3
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from enum import IntEnum
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 from fi_async._errors import FiAsyncError, JournalError
+from fi_async.journal.events import EventKind
 
 _ROWS_A_STATEMENT: Final = (64, 16, 4, 1)
 APPLICATION: Final = 0x66696173  # "fias"
@@ -35,39 +35,6 @@ _STEPS_A_BYTE: Final = 20
 _LONGEST_TEXT: Final = 1_000_000_000  # bytes; what SQLite comes with
 _SHORTEST_LIMIT: Final = 1_000_000  # bytes of one text; statements are texts too
 _MAGIC: Final = b"SQLite format 3\0"
-
-
-class EventKind(IntEnum):
-    """What happened to a case. The last event decides how it stands.
-
-    Attributes:
-        INTENT: A request to evaluate it is about to leave. As the last word: it may have been evaluated.
-        ACCEPTED: The server accepted it; the body is the eval_id.
-        VOID: That request certainly led to no evaluation.
-        LOST: That request may have been evaluated, and its answer is lost.
-        ENDED: The body is the outcome.
-        REOPENED: A retry was asked for: what it ended in does not count. The body is what was known of it: fields of
-            `replay.Story`. In files of version 1 it is the eval_id to ask for, if any.
-        PLACED: It stands at another position; the body is [position, id].
-        ALSO: An equal case stands at another position; the body is [position, id].
-        REMOVED: It was not among the cases of the last pass.
-        GONE: No equal case stands at the position any more that the body names.
-        REFUSED: An equal case stands at another position, and is invalid for that; the body is [position, id].
-        READ: All cases were read; of no case, but of the pass that the body names.
-    """
-
-    INTENT = 1
-    ACCEPTED = 2
-    VOID = 3
-    LOST = 4
-    ENDED = 5
-    REOPENED = 6
-    PLACED = 7
-    ALSO = 8
-    REMOVED = 9
-    GONE = 10
-    REFUSED = 11
-    READ = 12
 
 
 _LABELS: Final = """

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from fi_async.journal import replay, schema
+from fi_async.journal.events import EventKind
 from fi_async.journal.replay import Past
-from fi_async.journal.schema import EventKind
 from fi_async.sources.rows import TableRow
 
 _CASE: Final = f"""

@@ -20,8 +20,10 @@ from fi_async.pacing.allowance import Allowance
 from fi_async.pacing.canaries import Canaries
 from fi_async.pacing.clock import ServerClock, end_said
 from fi_async.pacing.given_limits import GivenLimits
+from fi_async.pacing.headroom import headroom
 from fi_async.pacing.holds import OUTAGE, REQUESTS, Holds
 from fi_async.pacing.learned import Budget, Learned, Turn, Use
+from fi_async.pacing.lots import Lots, PermitStore
 from fi_async.pacing.outage import Outage
 from fi_async.pacing.planner import Headroom
 from fi_async.pacing.quota import EvaluationQuota
@@ -32,7 +34,6 @@ from fi_async.pacing.waiting import ONE_OF, Obstacle
 _TRUST: Final = 1.0  # seconds that this machine's clock and the server's are taken to differ at most, until it is told
 _LOOK_AGAIN: Final = 0.05  # seconds until a shared budget is asked again that was busy
 _ROUNDING: Final = 1e-3  # seconds
-_MINUTE: Final = 60.0  # the window of requests until it is learned: the platform counts by the UTC minute
 
 
 class Gate:
@@ -45,6 +46,7 @@ class Gate:
             nothing.
         rng: Draws the jitter of pauses that no server named.
         limits: What binds every run of the client.
+        permits: Where all workers take permits of limits that are given; None if the budget does, or nobody.
         tell: Is told of holds and of capacity.
 
     Attributes:
@@ -60,10 +62,11 @@ class Gate:
         rng: random.Random | None = None,
         limits: Sequence[Limit] = (),
         *,
+        permits: PermitStore | None = None,
         tell: Callable[[Event], None] = lambda _: None,
     ) -> None:
         self.refusals = 0
-        self._budget = budget
+        self._budget, self._permits = budget, permits
         self._rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
         self._loop: object = None
         self._epoch = 0
@@ -82,6 +85,9 @@ class Gate:
         self._has_asked = False
         self._heeded = -math.inf  # the latest refusal of any client that is known here
         self._given = self._given.anew(self.clock)
+        self._lots = None
+        if self._permits is not None:
+            self._lots = Lots(self._permits, self._given, self.clock, self._holds, self.waiters.wake_all)
         self._out = 0
 
     def __repr__(self) -> str:
@@ -124,18 +130,20 @@ class Gate:
         """Return the time from which a request may leave; infinity if an answer that is in flight has to come first."""
         if terms.slots.free <= 0:
             return math.inf
-        windows = self._given.binding(terms)
-        is_given = any(window.limit.of == "requests" for window in windows)
+        is_given = any(window.limit.of == "requests" for window in self._given.binding(terms))
         opens = max(
             self._busy_until,
             self._allowance.opens_at(is_given=is_given),
             self.outage.opens_at(now, terms.patience),
             self._lets_evaluate(now) if need.evaluates else 0.0,
         )
-        for window in windows:
-            if amount := need.of(window.limit):
-                opens = max(opens, window.opens_at(now, amount, self.clock))
-        return opens
+        full_until = self._given.opens_at(now, need, terms)
+        return max(opens, full_until if self._lots is None else self._lots.opens_at(now, full_until))
+
+    def rest(self, now: float) -> None:
+        """Give back the permits that nobody here waits to use."""
+        if self._lots is not None:
+            self._lots.rest(now)
 
     def _lets_evaluate(self, now: float) -> float:
         """Return the time from which the quota lets evaluations start. What became of another's canary is looked up."""
@@ -151,13 +159,17 @@ class Gate:
                 return now  # `issue` raises it
         return min(opens, self._look_at) if self.quota.is_asking else opens
 
-    def issue(self, now: float, need: Need, terms: Terms) -> Ticket | None:
+    def issue(self, now: float, need: Need, terms: Terms, waiting: int = 1) -> Ticket | None:
         """Return the leave to send a request now; None if it may not leave. Then `opens_at` tells when.
+
+        `waiting` such requests could leave now, this one included.
 
         Raises:
             ConfigurationError: The shared budget cannot be kept.
         """
         if self.opens_at(now, need, terms) > now:
+            return None
+        if self._lots is not None and self._given and not self._lots.claims(now, need, terms, waiting):
             return None
         if self._budget is None:
             return self._issue(now, need, terms)
@@ -223,7 +235,7 @@ class Gate:
             if turn is not None:  # what others have told of the server's time may be more than was known
                 new = self._given.new_uses(now, ticket.need, ticket.charged)
             charged = self._given.use_again(now, ticket.need, ticket.charged)
-            if charged is None:
+            if charged is None or (self._lots is not None and not self._lots.covers_later(new)):
                 return False
             ticket.charged = charged
             if turn is not None:
@@ -254,7 +266,7 @@ class Gate:
         """Record that a request was answered, and that no limit refused it."""
         self._take_back(ticket, now, status=status, date=date)
         if tokens is not None and ticket.epoch == self._epoch:
-            self._given.correct(ticket.charged, ticket.need, tokens)
+            self._correct(ticket, tokens)
         if ticket.epoch == self._epoch:
             self._allowance.answered(ticket.leave, now - ticket.issued_at)
             self._reached(now)
@@ -265,7 +277,7 @@ class Gate:
         self.refusals += 1
         if ticket.epoch != self._epoch:
             return
-        self._given.correct(ticket.charged, ticket.need, 0)  # tokens are not used up by a refusal
+        self._correct(ticket, 0)  # tokens are not used up by a refusal
         self._reached(now)
         until = now + self._allowance.pause(retry_after, self._rng)
         ends = end_said(date, retry_after)
@@ -276,6 +288,11 @@ class Gate:
             self._holds.begin(REQUESTS, now, until)
             self._heeded = max(self._heeded, until)
             self._learned.tell(lambda: self._learned.refused(until))
+
+    def _correct(self, ticket: Ticket, tokens: int) -> None:
+        self._given.correct(ticket.charged, ticket.need, tokens)
+        if self._lots is not None:
+            self._lots.correct(self._given.corrections(ticket.charged, ticket.need, tokens))
 
     def unreachable(self, ticket: Ticket, now: float) -> None:
         """Record that there is no server to send a request to: others wait, and one at a time tries."""
@@ -332,6 +349,7 @@ class Gate:
         """Return what keeps a request from leaving now, if anything does; of several, what opens last."""
         allowance = self._allowance.opens_at(is_given=True) - now
         found = [Obstacle("request", allowance), Obstacle("server", self.outage.opens_at(now, terms.patience) - now)]
+        found += [] if self._lots is None else [self._lots.obstacle(now)]
         if post:
             closes = self.quota.opens_at() - now
             closes = math.inf if self.quota.is_asking and closes > 0 else closes
@@ -362,17 +380,7 @@ class Gate:
             terms: What binds the run.
             others: Limits that nobody counts yet, as of a run that is only planned.
         """
-        found = self._given.headroom(now, terms, others)
-        sure, period = self._allowance.sure, self._allowance.period
-        if sure is not None:
-            closed = max(0.0, self._allowance.closed_until - now)
-            length = period or _MINUTE
-            rest = self._allowance.rest(now)
-            found.append(Headroom("requests", sure, length, rest, closed or length, period is None))
-        if self.quota.learned is not None and self.quota.period is not None:
-            left = 0 if self.quota.is_closed else int(self.quota.room())
-            found.append(Headroom("evaluations", self.quota.learned, self.quota.period, left, self.quota.period))
-        return found
+        return headroom(self._given, self._allowance, self.quota, now=now, terms=terms, others=others)
 
     def statistics(self, now: float, terms: Terms) -> Mapping[str, Any]:
         """Return what the gate knows: limits and what is left of each, what was learned, when it opens.
@@ -396,7 +404,7 @@ class Gate:
             "learned_window_s": self.quota.period,
             "limits": self._given.statistics(now),
             "limits_by_clock_of": limits_by,
-            "shared_budget": None if self._budget is None else self._budget.path,
+            "shared_budget": getattr(self._budget or self._permits, "path", None),
             "opens_in_s": max(0.0, opens - now),
             "unreachable_for_s": 0.0 if self.outage.since is None else now - self.outage.since,
         }

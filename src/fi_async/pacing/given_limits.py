@@ -51,6 +51,11 @@ class GivenLimits:
         wanted = dict.fromkeys((*self._always, *terms.limits))
         return [self._windows[limit] for limit in wanted if limit in self._windows]
 
+    def opens_at(self, now: float, need: Need, terms: Terms) -> float:
+        """Return the time from which all limits that bind a run let a request leave; 0 where none does."""
+        opens = [w.opens_at(now, n, self._clock) for w in self.binding(terms) if (n := need.of(w.limit))]
+        return max(opens, default=0.0)
+
     def use(self, now: float, need: Need) -> Sequence[Counted]:
         """Record a request that leaves, and return for each window in which of its spans it was counted."""
         return [w.use(now, need.of(w.limit), self._clock) for w in self._windows.values()] if self._windows else ()
@@ -69,6 +74,14 @@ class GivenLimits:
         for window, since in self._counted(counted):
             if window.limit.of == "tokens":
                 window.correct(tokens - need.tokens, since)
+
+    def corrections(self, counted: Sequence[Counted], need: Need, tokens: int) -> list[Use]:
+        """Return how much more a request took of limits of tokens than it was reckoned to take, or less."""
+        return [
+            Use(window.limit, since, tokens - need.tokens)
+            for window, since in self._counted(counted)
+            if window.limit.of == "tokens" and isinstance(since, int)
+        ]
 
     def settle(self) -> None:
         """Count what was used before the server's time was known in the windows it belongs to, if it is by now."""

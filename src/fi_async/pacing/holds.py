@@ -11,6 +11,7 @@ from fi_async._events import Event, HoldBegun, HoldEnded
 REQUESTS: Final = "request limit"
 EVALUATIONS: Final = "evaluation limit"
 OUTAGE: Final = "cannot connect"
+BUDGET: Final = "shared budget away"
 
 
 class Holds:

@@ -23,7 +23,7 @@ class Obstacle:
         at: The endpoint, such as "judge gpt-5-mini"; empty for the platform.
     """
 
-    of: LimitKind | Literal["server"]
+    of: LimitKind | Literal["server", "budget"]
     opens_in: float
     by_canary: bool = False
     at: str = ""
@@ -33,6 +33,8 @@ class Obstacle:
 
     def _what(self) -> str:
         seconds = "" if self.opens_in == math.inf else f"{math.ceil(self.opens_in)} s"
+        if self.of == "budget":
+            return f"the shared budget, which cannot be reached: {seconds} to the next attempt"
         if self.of == "server":
             return f"the server, which cannot be reached: {seconds} to the next attempt" if seconds else _TRIED
         if not seconds:

@@ -13,11 +13,13 @@ from typing import Any, Final, Protocol, Self, cast
 from fi_async._errors import ConfigurationError, FiAsyncError
 from fi_async._models import Case, Inputs, Outcome, OutcomeStatus
 from fi_async._results import EvalResult, Usage
+from fi_async._run_url import RunUrl
 from fi_async.journal.encoding import kind_of
 from fi_async.journal.label_records import KeptLabels
 from fi_async.journal.records import OutcomeRecord, RunCount, RunInfo
 from fi_async.journal.schema import is_run
 from fi_async.journal.view import open_view
+from fi_async.store.store_reader import open_run
 
 LINES: Final = (".jsonl", ".ndjson")
 BACKEND_NAMED: Final = "backend_named"
@@ -96,7 +98,7 @@ class LoadedRun:
         return KeptLabels()
 
 
-def load_run(path: Path) -> ReadableRun:
+def load_run(path: Path | RunUrl) -> ReadableRun:
     """Return the run in a file: `.jsonl` or `.ndjson` as `fi-async run --out` writes it, else a run's journal.
 
     Lines say less than a journal: not which parameters the templates had, and of errors only the text. `run` on each
@@ -106,6 +108,8 @@ def load_run(path: Path) -> ReadableRun:
         ConfigurationError: There is no such file, or its lines are no run's; the message names file and line.
         JournalError: It is no run's journal, or damaged.
     """
+    if isinstance(path, RunUrl):
+        return open_run(path)
     if not path.is_file():
         raise ConfigurationError(f"{path}: {'a directory, not a file' if path.is_dir() else 'no such file'}")
     if path.suffix.lower() in LINES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -202,6 +203,14 @@ class RunLabels:
             threshold=threshold,
             confidence=confidence,
         )
+
+    def agreements(self, confidence: float = 0.95) -> list[Agreement]:
+        """Return how far the judge agrees with people on each template that has labels which can be compared."""
+        found = []
+        for name in self.kept.templates():
+            with suppress(ConfigurationError):  # such as a draw without a label yet
+                found.append(self.agreement(name, confidence=confidence))
+        return found
 
     def labelled_template(self) -> str:
         """Return the one template that has labels; without any, the one of the run.

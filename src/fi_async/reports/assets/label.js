@@ -167,7 +167,7 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (find("help").open || event.target.id === "note" || !shown) return;
   if (shown.case === null && event.key === "Enter" && event.target.tagName !== "BUTTON") return end();
-  const isTyped = event.target.id === "score" && /^[0-9.,e+-]$/i.test(event.key);
+  const isTyped = event.target.id === "score" && (event.target.value !== "" || /^[0-9.,e+-]$/i.test(event.key));
   const does = isTyped ? undefined : actions.get(event.key.length === 1 ? event.key.toLowerCase() : event.key);
   if (!does) return;
   event.preventDefault();
@@ -183,6 +183,9 @@ find("note").addEventListener("keydown", (event) => {
     event.preventDefault();
     settle();
   }
+});
+find("score").addEventListener("keydown", (event) => {
+  if (event.key === "Escape") find("score").value = "";
 });
 find("note-form").addEventListener("submit", (event) => event.preventDefault());
 find("score-form").addEventListener("submit", (event) => {
