@@ -118,7 +118,8 @@ class RunFlags(PaidJudgeChoice):
         seed: Of that draw: the same seed draws the same rows.
         shard: Evaluate one of N parts of the rows, numbered from 1/N to N/N, at its part of the limits; each keeps a
             --run of its own, and fi-async merge makes one of them.
-        shared_budget: Be paced together with all runs of this key pair that name this file; made if missing.
+        shared_budget: Be paced together with all runs of this key pair that name this file, made if missing; or this
+            database: postgresql://user@host/database, with the password in PGPASSWORD or ~/.pgpass.
         min: What the scores must reach, such as 'groundedness>=0.9': see fi-async gate --help.
         coverage: The share of cases that must have a score; the others are let go.
         fail_fast: Stop as soon as the verdict of --min and --coverage is certain.
@@ -167,7 +168,7 @@ class RunFlags(PaidJudgeChoice):
     sample: Annotated[int | None, INPUT, Parameter(metavar="N", converter=whole, validator=FROM_ONE)] = None
     seed: Annotated[int, INPUT, Parameter(metavar="N", converter=whole)] = 0
     shard: Annotated[str | None, INPUT, Parameter(metavar="I/N", validator=one_of_shards)] = None
-    shared_budget: Annotated[Path | None, PACE, Parameter(metavar="PATH")] = None
+    shared_budget: Annotated[str | None, PACE, Parameter(metavar="PATH|URL")] = None
     min: Annotated[Minima, VERDICT] = None
     coverage: Annotated[float | None, VERDICT, Parameter(metavar="SHARE", validator=SHARE)] = None
     fail_fast: Annotated[bool, VERDICT, Flag] = False
