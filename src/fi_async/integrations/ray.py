@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Final, Unpack
 
 from fi_async._errors import ConfigurationError, FiAsyncError, JournalError
@@ -78,16 +79,16 @@ def work(
 ) -> RayReport:
     """Return how a run in a database stands, once nothing is left to do for anybody. Ray starts the workers.
 
-    Each worker is a task of Ray's. One that is killed, or whose machine is lost, is started again, on another machine if
-    need be; what it had is done by others as soon as its lease has ended. What it may have paid twice is counted. `ray` is
-    initialised as it is, or on this machine.
+    Each worker is a task of Ray's. One that is killed, or whose machine is lost, is started again, on another machine
+    if need be; what it had is done by others as soon as its lease has ended. What it may have paid twice is counted.
+    Ray is taken as it is initialised, or else begun on this machine.
 
     Args:
         run: The URL of a PostgreSQL database that ends in the run's name, as all workers reach it.
         workers: How many.
         eval_templates: The functions and Criteria that the run was loaded with.
-        evaluator: Makes each worker's client, such as `lambda: AsyncEvaluator(backends=[Judge(...), "cloud"])`. Keys come
-            from the environment of the worker's machine, unless it finds them elsewhere.
+        evaluator: Makes each worker's client, such as `lambda: AsyncEvaluator(backends=[Judge(...), "cloud"])`. Keys
+            come from the environment of the worker's machine, unless it finds them elsewhere.
         num_cpus: That each worker takes of its machine; a fraction where it mostly waits.
         num_gpus: Likewise.
         resources: Others that it takes, by name, so that it is placed where they are.
@@ -197,8 +198,8 @@ class _Crew:
         elif now - self._at_work_at > self.patience:
             has = ", ".join(f"{name} {count:g}" for name, count in sorted(self.ray.cluster_resources().items()))
             raise ConfigurationError(
-                f"no worker has been at work for {self.patience:g} s: ask for fewer workers, num_cpus, num_gpus or resources,"
-                f" or wait longer for machines (patience=); the cluster has {has}"
+                f"no worker has been at work for {self.patience:g} s: ask for fewer workers, num_cpus, num_gpus or"
+                f" resources, or wait longer for machines (patience=); the cluster has {has}"
             )
         if now - self._shown_at >= _SHOWN_EACH:
             self._show(now, _told(standing, self.url))
@@ -256,8 +257,8 @@ def load(
 ) -> LoadReport:
     """Return what came of putting the rows of a Ray dataset into a run in a database. Evaluates nothing.
 
-    Few rows are in memory at a time. Columns that no template takes are left out. A case's place in the run is its row's in
-    the dataset, as that hands its rows out.
+    Few rows are in memory at a time. Columns that no template takes are left out. A case's place in the run is its
+    row's in the dataset, as that hands its rows out.
 
     Args:
         dataset: A `ray.data.Dataset`.
@@ -289,8 +290,8 @@ def load(
 def dataset(run: str) -> Any:
     """Return the outcomes of a run as a Ray dataset, a row each, in the order of the cases.
 
-    One task reads them from the database and hands them on in blocks, as they are asked for: in bounded memory. The columns
-    are those of `fi-async export`; `dataset(run).write_parquet(path)` writes them.
+    One task reads them from the database and hands them on in blocks, as they are asked for: in bounded memory. The
+    columns are those of `fi-async export`; `dataset(run).write_parquet(path)` writes them.
 
     Args:
         run: The URL of the run. Its state is that of the moment at which the dataset is executed.
@@ -306,29 +307,17 @@ def dataset(run: str) -> Any:
     with open_run(kept.store):
         pass  # so that a wrong URL is told here
     # One block of one row: the task that takes it makes all the blocks there are.
-    return data.range(1, override_num_blocks=1).map_batches(
-        _Outcomes(kept.store), batch_format="pyarrow", zero_copy_batch=True
-    )
+    whole = data.range(1, override_num_blocks=1)
+    return whole.map_batches(_outcomes, fn_kwargs={"url": kept.store}, batch_format="pyarrow")
 
 
-class _Outcomes:
-    """Reads a run's outcomes in blocks. Its repr, which Ray may show as the operator's name, has no URL."""
-
-    def __init__(self, url: RunUrl) -> None:
-        self._url = url
-        self.__name__ = "outcomes"
-
-    def __repr__(self) -> str:
-        return "<outcomes of a run>"
-
-    def __call__(self, _: Any) -> Iterator[Any]:
-        arrow = need("pyarrow", _EXTRA, "fi_async.integrations.ray.dataset")
-        schema = arrow_schema(arrow)
-        rows: list[dict[str, Any]] = []
-        with open_run(self._url) as view:
-            for record in view.records():
-                rows.append(flat(record.outcome.to_dict()))
-                if len(rows) == _ROWS:
-                    yield arrow.Table.from_pylist(rows, schema=schema)
-                    rows.clear()
-        yield arrow.Table.from_pylist(rows, schema=schema)
+def _outcomes(_: Any, url: RunUrl) -> Iterator[Any]:
+    """Yield a run's outcomes in tables of Arrow."""
+    arrow = need("pyarrow", _EXTRA, "fi_async.integrations.ray.dataset")
+    schema = arrow_schema(arrow)
+    with open_run(url) as view:
+        rows = (flat(record.outcome.to_dict()) for record in view.records())
+        some = list(islice(rows, _ROWS))
+        yield arrow.Table.from_pylist(some, schema=schema)  # of no outcomes, too: the columns are known
+        while some := list(islice(rows, _ROWS)):
+            yield arrow.Table.from_pylist(some, schema=schema)
