@@ -284,6 +284,16 @@ def test_in_plain_values_and_printed():
     ]
 
 
+def test_as_a_notebook_shows_it():
+    hostile = "<script>"
+    shown = compare_runs({hostile: outcomes("P" * 12, hostile), "b": [*outcomes("P" * 12, hostile), *outcomes("P")]})
+    html = shown._repr_html_()
+    assert hostile not in html
+    cells = "".join(f"<td>{text}</td>" for text in ("12", "1.000", "+0.000", "-0.226 to +0.226", "1.000", "unclear"))
+    assert cells in html
+    assert "<td>not compared: not in the baseline</td>" in html
+
+
 def test_all_intervals_of_a_family_hold_the_truth_in_nineteen_of_twenty():
     """A small one; benchmarks/coverage.py prints the table."""
     rng, n, size, samples = np.random.default_rng(5), 200, 6, 300
