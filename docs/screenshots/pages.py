@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
@@ -14,12 +16,15 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
 from fi_async import AsyncEvaluator, Case, Evaluator, compare_runs
+from fi_async.cli.label_server import LabelServer
+from fi_async.journal.kept_labels import LabelBook
 from fi_async.journal.records import OutcomeRecord, RunInfo
 from fi_async.local import Faults, LocalBackend, Lognormal, Switches
 from fi_async.reports.compare import compare
 from fi_async.reports.comparison_page import write_comparison
 from fi_async.reports.report_page import write_report
 from fi_async.reports.run_files import load_run, outcomes_of
+from labelled_runs import labelling_of
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TEMPLATES = ("groundedness", "context_adherence", "completeness")
@@ -80,6 +85,24 @@ def _answered(place: Path, **runs: int | None) -> None:
                 for row, answer in zip(rows, answers, strict=True)
             ]
             ev.gather(cases, TEMPLATES, run=place / f"{name}.db")
+
+
+@contextmanager
+def labelled(place: Path) -> Iterator[str]:
+    """The address of the page on which a run of the examples is labelled."""
+    path = place / "support.db"
+    with Evaluator.local() as ev:
+        ev.gather(_cases(), "groundedness", run=path)
+    with LabelBook(path) as book:
+        labelling = labelling_of(path, book, template="groundedness")
+        server = LabelServer(labelling)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        try:
+            yield server.url
+        finally:
+            server.stop()
+            thread.join()
 
 
 def _brief(rows: list[dict[str, str]], evasive: int) -> Iterable[str]:
