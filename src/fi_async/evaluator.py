@@ -18,7 +18,8 @@ from fi_async._settings import OMITTED, RunFile, RunKeywords, positive
 from fi_async._shard import Shard, ShardLike
 from fi_async._signature import shows_options
 from fi_async.engine import calls, preview
-from fi_async.engine.calls import Ask, Cases, TemplatesLike
+from fi_async.engine.calls import Ask, TemplatesLike
+from fi_async.engine.case_reading import Cases
 from fi_async.engine.streams import Stream
 from fi_async.evaluations import Evaluations
 from fi_async.progress.displays import ProgressLike
@@ -50,7 +51,8 @@ class AsyncEvaluator(Evaluations):
         max_workers: The official SDK's name for `concurrency`.
         shared_budget: A file on a local disk, made if missing: all clients of this key pair that name it, also
             in other processes of this machine, keep to `limits` together, one refusal holds them all, and they
-            learn a plan's limits together.
+            learn a plan's limits together. Or `postgresql://user:password@host/database`, for workers on any number of
+            machines: they keep to `limits` together, those of judges too, and each learns the rest by itself.
         on_event: Is told of each event of `fi_async.events`, such as RequestSent or HoldBegun, where it happens, in the
             event loop: a function that returns soon. What it raises is logged once, and ends nothing.
         backends: Who answers: each template goes to the first that can. "local" computes the platform's function
@@ -327,6 +329,22 @@ class AsyncEvaluator(Evaluations):
             self._session, self._ask(eval_templates, eval_config, fields, run, options, shard=None), cases
         )
 
+    async def reopen(self, run: RunFile | str) -> int:
+        """Return how many cases of a run in a database are to be tried again, by whoever works on it.
+
+        Args:
+            run: A RunFile with the URL of the run, whose `retry` says of what ended how; a URL alone means what failed,
+                and what stalled.
+
+        Raises:
+            ConfigurationError: A file keeps the run.
+            JournalError: The database cannot be used, or has no such run.
+        """
+        from fi_async.engine import loading  # noqa: PLC0415  # as above
+
+        kept = run if isinstance(run, RunFile) else RunFile(run, retry=("failed", "stalled"))
+        return await loading.reopen(self._session, kept)
+
     @shows_options
     async def work(
         self,
@@ -334,6 +352,7 @@ class AsyncEvaluator(Evaluations):
         eval_templates: Sequence[TemplateLike] = (),
         *,
         on_outcome: Callable[[Outcome], None] | None = None,
+        progress: ProgressLike = False,
         **options: Unpack[RunKeywords],
     ) -> WorkReport:
         """Return what this client did for a run in a database, once nothing is left to do for anybody.
@@ -347,6 +366,7 @@ class AsyncEvaluator(Evaluations):
             eval_templates: The functions and Criteria that the run was loaded with; the platform's templates are known
                 by their names. A function whose source is another is refused.
             on_outcome: Is called with each outcome that ended here, once it is kept: a function that returns soon.
+            progress: As of `gather`: of what ends here.
             **options: In place of those that the run was loaded with, for this worker alone: see RunOptions, say
                 `concurrency=8`. `timeout=5` gives each case 5 seconds from its first request to its outcome.
 
@@ -359,9 +379,8 @@ class AsyncEvaluator(Evaluations):
 
         self._options.with_given(**options)
         kept = run if isinstance(run, RunFile) else RunFile(run)
-        return await RunWorker(
-            self._session, kept, eval_templates, dict(options), on_outcome or (lambda _: None)
-        ).work()
+        worker = RunWorker(self._session, kept, eval_templates, dict(options), on_outcome or (lambda _: None))
+        return await worker.work(progress)
 
     def _ask(
         self,

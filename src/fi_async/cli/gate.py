@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fi_async._models import Outcome
+from fi_async._run_url import RunUrl
 from fi_async.cli import errors, terminal
 from fi_async.cli.ci import write_junit, write_step_summary
 from fi_async.cli.errors import UsageError
@@ -48,7 +49,7 @@ _CODES: Final = {
 }
 
 
-def gate_run(path: Path, flags: GateFlags) -> int:
+def gate_run(path: Path | RunUrl, flags: GateFlags) -> int:
     """Return the exit code of a run's verdict, after printing what was checked.
 
     Raises:
@@ -60,14 +61,15 @@ def gate_run(path: Path, flags: GateFlags) -> int:
         labels, info, count = RunLabels.read(str(path), run), run.info, run.count()
     outcomes = labels.outcomes
     plain, labelled = label_conditions(asked.conditions, list_of(info.templates, outcomes))
-    check_labels_flag(labelled, flags.labels, has_file=path.suffix.lower() not in LINES)
+    is_lines = isinstance(path, Path) and path.suffix.lower() in LINES
+    check_labels_flag(labelled, flags.labels, has_file=not is_lines)
     asked = replace(asked, conditions=plain)
     is_named = info.source.get(BACKEND_NAMED)
     doubts = doubts_of(
         outcomes,
         is_all=count.is_all,
         is_named=is_named is not False or flags.backend is not None,
-        takes_estimates=bool(is_named) or path.suffix.lower() not in LINES or flags.backend is not None,
+        takes_estimates=bool(is_named) or not is_lines or flags.backend is not None,
     )
     case_scores = [CaseScore.of(each) for each in outcomes]
     counted = scores_by_template(outcomes, info.templates, count.pending)
@@ -167,11 +169,11 @@ def _asked(flags: GateFlags) -> Requirements:
     )
 
 
-def _check_outputs(run: Path, flags: GateFlags) -> None:
+def _check_outputs(run: Path | RunUrl, flags: GateFlags) -> None:
     """Return quietly if what is to be written can be: found out later, it would look like an outage."""
     for flag, target in {"--junit": flags.junit, "--write-baseline": flags.write_baseline}.items():
         if target is not None:
-            check_output(flag, target, run)
+            check_output(flag, target, *([] if isinstance(run, RunUrl) else [run]))
     if flags.write_baseline is not None and flags.write_baseline.suffix.lower() != _BASELINE:
         raise UsageError(f"--write-baseline {flags.write_baseline}: its name must end in {_BASELINE}, to be known by")
 

@@ -12,16 +12,19 @@ from typing import Any, Final
 
 import anyio
 
+from fi_async import _catalogue
 from fi_async._connection import LOCAL
-from fi_async._errors import ConfigurationError
+from fi_async._errors import APIConnectionError, ConfigurationError
 from fi_async._models import Outcome, OutcomeStatus, TemplateLike
 from fi_async._public import public
 from fi_async._report import Counts
+from fi_async._run_url import RunUrl
 from fi_async._settings import RunFile
-from fi_async.backends.chosen import FUNCTIONS, PLATFORM
+from fi_async.backends.chosen import CODE, FUNCTIONS, JUDGED, PLATFORM
 from fi_async.engine.calls import Ask, Handover
 from fi_async.engine.intake import Intake, Question
 from fi_async.engine.lanes import RunLanes
+from fi_async.engine.postgres_budget import PostgresBudget
 from fi_async.engine.run import Run
 from fi_async.engine.session import Session
 from fi_async.journal.encoding import to_text
@@ -29,11 +32,14 @@ from fi_async.journal.keeping import Item
 from fi_async.journal.opening import asked_of, has_bound, limit_of_text, options_of
 from fi_async.journal.records import RunInfo
 from fi_async.pacing.waiting import Standing
+from fi_async.progress.displays import ProgressLike
+from fi_async.progress.watch import watched
 from fi_async.store.leases import LeaseLostError
 from fi_async.store.worker_journal import WorkerJournal, WorkerLedger
 from fi_async.wire.templates import by_name
 
-_LOOK: Final = 1.0  # seconds between two looks whether there is something to do
+_LOOK: Final = 0.5  # seconds between two looks whether there is something to do
+_MOST_IN_VAIN: Final = 16  # cases that cannot reach a server, and none that could, end a worker
 _SETTLING: Final = 600.0  # seconds that requests under way may take to their end when the run is changed
 _FIELDS: Final = ("custom_eval_name", "error_localizer")
 _log: Final = logging.getLogger("fi_async")
@@ -99,9 +105,17 @@ class RunWorker:
     _fenced: int = 0
     _stopped: str = ""
     _is_complete: bool = False
+    _in_vain: int = 0
+    _unreachable: APIConnectionError | None = None
+    _scope: anyio.CancelScope | None = None
+    _shared: Session | None = None
+    _seen: Taker = lambda _: None
 
-    async def work(self) -> WorkReport:
+    async def work(self, progress: ProgressLike = False) -> WorkReport:
         """Return once nothing is left to do, by this worker or by any other.
+
+        Args:
+            progress: Who is shown what ends here.
 
         Raises:
             ConfigurationError: The run asks for what is not given, or for other code, or was made on another server.
@@ -113,14 +127,14 @@ class RunWorker:
             raise ConfigurationError("work() needs the URL of a database that ends in the run's name")
         began = anyio.current_time()
         concurrency = str(self.given.get("concurrency", "auto"))
-        while True:
-            try:
-                async with WorkerJournal(url, self.kept.lease, concurrency) as journal:
-                    await self._serve(journal)
-                break
-            except LeaseLostError as error:
-                self._fenced += 1
-                _log.warning("%s: it goes on with what is left", error)
+        try:
+            async with watched(progress, None, self.standing) as self._seen:
+                while not await self._served(url, concurrency):
+                    self._fenced += 1
+        finally:
+            if self._shared is not None:
+                with anyio.CancelScope(shield=True):
+                    await self._shared.part()
         return WorkReport(
             run=str(url),
             statuses=dict(self._statuses),
@@ -130,6 +144,16 @@ class RunWorker:
             fenced=self._fenced,
             stopped=self._stopped,
         )
+
+    async def _served(self, url: RunUrl, concurrency: str) -> bool:
+        """Return True once nothing is left to do, and False if others took over what this worker had."""
+        try:
+            async with WorkerJournal(url, self.kept.lease, concurrency) as journal:
+                await self._serve(journal)
+        except LeaseLostError as error:
+            _log.warning("%s: it goes on with what is left", error)
+            return False
+        return True
 
     async def _serve(self, journal: WorkerJournal) -> None:
         """Return once nothing is left to do; begin the engine's run anew whenever settings change."""
@@ -153,14 +177,18 @@ class RunWorker:
         ask = self._ask(journal)
         asked = await ask.questions(self.session)
         check_same(str(journal.url), journal.info, asked, self.session)
+        asked = [_with_most(each, journal.control.max_cost) for each in asked]
+        session = self._sharing(journal.url, ask, asked)
         spent = await journal.spent() if has_bound(asked) else None
         ledger = WorkerLedger(journal, asked, drain=self.kept.drain, spent=spent)
-        lanes = ask.lanes(self.session, asked, ledger=ledger, counts=self.counts, expected=_expected(journal.info))
+        lanes = ask.lanes(session, asked, ledger=ledger, counts=self.counts, expected=_expected(journal.info))
+        journal.purses = [lane.purse for lane in lanes if lane.purse is not None]
         feeding = _Feeding(journal, ledger, lanes, ask, asked)
-        run = self.run = ask.run(self.session, lanes, emit=self._taken)
+        run = self.run = ask.run(session, lanes, emit=self._taken)
         if self.handover is not None:
             self.handover.run = run
         with anyio.CancelScope() as scope:
+            self._scope = scope
 
             async def watch() -> None:
                 await journal.changed()
@@ -174,8 +202,21 @@ class RunWorker:
             finally:
                 watching.cancel()
                 self.run = None
+        if self._unreachable is not None:
+            raise self._unreachable
         self._stopped = next((lane.over.message for lane in lanes if lane.over is not None), self._stopped)
         return scope.cancelled_caught
+
+    def _sharing(self, url: RunUrl, ask: Ask, asked: Sequence[Question]) -> Session:
+        """Return a session that keeps to given limits together with all workers of this database."""
+        has_limits = ask.options.limits or any(each.route.judge and each.route.judge.limits for each in asked)
+        if not has_limits or self.session.shares_limits:
+            return self.session
+        if self._shared is None:
+            connection = self.session.connection
+            owner = f"{connection.base_url}\n{connection.keys[0]}"
+            self._shared = self.session.with_permits(PostgresBudget(url.database, owner))
+        return self._shared
 
     def _taken(self, ended: Outcome | None) -> None:
         kept = None if ended is None or ended.status is OutcomeStatus.CANCELLED else ended
@@ -183,7 +224,23 @@ class RunWorker:
             self.run.release()
         if kept is not None:
             self._statuses[kept.status.value] += 1
+            self._seen(kept)
             self.take(kept)
+            self._look_whether_reached(kept)
+
+    def _look_whether_reached(self, outcome: Outcome) -> None:
+        """End this worker if nothing of it ever reached a server: what it takes, others could do."""
+        error = outcome.error
+        if not isinstance(error, APIConnectionError) or error.sent:
+            return
+        self._in_vain += 1
+        if self._in_vain < _MOST_IN_VAIN or self._in_vain < self._statuses.total() or self._unreachable is not None:
+            return
+        self._unreachable = APIConnectionError(
+            f"no request of this worker reached a server, and {self._in_vain} cases failed for it: {error.message}"
+        )
+        if self._scope is not None:
+            self._scope.cancel()
 
     def standing(self, now: float) -> Standing:
         """Return how the engine's run stands."""
@@ -200,6 +257,7 @@ class RunWorker:
         options = options_of(info.settings).with_given(**given)
         options = replace(options, timeout=replace(options.timeout, call=None))
         own = by_name(self.templates) if self.templates else {}
+        check_given(str(journal.url), info, own)
         configs = {each["template"]: each["config"] for each in info.questions if each["config"]}
         first = info.questions[0]
         return Ask(
@@ -244,13 +302,41 @@ class _Feeding:
         """Return what turns cases into works, by template; what they lack, they lacked when they were loaded."""
         options = replace(self.ask.options, extra_keys="ignore")
         return {
-            each.template.name: Intake([each], lambda template: self.lanes.of(template).context, options)
+            each.template.name: Intake([each], lambda template, juror: self.lanes.of(template, juror).context, options)
             for each in self.asked
         }
 
 
+def _with_most(question: Question, max_cost: float | None) -> Question:
+    """Return a question whose judge may spend so much, if that was set for all workers."""
+    judge = question.route.judge
+    if judge is None or max_cost is None:
+        return question
+    return replace(question, route=replace(question.route, judge=replace(judge, max_cost=max_cost)))
+
+
 def _expected(info: RunInfo) -> int | None:
     return None if info.evaluations is None else info.evaluations // len(info.templates)
+
+
+def check_given(run: str, info: RunInfo, own: Mapping[str, TemplateLike]) -> None:
+    """Return if all functions and Criteria that a run asks were given, and no others.
+
+    Raises:
+        ConfigurationError: One is missing, or is not the run's.
+    """
+    names = [each["template"] for each in info.questions]
+    for name in own:
+        if name not in names:
+            raise ConfigurationError(f"{run}: it does not evaluate {name}, but {', '.join(names)}: leave it out")
+    for each in info.questions:
+        name, by = each["template"], each["by"]
+        if name not in own and (by == CODE or (by == JUDGED and name not in _catalogue.rows())):
+            what = "a function" if by == CODE else "a Criteria"
+            raise ConfigurationError(
+                f"{run}: {name} is {what} of yours, and no database holds code: give it, as work(run, [{name}]), or"
+                f" --eval FILE.py:{name}"
+            )
 
 
 def check_same(run: str, info: RunInfo, asked: Sequence[Question], session: Session) -> None:
@@ -277,7 +363,7 @@ def check_same(run: str, info: RunInfo, asked: Sequence[Question], session: Sess
         if now["fingerprint"] != was["fingerprint"]:
             what = (
                 "its source, or its version, is another here: bring this worker's code to that of whoever loaded it"
-                if was["by"] == "code"
+                if was["by"] == CODE
                 else "the criteria, or the judge's model, URL or parameters are others here"
             )
             raise ConfigurationError(f"{run}: {name} is not what the run was loaded with: {what}")
@@ -286,6 +372,6 @@ def check_same(run: str, info: RunInfo, asked: Sequence[Question], session: Sess
 _WHO: Final = {
     PLATFORM: "the platform",
     FUNCTIONS: "the functions that are computed here",
-    "judge": "a judge",
-    "code": "a function of yours",
+    JUDGED: "a judge",
+    CODE: "a function of yours",
 }

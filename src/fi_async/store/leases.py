@@ -72,10 +72,12 @@ _CLAIMED: Final = """
 # A server that was away has ended the leases of all: those who come back have a lease's time to renew theirs.
 _PULSE: Final = f"""
     WITH mine AS (
-        UPDATE fi_async.workers SET {_RENEWED}, changes = %(changes)s WHERE worker = %(worker)s AND NOT fenced
-        RETURNING run
+        UPDATE fi_async.workers SET {_RENEWED}, changes = %(changes)s, spent = %(spent)s
+        WHERE worker = %(worker)s AND NOT fenced RETURNING run
     )
-    SELECT each.control, each.changes FROM fi_async.runs AS each JOIN mine ON mine.run = each.run
+    SELECT each.control, each.changes, (
+        SELECT coalesce(sum(spent), 0) FROM fi_async.workers WHERE run = mine.run AND worker <> %(worker)s
+    ) FROM fi_async.runs AS each JOIN mine ON mine.run = each.run
 """
 _GIVE_BACK: Final = """
     UPDATE fi_async.chunks SET worker = NULL WHERE run = %(run)s AND worker = %(worker)s AND NOT done
@@ -274,18 +276,24 @@ class Leases:
             " took over what it had"
         )
 
-    def pulse(self) -> tuple[Mapping[str, Any], int]:
-        """Hold on to the chunks for another lease; return what `fi-async control` has set, and how often it has.
+    def pulse(self, spent: float = 0.0) -> tuple[Mapping[str, Any], int, float]:
+        """Hold on to the chunks for another lease, and look what the others do.
+
+        Args:
+            spent: Dollars that this worker has spent.
+
+        Returns:
+            What `fi-async control` has set, how often it has, and the dollars that all other workers have spent.
 
         Raises:
             LeaseLostError: Others took over.
         """
-        asked = self._asked(changes=self.changes)
+        asked = self._asked(changes=self.changes, spent=spent)
         found = self.connection.lasting(lambda _: self.connection.execute(_PULSE, asked).fetchone())
         if found is None:
             raise self._lost()
-        control, changes = found
-        return control, changes
+        control, changes, others = found
+        return control, changes, others
 
     def give_back(self) -> None:
         """Leave the chunks to whoever claims them next, and go on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
@@ -11,6 +12,7 @@ from fi_async._models import OutcomeStatus
 from fi_async.journal import paid, reopening
 from fi_async.journal.events import EventKind
 from fi_async.journal.reading import OutcomeRow
+from fi_async.journal.records import RunInfo
 from fi_async.journal.replay import Past, past_of
 from fi_async.store.store_connection import StoreConnection
 
@@ -123,3 +125,17 @@ def outcomes(connection: StoreConnection, run: int) -> Iterator[OutcomeRow]:
 def without_score(connection: StoreConnection, run: int, past: Past) -> list[tuple[int, str, str]]:
     """Return the cases that ended without a score: the number, how, and the body of the event that reopens it."""
     return reopening.reopenings(connection.execute(_WITHOUT_SCORE, {"run": run}).fetchall(), past)
+
+
+def facts_of(passes: Sequence[tuple[float, str]]) -> RunInfo:
+    """Return the facts of a run, as its last pass has them.
+
+    Raises:
+        ValueError: There is no pass: its load was stopped before it began.
+    """
+    if not passes:
+        raise ValueError("it says nothing of its run")
+    facts = json.loads(passes[-1][1])
+    known = {name: value for name, value in facts.items() if name in RunInfo.__dataclass_fields__}
+    own = {"templates": tuple(known["templates"]), "passes": tuple(at for at, _ in passes)}
+    return RunInfo(**{**known, **own})

@@ -12,10 +12,12 @@ from fi_async._run_url import RunUrl
 from fi_async.journal.events import EventKind
 from fi_async.journal.label_records import KeptLabels
 from fi_async.journal.reading import OutcomeRow
+from fi_async.journal.records import RunInfo
 from fi_async.journal.replay import Past
 from fi_async.journal.view import RunView, open_view
-from fi_async.store import store_queries, store_schema
+from fi_async.store import store_labels, store_queries, store_schema
 from fi_async.store.store_connection import StoreConnection
+from fi_async.store.store_queries import facts_of
 
 _ENDED_SINCE: Final = f"""
     SELECT count(*) FROM fi_async.events WHERE run = %(run)s AND kind = {EventKind.ENDED} AND at > %(at)s
@@ -96,14 +98,18 @@ class StoreReader:
         """Return the last outcome of each case that has one, in the order of the numbers."""
         return store_queries.outcomes(self.connection, self.run)
 
+    def labels(self) -> KeptLabels:
+        """Return what people said of its cases."""
+        return store_labels.read_labels(self.connection, self.run)
+
+    def templates(self) -> Iterable[tuple[int, str]]:
+        """Return the number and the template of each case."""
+        return ((row.n, row.template) for row in self.outcomes())
+
     def case(self, n: int) -> tuple[str, str, str]:
         """Return the key, the template and the inputs of a case."""
         ((key, template, inputs),) = self.connection.execute(_CASE, {"run": self.run, "n": n}).fetchall()
         return key, template, inputs
-
-    def labels(self) -> KeptLabels:
-        """Return none: labels are kept in files of runs alone."""
-        return KeptLabels()
 
 
 def open_run(run: Path | RunUrl) -> RunView:
@@ -114,3 +120,18 @@ def open_run(run: Path | RunUrl) -> RunView:
         JournalError: There is no such run, or it cannot be read.
     """
     return RunView(StoreReader(run)) if isinstance(run, RunUrl) else open_view(run)
+
+
+def facts(url: RunUrl) -> RunInfo:
+    """Return what a run is about, without reading its cases.
+
+    Raises:
+        ConfigurationError: psycopg is not installed.
+        JournalError: The store cannot be read, or has no such run.
+    """
+    reader = StoreReader(url)
+    try:
+        with reader.explained():
+            return facts_of(reader.passes())
+    finally:
+        reader.close()

@@ -24,6 +24,8 @@ from fi_async.journal.events import EventKind
 from fi_async.journal.identity import Keys
 from fi_async.journal.keeping import Item, KeptLedger, continued
 from fi_async.journal.records import RunInfo
+from fi_async.pacing.purse import Purse
+from fi_async.panels.panel import seat
 from fi_async.store import store_queries, store_schema
 from fi_async.store.leases import Chunk, Leases, RunStanding, StoredCase
 from fi_async.store.run_control import Control
@@ -49,6 +51,8 @@ class WorkerJournal:
     Attributes:
         info: The run's facts.
         control: What `fi-async control` has set.
+        spent_here: Dollars that this worker has spent.
+        purses: What may be spent: they are told what other workers spend.
 
     Raises:
         JournalError: The store cannot be used, or has no such run.
@@ -65,6 +69,9 @@ class WorkerJournal:
         self._connection: StoreConnection | None = None
         self._leases: Leases | None = None
         self._clock_ahead = 0.0
+        self._others = 0.0
+        self.spent_here = 0.0
+        self.purses: Sequence[Purse] = ()
 
     def __repr__(self) -> str:
         return f"<WorkerJournal {self.url}>"
@@ -92,8 +99,9 @@ class WorkerJournal:
             self._clock_ahead = now - time.time()
             self._leases = Leases(connection, "work", self.lease, self._concurrency)
             self._leases.register(store_schema.run_of(connection))
-            self._take_note(*self._leases.pulse())
-            self.info = facts_of(store_queries.passes(connection, self._leases.run))
+            control, changes, self._others = self._leases.pulse()
+            self._take_note(control, changes)
+            self.info = store_queries.facts_of(store_queries.passes(connection, self._leases.run))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -184,15 +192,23 @@ class WorkerJournal:
         while True:
             await anyio.sleep(min(_LOOK, self.lease / _RENEWALS))
             try:
-                control, changes = await self._call(lambda leases: leases.pulse())
+                control, changes, others = await self._call(lambda leases: leases.pulse(self.spent_here))
             except JournalError as error:
                 self._commits.fail(error)
                 self._changed.set()
                 return
+            self._pay(others)
             if changes != self.leases.changes:
                 self._take_note(control, changes)
                 self._changed.set()
                 self._changed = anyio.Event()
+
+    def _pay(self, others: float) -> None:
+        """Let the purses know of what the others have spent since this was last known."""
+        more, self._others = others - self._others, max(others, self._others)
+        if more > 0:
+            for purse in self.purses:
+                purse.spend(more)
 
     def _take_note(self, control: Mapping[str, Any], changes: int) -> None:
         self.control = Control.of(control)
@@ -306,13 +322,14 @@ class WorkerLedger(KeptLedger):
                     " version of fi-async, or of your code, loaded it"
                 )
             work.number = stored.n
-            self._numbers[position, stored.template] = stored.n
+            self._numbers[position, work.parameters.seat] = stored.n
             story = chunk.past.story(place)
             yield continued(work, story, max(0.0, self._journal.now() - story.accepted_at), context_of(stored.template))
 
     def ended(self, outcome: Outcome, emit: Callable[[Any], None]) -> None:
         """Keep an outcome, and hand it out once it is committed, or None; a chunk is done with its last one."""
-        n = self._numbers[outcome.index, outcome.template]
+        n = self._numbers[outcome.index, seat(outcome)]
+        self._journal.spent_here += outcome.cost or 0.0
 
         def hand_out(ended: Any) -> None:
             if self._journal.has_failed:
@@ -330,17 +347,3 @@ class WorkerLedger(KeptLedger):
         """Hand out how a work ended that was cut off: its chunk is not done."""
         self.dropped_cases += 1
         super().dropped(outcome, emit)
-
-
-def facts_of(passes: Sequence[tuple[float, str]]) -> RunInfo:
-    """Return the facts of a run, as its last pass has them.
-
-    Raises:
-        ValueError: There is no pass: its load was stopped before it began.
-    """
-    if not passes:
-        raise ValueError("it says nothing of its run")
-    facts = json.loads(passes[-1][1])
-    known = {name: value for name, value in facts.items() if name in RunInfo.__dataclass_fields__}
-    own = {"templates": tuple(known["templates"]), "passes": tuple(at for at, _ in passes)}
-    return RunInfo(**{**known, **own})
