@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         RateLimitError,
         ServerError,
         StalledError,
+        UndecidedError,
         ValidationError,
     )
     from fi_async._events import (
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     )
     from fi_async.backends.criteria import Criteria
     from fi_async.backends.judge import Judge
+    from fi_async.backends.jury import Jury
     from fi_async.backends.own_code import FunctionTemplate, template
     from fi_async.backends.prices import Price
     from fi_async.blocking import BlockingExecution, BlockingStream
@@ -73,7 +75,9 @@ if TYPE_CHECKING:
     from fi_async.datasets.collection import DatasetInfo, Datasets
     from fi_async.datasets.dataset import Dataset
     from fi_async.datasets.dataset_run import DatasetEvaluation, DatasetProgress, DatasetRun
+    from fi_async.engine.loading import LoadReport
     from fi_async.engine.streams import Stream
+    from fi_async.engine.workers import WorkReport
     from fi_async.evaluator import AsyncEvaluator
     from fi_async.execution import Execution
     from fi_async.imports.graders import GraderMapping
@@ -140,9 +144,11 @@ __all__ = [
     "JournalError",
     "Judge",
     "JudgeError",
+    "Jury",
     "Limit",
     "LimitStatistics",
     "LineColumns",
+    "LoadReport",
     "MatrixCase",
     "MissingCredentialsError",
     "NotFoundError",
@@ -175,8 +181,10 @@ __all__ = [
     "Template",
     "TemplatePlan",
     "Timeout",
+    "UndecidedError",
     "Usage",
     "ValidationError",
+    "WorkReport",
     "__version__",
     "aevaluate",
     "cases_from",
@@ -193,7 +201,7 @@ _HOMES: Final[Mapping[str, str]] = {
             APIConnectionError APIError APIStatusError APITimeoutError AmbiguousError AuthenticationError
             ConfigurationError CostLimitError DatasetError EvaluationError FiAsyncError FunctionError IncompleteRunError
             InvalidCaseError JournalError JudgeError MissingCredentialsError NotFoundError PermissionDeniedError
-            ProtocolError QuotaExhaustedError RateLimitError ServerError StalledError ValidationError
+            ProtocolError QuotaExhaustedError RateLimitError ServerError StalledError UndecidedError ValidationError
         """,
         "_events": """
             CanarySent CapacityChanged CaseEnded Event FunctionCalled FunctionReturned HoldBegun HoldEnded
@@ -207,6 +215,7 @@ _HOMES: Final[Mapping[str, str]] = {
         "_statistics": "ClientStatistics ConcurrencyStatistics EndpointStatistics LimitStatistics PollingStatistics",
         "backends.criteria": "Criteria",
         "backends.judge": "Judge",
+        "backends.jury": "Jury",
         "backends.own_code": "FunctionTemplate template",
         "backends.prices": "Price",
         "blocking": "BlockingExecution BlockingStream",
@@ -214,7 +223,9 @@ _HOMES: Final[Mapping[str, str]] = {
         "datasets.collection": "DatasetInfo Datasets",
         "datasets.dataset": "Dataset",
         "datasets.dataset_run": "DatasetEvaluation DatasetProgress DatasetRun",
+        "engine.loading": "LoadReport",
         "engine.streams": "Stream",
+        "engine.workers": "WorkReport",
         "evaluator": "AsyncEvaluator",
         "execution": "Execution",
         "imports.graders": "GraderMapping",

@@ -34,7 +34,7 @@ FLOORS = [
     ["_events"],
     ["_extras", "_run_url"],
     ["journal.records"],
-    ["sources.csv_files", "sources.files", "sources.rows"],
+    ["panels.", "sources.csv_files", "sources.files", "sources.rows"],
     [
         "journal.label_records",
         "reports.agreement",
@@ -42,12 +42,15 @@ FLOORS = [
         "reports.estimators",
         "reports.figures",
         "reports.html_page",
+        "reports.juror_tally",
         "reports.labels",
         "reports.notebook_summary",
         "reports.outcome_tables",
         "reports.pairing",
+        "reports.panel_tally",
         "reports.raters",
         "reports.reliability",
+        "reports.repeat_tally",
         "reports.repeats",
         "reports.report_page",
         "reports.speed",
@@ -102,6 +105,7 @@ FLOORS = [
     ["__main__", "integrations."],
 ]
 PURE = {
+    "panels.",
     "pacing.",
     "wire.dataset_cells",
     "wire.dataset_replies",

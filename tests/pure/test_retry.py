@@ -31,6 +31,7 @@ from fi_async import (
     RateLimitError,
     ServerError,
     StalledError,
+    UndecidedError,
     ValidationError,
     _errors,
 )
@@ -68,6 +69,7 @@ REFUSED = WHOLE + [
         EvaluationError,
         FunctionError,
         JudgeError,
+        UndecidedError,
         QuotaExhaustedError,
         CostLimitError,
         AmbiguousError,

@@ -33,8 +33,10 @@ from fi_async.cli.flag_kinds import (
     Several,
     from_one,
     one_of_shards,
+    short,
     whole,
 )
+from fi_async.cli.repeat_flags import RepeatChoice
 
 if TYPE_CHECKING:
     from cyclopts.completion import CompletionContext
@@ -42,11 +44,6 @@ if TYPE_CHECKING:
 _AS_SET = RunOptions()
 _NOT_HERE = Parameter(parse=False)  # a flag of run that another command lacks
 _URLS = ("postgresql:/", "postgres:/")  # as paths have them
-
-
-def short(value: object) -> str:
-    """Return a number as help shows it."""
-    return f"{value:g}"
 
 
 def refuse(flags: JudgeChoice | GateFlags | ImportFlags, names: Collection[str], because: str) -> None:
@@ -101,7 +98,7 @@ Tolerance = Annotated[float, Parameter(metavar="SCORE", validator=FROM_ZERO, sho
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RunFlags(PaidJudgeChoice):
+class RunFlags(RepeatChoice):
     """What `fi-async run` is told.
 
     Attributes:
@@ -130,7 +127,8 @@ class RunFlags(PaidJudgeChoice):
         seed: Of that draw: the same seed draws the same rows.
         shard: Evaluate one of N parts of the rows, numbered from 1/N to N/N, at its part of the limits; each keeps a
             --run of its own, and fi-async merge makes one of them.
-        shared_budget: Be paced together with all runs of this key pair that name this file; made if missing.
+        shared_budget: Be paced together with all runs of this key pair that name this file, made if missing; or this
+            database: postgresql://user@host/database, with the password in PGPASSWORD or ~/.pgpass.
         min: What the scores must reach, such as 'groundedness>=0.9': see fi-async gate --help.
         labels: A file of labels by people, for what they decide. Omitted: those in the file of --run.
         coverage: The share of cases that must have a score; the others are let go.
@@ -181,7 +179,7 @@ class RunFlags(PaidJudgeChoice):
     sample: Annotated[int | None, INPUT, Parameter(metavar="N", converter=whole, validator=FROM_ONE)] = None
     seed: Annotated[int, INPUT, Parameter(metavar="N", converter=whole)] = 0
     shard: Annotated[str | None, INPUT, Parameter(metavar="I/N", validator=one_of_shards)] = None
-    shared_budget: Annotated[Path | None, PACE, Parameter(metavar="PATH")] = None
+    shared_budget: Annotated[str | None, PACE, Parameter(metavar="PATH|URL")] = None
     min: Annotated[Minima, VERDICT] = None
     labels: Annotated[Path | None, VERDICT, Parameter(metavar="PATH")] = None
     coverage: Annotated[float | None, VERDICT, Parameter(metavar="SHARE", validator=SHARE)] = None
@@ -221,7 +219,7 @@ class LoadFlags(RunFlags):
     shard: Annotated[str | None, _NOT_HERE] = None
     labels: Annotated[Path | None, _NOT_HERE] = None
     otel: Annotated[bool, _NOT_HERE] = False
-    shared_budget: Annotated[Path | None, _NOT_HERE] = None
+    shared_budget: Annotated[str | None, _NOT_HERE] = None
     drain: Annotated[float, _NOT_HERE] = 5.0
     no_progress: Annotated[bool, _NOT_HERE] = True
     dry_run: Annotated[bool, _NOT_HERE] = False

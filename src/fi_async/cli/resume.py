@@ -56,7 +56,7 @@ def resume_run(run: Path | RunUrl, flags: ResumeFlags, retry: Sequence[Retried] 
         is_asked = flags.out is not None or flags.json or again.min or again.coverage is not None
         if not is_asked and _has_ended(count, stored) and not (retry and CAN_RETRY & count.statuses.keys()):
             return _nothing_to_do(run, count)
-        held = view.past.held
+        held = view.held()
     named = stored.backend_named
     if stored.is_there:
         file = str(stored.file)

@@ -167,26 +167,39 @@ def _outcome(raw: bytes, place: str, facts: dict[str, Any]) -> Outcome:
         if missing:
             raise ConfigurationError(f"{place}: no line that fi-async run --out writes: it has no {missing[0]!r}")
         facts |= line.get("run") or {}
-        status = OutcomeStatus(line["status"])
-        return Outcome(
-            index=int(line["index"]),
-            case=Case(cast("Inputs", line["inputs"]), line.get("id")),
-            template=str(line["template"]),
-            status=status,
-            result=_result(line) if status is OutcomeStatus.SCORED else None,
-            error=None if line.get("error") is None else _error(str(line["error"]), status),
-            attempts=line.get("attempts", 0),
-            eval_id=line.get("eval_id"),
-            backend=line.get("backend", "cloud"),
-            latency_s=line.get("latency_s"),
-            usage=_usage(line),
-            cost=line.get("cost"),
-            origin=line.get("origin", "evaluated"),
-        )
+        return _told(line, int(line["index"]), Case(cast("Inputs", line["inputs"]), line.get("id")))
     except ConfigurationError:
         raise
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigurationError(f"{place}: no line that fi-async run --out writes: {error}") from error
+
+
+def _told(line: Mapping[str, Any], index: int, case: Case) -> Outcome:
+    """Return the outcome that a line tells of a case, or one of its samples or votes."""
+    status = OutcomeStatus(line["status"])
+    samples, votes = (
+        [_told({"template": line["template"], **part}, index, case) for part in line.get(name) or ()]
+        for name in ("samples", "votes")
+    )
+    return Outcome(
+        index=index,
+        case=case,
+        template=str(line["template"]),
+        status=status,
+        result=_result(line) if status is OutcomeStatus.SCORED else None,
+        error=None if line.get("error") is None else _error(str(line["error"]), status),
+        attempts=line.get("attempts", 0),
+        eval_id=line.get("eval_id"),
+        backend=line.get("backend", "cloud"),
+        latency_s=line.get("latency_s"),
+        usage=_usage(line),
+        cost=line.get("cost"),
+        origin=line.get("origin", "evaluated"),
+        samples=samples,
+        votes=votes,
+        sample=line.get("sample", 0),
+        juror=line.get("juror"),
+    )
 
 
 def _usage(line: Mapping[str, Any]) -> Usage | None:

@@ -102,6 +102,10 @@ class StoreReader:
         """Return what people said of its cases."""
         return store_labels.read_labels(self.connection, self.run)
 
+    def templates(self) -> Iterable[tuple[int, str]]:
+        """Return the number and the template of each case."""
+        return ((row.n, row.template) for row in self.outcomes())
+
     def case(self, n: int) -> tuple[str, str, str]:
         """Return the key, the template and the inputs of a case."""
         ((key, template, inputs),) = self.connection.execute(_CASE, {"run": self.run, "n": n}).fetchall()

@@ -1,6 +1,6 @@
 """Workers of one run that are killed, frozen and cut off from their store, while the run goes on.
 
-    python tests/store/ordeal.py '{"cases": 20000, "workers": 4, "kills": 50, "freezes": 10, "restarts": 5}'
+    PYTHONPATH=tests python tests/ordeal.py '{"cases": 20000, "workers": 4, "kills": 50, "freezes": 10, "restarts": 5}'
 
 It starts a server, a PostgreSQL and workers of its own, and prints what came of it as JSON: see `Ordeal.verdict`.
 """
@@ -19,8 +19,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import killing
 from fi_async import Outcome
