@@ -20,7 +20,7 @@ from opentelemetry.trace import NoOpTracerProvider
 from workload import asked, cases
 
 from fi_async import AsyncEvaluator
-from fi_async._events import CaseEnded, RequestSent, wants
+from fi_async._events import CaseEnded, RequestSent, guarded, wants
 from fi_async.integrations.otel import OpenTelemetry
 
 _QUEUE = 100_000  # spans: none is dropped, so that all are paid for
@@ -33,10 +33,8 @@ class _Dropping(SpanExporter):
         return SpanExportResult.SUCCESS
 
 
-def _listener(which: str) -> OpenTelemetry | None:
-    """Return what listens: nothing, metrics alone, or spans too, exported to nobody or to a collector."""
-    if which == "off":
-        return None
+def _listener(which: str) -> OpenTelemetry:
+    """Return what listens: metrics alone, or spans too, exported to nobody or to a collector."""
     meters = MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False)
     if which == "metrics":
         return OpenTelemetry(tracer_provider=NoOpTracerProvider(), meter_provider=meters)
@@ -86,27 +84,30 @@ def overhead(url: str, transport: str = "aiohttp", **order: Any) -> dict[str, An
 async def _overhead(
     url: str, *, count: int, pairs: int, settings: list[str], template: str, concurrency: int
 ) -> dict[str, Any]:
-    spent: dict[str, list[float]] = {"off": [], **{each: [] for each in settings}}
+    shares: dict[str, list[float]] = {each: [] for each in settings}
+    base: list[float] = []
     async with AsyncEvaluator(fi_base_url=url, **KEYS, concurrency=concurrency) as evaluator:
         given = list(cases(template, count))
-        listeners = {which: _listener(which) for which in spent}
-        for listener in listeners.values():
+
+        async def spent(listener: Any) -> float:
             evaluator._session.on_event = listener
-            await evaluator.gather(given[: 4 * concurrency], **asked(template))
+            meter = Meter()
+            report = await evaluator.gather(given, **asked(template))
+            assert report.coverage == 1.0
+            return meter.read(count)["cpu_ms"]
+
+        listeners = {which: guarded(_listener(which)) for which in settings}
+        for listener in (None, *listeners.values()):
+            await spent(listener)
         for turn in range(pairs):
-            order = list(spent) if turn % 2 else list(spent)[::-1]
-            for which in order:
-                evaluator._session.on_event = listeners[which]
-                meter = Meter()
-                report = await evaluator.gather(given, **asked(template))
-                spent[which].append(meter.read(count)["cpu_ms"])
-                assert report.coverage == 1.0
-    base = spent["off"]
-    shares = {
-        each: statistics.median(with_it / without - 1 for with_it, without in zip(spent[each], base, strict=True))
-        for each in settings
-    }
-    return {"cpu_ms": statistics.median(base), "shares": shares, "guards_us": _guards()}
+            for which, listener in listeners.items():
+                # Next to each other, so that a noisy second meets both; each is the first as often as the second.
+                order = (None, listener) if turn % 2 else (listener, None)
+                told = {each is None: await spent(each) for each in order}
+                base.append(told[True])
+                shares[which].append(told[False] / told[True] - 1)
+    medians = {which: statistics.median(each) for which, each in shares.items()}
+    return {"cpu_ms": statistics.median(base), "shares": medians, "guards_us": _guards()}
 
 
 def _guards() -> float:

@@ -75,7 +75,7 @@ class PostgresServer:
         return f"postgresql://postgres:{quote(PASSWORD, safe='')}@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
-        """Return once it takes connections."""
+        """Return once it takes connections. It ends with the thread that starts it: call it in the main one."""
         told = [f"--{name}={value}" for name, value in self._settings.items()]
         where = ["-D", self._files, "-h", "127.0.0.1", "-p", str(self.port), "-k", self.directory]
         self._process = subprocess.Popen(

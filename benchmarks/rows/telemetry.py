@@ -23,8 +23,8 @@ _BEYOND = {
 def telemetry(lab: Lab) -> list[Line]:
     """CPU that telemetry adds to an evaluation, by pairs of runs in one process."""
     order = {
-        "count": lab.scaled(1000, 500),
-        "pairs": lab.scaled(9, 3),
+        "count": lab.scaled(300, 200),
+        "pairs": lab.scaled(21, 5),
         "settings": [*_WITHIN, *_BEYOND],
         "template": "groundedness",
         "concurrency": 64,

@@ -14,10 +14,13 @@ from fi_async._errors import ConfigurationError, instead
 from fi_async._models import OnAmbiguous, OnStalled
 from fi_async._public import public
 from fi_async._run_url import RunUrl, is_store_url
+from fi_async.panels.certainty import MOST, PRECISION, fewest
+from fi_async.panels.shape import Reduce
 
 Strategy = Literal["auto", "sync", "async"]
 Concurrency = int | Literal["auto"]
 ExtraKeys = Literal["forbid", "ignore"]
+Repeats = int | Literal["auto"]
 Retried = Literal["failed", "stalled", "ambiguous"]
 
 
@@ -54,6 +57,8 @@ def _at_most(name: str, value: float, most: float) -> None:
 _MOST: Final = 10**12
 _LONGEST: Final = 1e10  # seconds: three centuries
 _LONGEST_CASE: Final = 600.0
+_MOST_REPEATS: Final = 1_000
+_CHANCE: Final = 0.5
 
 
 @public
@@ -261,6 +266,10 @@ class RunKeywords(TypedDict, total=False):
     poll_interval: float | None
     limits: Sequence[Limit]
     rows: int | Literal["auto"]
+    repeats: Repeats
+    reduce: Reduce
+    precision: float
+    max_repeats: int
 
 
 @public
@@ -292,6 +301,13 @@ class RunOptions:
             learned from the first refusal.
         rows: Cases that one request carries; "auto" sends several where that costs nothing, or where requests are
             what is scarce. The server takes 3 at most of cases with two or more keys.
+        repeats: How often each case is evaluated under each template: each sample is an evaluation of its own, asked
+            for and paid by itself. "auto" asks further only where the verdict is not certain. What is computed, and
+            so says the same again, is evaluated once.
+        reduce: What the samples come to: "mean" of their scores; "majority", what more than half of all say; "median";
+            "all" or "any", whether they passed.
+        precision: For repeats="auto": how probably the verdict is what more than half of all repeats would say.
+        max_repeats: For repeats="auto": how often a case is evaluated at most.
 
     Raises:
         ConfigurationError: A value is out of its range; the message names it.
@@ -309,6 +325,10 @@ class RunOptions:
     poll_interval: float | None = None
     limits: Sequence[Limit] = ()
     rows: int | Literal["auto"] = "auto"
+    repeats: Repeats = 1
+    reduce: Reduce = "mean"
+    precision: float = PRECISION
+    max_repeats: int = MOST
 
     def __post_init__(self) -> None:
         if isinstance(self.limits, Limit) or not all(isinstance(each, Limit) for each in self.limits):
@@ -327,6 +347,30 @@ class RunOptions:
             raise ConfigurationError(f"model_name must be the name of a judge, not {self.model_name!r}")
         positive("", "poll_interval", self.poll_interval, optional=True, longest=_LONGEST)
         self.retry_policy()
+        self._check_repeats()
+
+    def _check_repeats(self) -> None:
+        if self.repeats != "auto":
+            _whole("repeats", self.repeats, or_auto=True)
+            _at_most("repeats", self.repeats, _MOST_REPEATS)
+        _one_of("reduce", self.reduce, get_args(Reduce))
+        _whole("max_repeats", self.max_repeats)
+        _at_most("max_repeats", self.max_repeats, _MOST_REPEATS)
+        sure = self.precision
+        if isinstance(sure, bool) or not isinstance(sure, int | float) or not _CHANCE < sure < 1:
+            raise ConfigurationError(f"precision must be a probability above 0.5 and below 1, not {sure!r}")
+        if self.repeats != "auto":
+            return
+        if self.reduce in ("all", "any"):
+            raise ConfigurationError(
+                f'repeats="auto" finds what a judge says in most repeats, and reduce="{self.reduce}" asks for what it'
+                " says in each of a number of them: give repeats a number"
+            )
+        if (least := fewest(sure)) > self.max_repeats:
+            raise ConfigurationError(
+                f"precision={sure:g} takes {least:,} repeats that say the same, and max_repeats is"
+                f" {self.max_repeats}: raise max_repeats, or lower precision"
+            )
 
     def retry_policy(self) -> RetryPolicy:
         """Return the retry policy these options describe."""

@@ -91,7 +91,7 @@ def test_agree_reads_the_labels_of_the_run(labelled, cli):
     assert lines[0] == "is_json: 38 labels, 40 cases, by what most of 2 people say"
     assert "Passed 26 0" in lines
     assert any(line.startswith("kappa between people 0.886, ") for line in lines)
-    assert any(line.startswith("kappa with ana 0.875, ") for line in lines)
+    assert any(line.startswith("kappa, judge and ana 0.875, ") for line in lines)
     told = json.loads(cli(f"agree {labelled} --json").out)
     assert (told["labels"], told["divided"], told["between"]["n"]) == (None, 2, 40)
     assert [each["name"] for each in told["people"]] == ["ana", "ben"]

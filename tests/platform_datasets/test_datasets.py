@@ -6,6 +6,7 @@ import csv
 import io
 import logging
 import pickle
+from uuid import RFC_4122, UUID, uuid4
 
 import anyio
 import pytest
@@ -14,6 +15,7 @@ from embedded import NEEDLE, backend, client, texts
 from fi_async import (
     AmbiguousError,
     AsyncEvaluator,
+    AuthenticationError,
     Case,
     ConfigurationError,
     Criteria,
@@ -22,15 +24,22 @@ from fi_async import (
     Evaluator,
     InvalidCaseError,
     Judge,
+    Limit,
     NotFoundError,
     OutcomeStatus,
     QuotaExhaustedError,
+    ServerError,
     StalledError,
     Timeout,
     cases_from,
 )
+from fi_async.datasets.row_outcomes import EvaluatedColumn, outcomes_of, place_of, row_id
 from fi_async.datasets.upload_rows import UploadRows
 from fi_async.local import Faults, LocalBackend
+from fi_async.wire.dataset_cells import verdict_of
+from fi_async.wire.dataset_replies import DatasetColumn, DatasetRow, ListedEvaluation
+from fi_async.wire.responses import Reply
+from fi_async.wire.templates import from_catalogue
 from recorded_datasets import ReplayServer, ok
 from scripted import error
 
@@ -43,7 +52,7 @@ def verdicts(report):
 
 
 async def test_a_dataset_scores_as_gather_does():
-    cases = texts(250)
+    cases = texts(130)
     async with client(backend(latency=0.5)) as ev:
         dataset = await ev.datasets.create(cases, name="straws")
         run = await dataset.evaluate(["contains", "is_json"], eval_config={"contains": NEEDLE})
@@ -85,16 +94,27 @@ async def test_more_than_a_file_holds_goes_up_in_parts(monkeypatch):
     assert [*first, *(row for part in parts for row in part)] == [{"text": f"[{n}]"} for n in range(1_200)]
 
 
-async def test_thirty_megabytes_go_up_each_row_once():
-    cases = [{"text": f"[{n}]" + "," * 400_000} for n in range(75)]
+async def test_more_megabytes_than_a_file_may_have_go_up_each_row_once():
+    cases = [{"text": f"[{n}]" + "," * 120_000} for n in range(215)]
     app = backend(faults=Faults(reset_after=0.3), seed=3)
     async with client(app, max_retries=20) as ev:
         dataset = await ev.datasets.create(cases, name="long")
-        assert await dataset.count() == 75
+        assert await dataset.count() == 215
         assert app.statistics()["faults"]["reset_after"] > 0
         text = await dataset.download()
     csv.field_size_limit(10**6)
     assert [row["text"] for row in csv.DictReader(io.StringIO(text))] == [case["text"] for case in cases]
+
+
+async def test_a_cell_that_is_too_long_for_a_file_goes_in_a_part():
+    cases = [{"text": "a"}, {"text": "x" * 131_073}, {"text": "b"}]
+    async with client(backend()) as ev:
+        dataset = await ev.datasets.create(cases, name="long cell")
+        report = await (await dataset.evaluate("contains", eval_config={"keyword": "x"}))
+        assert [each.case.inputs for each in report.outcomes] == cases
+        assert [each.passed for each in report.outcomes] == [False, True, False]
+        with pytest.raises(InvalidCaseError, match="first row has a cell of more than 131,072 characters"):
+            await ev.datasets.create(cases[1:], name="long first")
 
 
 async def test_an_upload_that_was_cut_off_is_gone_on_with():
@@ -140,7 +160,34 @@ async def test_an_evaluation_that_was_added_and_not_started_is_started_by_attach
             await dataset.evaluate("contains", eval_config=NEEDLE, max_retries=0)
         assert [each.status for each in await dataset.evaluations()] == ["Inactive"]
         app.switches = app.switches.replace(overload="queue")
-        assert (await (await dataset.attach())).coverage == 1.0
+        for names in ((), ("contains",)):
+            with pytest.raises(DatasetError, match=r"added and never started: attach\('contains', start=True\)"):
+                await dataset.attach(*names)
+        assert (await (await dataset.attach(start=True))).coverage == 1.0
+
+
+async def test_a_server_that_is_away_for_a_while_does_not_end_the_wait():
+    app = backend(latency=400.0)
+    async with client(app, max_retries=1) as ev:
+        app.switches = app.switches.replace(latency=0.0)
+        dataset = await ev.datasets.create(texts(3), name="away")
+        app.switches = app.switches.replace(latency=400.0)
+        run = await dataset.evaluate("contains", eval_config=NEEDLE)
+
+        async def away() -> None:
+            for faults in (Faults(status={503: 1.0}), Faults(reset_before=1.0), Faults(cut_json=1.0), Faults()):
+                await anyio.sleep(100)
+                app.switches = app.switches.replace(faults=faults)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(away)
+            report = await run
+        assert [each.passed for each in report.outcomes] == [n % 3 == 0 for n in range(3)]
+        app.switches = app.switches.replace(faults=Faults(status={500: 1.0}))
+        with pytest.raises(StalledError, match="not done after 600 s") as caught:
+            await run
+        assert isinstance(caught.value.__cause__, ServerError)
+        assert caught.value.report is None
 
 
 async def test_progress_is_told_until_all_have_ended():
@@ -372,16 +419,26 @@ async def test_datasets_of_one_name_are_told_by_their_ids():
 
 async def test_requests_keep_to_the_limits_of_the_client():
     app = backend()
-    async with client(app, limits=[]) as ev:
+    async with client(app, limits=[Limit(2, per=10)]) as ev:
+        began = anyio.current_time()
         dataset = await ev.datasets.create(texts(2), name="limits")
         run = await dataset.evaluate("contains", eval_config=NEEDLE)
         await run
-        assert run.counts.requests > 5
-        assert app.statistics()["requests"] >= run.counts.requests
-        assert app.statistics()["peak_in_flight"] == 1
-        with pytest.raises(TypeError, match="cannot be pickled"):
-            pickle.dumps(run)
-        assert repr(dataset) == f"<Dataset 'limits' {dataset.id}>"
+        took = anyio.current_time() - began
+    asked = app.statistics()["requests"]
+    assert asked > run.counts.requests > 5
+    assert took >= 10 * ((asked - 1) // 2 - 1)  # two in each window, the first of which had begun
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(run)
+    assert repr(dataset) == f"<Dataset 'limits' {dataset.id}>"
+
+
+async def test_a_refused_key_pair_ends_all_at_once():
+    app = backend(keys={"other": "secret"})
+    async with client(app) as ev:
+        with pytest.raises(AuthenticationError):
+            await ev.datasets.create(texts(2), name="refused")
+    assert app.statistics()["requests"] == 1
 
 
 def test_programs_that_do_not_await_have_the_same():
@@ -410,3 +467,69 @@ def test_programs_that_do_not_await_have_the_same():
             assert dataset.id in repr(each) or "local" in repr(each)
             with pytest.raises(TypeError, match="cannot be pickled"):
                 pickle.dumps(each)
+
+
+async def test_a_dataset_of_the_name_that_somebody_else_made_meanwhile_is_not_taken_for_ours():
+    theirs = {"dataset_id": "11111111-1111-4111-8111-111111111111", "name": "race", "model_type": "GenerativeLLM"}
+    app = ReplayServer(
+        {
+            "/model-hub/develops/get-datasets-names/": [ok({"datasets": []}), ok({"datasets": [theirs]})],
+            "/model-hub/develops/create-dataset-from-local-file/": [
+                error(502),
+                error(400, "A dataset with this name already exists. Please choose a different name."),
+            ],
+            "/model-hub/develops/dataset-creation-progress/.*": [
+                ok({"processing_status": "completed", "original_filename": "theirs.csv"})
+            ],
+        }
+    )
+    async with client(app) as ev:
+        with pytest.raises(DatasetError, match="there is a dataset named 'race' already") as caught:
+            await ev.datasets.create(texts(2), name="race")
+    assert caught.value.dataset_id == theirs["dataset_id"]
+    assert len([each for each in app.requests if each[0] == "POST"]) == 2
+
+
+async def test_a_dataset_of_ours_whose_answer_came_after_all_is_found_by_its_file():
+    app = backend(faults=Faults(reset_after=1.0))
+    async with client(app, max_retries=2) as ev:
+        dataset = await ev.datasets.create(texts(2), name="late")
+        assert [each.id for each in await ev.datasets.list()] == [dataset.id]
+    assert app.statistics()["posts"] == 1
+
+
+def test_the_id_of_a_row_tells_its_place_and_no_other_row_has_it():
+    ids = [
+        row_id(dataset, place, token) for dataset in ("a", "b") for place in (0, 1, 2**47) for token in (0, 1, 2**23)
+    ]
+    assert len(set(ids)) == len(ids)
+    assert {(UUID(each).version, UUID(each).variant) for each in ids} == {(8, RFC_4122)}
+    assert [place_of("a", each) for each in ids[:9]] == [0] * 3 + [1] * 3 + [2**47] * 3
+    assert [place_of("a", each) for each in (*ids[9:], str(uuid4()), "r1")] == [None] * 11
+
+
+async def test_rows_that_were_added_in_several_goes_keep_their_order():
+    async with client(backend()) as ev:
+        dataset = await ev.datasets.create([{"text": "0"}], name="order")
+        for begin in (1, 3, 5):
+            await dataset.add_rows([{"text": str(begin)}, {"text": str(begin + 1)}])
+        report = await (await dataset.evaluate("is_json"))
+    assert [each.case.inputs["text"] for each in report.outcomes] == [str(n) for n in range(7)]
+
+
+def test_a_row_that_a_stopped_evaluation_did_not_come_to_says_so():
+    column = DatasetColumn("c", "text")
+    listed = ListedEvaluation("e", "checked", "is_json", "Error")
+    rows = [DatasetRow("r", 0, {"c": {"cell_value": "[1]", "status": "pass"}})]
+    for was_stopped, words in ((True, "was stopped before it came to this row"), (False, r"has ended \(Error\)")):
+        evaluated = [EvaluatedColumn(listed, from_catalogue("is_json"), was_stopped)]
+        (outcome,) = outcomes_of(rows, [column], evaluated, Reply(200, {}, b""), "d")
+        assert outcome.status is OutcomeStatus.FAILED
+        with pytest.raises(EvaluationError, match=words):
+            raise outcome.error
+
+
+def test_a_cell_that_says_error_has_the_reasons_words_whatever_its_status():
+    cell = {"cell_value": "error", "status": "pass", "value_infos": {}}
+    found = verdict_of(cell, {"cell_value": "why"}, from_catalogue("is_json"), Reply(200, {}, b""))
+    assert (type(found), found.server_message) == (EvaluationError, "why")

@@ -103,7 +103,7 @@ READERS = [
         st.sampled_from([b"", b"<html><title>502</title></html>", b'{"status": true, "res', b"a,b\n\xff"]),
     ),
 )
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_a_reply_is_read_or_is_an_error_of_the_api(read, status, body):
     with suppress(APIError):
         read(Reply(status, {"content-type": "application/json"}, body))
@@ -127,7 +127,7 @@ def spoiled_tables(draw: st.DrawFn) -> Any:
 
 
 @given(spoiled_tables())
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_a_recorded_table_that_is_spoiled_gives_its_verdicts_or_none(result):
     """Each verdict of the recorded table stays that of its row, or is lost."""
     truth = whole_truth()
@@ -207,7 +207,7 @@ class Paged(ReplayServer):
 
 
 @given(rows=st.integers(0, 60), most=st.integers(1, 25), seed=st.integers(0, 99), lost=st.integers(0, 2))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_rows_out_of_order_and_pages_of_any_size_keep_each_verdict_with_its_row(rows, most, seed, lost):
     async def read() -> Any:
         async with client(Paged(rows, most, seed, lost=lost)) as ev:

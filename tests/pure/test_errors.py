@@ -48,6 +48,7 @@ TREE = {
     "EvaluationError": "FiAsyncError",
     "FunctionError": "EvaluationError",
     "JudgeError": "EvaluationError",
+    "UndecidedError": "EvaluationError",
     "AmbiguousError": "FiAsyncError",
     "StalledError": "FiAsyncError",
     "DatasetError": "FiAsyncError",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -167,6 +168,13 @@ def test_cases_that_lost_their_score_leave_it_open_whether_a_run_is_worse():
     assert found.untold == []
     found = compare_runs([outcomes("P" * 12 + "-" * 8), outcomes("P" * 20)])
     assert (found.differences[0].lost_scores, found.untold) == (0, [])
+
+
+def test_samples_of_a_case_count_once():
+    before, after = outcomes("PF" * 10), outcomes([1.0, 0.5] * 10)
+    alone = compare_runs([before, after])
+    sampled = [replace(each, samples=tuple(outcomes("PFP"))) for each in after]
+    assert compare_runs([before, sampled]).differences == alone.differences
 
 
 def test_labels_are_not_numbers():

@@ -36,6 +36,7 @@ from fi_async.wire.templates import Templates
 
 T = TypeVar("T")
 
+_NEVER_STARTED: Final = "Inactive"
 _NO_SERVER: Final = (
     "datasets are kept by a server: set FI_API_KEY and FI_SECRET_KEY to use your account; or start fi-async serve, and"
     " set FI_BASE_URL to where it is"
@@ -44,6 +45,7 @@ _FLAGS: Final = [
     (re.compile(pattern), flag)
     for pattern, flag in (
         (r"by resume=True", "by --resume"),
+        (r"attach\('[^']*', start=True\) starts it", "fi-async dataset retry starts it"),
         (r"by attach\(('[^']*'|\"[^\"]*\")\)", r"by fi-async dataset pull with --eval \1"),
         (r"(by|with) names=\{[^}]*\}", "with --as TEMPLATE=NAME"),
         (r"mapping=\{'([^']*)': '([^']*)'\}", r"--map \1=\2"),
@@ -182,7 +184,11 @@ def retry_evaluation(name: str, evaluation: str) -> int:
     """Return 0 after starting an evaluation again for the rows without a verdict."""
 
     async def retry(ev: AsyncEvaluator) -> None:
-        await (await (await _found(ev, name)).attach(evaluation)).retry_failed()
+        dataset = await _found(ev, name)
+        statuses = {each.name: each.status for each in await dataset.evaluations()}
+        run = await dataset.attach(evaluation, start=True)
+        if statuses[evaluation] != _NEVER_STARTED:
+            await run.retry_failed()
 
     _done(retry)
     print(f"started; to come back: {command_line('dataset', 'pull', name)} --eval {evaluation} --out scores.jsonl")

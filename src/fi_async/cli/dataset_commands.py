@@ -107,7 +107,7 @@ def pull(
 
 
 def retry(name: str, evaluation: str, /) -> int:
-    """Have those rows evaluated again that an evaluation has left without a verdict.
+    """Have those rows evaluated again that an evaluation has left without a verdict; or start one that never was.
 
     Args:
         name: The dataset's name, or its id.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from fi_async.cli.errors import AGREE_EXIT_CODES, COMPARE_EXIT_CODES, EXIT_CODES, GATE_EXIT_CODES
+from fi_async.cli.errors import AGREE_EXIT_CODES, COMPARE_EXIT_CODES, EXIT_CODES, GATE_EXIT_CODES, IMPORT_EXIT_CODES
 
 RUN: Final = f"""\
 FILE is JSONL (.jsonl, .ndjson: one JSON object a line), CSV (.csv, with a header), Parquet (.parquet), or a \
@@ -142,7 +142,8 @@ EXPORT: Final = """\
 Writes what has ended so far, as fi-async run --out does. Exit code 3: RUN is damaged; what is whole was written.
 
 Examples:
-  fi-async export nightly.db -o scores.csv"""
+  fi-async export nightly.db -o scores.csv
+  fi-async export nightly.db --labels -o labels.csv"""
 
 TEMPLATES: Final = """\
 Examples:
@@ -157,6 +158,18 @@ pyproject.toml, the nearest from here up.
 Examples:
   fi-async config
   fi-async config --json"""
+
+IMPORT: Final = f"""\
+Rows that failed become failures with the tool's words, never a score; rows that cannot be read are named by line. A \
+grader with a number and a verdict gives two templates: NAME is the verdict, NAME.score the number. Nothing of the run \
+can be sent: resume and retry refuse it.
+
+Examples:
+  fi-async import items.json --as openai-evals --eval-file eval.json -o old.db
+  fi-async import results.json --as promptfoo --prompt 0 -o gpt.db
+  fi-async import scores.jsonl --as jsonl --score quality --id case -o old.db
+
+{IMPORT_EXIT_CODES}"""
 
 MERGE: Final = """\
 The shards are runs of the same templates, parameters and source; what differs is refused. Spending is added up. Where \
@@ -195,29 +208,34 @@ Examples:
   fi-async gate scores.jsonl --min 'groundedness>=0.9' --coverage 0.98
   fi-async gate scores.jsonl --min 'toxicity.mean<=0.1' --confidence 0.95 \\
       --junit gate.xml
+  fi-async gate nightly.db --min 'groundedness:true>=0.9' 'groundedness:kappa>=0.6'
   fi-async gate scores.jsonl --write-baseline base.json
   fi-async gate scores.jsonl --baseline base.json --max-regressions 2
 
 {GATE_EXIT_CODES}"""
 
 LABEL: Final = """\
-The file has the inputs of each case and an empty column label; the judge's results are not in it, so that they sway \
-nobody. Write Passed or Failed, one of the template's choices, or a number; leave blank what cannot be told. The \
-column weight says how many cases a drawn one stands for: leave it as it is.
+The page is served on this machine alone, under an address that cannot be guessed. Keys: 1 or p passes, 0 or f \
+fails, digits and letters choose, numbers and Enter score, s skips, u takes back, n writes a note, ? shows all. Each \
+label is in RUN before the page says so; the same command goes on where it stood. The judge's results are not shown, \
+so that they sway nobody. --csv writes a file to fill in instead: Passed or Failed, a choice, or a number; leave \
+blank what cannot be told, and its column weight as it is.
 
 Examples:
-  fi-async label nightly.db --eval groundedness --out labels.csv
-  fi-async label nightly.db --sample 100 --by balanced --out labels.csv"""
+  fi-async label nightly.db --eval groundedness --by ana
+  fi-async label nightly.db --sample 100 --draw balanced
+  fi-async label nightly.db --csv labels.csv
+  fi-async label nightly.db --from labels.csv --by ana"""
 
 AGREE: Final = f"""\
 Labels that were drawn from RUN correct its pass rate by PPI++. With --labelled they are of another run, whose judge \
-is the same: then by Rogan and Gladen.
+is the same: then by Rogan and Gladen. Of several people, the judge is held against what most of them say.
 
 Examples:
-  fi-async agree nightly.db labels.csv
+  fi-async agree nightly.db
   fi-async agree nightly.db labels.csv --eval groundedness \\
       --min 'kappa>=0.6' 'rate>=0.9'
-  fi-async agree tonight.db labels.csv --labelled nightly.db --json
+  fi-async agree tonight.db --labelled nightly.db --json
 
 {AGREE_EXIT_CODES}"""
 

@@ -12,21 +12,29 @@ import webbrowser
 from pathlib import Path
 from typing import Final
 
+from fi_async._errors import ConfigurationError
+from fi_async._run_url import RunUrl
 from fi_async.cli import errors, terminal
 from fi_async.cli.errors import ImpossibleError, UsageError
 from fi_async.cli.label_server import LabelServer
 from fi_async.cli.options import LabelFlags
 from fi_async.cli.outputs import check_output
 from fi_async.cli.saved_command import command_line
-from fi_async.journal.kept_labels import LabelBook
-from fi_async.journal.label_records import KeptLabel, LabelAct
-from fi_async.journal.schema import is_run
+from fi_async.journal.label_records import KeptLabel, LabelAct, LabelKeeper
 from fi_async.reports.agreement import template_of
 from fi_async.reports.kept_draws import AskedDraw, draw_for, draw_of_labels
 from fi_async.reports.label_draws import draw_cases, write_sheet
 from fi_async.reports.labelling import Labelling, task_of
-from fi_async.reports.labels import GivenLabel, LabelKind, match_labels, read_choice, read_score, read_verdict
-from fi_async.reports.run_files import load_run
+from fi_async.reports.labels import (
+    GivenLabel,
+    LabelKind,
+    LabelledCases,
+    match_labels,
+    read_choice,
+    read_score,
+    read_verdict,
+)
+from fi_async.reports.run_files import load_run, open_labels
 from fi_async.reports.run_labels import RunLabels
 
 _SAMPLE: Final = 50
@@ -34,7 +42,7 @@ _LONGEST_NAME: Final = 64
 _LINUX: Final = "linux"
 
 
-def label_run(run: Path, flags: LabelFlags) -> int:
+def label_run(run: Path | RunUrl, flags: LabelFlags) -> int:
     """Return 0 once cases were labelled, or written to be labelled elsewhere.
 
     Raises:
@@ -48,11 +56,9 @@ def label_run(run: Path, flags: LabelFlags) -> int:
         return _write_sheet(run, flags.csv, flags)
     with load_run(run) as loaded:
         found, info = RunLabels.read(str(run), loaded), loaded.info
-    if not is_run(run):
-        raise UsageError(f"{run}: only a run's file keeps labels: give that of fi-async run --run, or --csv PATH")
     name = template_of(flags.eval, found.outcomes)
     by = person(flags.by)
-    with LabelBook(run) as book:
+    with open_labels(run) as book:
         if flags.from_ is not None:
             return _take(book, found, name, by, flags)
         asked = AskedDraw(flags.sample, flags.draw, flags.seed, flags.threshold, flags.verdicts)
@@ -87,8 +93,8 @@ def person(given: str | None) -> str:
     return name
 
 
-def _write_sheet(run: Path, out: Path, flags: LabelFlags) -> int:
-    check_output("--csv", out, run)
+def _write_sheet(run: Path | RunUrl, out: Path, flags: LabelFlags) -> int:
+    check_output("--csv", out, *([run] if isinstance(run, Path) else []))
     if flags.from_ is not None:
         raise UsageError("--csv writes cases, and --from takes labels: leave one out")
     if out.suffix.lower() != ".csv":
@@ -103,22 +109,17 @@ def _write_sheet(run: Path, out: Path, flags: LabelFlags) -> int:
     write_sheet(out, drawn)
     print(
         f"{len(drawn):,} of {len(own):,} cases of {terminal.printable(name)} are in {out}: fill in its column"
-        f" label, then {command_line('agree', run, out)}"
+        f" label, then {command_line('agree', str(run), out)}"
     )
     return errors.DONE
 
 
-def _take(book: LabelBook, run: RunLabels, name: str, by: str, flags: LabelFlags) -> int:
+def _take(book: LabelKeeper, run: RunLabels, name: str, by: str, flags: LabelFlags) -> int:
     """Put the labels of a file into the run's; where a row says by whom, by those."""
     path = flags.from_ or Path()
     given = match_labels(path, run.of_template(name))
     draw = draw_of_labels(run, name, given, f"--from {path}", redraw=flags.redraw, at=time.time())
-    keys, kind = run.keys(name), draw.how["kind"]
-    labels = []
-    for outcome, label in given.pairs:
-        who = person(label.by) if label.by else by
-        value = _read(kind, name, label)
-        labels.append(KeptLabel(name, keys[outcome.index], who, LabelAct.GIVEN, value, note=label.note, at=time.time()))
+    labels = _read_labels(run, name, given, draw.how["kind"], by)
     if draw not in run.kept.draws:
         book.draw(draw)
     book.add(*labels)
@@ -128,6 +129,25 @@ def _take(book: LabelBook, run: RunLabels, name: str, by: str, flags: LabelFlags
         f"{command_line('agree', run.name)}"
     )
     return errors.DONE
+
+
+def _read_labels(run: RunLabels, name: str, given: LabelledCases, kind: LabelKind, by: str) -> list[KeptLabel]:
+    """Return the labels of a file as they are kept: one for all equal cases.
+
+    Raises:
+        ConfigurationError: One is no label of the template, or equal cases have different ones.
+    """
+    keys, now = run.keys(name), time.time()
+    found: dict[tuple[str, str], tuple[KeptLabel, str]] = {}
+    for outcome, label in given.pairs:
+        who, key = person(label.by) if label.by else by, keys[outcome.index]
+        kept = KeptLabel(name, key, who, LabelAct.GIVEN, _read(kind, name, label), note=label.note, at=now)
+        before, place = found.setdefault((who, key), (kept, label.place))
+        if before.value != kept.value:
+            raise ConfigurationError(
+                f"{label.place}: the case equals that in {place}, which has another label: make them one"
+            )
+    return [kept for kept, _ in found.values()]
 
 
 def _read(kind: LabelKind, template: str, label: GivenLabel) -> bool | str | float:
@@ -164,9 +184,9 @@ def _shall_open() -> bool:
     return not sys.platform.startswith(_LINUX) or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())
 
 
-def _tell(run: Path, labelling: Labelling) -> None:
+def _tell(run: Path | RunUrl, labelling: Labelling) -> None:
     labelled, skipped = labelling.count()
     also = f", {skipped:,} skipped" if skipped else ""
     name, by = terminal.printable(labelling.task.template), terminal.printable(labelling.by)
-    then = command_line("label" if labelled + skipped < len(labelling) else "agree", run)
+    then = command_line("label" if labelled + skipped < len(labelling) else "agree", str(run))
     print(f"{labelled:,} of {len(labelling):,} cases of {name} are labelled by {by}{also}: {then}")

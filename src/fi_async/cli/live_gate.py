@@ -39,6 +39,7 @@ def _asked(flags: RunFlags, templates: Sequence[str], known: Mapping[str, Templa
     conditions, labelled = label_conditions([parse_condition(text) for text in flags.min or ()], templates)
     for condition in conditions:
         require_template(f"--min {condition}", condition.template, templates)
+        flags.check_tries(condition)
         if condition.template in known and known[condition.template].output_type == "Pass/Fail":
             require_share(condition)
     check_labels_flag(labelled, flags.labels, has_file=flags.run is not None)

@@ -33,8 +33,10 @@ from fi_async.cli.flag_kinds import (
     Several,
     from_one,
     one_of_shards,
+    short,
     whole,
 )
+from fi_async.cli.repeat_flags import RepeatChoice
 
 if TYPE_CHECKING:
     from cyclopts.completion import CompletionContext
@@ -44,12 +46,7 @@ _NOT_HERE = Parameter(parse=False)  # a flag of run that another command lacks
 _URLS = ("postgresql:/", "postgres:/")  # as paths have them
 
 
-def short(value: object) -> str:
-    """Return a number as help shows it."""
-    return f"{value:g}"
-
-
-def refuse(flags: JudgeChoice | GateFlags, names: Collection[str], because: str) -> None:
+def refuse(flags: JudgeChoice | GateFlags | ImportFlags, names: Collection[str], because: str) -> None:
     """Return if none of these flags was given.
 
     Raises:
@@ -57,7 +54,7 @@ def refuse(flags: JudgeChoice | GateFlags, names: Collection[str], because: str)
     """
     for each in fields(flags):
         if each.name in names and getattr(flags, each.name) != each.default:
-            name = "eval" if each.name == "evals" else each.name.replace("_", "-")
+            name = {"evals": "eval", "passed": "pass", "id_column": "id"}.get(each.name, each.name.replace("_", "-"))
             raise UsageError(f"--{name} {because}")
 
 
@@ -101,7 +98,7 @@ Tolerance = Annotated[float, Parameter(metavar="SCORE", validator=FROM_ZERO, sho
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RunFlags(PaidJudgeChoice):
+class RunFlags(RepeatChoice):
     """What `fi-async run` is told.
 
     Attributes:
@@ -130,7 +127,8 @@ class RunFlags(PaidJudgeChoice):
         seed: Of that draw: the same seed draws the same rows.
         shard: Evaluate one of N parts of the rows, numbered from 1/N to N/N, at its part of the limits; each keeps a
             --run of its own, and fi-async merge makes one of them.
-        shared_budget: Be paced together with all runs of this key pair that name this file; made if missing.
+        shared_budget: Be paced together with all runs of this key pair that name this file, made if missing; or this
+            database: postgresql://user@host/database, with the password in PGPASSWORD or ~/.pgpass.
         min: What the scores must reach, such as 'groundedness>=0.9': see fi-async gate --help.
         labels: A file of labels by people, for what they decide. Omitted: those in the file of --run.
         coverage: The share of cases that must have a score; the others are let go.
@@ -181,7 +179,7 @@ class RunFlags(PaidJudgeChoice):
     sample: Annotated[int | None, INPUT, Parameter(metavar="N", converter=whole, validator=FROM_ONE)] = None
     seed: Annotated[int, INPUT, Parameter(metavar="N", converter=whole)] = 0
     shard: Annotated[str | None, INPUT, Parameter(metavar="I/N", validator=one_of_shards)] = None
-    shared_budget: Annotated[Path | None, PACE, Parameter(metavar="PATH")] = None
+    shared_budget: Annotated[str | None, PACE, Parameter(metavar="PATH|URL")] = None
     min: Annotated[Minima, VERDICT] = None
     labels: Annotated[Path | None, VERDICT, Parameter(metavar="PATH")] = None
     coverage: Annotated[float | None, VERDICT, Parameter(metavar="SHARE", validator=SHARE)] = None
@@ -331,6 +329,41 @@ class CompareFlags:
     baseline: Annotated[str | None, Parameter(metavar="RUN")] = None
     fail_if_worse: Annotated[bool, Flag] = False
     html: Annotated[Path | None, Parameter(metavar="PATH")] = None
+    json: Annotated[bool, Flag] = False
+
+    def __post_init__(self) -> None:
+        _at_home(self)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImportFlags:
+    """What `fi-async import` is told.
+
+    Attributes:
+        tool: Whose results FILE holds: OpenAI's hosted evals, promptfoo, or JSON lines of any tool.
+        out: The run's file to make; none is replaced.
+        eval_file: Of openai-evals: the eval object with its testing_criteria, if it is not in FILE.
+        prompt: Of promptfoo: take only the results of this prompt and provider (promptIdx, from 0).
+        score: Of jsonl: the columns of numbers. Of several, each is a template. Omitted: score.
+        passed: Of jsonl: the columns of verdicts, as --score. Omitted: passed.
+        template: Of jsonl: the column of the template's name, or a name for all lines.
+        id_column: Of jsonl: the column of the case's id.
+        reason: Of jsonl: the column of the grader's words.
+        error: Of jsonl: the column that says why a line has no result.
+        json: Print JSON.
+    """
+
+    tool: Annotated[Literal["openai-evals", "promptfoo", "jsonl"], Parameter(name="--as")]
+    out: Annotated[Path, Parameter(name=("--out", "-o"), metavar="RUN")]
+    eval_file: Annotated[Path | None, Parameter(metavar="PATH")] = None
+    prompt: Annotated[int | None, Parameter(metavar="N", converter=whole, validator=FROM_ZERO)] = None
+    score: Annotated[list[str] | None, Several, Parameter(metavar="COLUMN...")] = None
+    passed: Annotated[list[str] | None, Several, Parameter(name="--pass", metavar="COLUMN...")] = None
+    template: Annotated[str, Parameter(metavar="COLUMN")] = "template"
+    id_column: Annotated[str, Parameter(name="--id", metavar="COLUMN")] = "id"
+    reason: Annotated[str, Parameter(metavar="COLUMN")] = "reason"
+    error: Annotated[str, Parameter(metavar="COLUMN")] = "error"
     json: Annotated[bool, Flag] = False
 
     def __post_init__(self) -> None:

@@ -126,9 +126,10 @@ def _missing(asked: Mapping[str, Asked], given: Mapping[str, TemplateLike], *, h
             found.append(f"{name} (a function): give --eval FILE.py:{name}")
         elif by_of(each) == JUDGED and name not in _catalogue.rows():
             found.append(f"{name} (a Criteria): give --eval FILE.py:{name}")
+    found += [f"{name} (a jury): {_AGAIN}" for name, each in asked.items() if each.get("jurors")]
     judges: dict[tuple[str, ...], list[str]] = {}
     for name, each in asked.items():
-        if by_of(each) == JUDGED:
+        if by_of(each) == JUDGED and not each.get("jurors"):
             judges.setdefault(_judge(each), []).append(name)
     if len(judges) > 1:
         found.append(f"{', '.join(name for names in judges.values() for name in names)} (several judges): {_AGAIN}")

@@ -20,10 +20,11 @@ from fi_async.cli.run import CAN_RETRY, RunSetup, carry_out, patience, setup_of
 from fi_async.cli.saved_command import SavedCommand, check_run
 from fi_async.cli.stored_runs import resume_stored
 from fi_async.journal.opening import options_of
-from fi_async.journal.records import RunCount, RunInfo
+from fi_async.journal.records import IMPORTED_FROM, RunCount, RunInfo
 from fi_async.journal.stored import StoredCases
-from fi_async.journal.view import RunView, open_view
+from fi_async.journal.view import RunView
 from fi_async.sources.rows import Shape, Source
+from fi_async.store.store_reader import open_run
 
 _SAFE: Final[Sequence[Retried]] = ("failed", "stalled")
 _OF_THE_WORK: Final = ("evals", "judge", "judge_url")
@@ -39,22 +40,23 @@ def resume_run(run: Path | RunUrl, flags: ResumeFlags, retry: Sequence[Retried] 
         retry: What is tried again of that which ended before.
 
     Raises:
-        UsageError: There is no such run, or the environment names another server.
+        UsageError: There is no such run, it was imported, or the environment names another server.
         JournalError: Its file cannot be used.
         FiAsyncError, OSError: As of `fi-async run`.
     """
     if isinstance(run, RunUrl):
         return resume_stored(run, flags, retry)
     check_run(run)
-    with open_view(run) as view:
+    with open_run(run) as view:
         info, count = view.info, view.count()
+        _check_origin(view)
         stored = SavedCommand.of(info.source)
         _check_server(view)
         again = _flags(run, info, stored, flags)
         is_asked = flags.out is not None or flags.json or again.min or again.coverage is not None
         if not is_asked and _has_ended(count, stored) and not (retry and CAN_RETRY & count.statuses.keys()):
             return _nothing_to_do(run, count)
-        held = view.past.held
+        held = view.held()
     named = stored.backend_named
     if stored.is_there:
         file = str(stored.file)
@@ -80,6 +82,9 @@ def retry_run(run: Path | RunUrl, flags: ResumeFlags, **asked_for: bool) -> int:
     Raises:
         UsageError, JournalError, FiAsyncError, OSError: As there.
     """
+    check_run(run)
+    with open_run(run) as view:
+        _check_origin(view)
     retry: list[Retried] = [each for each in get_args(Retried) if asked_for[each]]
     if not retry:
         said = "trying again what failed or stalled; what may have been evaluated is left: --ambiguous sends it again"
@@ -125,6 +130,15 @@ def _plan_of_program(run: Path, info: RunInfo, rows: Source, retry: Sequence[Ret
         fields={name: first[name] for name in _FIELDS if first.get(name)},
         shard=None if info.shard is None else Shard(*info.shard),
     )
+
+
+def _check_origin(view: RunView) -> None:
+    """Raise if the run was imported: another tool sent it."""
+    if (tool := view.info.source.get(IMPORTED_FROM)) is not None:
+        raise UsageError(
+            f"{view.name}: it was imported from {tool} ({view.info.source.get('imported_file')}), and nothing of it can"
+            f" be sent: to evaluate its cases anew, give them to fi-async run"
+        )
 
 
 def _check_server(view: RunView) -> None:

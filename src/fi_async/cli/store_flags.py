@@ -17,9 +17,10 @@ from fi_async.cli.flag_kinds import (
     Flag,
     Several,
     from_one,
+    short,
     whole,
 )
-from fi_async.cli.options import FileName, at_home, short
+from fi_async.cli.options import FileName, at_home
 
 RunName = Annotated[str, *FileName.__metadata__]
 """A run: the path of its file, or the URL of its database."""

@@ -9,7 +9,16 @@ from typing import Final, TypeVar
 
 import anyio
 
-from fi_async._errors import APITimeoutError, DatasetError, StalledError, ValidationError
+from fi_async._errors import (
+    APIConnectionError,
+    APITimeoutError,
+    DatasetError,
+    FiAsyncError,
+    ProtocolError,
+    ServerError,
+    StalledError,
+    ValidationError,
+)
 from fi_async._report import Counts
 from fi_async._settings import RunOptions
 from fi_async.engine.attempts import Context, Steps, ask
@@ -30,6 +39,15 @@ _BYTES_OF_A_PAGE: Final = 8 * 2**20
 _READINGS: Final = 3  # of a table whose pages do not fit together, before it is given up
 _BETWEEN: Final = 1.0  # seconds between two of them
 _LEAST: Final = 0.001
+
+
+PASSING: Final = (APIConnectionError, ServerError, ProtocolError)
+"""What may be in the way of knowing how something on the platform stands, and pass: see `is_passing`."""
+
+
+def is_passing(error: FiAsyncError) -> bool:
+    """Tell whether it is worth asking again: what goes on on the platform goes on without us."""
+    return isinstance(error, APIConnectionError | ServerError) or (isinstance(error, ProtocolError) and error.lost)
 
 
 class DatasetCalls:
@@ -79,22 +97,25 @@ class DatasetCalls:
             StalledError: They are not made in their time: that of `timeout.case`, or of the call.
             NotFoundError: There is no such dataset.
         """
-        pace = Pace(self)
+        pace, word = Pace(self), "not known to be made"
+        trouble: FiAsyncError | None = None
         while True:
             try:
                 made = await self.fetch(requests.progress(dataset_id), replies.of_dataset(replies.making, dataset_id))
             except ValidationError:
                 return  # it is of no file: its rows were never waited for
-            except APITimeoutError as error:
-                if anyio.current_time() < self.deadline:
+            except PASSING as error:
+                if not is_passing(error):
                     raise
-                raise _not_made(dataset_id, pace, "not known to be made") from error
-            if made.error is not None:
-                raise DatasetError(f"the platform could not make the dataset: {made.error}", dataset_id=dataset_id)
-            if made.is_done:
-                return
+                trouble = error
+            else:
+                if made.error is not None:
+                    raise DatasetError(f"the platform could not make the dataset: {made.error}", dataset_id=dataset_id)
+                if made.is_done:
+                    return
+                word = f"still {made.word}"
             if not await pace.rest():
-                raise _not_made(dataset_id, pace, made.word)
+                raise _not_made(dataset_id, pace, word) from trouble
 
     async def table(self, dataset_id: str) -> tuple[tuple[DatasetColumn, ...], list[DatasetRow], TablePage]:
         """Return the columns of a dataset, all its rows in their order, and the first page.
@@ -183,6 +204,6 @@ class Pace:
 
 def _not_made(dataset_id: str, pace: Pace, word: str) -> StalledError:
     return StalledError(
-        f"the dataset's rows are still {word} after {pace.age:.3g} s: come back to it by its id, or delete it",
+        f"the dataset's rows are {word} after {pace.age:.3g} s: come back to it by its id, or delete it",
         dataset_id=dataset_id,
     )

@@ -66,7 +66,7 @@ class Lane:
         is_planned: False if the works come as jobs, made as their caller wants them.
         backlog: Where works wait; None to plan, with each, how a server of the platform's is asked.
         expected: How many works are to come; None if nobody knows.
-        templates: How many templates it answers in this run.
+        templates: How many works each case brings it: one for each template that it answers, times the samples.
         weigh: Reckons the tokens and dollars of a work; None where nobody counts them.
         is_remote: False if nothing leaves this machine, so that what is cut off was not paid for.
 
@@ -163,7 +163,7 @@ class Lane:
         for ticket in self.under_way.values():
             if not ticket.is_settled:  # its task was cancelled before it began
                 ticket.lost(now)
-        gate.rest()
+        gate.rest(now)
 
     def standing(self, now: float) -> Standing:
         """Return how it stands."""
@@ -204,7 +204,7 @@ class RunLanes:
 
     Args:
         first: That of all templates that no other is named for.
-        others: Those of other templates, by their names.
+        others: Those of other templates, and of jurors, by the names of both.
         templates: The names of all.
         cases: How many are to come; None if nobody knows.
     """
@@ -212,7 +212,7 @@ class RunLanes:
     def __init__(
         self,
         first: Lane,
-        others: Mapping[str, Lane] | None = None,
+        others: Mapping[tuple[str, str | None], Lane] | None = None,
         templates: tuple[str, ...] = (),
         cases: int | None = None,
     ) -> None:
@@ -227,6 +227,10 @@ class RunLanes:
     def __len__(self) -> int:
         return len(self._all)
 
-    def of(self, template: str) -> Lane:
-        """Return the lane of a template."""
-        return self._others.get(template, self.first)
+    def of(self, template: str, juror: str | None = None) -> Lane:
+        """Return the lane of a template, or of one of its jurors."""
+        return self._others.get((template, juror), self.first)
+
+    def of_work(self, work: Work) -> Lane:
+        """Return the lane of a work."""
+        return self.of(work.parameters.template, work.parameters.juror)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,9 @@ from fi_async._errors import ConfigurationError
 from fi_async._public import public
 from fi_async._report import Counts
 from fi_async._settings import RunFile, RunOptions
-from fi_async.engine.calls import Ask, Cases, Reading
-from fi_async.engine.intake import count_of
+from fi_async.engine.calls import Ask
+from fi_async.engine.case_reading import Cases, Reading, panel_of
+from fi_async.engine.intake import Question, count_of
 from fi_async.engine.session import Session
 from fi_async.journal.opening import info_of
 from fi_async.journal.reuse import Reused
@@ -64,6 +66,7 @@ async def load(session: Session, ask: Ask, cases: Cases) -> LoadReport:
     if kept is None or kept.store is None:
         raise ConfigurationError("load() needs run=, the URL of a database that ends in the run's name")
     asked = await ask.questions(session)
+    _check_shapes(asked)
     count = count_of(cases)
     evaluations = None if count is None else count * len(asked)
     info = info_of(kept.store.run, kept, session, asked, ask.options, evaluations=evaluations)
@@ -75,7 +78,7 @@ async def load(session: Session, ask: Ask, cases: Cases) -> LoadReport:
         ledger = LoadLedger(journal, asked, drain=kept.drain, refuse_duplicates=refuses, reused=reused)
         lanes = ask.lanes(session, asked, counts=counts)
         at_once = max(1, _AT_ONCE // len(asked))
-        reading = Reading(cases, ask.intake(asked, lanes), ledger, counts, at_once)
+        reading = Reading(cases, ask.intake(asked, lanes), ledger, counts, panel_of(asked), at_once)
         async with aclosing(reading.feed()) as given:
             async for items in given:
                 kept_now = [ledger.keep(item) for item in items]
@@ -93,6 +96,21 @@ async def load(session: Session, ask: Ask, cases: Cases) -> LoadReport:
             reopened=reopened,
             wall_s=anyio.current_time() - began,
         )
+
+
+def _check_shapes(asked: Sequence[Question]) -> None:
+    """Return if each case is evaluated once, by one.
+
+    Raises:
+        ConfigurationError: It is not: workers hand out single evaluations, and would take each for an outcome.
+    """
+    for each in asked:
+        if not each.shape.is_plain:
+            what = "a jury votes on" if each.shape.jurors else "repeats= is given for"
+            raise ConfigurationError(
+                f"{what} {each.template.name}, and a run in a database evaluates each case once: keep it in a file,"
+                " as run='runs/NAME.db'"
+            )
 
 
 async def reopen(session: Session, kept: RunFile) -> int:

@@ -13,7 +13,7 @@ import secrets
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeGuard
 from urllib.parse import unquote, urlsplit
 
 import anyio
@@ -105,6 +105,11 @@ class PostgresBudget:
         other._link, other.path, other._owner = self._link, self.path, owner.encode()
         return other
 
+    @property
+    def exchanges(self) -> int:
+        """How often the database was asked, for all owners."""
+        return self._link.exchanges
+
     def wall_clock(self) -> float | None:
         """Return the database's time, in seconds since the epoch; None before its first answer."""
         return self._link.wall_clock()
@@ -125,10 +130,11 @@ class _Link:
     def __init__(self, url: str) -> None:
         self._psycopg: Any = need("psycopg", "fi-async[postgres]", "shared_budget=postgresql://...")
         self._url = url
-        self.shown, self._secret = _without_password(url)
+        self.shown, self._secret = _shown(url)
         self._worker: Worker | None = None
         self._session: _Session | None = None
         self._process = os.getpid()
+        self.exchanges = 0
         self._ahead: float | None = None  # the database's clock, of this machine's monotonic one
         self._doubt = 0.0
 
@@ -172,6 +178,7 @@ class _Link:
     def take(self, owner: bytes, asks: Sequence[LotRequest]) -> Sequence[Lot]:
         if self._session is None or self._session.is_closed:
             self._session = _Session(self._psycopg, self._url)
+        self.exchanges += 1
         began = time.monotonic()
         lots, told = self._session.take(owner, asks)
         took = time.monotonic() - began
@@ -273,7 +280,23 @@ def _close_in(process: int, connection: Any) -> None:
         connection.close()
 
 
-def _without_password(url: str) -> tuple[str, Sequence[str]]:
+def is_url(named: object) -> TypeGuard[str]:
+    """Tell whether a shared budget is named by a URL, and not by a path."""
+    return isinstance(named, str) and "://" in named
+
+
+def without_password(url: str) -> str:
+    """Return a URL that a file may keep: whoever uses it has the password in PGPASSWORD or ~/.pgpass.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    shown, _ = _shown(url)
+    query = urlsplit(url).query
+    return f"{shown}?{query}" if query else shown
+
+
+def _shown(url: str) -> tuple[str, Sequence[str]]:
     """Return a URL for people, and what of it nobody may see.
 
     Raises:

@@ -15,7 +15,8 @@ from fi_async._models import Outcome
 from fi_async._report import Report
 from fi_async._run_url import RunUrl
 from fi_async._threads import Worker as Thread
-from fi_async.engine.calls import Ask, Cases, Handover
+from fi_async.engine.calls import Ask, Handover
+from fi_async.engine.case_reading import Cases
 from fi_async.engine.loading import LoadReport, load
 from fi_async.engine.session import Session
 from fi_async.engine.workers import RunWorker

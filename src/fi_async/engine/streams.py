@@ -13,7 +13,8 @@ from fi_async._public import public
 from fi_async._report import Counts
 from fi_async._statistics import ClientStatistics
 from fi_async.engine import calls
-from fi_async.engine.calls import Ask, Cases, Handover
+from fi_async.engine.calls import Ask, Handover
+from fi_async.engine.case_reading import Cases
 from fi_async.engine.session import Session
 from fi_async.progress.displays import ProgressLike
 

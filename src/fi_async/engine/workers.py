@@ -302,7 +302,7 @@ class _Feeding:
         """Return what turns cases into works, by template; what they lack, they lacked when they were loaded."""
         options = replace(self.ask.options, extra_keys="ignore")
         return {
-            each.template.name: Intake([each], lambda template: self.lanes.of(template).context, options)
+            each.template.name: Intake([each], lambda template, juror: self.lanes.of(template, juror).context, options)
             for each in self.asked
         }
 

@@ -63,6 +63,7 @@ class OpenTelemetry:
 
     Example:
         >>> from fi_async import AsyncEvaluator
+        >>> from fi_async.integrations.otel import OpenTelemetry
         >>> ev = AsyncEvaluator.local(on_event=OpenTelemetry(cases=0.1))
     """
 
@@ -144,6 +145,7 @@ def instrument(client: C, **options: Any) -> C:
 
     Example:
         >>> from fi_async import AsyncEvaluator
+        >>> from fi_async.integrations.otel import instrument
         >>> ev = instrument(AsyncEvaluator.local(), cases=False)
     """
     session = (client._async if isinstance(client, Evaluator) else client)._session

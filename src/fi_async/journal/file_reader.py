@@ -106,6 +106,10 @@ class FileReader:
         """Iterate over the last outcome of each case that has one, in the order of the numbers."""
         return map(OutcomeRow._make, self._connection.execute(_RECORDS))
 
+    def templates(self) -> Iterable[tuple[int, str]]:
+        """Return the number and the template of each case."""
+        return self._connection.execute("SELECT n, template FROM cases")
+
     def case(self, n: int) -> tuple[str, str, str]:
         """Return the key, the template and the inputs of a case."""
         key, template, inputs = self._connection.execute(_CASE, (n,)).fetchone()

@@ -15,7 +15,7 @@ from fi_async.journal import keys, lock, paid, reopening, replay, schema
 from fi_async.journal.commits import KeptEvent
 from fi_async.journal.encoding import to_text
 from fi_async.journal.events import EventKind
-from fi_async.journal.records import RunInfo
+from fi_async.journal.records import IMPORTED, RunInfo
 from fi_async.journal.replay import Past
 from fi_async.journal.storage import Admitted, CaseRow, OpenedRun
 
@@ -66,6 +66,10 @@ class FileStorage:
 
     def _begin_pass(self, info: RunInfo, past: Past, *, held_only: bool) -> OpenedRun:
         urls = self._connection.execute("SELECT DISTINCT json_extract(info, '$.base_url') FROM passes").fetchall()
+        if IMPORTED in {each for (each,) in urls}:
+            raise ConfigurationError(
+                f"{self.path}: it holds results that were imported, and no run can go on with them: use another file"
+            )
         if (url := info.base_url) not in (known := {each for (each,) in urls} or {url}):
             raise ConfigurationError(
                 f"{self.path}: this run was made on {', '.join(sorted(known))}, and what was accepted there is unknown"

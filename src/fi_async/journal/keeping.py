@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -18,6 +19,8 @@ from fi_async.engine.work import Attempt, Work
 from fi_async.journal import encoding
 from fi_async.journal.events import EventKind
 from fi_async.journal.replay import Story
+from fi_async.panels.panel import seat
+from fi_async.panels.shape import Seat
 
 Item = Work | Job | Outcome | None
 """What is to be done of a case: a work, a poll, an outcome to hand out; None if an equal case is under way."""
@@ -54,7 +57,7 @@ class KeptLedger:
         self.drain = drain
         self._events = journal
         self._spent = spent or {}
-        self._numbers: dict[tuple[int, str], int] = {}
+        self._numbers: dict[tuple[int, Seat], int] = {}
         self._following: dict[int, list[Work]] = {}
 
     def intended(self, works: Sequence[Work]) -> None:
@@ -79,7 +82,7 @@ class KeptLedger:
 
     def ended(self, outcome: Outcome, emit: Callable[[Any], None]) -> None:
         """Keep an outcome, and hand it out once it is committed; also as those of equal cases."""
-        n = self._numbers.pop((outcome.index, outcome.template), 0)
+        n = self._numbers.pop((outcome.index, seat(outcome)), 0)
         if not n:
             emit(outcome)  # kept before, or refused as a duplicate
             return
@@ -93,7 +96,7 @@ class KeptLedger:
 
     def dropped(self, outcome: Outcome, emit: Callable[[Any], None]) -> None:
         """Hand out how a work ended that the end of the run cut off, without keeping it."""
-        n = self._numbers.pop((outcome.index, outcome.template), 0)
+        n = self._numbers.pop((outcome.index, seat(outcome)), 0)
         emit(outcome)
         for each in self._followers(n, outcome):
             emit(each)
@@ -102,9 +105,10 @@ class KeptLedger:
         for work in self._following.pop(n, ()):
             yield replace(outcome, index=work.index, case=work.case, origin="duplicate")
 
-    def spent(self, template: str) -> float:
-        """Return the dollars that earlier passes of the run have spent on a template."""
-        return self._spent.get(template, 0.0)
+    def spent(self, template: str, juror: str | None = None) -> float:
+        """Return the dollars that earlier passes of the run have spent on a template, or on one of its jurors."""
+        seats = ((Seat.of(name), spent) for name, spent in self._spent.items())
+        return math.fsum(spent for seat, spent in seats if (seat.template, seat.juror) == (template, juror))
 
     def kept(self) -> Awaitable[None] | None:
         """Return what to await until all that was told is committed; None if it is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fi_async._models import Outcome, OutcomeStatus
@@ -13,13 +14,15 @@ from fi_async.engine.intake import Question
 from fi_async.engine.outcomes import outcome
 from fi_async.engine.work import Work
 from fi_async.journal import encoding
-from fi_async.journal.encoding import to_text
+from fi_async.journal.encoding import storable, to_text
 from fi_async.journal.events import EventKind
 from fi_async.journal.identity import Keys
 from fi_async.journal.keeping import Item, KeptLedger, continued
 from fi_async.journal.reuse import Reused
 from fi_async.journal.storage import CaseRow
 from fi_async.journal.writer import Journal, Numbered
+from fi_async.panels.panel import seat
+from fi_async.panels.shape import Seat
 
 
 class JournalLedger(KeptLedger):
@@ -48,9 +51,13 @@ class JournalLedger(KeptLedger):
         spent: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__(journal, drain=drain, spent=spent)
-        self.stood = journal.stood
+        has_panels = any(not each.shape.is_plain for each in questions)
+        self.stood = (0, 0) if has_panels else journal.stood  # the file counts evaluations, not outcomes
         self._journal = journal
-        self._keys = {each.template.name: Keys(each.parameters) for each in questions}
+        self._asked = {
+            (seat.template.name, seat.parameters.juror): seat.parameters for each in questions for seat in each.seats
+        }
+        self._keys: dict[Seat, Keys] = {}
         self._refuse_duplicates = refuse_duplicates
         self._reused = reused
         self._seen = bytearray(journal.past.count + 1)
@@ -58,46 +65,53 @@ class JournalLedger(KeptLedger):
 
     # What comes
 
-    async def admit(self, admitted: Sequence[Work | Outcome], context_of: Callable[[str], Context]) -> list[Item]:
+    async def admit(
+        self, admitted: Sequence[Work | Outcome], context_of: Callable[[str, str | None], Context]
+    ) -> list[Item]:
         """Return what is to be done of each: the work, a poll, an outcome; None if an equal case is under way.
 
         Args:
             admitted: What came of the cases that were read.
-            context_of: What the jobs of a template share in the run whose ledger this is.
+            context_of: What the jobs of a template, or of one of its jurors, share in the run whose ledger this is.
         """
         rows = [self._row(each) for each in admitted]
         numbered = await self._journal.admit(rows)
         self._seen.extend(bytes(self._journal.past.count + 1 - len(self._seen)))
         items = [
-            await self._item(each, row, case, context_of(row.template))
-            for each, row, case in zip(admitted, rows, numbered, strict=True)
+            await self._item(each, row, case, context_of(seat.template, seat.juror))
+            for each, row, case, seat in zip(admitted, rows, numbered, map(_seat, admitted), strict=True)
         ]
         await self._take_reused(items, rows)
         return items
 
     def _row(self, each: Work | Outcome) -> CaseRow:
-        name = each.parameters.template if isinstance(each, Work) else each.template
+        seat = _seat(each)
         if isinstance(each, Work) and each.row is not None:
             inputs: Any = each.row.inputs
         else:  # a case that cannot be sent: the same again only at the same place, for the same reason
             inputs = {"index": each.index, "error": str(each.error) if isinstance(each, Outcome) else ""}
-        case_id = None if each.case.id is None else _storable(each.case.id)
+        case_id = None if each.case.id is None else storable(each.case.id)
         inputs_kept = to_text(shown_inputs(each.case.inputs))
         ended = encoding.encode(each) if isinstance(each, Outcome) else None
-        return CaseRow(self._keys[name].of(inputs), name, each.index, case_id, inputs_kept, ended)
+        return CaseRow(self._keys_of(seat).of(inputs), str(seat), each.index, case_id, inputs_kept, ended)
+
+    def _keys_of(self, seat: Seat) -> Keys:
+        if seat not in self._keys:
+            asked = self._asked[seat.template, seat.juror]
+            self._keys[seat] = Keys(replace(asked, sample=seat.sample) if seat.sample else asked)
+        return self._keys[seat]
 
     async def _item(self, each: Work | Outcome, row: CaseRow, case: Numbered, context: Context) -> Item:
         n, past = case.n, self._journal.past
-        name = row.template
         if self._seen[n]:
             return await self._equal(each, row, n, context)
         self._seen[n] = 1
         if past.positions[n] != each.index or past.is_removed(n):
             self._journal.write(n, EventKind.PLACED, to_text([each.index, row.id]))
         if case.ended is not None:
-            return encoding.decode(case.ended, each.index, each.case, name)
+            return encoding.decode(case.ended, each.index, each.case, row.template)
         if not past.has_ended(n):
-            self._numbers[each.index, name] = n
+            self._numbers[each.index, _seat(each)] = n
         if isinstance(each, Outcome):
             return each  # kept with its case
         each.number = n
@@ -136,10 +150,15 @@ class JournalLedger(KeptLedger):
         for key, text in (await self._reused.of(list(fresh))).items():
             item = items[fresh[key]]
             assert isinstance(item, Work)  # noqa: S101  # as `fresh` says
-            items[fresh[key]] = encoding.decode(text, item.index, item.case, item.parameters.template, "reused")
+            items[fresh[key]] = encoding.decode(text, item.index, item.case, str(item.parameters.seat), "reused")
 
-    def complete(self, counts: Counts) -> None:
-        """Take note that all cases of this pass have come: those of earlier ones that did not are removed."""
+    def read_all(self) -> None:
+        """Take note that all cases of this pass have been read."""
+        if self._journal.reads_all:
+            self._journal.write(0, EventKind.READ, str(self._journal.pass_number))
+
+    def remove_others(self, counts: Counts) -> None:
+        """Take note that all that is evaluated in this pass has come: what earlier ones have beyond it is removed."""
         past = self._journal.past
         for n in range(1, past.count + 1):
             if not self._seen[n] and not past.is_removed(n):
@@ -147,9 +166,7 @@ class JournalLedger(KeptLedger):
                 counts.removed += 1
         for n, position in (past.also.keys() | past.refused.keys()) - self._also_seen:
             self._journal.write(n, EventKind.GONE, to_text([position]))
-        if self._journal.reads_all:
-            self._journal.write(0, EventKind.READ, str(self._journal.pass_number))
 
 
-def _storable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
+def _seat(each: Work | Outcome) -> Seat:
+    return each.parameters.seat if isinstance(each, Work) else seat(each)

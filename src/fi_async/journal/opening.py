@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, Final
 
 from fi_async._settings import Limit, RunFile, RunOptions, Timeout
 from fi_async._shard import Shard
@@ -17,6 +17,8 @@ from fi_async.journal.ledger import JournalLedger
 from fi_async.journal.records import RunInfo
 from fi_async.journal.reuse import Reused
 from fi_async.journal.writer import Journal
+
+_OF_SEATS: Final = ("juror", "sample")
 
 
 @asynccontextmanager
@@ -64,7 +66,8 @@ async def open_ledger(
 
 def has_bound(questions: Sequence[Question]) -> bool:
     """Return True if a judge may spend so much and no more: earlier passes count."""
-    return any(each.route.judge is not None and each.route.judge.max_cost is not None for each in questions)
+    judges = [seat.route.judge for each in questions for seat in each.seats]
+    return any(judge is not None and judge.max_cost is not None for judge in judges)
 
 
 def info_of(
@@ -106,7 +109,12 @@ def asked_of(question: Question) -> Mapping[str, Any]:
     route, template = question.route, question.template
     own = {} if template.system else {"asks": {"text": template.description, "choices": template.choices}}
     judge = {} if route.judge is None else {"judge_model": route.judge.model, "judge_url": route.judge.base_url}
-    return {**asdict(question.parameters), "by": route.by, **judge, **own}
+    asked = {name: value for name, value in asdict(question.parameters).items() if name not in _OF_SEATS}
+    if question.shape.is_plain:
+        return {**asked, "by": route.by, **judge, **own}
+    jurors = [{"judge_model": each.model, "judge_url": each.base_url, "name": each.label} for each in route.jury or ()]
+    panel = {"panel": question.shape.as_dict(), **({"jurors": jurors} if jurors else {})}
+    return {**asked, "by": route.by, **judge, **own, **panel}
 
 
 def settings_of(options: RunOptions) -> Mapping[str, Any]:

@@ -64,6 +64,9 @@ class Reader(Protocol):
     def outcomes(self) -> Iterable[OutcomeRow]:
         """Return the last outcome of each case that has one, in the order of the numbers."""
 
+    def templates(self) -> Iterable[tuple[int, str]]:
+        """Return the number and the template of each case; as template the name of its seat, where it has several."""
+
     def case(self, n: int) -> tuple[str, str, str]:
         """Return the key, the template and the inputs of a case."""
 

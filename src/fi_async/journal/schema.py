@@ -1,7 +1,8 @@
 """A run's file: SQLite, with the truth in tables that are only ever added to.
 
     passes   one row each time the run was begun or resumed: when, and the run's facts as JSON
-    cases    one row for each different work: its key (see `identity`), template, inputs, and where it first stood
+    cases    one row for each different work: its key (see `identity`), template, inputs, and where it first stood; as
+             template the name of its seat (see `panels.shape`), where a case has several samples, or votes of a jury
     events   what happened to it, in order: `kind` (see EventKind), when, and a body
     draws, drawn, labels   what people said of the cases: see `kept_labels`
 

@@ -6,16 +6,19 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
 from fi_async._models import Case, Outcome, OutcomeStatus
 from fi_async.journal import encoding, paid
 from fi_async.journal.file_reader import FileReader
+from fi_async.journal.gathered import Gathered, evaluations_of, gathered, places
 from fi_async.journal.label_records import KeptLabels
 from fi_async.journal.reading import Reader
 from fi_async.journal.records import OutcomeRecord, RunCount, RunInfo
 from fi_async.journal.replay import Past
+from fi_async.panels.shape import Seat, shapes_of
 from fi_async.reports.spending import Spending
 
 
@@ -38,6 +41,7 @@ class RunView:
             with reader.explained():
                 self.past: Past = reader.past()
                 self.info = self._facts()
+                self._shapes = shapes_of(self.info.questions)
         except BaseException:
             reader.close()
             raise
@@ -65,7 +69,8 @@ class RunView:
         """
         unfinished = list(self.past.unfinished())
         stories = [self.past.story(n) for n in unfinished]
-        held, read_in = self.past.held, self.past.read_in
+        held, read_in = self.held(), self.past.read_in
+        found = self._gathered() if self._shapes else None
         told = self.info.evaluations
         if told is None:
             told = self.info.source.get("evaluations")  # files of version 1
@@ -76,13 +81,21 @@ class RunView:
         under_way = sum(story.sent_at >= self.info.passes[-1] for story in stories) if is_running else 0
         return RunCount(
             evaluations=evaluations,
-            statuses=self._statuses(),
+            statuses=self._statuses() if found is None else _statuses_of(found.records),
             accepted=sum(story.eval_id is not None for story in stories),
             under_way=under_way,
             ambiguous=sum(story.is_open for story in stories) - under_way,
             possible_duplicates=self._duplicates_of_ended() + sum(story.possible_duplicates for story in stories),
             is_all=is_all,
+            unsettled=0 if found is None else found.unsettled,
         )
+
+    def held(self) -> int:
+        """Return how many outcomes the cases have that the file holds, those included that are to come."""
+        if not self._shapes:
+            return self.past.held
+        with self._reader.explained():
+            return len(places(self.past, self._reader.templates()))
 
     def _statuses(self) -> Mapping[str, int]:
         """Return how many cases ended in each status."""
@@ -90,8 +103,8 @@ class RunView:
             counted = self._reader.statuses()
         # Equal cases count each for itself, and those removed or opened again do not.
         if self.past.also or self.past.held != self.past.count or counted.total() != self.past.done:
-            counted = Counter(record.outcome.status.value for record in self.records())
-        return {status.value: counted[status.value] for status in OutcomeStatus if status.value in counted}
+            return _statuses_of(self.records())
+        return _in_order(counted)
 
     def spending(self) -> Spending:
         """Return what the outcomes took of judges, those of failed cases included."""
@@ -111,10 +124,11 @@ class RunView:
         with self._reader.explained():
             return self._reader.labels()
 
-    def ended_since(self, at: float) -> int:
-        """Return how many cases ended after that time."""
+    def ended_since(self, at: float) -> float:
+        """Return how many cases ended after that time; of evaluations that make one outcome, each counts in part."""
         with self._reader.explained():
-            return self._reader.ended_since(at)
+            count = self._reader.ended_since(at)
+        return count * len(self.info.templates) / (sum(evaluations_of(self._shapes, self.info.templates)) or 1)
 
     def records(self) -> Iterator[OutcomeRecord]:
         """Iterate over the outcomes in the order of the cases in the input.
@@ -122,15 +136,19 @@ class RunView:
         Raises:
             JournalError: The file is damaged; what came before is whole.
         """
-        if self.past.is_in_order:
+        if self.past.is_in_order and not self._shapes:
             yield from (record for _, record in self._of_cases())
             return
-        also = self.past.further_places()
-        found = [record for n, each in self._of_cases() for record in (each, *elsewhere(each, also.get(n, ())))]
-        found += self._refused()
+        found = self._gathered().records
         order = {name: place for place, name in enumerate(self.info.templates)}
         last = len(order)
         yield from sorted(found, key=lambda each: (each.outcome.index, order.get(each.outcome.template, last)))
+
+    def _gathered(self) -> Gathered:
+        """Return the outcomes, in no order."""
+        also = self.past.further_places()
+        found = (record for n, each in self._of_cases() for record in (each, *elsewhere(each, also.get(n, ()))))
+        return gathered(chain(found, self._refused()), self._shapes)
 
     def _of_cases(self) -> Iterator[tuple[int, OutcomeRecord]]:
         with self._reader.explained():
@@ -147,8 +165,9 @@ class RunView:
                 key, template, inputs = self._reader.case(n)
                 error = encoding.refusal(position, self.past.positions[n])
                 case, backend = Case(json.loads(inputs), case_id), self.info.backend
-                invalid = OutcomeStatus.INVALID
-                yield OutcomeRecord(key, Outcome(position, case, template, invalid, error=error, backend=backend), 0.0)
+                seat, invalid = Seat.of(template), OutcomeStatus.INVALID
+                refused = Outcome(position, case, seat.template, invalid, error=error, backend=backend)
+                yield OutcomeRecord(key, replace(refused, sample=seat.sample, juror=seat.juror), 0.0)
 
     def _counts(self, n: int) -> bool:
         return self.past.has_ended(n) and not self.past.is_removed(n)
@@ -163,6 +182,14 @@ class RunView:
         facts |= {"started_at": passes[0], "templates": tuple(facts["templates"]), "passes": passes}
         has_ended = self.past.count and next(self.past.unfinished(), None) is None
         return RunInfo(**{**facts, "ended_at": self._reader.last_at() if has_ended else None})
+
+
+def _statuses_of(records: Iterable[OutcomeRecord]) -> Mapping[str, int]:
+    return _in_order(Counter(record.outcome.status.value for record in records))
+
+
+def _in_order(counted: Counter[str]) -> Mapping[str, int]:
+    return {status.value: counted[status.value] for status in OutcomeStatus if status.value in counted}
 
 
 def open_view(path: str | Path) -> RunView:

@@ -140,10 +140,10 @@ class Gate:
         full_until = self._given.opens_at(now, need, terms)
         return max(opens, full_until if self._lots is None else self._lots.opens_at(now, full_until))
 
-    def rest(self) -> None:
+    def rest(self, now: float) -> None:
         """Give back the permits that nobody here waits to use."""
         if self._lots is not None:
-            self._lots.rest()
+            self._lots.rest(now)
 
     def _lets_evaluate(self, now: float) -> float:
         """Return the time from which the quota lets evaluations start. What became of another's canary is looked up."""

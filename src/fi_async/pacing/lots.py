@@ -22,8 +22,8 @@ from fi_async.pacing.ticket import Need, Terms
 from fi_async.pacing.waiting import Obstacle
 
 PARTS: Final = 8  # one lot is no more than this part of what a window has left, or what one request needs
-_AHEAD: Final = 0.1  # seconds of use that a lot is meant for
-_LOW: Final = 4  # the next lot is asked for when so small a part of the last is left
+_AHEAD: Final = 0.25  # seconds of use that a lot is meant for
+_LOW: Final = 2  # the next lot is asked for when so small a part of the last is left
 _LOOK_AGAIN: Final = 0.05  # seconds until a request asks again whether permits have come; it is woken before
 _FIRST_LOOK: Final = 0.1  # seconds until a full window is looked at again: others may have given some back
 _LOOKS: Final = 60  # parts of a window that the longest pause between two looks is, if that is more than a second
@@ -196,7 +196,7 @@ class Lots:
             if window in self._held:
                 self._held[window] -= use.amount
 
-    def rest(self) -> None:
+    def rest(self, now: float) -> None:
         """Give back what is not used: nobody here waits for permits."""
         if self._is_asking:
             self._is_to_rest = True
@@ -206,7 +206,7 @@ class Lots:
         for ask in asks:
             self._held[ask.window] = 0
         if asks and self.away_since is None:
-            self._exchange(self._asked_at, asks, [()] * len(asks))
+            self._exchange(now, asks, [()] * len(asks))
 
     # What is asked
 
@@ -260,7 +260,7 @@ class Lots:
 
     def _ask_ahead(self, now: float, uses: dict[SharedWindow, tuple[int, int, list[Use]]], waiting: int) -> None:
         """LotRequest for the next lot while the last of this one is used, so that nothing waits for it."""
-        if self._is_asking or not self._low or now < self._retry_at:
+        if self._is_asking or not self._low or not uses or now < self._retry_at:
             return
         left = min(self._held[window] // amount for window, (amount, *_) in uses.items())
         if left <= self._low // _LOW and left < waiting:
@@ -283,6 +283,8 @@ class Lots:
                 asks.append(LotRequest(window, count, max(1, amount - held), requests * amount - held, back))
                 asked.append(tuple(of_window))
                 self._held[window] = held
+        if not asks and is_ahead:
+            return
         self._issued, self._low = 0, requests
         self._asked_at = now
         self._exchange(now, asks, asked)
@@ -334,22 +336,23 @@ class Lots:
         if self.away_since is not None:
             self._holds.end(BUDGET, now)
         self.away_since, self._retry_at, self._pause_away, self._was_reached = None, 0.0, _PAUSES[0], True
-        denied = []
+        full, is_denied = [], False
         for ask, of_window, told in zip(asks, uses, grants, strict=True):
             held = self._held[ask.window] = self._held.get(ask.window, 0) + told.granted
             self._given.learn(of_window, [told.used - held] * len(of_window))
-            if ask.need and not told.granted:
-                denied.append(ask.window)
-            elif told.granted < ask.want:
+            is_denied |= ask.need > 0 and not told.granted
+            if ask.need and (not told.granted or told.used >= ask.most):
+                full.append(ask.window.seconds)
+            if told.granted < ask.want:
                 self._low = 0  # the window empties: from here on each asks for what it needs
-        if denied:
-            longest = max(1.0, min(window.seconds for window in denied) / _LOOKS)
+        if full:
+            longest = max(1.0, min(full) / _LOOKS)
             self._look_at = now + min(self._pause, longest)
             self._pause = min(2 * self._pause, longest)
         elif any(ask.need for ask in asks):
             self._look_at, self._pause = math.inf, _FIRST_LOOK
-        if denied or self._is_to_rest:
-            self.rest()  # what one limit gave is of no use while another gives nothing
+        if is_denied or self._is_to_rest:
+            self.rest(now)  # what one limit gave is of no use while another gives nothing
 
 
 def _window(use: Use) -> SharedWindow:

@@ -120,7 +120,7 @@ def agreement_with(
     told = [(outcome, label, person(label)) for outcome, label in labels.pairs]  # all labels are checked
     judged = tuple(judge(each) for each in own if each.result is not None)
     run = _JudgedRun(name, kind, judge, judged, confidence, labels, is_elsewhere)
-    people = list(dict.fromkeys(label.by for _, label, _ in told))
+    people = sorted({label.by for _, label, _ in told})
     if len(people) < _SEVERAL:
         return run.agreement(told)
     return _among(run, told, people)
@@ -232,10 +232,14 @@ def _raters(run: _JudgedRun, told: Sequence[_Told], people: Sequence[str]) -> It
 
 
 def _divided(count: int) -> tuple[str, ...]:
-    said = (
-        f"people are divided on {count:,} cases, which may be either: let one more person label them, or agree on them"
+    if not count:
+        return ()
+    what = (
+        "1 case, which may be either: let one more person label it"
+        if count == 1
+        else (f"{count:,} cases, which may be either: let one more person label them")
     )
-    return (said,) if count else ()
+    return (f"people are divided on {what}, or agree on it among you",)
 
 
 def _allowing(rate: Estimate, undecided: float) -> Estimate:

@@ -156,7 +156,7 @@ class Agreement:
             for each in self.people:
                 of = each.alpha if self.kind == "scores" else each.kappa
                 name = "alpha" if self.kind == "scores" else "kappa"
-                rows.append((f"{name} with {each.name}", f"{_shown(of)} ({each.labelled:,} labels)"))
+                rows.append((f"{name}, judge and {each.name}", f"{_shown(of)} ({each.labelled:,} labels)"))
         return rows
 
     def _of_shared(self) -> str:

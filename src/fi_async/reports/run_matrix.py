@@ -77,6 +77,7 @@ class RunDifference:
         return {**asdict(self), "interval": interval, "difference": self.difference}
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class MatrixCase:
     """How one case did under one template in each run.

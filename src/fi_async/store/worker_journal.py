@@ -25,6 +25,7 @@ from fi_async.journal.identity import Keys
 from fi_async.journal.keeping import Item, KeptLedger, continued
 from fi_async.journal.records import RunInfo
 from fi_async.pacing.purse import Purse
+from fi_async.panels.panel import seat
 from fi_async.store import store_queries, store_schema
 from fi_async.store.leases import Chunk, Leases, RunStanding, StoredCase
 from fi_async.store.run_control import Control
@@ -321,13 +322,13 @@ class WorkerLedger(KeptLedger):
                     " version of fi-async, or of your code, loaded it"
                 )
             work.number = stored.n
-            self._numbers[position, stored.template] = stored.n
+            self._numbers[position, work.parameters.seat] = stored.n
             story = chunk.past.story(place)
             yield continued(work, story, max(0.0, self._journal.now() - story.accepted_at), context_of(stored.template))
 
     def ended(self, outcome: Outcome, emit: Callable[[Any], None]) -> None:
         """Keep an outcome, and hand it out once it is committed, or None; a chunk is done with its last one."""
-        n = self._numbers[outcome.index, outcome.template]
+        n = self._numbers[outcome.index, seat(outcome)]
         self._journal.spent_here += outcome.cost or 0.0
 
         def hand_out(ended: Any) -> None:
