@@ -219,7 +219,7 @@ class LoadFlags(RunFlags):
     shard: Annotated[str | None, _NOT_HERE] = None
     labels: Annotated[Path | None, _NOT_HERE] = None
     otel: Annotated[bool, _NOT_HERE] = False
-    shared_budget: Annotated[Path | None, _NOT_HERE] = None
+    shared_budget: Annotated[str | None, _NOT_HERE] = None
     drain: Annotated[float, _NOT_HERE] = 5.0
     no_progress: Annotated[bool, _NOT_HERE] = True
     dry_run: Annotated[bool, _NOT_HERE] = False
