@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -68,11 +67,14 @@ def seen(run: str) -> list[bool]:
         return [record.outcome.passed for record in view.records()]
 
 
-def test_a_dataset_goes_in_and_its_outcomes_come_out_as_parquet(cluster, client, url, run, tmp_path, capsys):
+@pytest.mark.usefixtures("cluster")
+def test_a_dataset_goes_in_and_its_outcomes_come_out_as_parquet(client, url, run, tmp_path, capsys):
     from fi_async.integrations import ray as fi_ray
 
     before = statistics(url)["evaluations_made"]
-    loaded = fi_ray.load(ray.data.from_items(rows(600, "io")), "contains", run=run, evaluator=client, eval_config=NEEDLE)
+    loaded = fi_ray.load(
+        ray.data.from_items(rows(600, "io")), "contains", run=run, evaluator=client, eval_config=NEEDLE
+    )
     assert (loaded.evaluations, loaded.new) == (600, 600)
     done = fi_ray.work(run, 2, evaluator=client, concurrency=16)
     assert (done.statuses, done.pending, done.is_complete) == ({"scored": 600}, 0, True)
@@ -81,7 +83,7 @@ def test_a_dataset_goes_in_and_its_outcomes_come_out_as_parquet(cluster, client,
     assert "the-pass" not in repr(done) + capsys.readouterr().err
 
     fi_ray.dataset(run).write_parquet(str(tmp_path / "out"))
-    import pyarrow.parquet as parquet
+    from pyarrow import parquet
 
     kept = parquet.read_table(tmp_path / "out").sort_by("index").to_pylist()
     assert [each["id"] for each in kept] == [f"c{n}" for n in range(600)]
@@ -144,7 +146,7 @@ def test_trouble_is_told_by_its_own_name(cluster, client, url, run, postgres_url
     from fi_async.integrations import ray as fi_ray
 
     fi_ray.load(ray.data.from_items(rows(5, "bad")), "contains", run=run, evaluator=client, eval_config=NEEDLE)
-    with pytest.raises(ConfigurationError, match="no worker has been at work for 2 s.*fast"):
+    with pytest.raises(ConfigurationError, match=r"no worker has been at work for 2 s.*fast"):
         fi_ray.work(run, 1, evaluator=client, resources={"nowhere": 1}, patience=2.0, progress=False)
     with pytest.raises(JournalError, match="there is no run 'other'"):
         fi_ray.work(f"{postgres_url}/other", 1, evaluator=client)
@@ -170,7 +172,9 @@ def test_no_worker_outlives_its_driver(cluster, client, url, run, how):
     from fi_async.integrations import ray as fi_ray
 
     before = statistics(url)["evaluations_made"]
-    fi_ray.load(ray.data.from_items(rows(20_000, f"end {how}")), "contains", run=run, evaluator=client, eval_config=NEEDLE)
+    fi_ray.load(
+        ray.data.from_items(rows(20_000, f"end {how}")), "contains", run=run, evaluator=client, eval_config=NEEDLE
+    )
     with subprocess.Popen([sys.executable, "-c", DRIVER, url, run, cluster.address]) as driver:
         while statistics(url)["evaluations_made"] < before + 200:
             assert driver.poll() is None
