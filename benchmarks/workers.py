@@ -4,9 +4,9 @@
     python benchmarks/workers.py --workers 1 4 --rows requests-12000
 
 Starts a PostgreSQL in a temporary directory (`apt-get install postgresql`), the embedded backend in a process of its
-own, which counts what it refuses, and the workers, which begin together at the start of a window. The first line of a row
-is one machine without a shared budget. Exits with 1 if a request was refused, an evaluation made twice, or a run took
-longer than it may.
+own, which counts what it refuses, and the workers, which begin together at the start of a window. The first line of a
+row is one machine without a shared budget. Exits with 1 if a request was refused, an evaluation made twice, or a run
+took longer than it may.
 """
 
 from __future__ import annotations
@@ -130,7 +130,8 @@ def main() -> int:
         return 2
     failed = False
     print(
-        f"{'row':<18}{'workers':>8}{'wall s':>8}{'bound s':>8}{'refused':>8}{'twice':>6}{'CPU µs':>7}{'exchanges/window':>17}"
+        f"{'row':<18}{'workers':>8}{'wall s':>8}{'bound s':>8}{'refused':>8}{'twice':>6}{'CPU µs':>7}"
+        f"{'asked/window':>13}"
     )
     with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as directory:
         postgres = PostgresServer(directory)
@@ -155,7 +156,7 @@ def main() -> int:
 def _print(name: str, workers: str, found: dict[str, Any], row: Row, remark: str = "") -> None:
     print(
         f"{name:<18}{workers:>8}{found['wall']:>8.2f}{row.bound:>8.2f}{found['refused']:>8}{found['duplicates']:>6}"
-        f"{found['cpu_us']:>7.0f}{found['exchanges']:>17.0f}{remark}",
+        f"{found['cpu_us']:>7.0f}{found['exchanges']:>13.0f}{remark}",
         flush=True,
     )
 

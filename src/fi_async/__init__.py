@@ -75,7 +75,9 @@ if TYPE_CHECKING:
     from fi_async.datasets.collection import DatasetInfo, Datasets
     from fi_async.datasets.dataset import Dataset
     from fi_async.datasets.dataset_run import DatasetEvaluation, DatasetProgress, DatasetRun
+    from fi_async.engine.loading import LoadReport
     from fi_async.engine.streams import Stream
+    from fi_async.engine.workers import WorkReport
     from fi_async.evaluator import AsyncEvaluator
     from fi_async.execution import Execution
     from fi_async.imports.graders import GraderMapping
@@ -146,6 +148,7 @@ __all__ = [
     "Limit",
     "LimitStatistics",
     "LineColumns",
+    "LoadReport",
     "MatrixCase",
     "MissingCredentialsError",
     "NotFoundError",
@@ -181,6 +184,7 @@ __all__ = [
     "UndecidedError",
     "Usage",
     "ValidationError",
+    "WorkReport",
     "__version__",
     "aevaluate",
     "cases_from",
@@ -219,7 +223,9 @@ _HOMES: Final[Mapping[str, str]] = {
         "datasets.collection": "DatasetInfo Datasets",
         "datasets.dataset": "Dataset",
         "datasets.dataset_run": "DatasetEvaluation DatasetProgress DatasetRun",
+        "engine.loading": "LoadReport",
         "engine.streams": "Stream",
+        "engine.workers": "WorkReport",
         "evaluator": "AsyncEvaluator",
         "execution": "Execution",
         "imports.graders": "GraderMapping",

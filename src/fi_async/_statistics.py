@@ -117,7 +117,7 @@ class ClientStatistics:
         limits_by_clock_of: Whose clock their windows are kept by: the "server"'s, or this "machine"'s, with windows
             taken at their worst, as long as the server tells no time.
         unreachable_for_s: Seconds for which no connection to the server could be opened; 0 if one could.
-        shared_budget: The file that limits are shared through; None if they are not.
+        shared_budget: The file, or the database, that limits are shared through; None if they are not.
         concurrency: How many requests may be under way at once.
         polling: What polls took.
         endpoints: The same of each judge that was asked, in the order of their first requests; all else here is of

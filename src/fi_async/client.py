@@ -198,9 +198,9 @@ def _shared(named: str | os.PathLike[str] | None, connection: Connection) -> dic
     """Return what a client shares with others: the keyword of a session, by what was named."""
     if named is None:
         return {}
-    if isinstance(named, str) and "://" in named:
-        from fi_async.engine.postgres_budget import PostgresBudget  # noqa: PLC0415  # only where a budget is shared
+    from fi_async.engine.postgres_budget import PostgresBudget, is_url  # noqa: PLC0415  # only where a budget is shared
 
+    if is_url(named):
         return {"permits": PostgresBudget(named, f"{connection.base_url}\n{connection.credentials.api_key}")}
     from fi_async.engine.shared_budget import SharedBudget  # noqa: PLC0415  # as above
 

@@ -51,7 +51,8 @@ class AsyncEvaluator(Evaluations):
         max_workers: The official SDK's name for `concurrency`.
         shared_budget: A file on a local disk, made if missing: all clients of this key pair that name it, also
             in other processes of this machine, keep to `limits` together, one refusal holds them all, and they
-            learn a plan's limits together.
+            learn a plan's limits together. Or `postgresql://user:password@host/database`, for workers on any number of
+            machines: they keep to `limits` together, those of judges too, and each learns the rest by itself.
         on_event: Is told of each event of `fi_async.events`, such as RequestSent or HoldBegun, where it happens, in the
             event loop: a function that returns soon. What it raises is logged once, and ends nothing.
         backends: Who answers: each template goes to the first that can. "local" computes the platform's function

@@ -46,6 +46,19 @@ def test_a_line_for_each_case_and_template(imported):
     assert (found.cases, found.evaluations, found.templates) == (2, 4, {"tone": 2, "length": 1, "tone.score": 1})
 
 
+def test_a_line_of_a_further_template_that_is_there_twice_counts_once(imported):
+    lines = [{"id": "a", "template": name, "score": 1} for name in ("x", "y", "y", "y", "x", "z")]
+    found, outcomes = imported(
+        *lines, {"id": "a", "template": "y", "score": 2}, {"id": "b", "template": "y", "score": 1}
+    )
+    assert told(outcomes) == [
+        *[(0, "a", name, 1.0) for name in "xyz"],
+        (1, "a", "y", 2.0),
+        (2, "b", "y", 1.0),
+    ]
+    assert (found.rows, found.cases, found.duplicates, found.repeated) == (8, 3, 3, 1)
+
+
 def test_columns_of_any_name(imported):
     _, outcomes = imported(
         {"case": 7, "quality": 0.5, "why": "so", "text": "t"},

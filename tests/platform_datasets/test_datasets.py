@@ -6,6 +6,7 @@ import csv
 import io
 import logging
 import pickle
+from uuid import RFC_4122, UUID, uuid4
 
 import anyio
 import pytest
@@ -32,7 +33,7 @@ from fi_async import (
     Timeout,
     cases_from,
 )
-from fi_async.datasets.row_outcomes import EvaluatedColumn, outcomes_of
+from fi_async.datasets.row_outcomes import EvaluatedColumn, outcomes_of, place_of, row_id
 from fi_async.datasets.upload_rows import UploadRows
 from fi_async.local import Faults, LocalBackend
 from fi_async.wire.dataset_cells import verdict_of
@@ -495,6 +496,25 @@ async def test_a_dataset_of_ours_whose_answer_came_after_all_is_found_by_its_fil
         dataset = await ev.datasets.create(texts(2), name="late")
         assert [each.id for each in await ev.datasets.list()] == [dataset.id]
     assert app.statistics()["posts"] == 1
+
+
+def test_the_id_of_a_row_tells_its_place_and_no_other_row_has_it():
+    ids = [
+        row_id(dataset, place, token) for dataset in ("a", "b") for place in (0, 1, 2**47) for token in (0, 1, 2**23)
+    ]
+    assert len(set(ids)) == len(ids)
+    assert {(UUID(each).version, UUID(each).variant) for each in ids} == {(8, RFC_4122)}
+    assert [place_of("a", each) for each in ids[:9]] == [0] * 3 + [1] * 3 + [2**47] * 3
+    assert [place_of("a", each) for each in (*ids[9:], str(uuid4()), "r1")] == [None] * 11
+
+
+async def test_rows_that_were_added_in_several_goes_keep_their_order():
+    async with client(backend()) as ev:
+        dataset = await ev.datasets.create([{"text": "0"}], name="order")
+        for begin in (1, 3, 5):
+            await dataset.add_rows([{"text": str(begin)}, {"text": str(begin + 1)}])
+        report = await (await dataset.evaluate("is_json"))
+    assert [each.case.inputs["text"] for each in report.outcomes] == [str(n) for n in range(7)]
 
 
 def test_a_row_that_a_stopped_evaluation_did_not_come_to_says_so():

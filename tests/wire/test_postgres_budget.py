@@ -289,7 +289,7 @@ async def test_the_databases_clock_is_the_workers(postgres_url):
     budget = PostgresBudget(postgres_url, "owner")
     assert budget.wall_clock() is None
     answered = asyncio.Event()
-    budget.exchange([], lambda lots, at: answered.set())
+    budget.exchange([], lambda *_: answered.set())
     await answered.wait()
     assert abs(budget.wall_clock() - time.time()) < 0.5
     await budget.aclose()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from fi_async._errors import ConfigurationError, instead
+from fi_async._run_url import RunUrl
 from fi_async.cli import errors, terminal
 from fi_async.cli.gate import exit_code, show
 from fi_async.cli.options import AgreeFlags
@@ -20,7 +21,7 @@ _CONFIDENCE: Final = 0.95
 _MEASURES: Final = ("kappa", "alpha", "tpr", "tnr", "rate")
 
 
-def check_agreement(run: Path, labels: Path | None, flags: AgreeFlags) -> int:
+def check_agreement(run: Path | RunUrl, labels: Path | None, flags: AgreeFlags) -> int:
     """Return the exit code after printing how far judge and people agree, and whether that is enough.
 
     Raises:

@@ -286,30 +286,30 @@ def gate(run: RunName, /, *, flags: GateFlags = _GATED) -> int:
     return gate_run(named(run), flags)
 
 
-def label(run: Path, /, *, flags: LabelFlags = _LABELLED) -> int:
+def label(run: RunName, /, *, flags: LabelFlags = _LABELLED) -> int:
     """Draw cases of a run, and show them one by one in a browser to be labelled by keyboard.
 
     Args:
-        run: Its file, or the .jsonl of fi-async run --out.
+        run: Its file, the URL of its database, or the .jsonl of fi-async run --out.
         flags: See LabelFlags.
     """
     from fi_async.cli.label import label_run  # noqa: PLC0415  # as above
 
-    return label_run(at_home(run), flags)
+    return label_run(named(run), flags)
 
 
-def agree(run: Path, labels: Path | None = None, /, *, flags: AgreeFlags = _AGREED) -> int:
+def agree(run: RunName, labels: Path | None = None, /, *, flags: AgreeFlags = _AGREED) -> int:
     """Show how far the judge of a run agrees with people, and the true pass rate behind what it says.
 
     Args:
-        run: Its file, or the .jsonl of fi-async run --out.
+        run: Its file, the URL of its database, or the .jsonl of fi-async run --out.
         labels: A CSV or JSONL file with the columns label, and id, index or the inputs; or another run's file.
             Omitted: those that RUN keeps.
         flags: See AgreeFlags.
     """
     from fi_async.cli.agree import check_agreement  # noqa: PLC0415  # as above
 
-    return check_agreement(at_home(run), None if labels is None else at_home(labels), flags)
+    return check_agreement(named(run), None if labels is None else at_home(labels), flags)
 
 
 def serve(*, flags: ServeFlags = _SERVED, judge_flags: JudgeFlags = _JUDGED) -> int:

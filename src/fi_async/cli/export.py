@@ -82,9 +82,7 @@ def export_labels(run: Path | RunUrl, out: Path, template: str | None) -> int:
         OSError: The file cannot be written.
     """
     check_run(run)
-    if isinstance(run, RunUrl):
-        raise UsageError(f"{run}: labels are kept in files: fi-async export {run} -o PATH writes the outcomes")
-    check_output("--out", out, run)
+    check_output("--out", out, *([run] if isinstance(run, Path) else []))
     if out.suffix.lower() not in (".csv", *LINES):
         raise UsageError(f"--out {out}: labels are written as .csv or .jsonl")
     found = RunLabels.of(run)

@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from fi_async._errors import ConfigurationError
+from fi_async._run_url import RunUrl
 from fi_async.cli import errors, terminal
 from fi_async.cli.errors import ImpossibleError, UsageError
 from fi_async.cli.label_server import LabelServer
 from fi_async.cli.options import LabelFlags
 from fi_async.cli.outputs import check_output
 from fi_async.cli.saved_command import command_line
-from fi_async.journal.kept_labels import LabelBook
-from fi_async.journal.label_records import KeptLabel, LabelAct
-from fi_async.journal.schema import is_run
+from fi_async.journal.label_records import KeptLabel, LabelAct, LabelKeeper
 from fi_async.reports.agreement import template_of
 from fi_async.reports.kept_draws import AskedDraw, draw_for, draw_of_labels
 from fi_async.reports.label_draws import draw_cases, write_sheet
@@ -35,7 +34,7 @@ from fi_async.reports.labels import (
     read_score,
     read_verdict,
 )
-from fi_async.reports.run_files import load_run
+from fi_async.reports.run_files import load_run, open_labels
 from fi_async.reports.run_labels import RunLabels
 
 _SAMPLE: Final = 50
@@ -43,7 +42,7 @@ _LONGEST_NAME: Final = 64
 _LINUX: Final = "linux"
 
 
-def label_run(run: Path, flags: LabelFlags) -> int:
+def label_run(run: Path | RunUrl, flags: LabelFlags) -> int:
     """Return 0 once cases were labelled, or written to be labelled elsewhere.
 
     Raises:
@@ -57,11 +56,9 @@ def label_run(run: Path, flags: LabelFlags) -> int:
         return _write_sheet(run, flags.csv, flags)
     with load_run(run) as loaded:
         found, info = RunLabels.read(str(run), loaded), loaded.info
-    if not is_run(run):
-        raise UsageError(f"{run}: only a run's file keeps labels: give that of fi-async run --run, or --csv PATH")
     name = template_of(flags.eval, found.outcomes)
     by = person(flags.by)
-    with LabelBook(run) as book:
+    with open_labels(run) as book:
         if flags.from_ is not None:
             return _take(book, found, name, by, flags)
         asked = AskedDraw(flags.sample, flags.draw, flags.seed, flags.threshold, flags.verdicts)
@@ -96,8 +93,8 @@ def person(given: str | None) -> str:
     return name
 
 
-def _write_sheet(run: Path, out: Path, flags: LabelFlags) -> int:
-    check_output("--csv", out, run)
+def _write_sheet(run: Path | RunUrl, out: Path, flags: LabelFlags) -> int:
+    check_output("--csv", out, *([run] if isinstance(run, Path) else []))
     if flags.from_ is not None:
         raise UsageError("--csv writes cases, and --from takes labels: leave one out")
     if out.suffix.lower() != ".csv":
@@ -112,12 +109,12 @@ def _write_sheet(run: Path, out: Path, flags: LabelFlags) -> int:
     write_sheet(out, drawn)
     print(
         f"{len(drawn):,} of {len(own):,} cases of {terminal.printable(name)} are in {out}: fill in its column"
-        f" label, then {command_line('agree', run, out)}"
+        f" label, then {command_line('agree', str(run), out)}"
     )
     return errors.DONE
 
 
-def _take(book: LabelBook, run: RunLabels, name: str, by: str, flags: LabelFlags) -> int:
+def _take(book: LabelKeeper, run: RunLabels, name: str, by: str, flags: LabelFlags) -> int:
     """Put the labels of a file into the run's; where a row says by whom, by those."""
     path = flags.from_ or Path()
     given = match_labels(path, run.of_template(name))
@@ -187,9 +184,9 @@ def _shall_open() -> bool:
     return not sys.platform.startswith(_LINUX) or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())
 
 
-def _tell(run: Path, labelling: Labelling) -> None:
+def _tell(run: Path | RunUrl, labelling: Labelling) -> None:
     labelled, skipped = labelling.count()
     also = f", {skipped:,} skipped" if skipped else ""
     name, by = terminal.printable(labelling.task.template), terminal.printable(labelling.by)
-    then = command_line("label" if labelled + skipped < len(labelling) else "agree", run)
+    then = command_line("label" if labelled + skipped < len(labelling) else "agree", str(run))
     print(f"{labelled:,} of {len(labelling):,} cases of {name} are labelled by {by}{also}: {then}")

@@ -127,7 +127,8 @@ class RunFlags(RepeatChoice):
         seed: Of that draw: the same seed draws the same rows.
         shard: Evaluate one of N parts of the rows, numbered from 1/N to N/N, at its part of the limits; each keeps a
             --run of its own, and fi-async merge makes one of them.
-        shared_budget: Be paced together with all runs of this key pair that name this file; made if missing.
+        shared_budget: Be paced together with all runs of this key pair that name this file, made if missing; or this
+            database: postgresql://user@host/database, with the password in PGPASSWORD or ~/.pgpass.
         min: What the scores must reach, such as 'groundedness>=0.9': see fi-async gate --help.
         labels: A file of labels by people, for what they decide. Omitted: those in the file of --run.
         coverage: The share of cases that must have a score; the others are let go.
@@ -178,7 +179,7 @@ class RunFlags(RepeatChoice):
     sample: Annotated[int | None, INPUT, Parameter(metavar="N", converter=whole, validator=FROM_ONE)] = None
     seed: Annotated[int, INPUT, Parameter(metavar="N", converter=whole)] = 0
     shard: Annotated[str | None, INPUT, Parameter(metavar="I/N", validator=one_of_shards)] = None
-    shared_budget: Annotated[Path | None, PACE, Parameter(metavar="PATH")] = None
+    shared_budget: Annotated[str | None, PACE, Parameter(metavar="PATH|URL")] = None
     min: Annotated[Minima, VERDICT] = None
     labels: Annotated[Path | None, VERDICT, Parameter(metavar="PATH")] = None
     coverage: Annotated[float | None, VERDICT, Parameter(metavar="SHARE", validator=SHARE)] = None
@@ -218,7 +219,7 @@ class LoadFlags(RunFlags):
     shard: Annotated[str | None, _NOT_HERE] = None
     labels: Annotated[Path | None, _NOT_HERE] = None
     otel: Annotated[bool, _NOT_HERE] = False
-    shared_budget: Annotated[Path | None, _NOT_HERE] = None
+    shared_budget: Annotated[str | None, _NOT_HERE] = None
     drain: Annotated[float, _NOT_HERE] = 5.0
     no_progress: Annotated[bool, _NOT_HERE] = True
     dry_run: Annotated[bool, _NOT_HERE] = False

@@ -35,7 +35,7 @@ def check_paths(flags: RunFlags) -> None:
         UsageError: One does.
     """
     for field in fields(flags):
-        if getattr(flags, field.name) == Path(STDIN):
+        if getattr(flags, field.name) in (Path(STDIN), STDIN):
             raise UsageError(f"--{field.name.replace('_', '-')} -: name a file; stdout is /dev/stdout")
 
 

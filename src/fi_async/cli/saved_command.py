@@ -16,6 +16,7 @@ from fi_async.cli.errors import UsageError
 from fi_async.cli.input_rows import STDIN
 from fi_async.cli.options import RunFlags, refuse
 from fi_async.cli.own_templates import absolute
+from fi_async.engine.postgres_budget import is_url, without_password
 from fi_async.journal.schema import is_run
 from fi_async.reports.run_files import LINES
 from fi_async.sources.files import json_files
@@ -23,8 +24,7 @@ from fi_async.sources.rows import Source
 
 _OF_ONE_COMMAND: Final = ("run", "out", "json", "no_progress", "otel", "store", "retry")
 _OF_KEPT_RUNS: Final = ("reuse", "duplicates", "drain")
-_FILES: Final = ("shared_budget", "labels")
-_PATHS: Final = (*_FILES, "reuse")
+_PATHS: Final = ("shared_budget", "labels", "reuse")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +75,8 @@ class SavedCommand:
         """Return the flags of the command that began the run, with those given."""
         known = {each.name for each in fields(RunFlags)}
         kept = {name: value for name, value in (self.flags or {}).items() if name in known}
-        for name in _FILES:
-            if kept.get(name) is not None:
-                kept[name] = Path(kept[name])
+        if kept.get("labels") is not None:
+            kept["labels"] = Path(kept["labels"])
         return RunFlags(**{**kept, **given})
 
 
@@ -99,6 +98,8 @@ def saved_command(file: str, flags: RunFlags, chosen: Choice, source: Source, ho
     """Return what the file of a run is to keep of a command line: its paths as absolute ones, who evaluates by name."""
     kept = {each.name: getattr(flags, each.name) for each in fields(flags) if each.name not in _OF_ONE_COMMAND}
     kept |= {name: os.path.abspath(os.path.expanduser(kept[name])) for name in _PATHS if kept[name] is not None}  # noqa: PTH100, PTH111  # a pattern
+    if flags.shared_budget is not None and is_url(flags.shared_budget):
+        kept["shared_budget"] = without_password(flags.shared_budget)
     kept["evals"] = [absolute(word) for word in flags.evals]
     by = {"backend": None, "backends": list(chosen.names)} if chosen.names else {"backend": chosen.platform}
     return SavedCommand(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Unpack
 
@@ -243,7 +244,7 @@ class Dataset:
         await calls.until_made(self.id)
         page = await calls.head(self.id)
         rows = UploadRows(cases, columns={column.name: None for column in page.columns if column.is_given})
-        return await add_parts(calls, self.id, rows, page.total_rows)
+        return await add_parts(calls, self.id, rows, page.total_rows, secrets.randbelow(_TOKENS - 1) + 1)
 
     async def download(self) -> str:
         """Return the dataset as CSV, as the platform writes it: a cell that failed is the word "error" there.
@@ -288,7 +289,7 @@ class Dataset:
             raise evaluation_exists(self.id, taken)
 
 
-async def add_parts(calls: DatasetCalls, dataset_id: str, rows: UploadRows, there: int) -> int:
+async def add_parts(calls: DatasetCalls, dataset_id: str, rows: UploadRows, there: int, token: int = 0) -> int:
     """Add the rows that come after the first file, and return how many.
 
     Args:
@@ -296,13 +297,15 @@ async def add_parts(calls: DatasetCalls, dataset_id: str, rows: UploadRows, ther
         dataset_id: The dataset.
         rows: Gives the parts.
         there: How many rows there are before.
+        token: What tells these rows from others that were ever at their places; 0 for those that a dataset is made of,
+            so that whoever goes on with its upload does not send one twice.
 
     Raises:
         DatasetError: The platform has not as many rows afterwards as there should be.
     """
     place = there
     async for part in rows.parts():
-        identified = [(row_id(dataset_id, place + number), cells) for number, cells in enumerate(part)]
+        identified = [(row_id(dataset_id, place + number, token), cells) for number, cells in enumerate(part)]
         await calls.one(
             lambda context, identified=identified, place=place: rows_added(dataset_id, identified, place, context)  # type: ignore[misc]  # as above
         )
@@ -318,6 +321,7 @@ async def add_parts(calls: DatasetCalls, dataset_id: str, rows: UploadRows, ther
     return place - there
 
 
+_TOKENS: Final = 2**24
 _SHOWN: Final = 20  # columns that a message has room for
 
 

@@ -13,7 +13,7 @@ import secrets
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeGuard
 from urllib.parse import unquote, urlsplit
 
 import anyio
@@ -130,7 +130,7 @@ class _Link:
     def __init__(self, url: str) -> None:
         self._psycopg: Any = need("psycopg", "fi-async[postgres]", "shared_budget=postgresql://...")
         self._url = url
-        self.shown, self._secret = _without_password(url)
+        self.shown, self._secret = _shown(url)
         self._worker: Worker | None = None
         self._session: _Session | None = None
         self._process = os.getpid()
@@ -280,7 +280,23 @@ def _close_in(process: int, connection: Any) -> None:
         connection.close()
 
 
-def _without_password(url: str) -> tuple[str, Sequence[str]]:
+def is_url(named: object) -> TypeGuard[str]:
+    """Tell whether a shared budget is named by a URL, and not by a path."""
+    return isinstance(named, str) and "://" in named
+
+
+def without_password(url: str) -> str:
+    """Return a URL that a file may keep: whoever uses it has the password in PGPASSWORD or ~/.pgpass.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    shown, _ = _shown(url)
+    query = urlsplit(url).query
+    return f"{shown}?{query}" if query else shown
+
+
+def _shown(url: str) -> tuple[str, Sequence[str]]:
     """Return a URL for people, and what of it nobody may see.
 
     Raises:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import anyio
 
+from fi_async import _catalogue
 from fi_async._connection import LOCAL
 from fi_async._errors import APIConnectionError, ConfigurationError
 from fi_async._models import Outcome, OutcomeStatus, TemplateLike
@@ -19,7 +20,7 @@ from fi_async._public import public
 from fi_async._report import Counts
 from fi_async._run_url import RunUrl
 from fi_async._settings import RunFile
-from fi_async.backends.chosen import FUNCTIONS, PLATFORM
+from fi_async.backends.chosen import CODE, FUNCTIONS, JUDGED, PLATFORM
 from fi_async.engine.calls import Ask, Handover
 from fi_async.engine.intake import Intake, Question
 from fi_async.engine.lanes import RunLanes
@@ -37,7 +38,7 @@ from fi_async.store.leases import LeaseLostError
 from fi_async.store.worker_journal import WorkerJournal, WorkerLedger
 from fi_async.wire.templates import by_name
 
-_LOOK: Final = 1.0  # seconds between two looks whether there is something to do
+_LOOK: Final = 0.5  # seconds between two looks whether there is something to do
 _MOST_IN_VAIN: Final = 16  # cases that cannot reach a server, and none that could, end a worker
 _SETTLING: Final = 600.0  # seconds that requests under way may take to their end when the run is changed
 _FIELDS: Final = ("custom_eval_name", "error_localizer")
@@ -256,6 +257,7 @@ class RunWorker:
         options = options_of(info.settings).with_given(**given)
         options = replace(options, timeout=replace(options.timeout, call=None))
         own = by_name(self.templates) if self.templates else {}
+        check_given(str(journal.url), info, own)
         configs = {each["template"]: each["config"] for each in info.questions if each["config"]}
         first = info.questions[0]
         return Ask(
@@ -317,6 +319,26 @@ def _expected(info: RunInfo) -> int | None:
     return None if info.evaluations is None else info.evaluations // len(info.templates)
 
 
+def check_given(run: str, info: RunInfo, own: Mapping[str, TemplateLike]) -> None:
+    """Return if all functions and Criteria that a run asks were given, and no others.
+
+    Raises:
+        ConfigurationError: One is missing, or is not the run's.
+    """
+    names = [each["template"] for each in info.questions]
+    for name in own:
+        if name not in names:
+            raise ConfigurationError(f"{run}: it does not evaluate {name}, but {', '.join(names)}: leave it out")
+    for each in info.questions:
+        name, by = each["template"], each["by"]
+        if name not in own and (by == CODE or (by == JUDGED and name not in _catalogue.rows())):
+            what = "a function" if by == CODE else "a Criteria"
+            raise ConfigurationError(
+                f"{run}: {name} is {what} of yours, and no database holds code: give it, as work(run, [{name}]), or"
+                f" --eval FILE.py:{name}"
+            )
+
+
 def check_same(run: str, info: RunInfo, asked: Sequence[Question], session: Session) -> None:
     """Return if these are the questions that a run was loaded with: no outcome may be another's.
 
@@ -341,7 +363,7 @@ def check_same(run: str, info: RunInfo, asked: Sequence[Question], session: Sess
         if now["fingerprint"] != was["fingerprint"]:
             what = (
                 "its source, or its version, is another here: bring this worker's code to that of whoever loaded it"
-                if was["by"] == "code"
+                if was["by"] == CODE
                 else "the criteria, or the judge's model, URL or parameters are others here"
             )
             raise ConfigurationError(f"{run}: {name} is not what the run was loaded with: {what}")
@@ -350,6 +372,6 @@ def check_same(run: str, info: RunInfo, asked: Sequence[Question], session: Sess
 _WHO: Final = {
     PLATFORM: "the platform",
     FUNCTIONS: "the functions that are computed here",
-    "judge": "a judge",
-    "code": "a function of yours",
+    JUDGED: "a judge",
+    CODE: "a function of yours",
 }

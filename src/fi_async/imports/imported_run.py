@@ -217,7 +217,7 @@ class _Importing:
         self._templates: dict[str, int] = {}
         self._counts: Counter[str] = Counter()
         self._odd: list[str] = []
-        self._next = 0
+        self._next = self._named = 0
 
     async def write(self) -> ImportedRun:
         """Write the run, and return what became of the rows."""
@@ -283,23 +283,20 @@ class _Importing:
         if row.id is None or row.fault:
             return self._new()
         said = [(each.template, each.result and each.result.output, each.error) for each in row.verdicts]
-        content = ("row", row.id, row.own, row.inputs, said, row.failure)
-        if memory.position(*content) is not None:
+        self._named += 1
+        number = self._named
+        if memory.first(number, "row", row.id, row.own, row.inputs, said, row.failure) != number:
             self._counts["duplicates"] += 1
             self._remark(f"{row.place}: {row.id} once more, word for word: left out")
             return None
+        position = memory.first(self._next, "id", row.id)
         templates = [each.template for each in row.verdicts] or list(self._templates)
-        is_repeated = any(memory.position("case", row.id, each) is not None for each in templates)
-        position = None if is_repeated else memory.position("id", row.id)
-        if is_repeated:
-            self._counts["repeated"] += 1
-            self._remark(f"{row.place}: {row.id} again, with another result or other inputs: a case of its own")
-        position = self._new() if position is None else position
-        memory.note(position, *content)
-        memory.note(position, "id", row.id)
-        for each in templates:
-            memory.note(position, "case", row.id, each)
-        return position
+        firsts = [memory.first(number, "case", row.id, each) for each in templates]
+        if all(first == number for first in firsts):  # a case's first line, or one of further templates
+            return self._new() if position == self._next else position
+        self._counts["repeated"] += 1
+        self._remark(f"{row.place}: {row.id} again, with another result or other inputs: a case of its own")
+        return self._new()
 
     def _new(self) -> int:
         self._next += 1
@@ -327,7 +324,8 @@ class _Importing:
         if said.result is None:
             failed = EvaluationError(_clipped(said.error))
             return replace(self._without(said.template, position, case, failed), usage=said.usage)
-        result = said.result.model_copy(update={"name": said.template})
+        is_named = said.result.name == said.template
+        result = said.result if is_named else said.result.model_copy(update={"name": said.template})
         return Outcome(position, case, said.template, OutcomeStatus.SCORED, result, backend=IMPORTED, usage=said.usage)
 
     @staticmethod
@@ -364,10 +362,12 @@ class _Importing:
 
 def _numbered(row: ForeignRow) -> ForeignRow:
     """Return a row whose verdicts have templates of different names, which a file can hold."""
+    names = [storable(each.template) for each in row.verdicts]
+    if len(set(names)) == len(names) and all(map(str.isascii, names)):
+        return row
     seen: Counter[str] = Counter()
     found = []
-    for each in row.verdicts:
-        name = storable(each.template)
+    for name, each in zip(names, row.verdicts, strict=True):
         seen[name] += 1
         found.append(replace(each, template=name if seen[name] == 1 else f"{name} #{seen[name]}"))
     return replace(row, verdicts=found)

@@ -10,10 +10,11 @@ from typing import Any, Final, Self
 _SET_UP: Final = """
     PRAGMA journal_mode = OFF;
     PRAGMA cache_size = -16384;
-    CREATE TABLE seen (key BLOB PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE seen (key BLOB PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
     BEGIN;
 """
 _BYTES: Final = 12
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, default=str)
 
 
 class RowMemory:
@@ -30,15 +31,13 @@ class RowMemory:
     def __exit__(self, *exception: object) -> None:
         self._connection.close()
 
-    def position(self, *parts: Any) -> int | None:
-        """Return where what these parts name was seen first; None if it was not."""
-        found = self._connection.execute("SELECT position FROM seen WHERE key = ?", (_key(parts),)).fetchone()
-        return None if found is None else int(found[0])
-
-    def note(self, position: int, *parts: Any) -> None:
-        """Take note of where it is seen; the first place counts."""
-        self._connection.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (_key(parts), position))
+    def first(self, number: int, *parts: Any) -> int:
+        """Return the number with which what these parts name was seen first: this one, if it was not seen before."""
+        key = _key(parts)
+        if self._connection.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (key, number)).rowcount:
+            return number
+        return int(self._connection.execute("SELECT number FROM seen WHERE key = ?", (key,)).fetchone()[0])
 
 
 def _key(parts: tuple[Any, ...]) -> bytes:
-    return blake2b(json.dumps(parts, sort_keys=True, default=str).encode(), digest_size=_BYTES).digest()
+    return blake2b(_ENCODER.encode(parts).encode(), digest_size=_BYTES).digest()

@@ -52,7 +52,7 @@ class Settings:
     backends: Sequence[Backend] = ()
     model_name: str | None = None
     runs: Path | None = None
-    shared_budget: Path | None = None
+    shared_budget: str | Path | None = None
     worker: str = ""
     claims: Path | None = None
 

@@ -39,7 +39,7 @@ _OPTIONS: Final = {
     "judge_limits": ("", 'what the judge allows, such as "500/min 100000/min:tokens"'),
     "model": ("", "the platform's judge, where a mark names none"),
     "runs": ("", "a directory that keeps results: what is unchanged is not evaluated again"),
-    "shared_budget": ("", "a file through which processes keep to the server's limits together"),
+    "shared_budget": ("", "a file, or a postgresql:// URL, through which processes keep to limits together"),
 }
 _evaluations: Final = pytest.StashKey["SessionEvaluations"]()
 _claims: Final = pytest.StashKey[Path]()
@@ -131,6 +131,11 @@ def _path(config: pytest.Config, name: str) -> Path | None:
     return config.rootpath / text if text else None
 
 
+def _shared_budget(config: pytest.Config) -> str | Path | None:
+    text = _option(config, "shared_budget")
+    return text if text and "://" in text else _path(config, "shared_budget")
+
+
 def _shared_file(config: pytest.Config) -> Path | None:
     """Return where workers claim evaluations; None where there is nothing to claim, or no way from another machine."""
     path = _of_worker(config, _MARK)
@@ -146,7 +151,7 @@ def _settings(config: pytest.Config) -> Settings:
         backends=_backends(config),
         model_name=_option(config, "model") or None,
         runs=_path(config, "runs"),
-        shared_budget=_path(config, "shared_budget"),
+        shared_budget=_shared_budget(config),
         worker=_of_worker(config, "workerid") or "",
         claims=_shared_file(config),
     )

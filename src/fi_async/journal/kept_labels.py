@@ -13,9 +13,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from fi_async._errors import JournalError
 from fi_async.journal import schema
@@ -32,18 +33,29 @@ def read_labels(connection: sqlite3.Connection) -> KeptLabels:
     """Return the labels of a run's file; none of one of an older version."""
     if not connection.execute(_ARE_THERE).fetchone()[0]:
         return KeptLabels()
+    drawn, draws, labels = (connection.execute(query) for query in (_DRAWN, _DRAWS, _LABELS))
+    return KeptLabels(draws_of(draws, drawn), tuple(map(label_of, labels)))
+
+
+def draws_of(draws: Iterable[Sequence[Any]], drawn: Iterable[Sequence[Any]]) -> tuple[LabelDraw, ...]:
+    """Return the draws of rows: number, time, template and how; and of their cases: number, key, position, weight."""
     cases: dict[int, list[DrawnCase]] = defaultdict(list)
-    for draw, key, position, weight in connection.execute(_DRAWN):
+    for draw, key, position, weight in drawn:
         cases[draw].append(DrawnCase(key, position, weight))
-    draws = [
-        LabelDraw(template, tuple(cases[draw]), json.loads(how), at)
-        for draw, at, template, how in connection.execute(_DRAWS)
-    ]
-    labels = [
-        KeptLabel(template, key, by, LabelAct(act), **json.loads(body), at=at)
-        for at, by, template, key, act, body in connection.execute(_LABELS)
-    ]
-    return KeptLabels(tuple(draws), tuple(labels))
+    return tuple(LabelDraw(template, tuple(cases[draw]), json.loads(how), at) for draw, at, template, how in draws)
+
+
+def label_of(row: Sequence[Any]) -> KeptLabel:
+    """Return what a row holds: see `row_of`."""
+    at, by, template, key, act, body = row
+    return KeptLabel(template, key, by, LabelAct(act), **json.loads(body), at=at)
+
+
+def row_of(label: KeptLabel) -> tuple[float, str, str, str, int, str]:
+    """Return the row of what a person did: when, who, template, key, act, and the rest as JSON."""
+    body = {"value": label.value, "note": label.note, "saw_verdict": label.saw_verdict}
+    said = to_text({name: value for name, value in body.items() if value not in (None, "")})
+    return label.at, label.by, label.template, label.key, int(label.act), said
 
 
 def add_draw(connection: sqlite3.Connection, draw: LabelDraw) -> None:
@@ -55,17 +67,19 @@ def add_draw(connection: sqlite3.Connection, draw: LabelDraw) -> None:
         connection.executemany("INSERT INTO drawn VALUES (?, ?, ?, ?, ?)", rows)
 
 
-def add_labels(connection: sqlite3.Connection, labels: list[KeptLabel]) -> None:
+def add_labels(connection: sqlite3.Connection, labels: Sequence[KeptLabel]) -> None:
     """Put what people did into a run's file, in one transaction; what they did before stays."""
-    rows = []
-    for each in labels:
-        body = {"value": each.value, "note": each.note, "saw_verdict": each.saw_verdict}
-        said = to_text({name: value for name, value in body.items() if value not in (None, "")})
-        rows.append((each.at, each.by, each.template, each.key, int(each.act), said))
     with schema.transaction(connection):
         connection.executemany(
-            "INSERT INTO labels (at, person, template, key, act, body) VALUES (?, ?, ?, ?, ?, ?)", rows
+            "INSERT INTO labels (at, person, template, key, act, body) VALUES (?, ?, ?, ?, ?, ?)", map(row_of, labels)
         )
+
+
+def add_all(connection: sqlite3.Connection, kept: KeptLabels) -> None:
+    """Put the labels of other runs into a run's file."""
+    for draw in kept.draws:
+        add_draw(connection, draw)
+    add_labels(connection, kept.labels)
 
 
 class LabelBook:
@@ -107,4 +121,4 @@ class LabelBook:
     def add(self, *labels: KeptLabel) -> None:
         """Keep what people did, in this order."""
         with self._lock, schema.explained(self.path):
-            add_labels(self._connection, list(labels))
+            add_labels(self._connection, labels)

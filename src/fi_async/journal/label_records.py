@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import Any
+from typing import Any, Protocol, Self
 
 
 class LabelAct(IntEnum):
@@ -113,6 +113,37 @@ class KeptLabels:
                 if each.act is not LabelAct.TAKEN_BACK:
                     found[each.by, each.key] = each
         return found
+
+
+class LabelKeeper(Protocol):
+    """Where the labels of a run are kept. Its calls are made from any thread; use it in `with`."""
+
+    def __enter__(self) -> Self:
+        """Return it."""
+
+    def __exit__(self, *exception: object) -> None:
+        """Close it."""
+
+    def read(self) -> KeptLabels:
+        """Return all labels as they are now.
+
+        Raises:
+            JournalError: They cannot be read.
+        """
+
+    def draw(self, draw: LabelDraw, /) -> None:
+        """Keep a draw.
+
+        Raises:
+            JournalError: It cannot be written.
+        """
+
+    def add(self, *labels: KeptLabel) -> None:
+        """Keep what people did, in this order; it is kept, whatever happens, once this returns.
+
+        Raises:
+            JournalError: It cannot be written.
+        """
 
 
 def merged_labels(several: Iterable[KeptLabels]) -> KeptLabels:

@@ -10,8 +10,7 @@ from typing import Any, Final
 
 from fi_async import _catalogue
 from fi_async._models import Outcome
-from fi_async.journal.kept_labels import LabelBook
-from fi_async.journal.label_records import KeptLabel, LabelAct, LabelDraw
+from fi_async.journal.label_records import KeptLabel, LabelAct, LabelDraw, LabelKeeper
 from fi_async.journal.records import RunInfo
 from fi_async.reports.outcome_tables import text
 from fi_async.reports.run_labels import RunLabels
@@ -80,7 +79,7 @@ class Labelling:
 
     def __init__(
         self,
-        book: LabelBook,
+        book: LabelKeeper,
         run: RunLabels,
         draw: LabelDraw,
         task: LabelTask,

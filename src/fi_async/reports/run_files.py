@@ -15,10 +15,12 @@ from fi_async._models import Case, Inputs, Outcome, OutcomeStatus
 from fi_async._results import EvalResult, Usage
 from fi_async._run_url import RunUrl
 from fi_async.journal.encoding import kind_of
-from fi_async.journal.label_records import KeptLabels
+from fi_async.journal.kept_labels import LabelBook
+from fi_async.journal.label_records import KeptLabels, LabelKeeper
 from fi_async.journal.records import OutcomeRecord, RunCount, RunInfo
 from fi_async.journal.schema import is_run
 from fi_async.journal.view import open_view
+from fi_async.store.store_labels import StoreLabels
 from fi_async.store.store_reader import open_run
 
 LINES: Final = (".jsonl", ".ndjson")
@@ -117,6 +119,22 @@ def load_run(path: Path | RunUrl) -> ReadableRun:
     if path.suffix.lower() in _TABLES and not is_run(path):
         raise ConfigurationError(f"{path}: no run: give a run's file, or the .jsonl that fi-async run --out writes")
     return open_view(path)
+
+
+def open_labels(path: Path | RunUrl) -> LabelKeeper:
+    """Return where the labels of a run are kept, to add to them.
+
+    Raises:
+        ConfigurationError: Lines keep none.
+        JournalError: There is no such run, or it cannot be written.
+    """
+    if isinstance(path, RunUrl):
+        return StoreLabels(path)
+    if not is_run(path):
+        raise ConfigurationError(
+            f"{path}: only a run's file keeps labels: give that of fi-async run --run, or --csv PATH"
+        )
+    return LabelBook(path)
 
 
 def _from_lines(path: Path) -> LoadedRun:

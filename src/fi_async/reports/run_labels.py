@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 
 from fi_async._errors import ConfigurationError, instead
 from fi_async._models import Outcome
+from fi_async._run_url import RunUrl
 from fi_async.journal.label_records import DrawnCase, KeptLabel, KeptLabels, LabelAct, LabelDraw
 from fi_async.journal.records import OutcomeRecord
 from fi_async.journal.schema import is_run
@@ -43,8 +44,8 @@ class RunLabels:
     kept: KeptLabels
 
     @classmethod
-    def of(cls, path: Path) -> Self:
-        """Return those of a run's file, or of a file of lines, which keeps no labels.
+    def of(cls, path: Path | RunUrl) -> Self:
+        """Return those of a run's file, of one in a database, or of a file of lines, which keeps no labels.
 
         Raises:
             ConfigurationError, JournalError: As of `load_run`.

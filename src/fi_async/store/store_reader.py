@@ -15,7 +15,7 @@ from fi_async.journal.reading import OutcomeRow
 from fi_async.journal.records import RunInfo
 from fi_async.journal.replay import Past
 from fi_async.journal.view import RunView, open_view
-from fi_async.store import store_queries, store_schema
+from fi_async.store import store_labels, store_queries, store_schema
 from fi_async.store.store_connection import StoreConnection
 from fi_async.store.store_queries import facts_of
 
@@ -99,8 +99,8 @@ class StoreReader:
         return store_queries.outcomes(self.connection, self.run)
 
     def labels(self) -> KeptLabels:
-        """Return no labels: people label the cases of files."""
-        return KeptLabels()
+        """Return what people said of its cases."""
+        return store_labels.read_labels(self.connection, self.run)
 
     def templates(self) -> Iterable[tuple[int, str]]:
         """Return the number and the template of each case."""

@@ -7,6 +7,7 @@
     chunks    cases with consecutive numbers, which one worker holds at a time; done once all of them have ended
     events    what happened to a case, in order: see `journal.events`
     workers   who works on a run, and until when its lease lasts
+    draws, drawn, labels   what people said of the cases: see `store_labels`
 
 The truth is in passes, cases and events, as in a run's file. A worker holds its chunks for as long as its lease lasts;
 one whose lease has ended is fenced by the first who needs its chunks, and from then on none of its events is kept.
@@ -63,6 +64,19 @@ CREATE TABLE fi_async.workers (
     spent double precision NOT NULL DEFAULT 0
 ) WITH (fillfactor = 40);
 CREATE INDEX workers_of_runs ON fi_async.workers (run, worker);
+CREATE TABLE fi_async.draws (
+    run integer, draw integer GENERATED ALWAYS AS IDENTITY, at double precision NOT NULL, template text NOT NULL,
+    how text NOT NULL, PRIMARY KEY (run, draw)
+);
+CREATE TABLE fi_async.drawn (
+    run integer, draw integer, place integer, key text COLLATE "C" NOT NULL, position bigint NOT NULL,
+    weight double precision NOT NULL, PRIMARY KEY (run, draw, place)
+);
+CREATE TABLE fi_async.labels (
+    run integer, seq bigint GENERATED ALWAYS AS IDENTITY, at double precision NOT NULL, person text NOT NULL,
+    template text NOT NULL, key text COLLATE "C" NOT NULL, act smallint NOT NULL, body text NOT NULL,
+    PRIMARY KEY (run, seq)
+);
 INSERT INTO fi_async.format VALUES ({version})
 """
 
