@@ -291,6 +291,30 @@ def test_labels_of_a_file_have_to_be_of_the_draw(labelled, cli, jsonl):
     assert found.notes == ("40 labelled cases are not of the last draw, and are left out",)
 
 
+def test_equal_cases_have_one_label(cli, jsonl):
+    rows = [{"id": f"q{n}", "text": PASSED.format(n // 2)} for n in range(4)]
+    cli("run", jsonl(*rows, name="rows.jsonl"), "--eval is_json --backend local --run run.db --no-progress")
+    name = jsonl(*({"id": f"q{n}", "label": n != 3} for n in range(4)), name="labels.jsonl")
+    ended = cli(f"label run.db --from {name} --by ana")
+    assert ended.code == 2
+    assert ended.err == (
+        "fi-async: labels.jsonl, line 4: the case equals that in labels.jsonl, line 3, which has another label: make"
+        " them one\n"
+    )
+    name = jsonl(*({"id": f"q{n}", "label": n < 2} for n in range(4)), name="labels.jsonl")
+    assert cli(f"label run.db --from {name} --by ana").out.startswith("2 labels of is_json by ana")
+    assert json.loads(cli("agree run.db --json").out)["matrix"]["Failed"] == {"Passed": 2, "Failed": 0}
+
+
+def test_labels_by_somebody_who_gave_none(labelled, cli, jsonl):
+    name = people(jsonl, ana=agreed)
+    for words in (labelled, f"{labelled} {name}"):
+        ended = cli(f"agree {words} --by anna")
+        assert ended.code == 2
+        assert ended.err.endswith("did you mean ana?\n")
+    assert json.loads(cli(f"agree {labelled} {name} --by ana --json").out)["labelled"] == 40
+
+
 def test_a_run_that_is_labelled_needs_no_page(labelled, cli):
     ended = cli(f"label {labelled} --by ana")
     assert (ended.code, ended.err) == (0, "")
