@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import killing
-from fi_async import Outcome
+from fi_async import JournalError, Outcome
 from fi_async._run_url import RunUrl
 from fi_async.store.run_workers import shared_standing
 from fi_async.store.store_reader import open_run
@@ -29,6 +29,16 @@ from postgres_server import PostgresServer
 
 KEYS = {"FI_API_KEY": "key", "FI_SECRET_KEY": "secret"}
 LATENCY = "0.05~0.5"
+DRIVER = """
+import asyncio, json, sys
+from fi_async import AsyncEvaluator, Case
+order, how = json.load(sys.stdin), json.loads(sys.argv[1])
+async def main():
+    cases = [Case({"text": each["text"]}, each["id"]) for each in order["cases"]]
+    async with AsyncEvaluator() as ev:
+        await ev.gather(cases, "contains", eval_config={"keyword": "needle"}, run=order["run"], **how["options"])
+asyncio.run(main())
+"""
 
 
 @dataclass
@@ -56,7 +66,9 @@ class Ordeal:
     database: PostgresServer | None = None
     log: Any = subprocess.DEVNULL
     in_flight_at_harm: int = 0
+    driven: bool = False
     _all: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _driver: Any = None
 
     def __post_init__(self) -> None:
         self.url = f"{self.store}/ordeal_{self.on_ambiguous}_{self.strategy}_{self.seed}"
@@ -74,6 +86,26 @@ class Ordeal:
             words += ["--max-retries", "8"]
             subprocess.run(words, env=self._environment(), check=True, stdout=self.log)
 
+    def start_driver(self) -> None:
+        """Let a program gather the run: it loads the cases, and works on them until it is killed."""
+        order = {"run": self.url, "cases": [self.case(number) for number in range(self.cases)]}
+        options = {"on_ambiguous": self.on_ambiguous, "strategy": self.strategy, "max_retries": 8}
+        words = [sys.executable, "-c", DRIVER, json.dumps({"options": {**options, "concurrency": self.concurrency}})]
+        self._driver = subprocess.Popen(words, env=self._environment(), stdin=subprocess.PIPE, stdout=self.log)
+        assert self._driver.stdin is not None
+        self._driver.stdin.write(json.dumps(order).encode())
+        self._driver.stdin.close()
+        self._all.append(self._driver)
+        while not self._is_loaded():
+            time.sleep(0.05)
+
+    def _is_loaded(self) -> bool:
+        try:
+            with open_run(RunUrl.parse(self.url)) as view:
+                return bool(view.past.read_in)
+        except JournalError:
+            return False
+
     def case(self, number: int) -> dict[str, str]:
         return {"id": f"c{number}", "text": f"{self.seed}, case {number}: {'straw' if number % 3 else 'needle'}"}
 
@@ -86,7 +118,9 @@ class Ordeal:
 
     def endure(self) -> None:
         """Return once the run is done, after all harm that was asked for, or as much as came in time."""
-        harms = ["kill"] * self.kills + ["freeze"] * self.freezes + ["restart"] * self.restarts
+        harms = (
+            ["driver"] * self.driven + ["kill"] * self.kills + ["freeze"] * self.freezes + ["restart"] * self.restarts
+        )
         self.rng.shuffle(harms)
         at_work = [self.start_worker() for _ in range(self.workers)]
         frozen: list[tuple[float, subprocess.Popen[bytes]]] = []
@@ -102,8 +136,10 @@ class Ordeal:
             at_work = [each for each in at_work if each.poll() is None]
             while len(at_work) < self.workers and not self._is_done():
                 at_work.append(self.start_worker())
-            if harms and at_work:
-                self._harm(harms.pop(), self.rng.choice(at_work), frozen)
+            if harms and (busy := self._busy([*at_work, *self._drivers()], frozen)):
+                what = harms.pop()
+                victim = self._driver if what == "driver" else self.rng.choice(busy)
+                self._harm(what, victim, frozen)
         for _, worker in frozen:
             worker.send_signal(signal.SIGCONT)
         self.left_out = harms
@@ -111,7 +147,7 @@ class Ordeal:
             worker.wait(60)
 
     def _harm(self, what: str, victim: subprocess.Popen[bytes], frozen: list[Any]) -> None:
-        if what == "kill":
+        if what in ("kill", "driver"):
             victim.kill()
         elif what == "freeze":
             victim.send_signal(signal.SIGSTOP)
@@ -120,6 +156,14 @@ class Ordeal:
             self.database.stop(self.rng.choice([signal.SIGINT, signal.SIGQUIT]))
             time.sleep(self.rng.uniform(0.1, 1.5))
             self.database.start()
+
+    def _drivers(self) -> list[subprocess.Popen[bytes]]:
+        return [] if self._driver is None or self._driver.poll() is not None else [self._driver]
+
+    def _busy(self, of: list[subprocess.Popen[bytes]], frozen: list[Any]) -> list[subprocess.Popen[bytes]]:
+        """Return those that hold a part of the run, and so have something to lose."""
+        held = {each.pid for each in shared_standing(RunUrl.parse(self.url)).workers if each.chunks}
+        return [each for each in of if each.pid in held and each not in [other for _, other in frozen]]
 
     def _wait_for_work(self) -> None:
         """Harm what works: a worker that has not begun has nothing to lose."""
@@ -171,7 +215,7 @@ def through(order: dict[str, Any]) -> dict[str, Any]:
         ordeal = Ordeal(database.url(), url, database=database, **order)
         try:
             before = killing.statistics(url)
-            ordeal.load()
+            (ordeal.start_driver if ordeal.driven else ordeal.load)()
             ordeal.endure()
             return ordeal.verdict(before)
         finally:

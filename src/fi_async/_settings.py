@@ -227,6 +227,8 @@ class RunFile:
             object.__setattr__(self, "path", RunUrl.parse(str(self.path)))
         if isinstance(self.path, RunUrl):
             return
+        if isinstance(self.path, os.PathLike) and os.fspath(self.path).startswith(("postgresql:/", "postgres:/")):
+            raise ConfigurationError("run is the URL of a database as a path: pass it as text, it is no path")
         if not isinstance(self.path, str | os.PathLike) or not os.fspath(self.path):
             raise ConfigurationError(f"run must be the path of a file, or the URL of a database, not {self.path!r}")
         object.__setattr__(self, "path", os.path.expanduser(self.path))  # noqa: PTH111  # a name nobody has stays

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -77,3 +78,9 @@ def test_a_run_file_takes_a_url_and_shows_no_password():
     with pytest.raises(ConfigurationError, match="this needs a run's file, and not a database"):
         _ = kept.file
     assert RunFile("nightly.db").store is None
+
+
+def test_a_url_as_a_path_is_refused_and_not_shown():
+    with pytest.raises(ConfigurationError, match="pass it as text") as caught:
+        RunFile(Path("postgresql://u:p%2Fw@h/db/nightly"))
+    assert SECRET not in str(caught.value)

@@ -168,7 +168,6 @@ def test_commands_of_files_alone_refuse_a_url_without_showing_it(run_url, rows, 
     for words in (
         ("compare", run_url, run_url),
         ("run", rows, "--eval", "contains", "--run", run_url),
-        ("label", run_url),
         ("runs", run_url),
     ):
         code, _, err = run(capsys, *words)

@@ -30,6 +30,7 @@ _CONNECTION: Final = {
     "application_name": f"fi-async {__version__}",
 }
 _AWAY: Final = ("08", "57P", "53300")  # classes of errors: connections, shutdowns and starts, too many connections
+_ROLLED_BACK: Final = "40"  # of two that wait for each other, one is undone, and may try again
 _log: Final = logging.getLogger("fi_async")
 
 
@@ -100,6 +101,8 @@ class StoreConnection:
                 try:
                     return call(is_again)
                 except self._psycopg.Error as error:
+                    if str(error.sqlstate).startswith(_ROLLED_BACK) and not self._given_up.wait(_SOONEST):
+                        continue
                     if not self._is_away(error) or self._given_up.is_set():
                         raise
                     if not is_again:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -24,6 +25,8 @@ from fi_async.store.store_connection import StoreConnection
 LEASE: Final = 30.0
 """Seconds that a worker may be silent before others take over."""
 
+_TRIES: Final = 10  # to lock a run that somebody loads
+_BETWEEN_TRIES: Final = 0.1  # seconds
 _MOST_IN_CHUNK: Final = 200
 _LEAST_IN_CHUNK: Final = 10
 _CHUNKS: Final = 100  # as many at least as there are cases for, so that workers end at about the same time
@@ -100,9 +103,12 @@ class StoreStorage:
 
     def _lock(self, connection: StoreConnection, run: int) -> None:
         asked = {"lock": LOADING, "run": run}
-        ((is_ours,),) = connection.execute("SELECT pg_try_advisory_lock(%(lock)s, %(run)s)", asked).fetchall()
-        if not is_ours:
-            raise JournalError(f"{self.url}: another process loads this run: wait for it to end, or name another run")
+        for _ in range(_TRIES):
+            ((is_ours,),) = connection.execute("SELECT pg_try_advisory_lock(%(lock)s, %(run)s)", asked).fetchall()
+            if is_ours:
+                return
+            time.sleep(_BETWEEN_TRIES)  # a server takes a moment to know that whoever had it has left
+        raise JournalError(f"{self.url}: another process loads this run: wait for it to end, or name another run")
 
     def _check(self, before: RunInfo, now: RunInfo) -> None:
         """Raise if this run was begun with other questions: cases of both would be mixed up."""
@@ -132,9 +138,10 @@ class StoreStorage:
         """Leave the run, and close the connection."""
         if self._connection is None:
             return
-        if self._leases is not None:
-            with suppress(Exception):  # what is left is a lease that ends by itself
+        with suppress(Exception):  # what is left is a lease that ends by itself, and a lock that ends with it
+            if self._leases is not None:
                 self._leases.leave()
+            self._connection.execute("SELECT pg_advisory_unlock_all()")
         self._connection.close()
 
     def admit(self, rows: Sequence[CaseRow], now: float, has_ended: Callable[[int], bool]) -> Admitted:
