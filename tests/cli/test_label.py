@@ -181,6 +181,8 @@ def test_what_a_gate_cannot_mean(words, said, labelled, cli):
 def test_a_run_is_judged_by_the_labels_in_its_file(labelled, cli):
     assert cli(RUN, f"--run {labelled} --min is_json:kappa>=0.8 is_json:true>=0.6").code == 0
     assert cli(RUN, f"--run {labelled} --min kappa>=0.99").code == 4
+    assert cli(RUN, f"--run {labelled} --min is_json:kappa>=0.8 --confidence 0.95").code == 5
+    assert cli(RUN, f"--run {labelled} --min is_json:kappa>=0.3 is_json>=0.5 --confidence 0.95").code == 0
     ended = cli(RUN, "--run fresh.db --min is_json:kappa>=0.8 --json")
     assert (ended.code, ended.summary["gate"]["verdict"]) == (5, "inconclusive")
     assert (
@@ -212,6 +214,11 @@ def test_a_run_is_judged_by_the_labels_of_a_file(kept, cli, jsonl):
             "--min is_json:true>=0.5 is told by all results of a run: leave --fail-fast out",
         ),
         ("--labels none.csv --min is_json:kappa>=0.5", "none.csv: no such file of labels"),
+        ("--confidence 0.9", "--confidence is of the intervals that must reach --min: give --min too"),
+        (
+            "--min is_json>=0.5 --confidence 0.9 --fail-fast",
+            "--confidence is told by all results of a run: leave --fail-fast out",
+        ),
     ],
 )
 def test_what_a_run_cannot_mean(words, said, kept, cli):
