@@ -215,7 +215,6 @@ class LoadFlags(RunFlags):
     run: Annotated[Path | None, _NOT_HERE] = None
     out: Annotated[Path | None, _NOT_HERE] = None
     min: Annotated[Minima, _NOT_HERE] = None
-    labels: Annotated[Path | None, _NOT_HERE] = None
     confidence: Annotated[float | None, _NOT_HERE] = None
     coverage: Annotated[float | None, _NOT_HERE] = None
     fail_fast: Annotated[bool, _NOT_HERE] = False
