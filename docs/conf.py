@@ -83,9 +83,11 @@ nitpick_ignore_regex = [
     (r"py:class", r"fi_async\._\w+\.\w+"),
     (r"py:class", r".*\b(SinkLike|OnFull|Stream|Engine|PathLike|AbstractAsyncContextManager)"),
     (r"py:class", r".*\b(Backend|OutputType|Rubric|Spending|Answerers)"),
+    (r"py:class", r".*\b(Repeats|Reduce|Rule)"),
     (r"py:class", r".*\b(Concurrency|OnStalled|Listener|ProgressLike|Display|AbstractContextManager)"),
     (r"py:class", r".*\b(NamedTemplate|RunKeywords|EvaluateKeywords|HttpClient|Session|StrEnum|BaseModel)"),
     (r"py:class", r".*\b(TracerProvider|MeterProvider|LoggerProvider|TextMapPropagator|Judged|otel\.C)"),
+    (r"py:class", r".*\b(Datasets|BlockingDatasets|ShardLike|Rater|MatrixCase)"),
     (r"py:class", r"tuple\[.*"),  # autodoc splits the type of an argument at its comma
     (r"py:exc", r".*, .*"),
 ]

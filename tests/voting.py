@@ -29,10 +29,13 @@ class Voter(LocalBackend):
         votes: How often each answer was judged.
     """
 
-    def __init__(self, passes: Callable[[int, int], bool | None] = lambda _n, _k: True, **chat: Any) -> None:
+    def __init__(
+        self, passes: Callable[[int, int], bool | None] = lambda _n, _k: True, seed: int = 0, **chat: Any
+    ) -> None:
         self.votes: Counter[int] = Counter()
         self._passes = passes
-        super().__init__(Switches(chat=ChatSwitches(**chat)), judge=self._said, clock=wall_clock, sleep=anyio.sleep)
+        switches = Switches(chat=ChatSwitches(**chat), seed=seed)
+        super().__init__(switches, judge=self._said, clock=wall_clock, sleep=anyio.sleep)
 
     def _said(self, messages: Any, _schema: Mapping[str, Any] | None) -> Mapping[str, Any]:
         found = re.search(r"Answer (\d+)", str(messages))

@@ -10,9 +10,10 @@ _OFF = 1.0
 _WITHIN = {
     "metrics": "metrics alone",
     "run": "metrics, and the run's span",
-    "tenth": "metrics, and spans of a tenth of the cases and their requests",
+    "hundredth": "metrics, and spans of a hundredth of the cases and their requests",
 }
 _BEYOND = {
+    "tenth": "metrics, and spans of a tenth of the cases and their requests",
     "requests": "metrics, and spans of all requests",
     "cases": "metrics, and spans of all cases",
     "both": "metrics, and spans of all cases and requests",

@@ -56,14 +56,15 @@ class AsyncEvaluator(Evaluations):
         on_event: Is told of each event of `fi_async.events`, such as RequestSent or HoldBegun, where it happens, in the
             event loop: a function that returns soon. What it raises is logged once, and ends nothing.
         backends: Who answers: each template goes to the first that can. "local" computes the platform's function
-            templates here, a Judge answers a Criteria and the platform's judged templates, "cloud" is the platform.
-            Omitted: the platform. A function of yours (see `template`) answers for itself.
+            templates here, a Judge, or a Jury of several, answers a Criteria and the platform's judged templates,
+            "cloud" is the platform. Omitted: the platform. A function of yours (see `template`) answers for itself.
         langfuse_secret_key: For `configure_evaluations`; from LANGFUSE_SECRET_KEY where omitted.
         langfuse_public_key: From LANGFUSE_PUBLIC_KEY where omitted.
         langfuse_host: From LANGFUSE_HOST where omitted.
         **options: What shapes a run, where a call does not say: `concurrency` (here a bound over all calls
             that set none of their own), `timeout`, `max_retries`, `on_ambiguous`, `on_stalled`, `model_name` (or
-            `model`), `strategy`, `fill_missing`, `extra_keys`, `poll_interval`, `limits`, `rows`. See RunOptions.
+            `model`), `strategy`, `fill_missing`, `extra_keys`, `poll_interval`, `limits`, `rows`, `repeats`, `reduce`,
+            `precision`, `max_repeats`. See RunOptions.
 
     Raises:
         MissingCredentialsError: There is no key pair, and the backend is not the local one.

@@ -193,6 +193,13 @@ def test_the_keys_are_told_and_no_chord_labels(run, labelled):
         page.type("1")  # not while the help is open
         page.type(Keys.ESCAPE)
         ActionChains(page.browser, 0).key_down(Keys.CONTROL).send_keys("p").key_up(Keys.CONTROL).perform()
+        for held in ("1", "p"):
+            page.browser.execute_script(
+                "const how = {key: arguments[0], repeat: true, bubbles: true};"
+                "document.body.dispatchEvent(new KeyboardEvent('keydown', how))",
+                held,
+            )
+        page.browser.execute_script("return fetch('state').then((answer) => answer.json())")  # after what was sent
         assert page.given() == []
         page.type_and_wait("f")
         assert [value for *_, value in page.given()] == [False]

@@ -103,12 +103,12 @@ def test_p_values_are_adjusted_over_all_templates_and_runs():
     assert several.comparisons == 2
 
 
-def test_a_change_of_few_scores_far_and_of_many_a_little_the_other_way_is_unclear():
-    before, after = [0.5] * 40, [0.51] * 30 + [0.0] * 10
-    found = compare_runs([outcomes(before), outcomes(after)]).differences[0]
-    assert (found.wins, found.losses, found.verdict) == (30, 10, "unclear")
-    assert found.difference < 0
-    assert found.adjusted_p < 0.05
+@pytest.mark.parametrize(("little", "far"), [(0.51, 0.0), (0.49, 1.0)])
+def test_a_change_of_few_scores_far_and_of_many_a_little_the_other_way_is_unclear(little, far):
+    found = compare_runs([outcomes([0.5] * 40), outcomes([little] * 30 + [far] * 10)]).differences[0]
+    assert {found.wins, found.losses} == {30, 10}
+    assert (found.wins > found.losses) == (found.difference < 0)
+    assert (found.verdict, found.adjusted_p < 0.05) == ("unclear", True)
 
 
 @pytest.mark.parametrize(("lower", "verdict"), [((), "better"), (("groundedness",), "worse")])
@@ -282,6 +282,16 @@ def test_in_plain_values_and_printed():
         "the runs disagree on 1 of 2 cases",
         "  y groundedness: passed, failed",
     ]
+
+
+def test_as_a_notebook_shows_it():
+    hostile = "<script>"
+    shown = compare_runs({hostile: outcomes("P" * 12, hostile), "b": [*outcomes("P" * 12, hostile), *outcomes("P")]})
+    html = shown._repr_html_()
+    assert hostile not in html
+    cells = "".join(f"<td>{text}</td>" for text in ("12", "1.000", "+0.000", "-0.226 to +0.226", "1.000", "unclear"))
+    assert cells in html
+    assert "<td>not compared: not in the baseline</td>" in html
 
 
 def test_all_intervals_of_a_family_hold_the_truth_in_nineteen_of_twenty():

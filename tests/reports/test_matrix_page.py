@@ -86,17 +86,17 @@ def test_it_stays_small_whatever_it_holds(most, monkeypatch):
                 index,
                 draw.random(),
                 id=f"{index}",
-                reason=draw.randbytes(700).hex(),
-                inputs={"text": draw.randbytes(700).hex()},
+                reason=draw.randbytes(750).hex(),
+                inputs={"text": draw.randbytes(750).hex()},
             )
-            for index in range(3_000)
+            for index in range(1_500)
         ]
 
     page = page_of(a=records(), b=records())
     assert len(page.encode()) < 5_000_000
     facts = facts_of(page)
-    assert facts["rows"]["all"] == 3_000
-    assert facts["shown"] == (3_000 if most is None else 750)
+    assert facts["rows"]["all"] == 1_500
+    assert facts["shown"] == (1_500 if most is None else 750)
     kept, count = facts["kept"]["reasons"]
     assert 0 < kept <= count == facts["shown"]
 

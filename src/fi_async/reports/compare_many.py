@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from os.path import expanduser
 from pathlib import Path
-from statistics import fmean, pvariance
+from statistics import fmean
 from typing import Any, Final
 
 from fi_async._errors import ConfigurationError, instead
@@ -348,7 +348,12 @@ def _case(
         else marks[name].get(id(each), "=")
         for name, each in zip(names, scores, strict=True)
     )
-    return MatrixCase(template, scores, spread, changes), pvariance(numbers) if spread else 0.0
+    return MatrixCase(template, scores, spread, changes), _variance(numbers) if spread else 0.0
+
+
+def _variance(numbers: Sequence[float]) -> float:
+    mean = sum(numbers) / len(numbers)
+    return sum((each - mean) ** 2 for each in numbers) / len(numbers)
 
 
 def _placed(scores: Iterable[CaseScore], by: PairedBy) -> Iterable[tuple[_Place, CaseScore]]:
