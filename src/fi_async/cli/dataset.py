@@ -228,7 +228,11 @@ def _done(ask: Callable[[AsyncEvaluator], Awaitable[T]], *, timeout: float | Non
     Raises:
         UsageError: There is no server to ask.
     """
-    if backend_of(None) == LOCAL:
+    try:
+        is_local = backend_of(None) == LOCAL
+    except UsageError as error:
+        raise UsageError(_in_flags(str(error))) from None
+    if is_local:
         raise UsageError(_NO_SERVER)
     if timeout is not None:
         options["timeout"] = timeout
