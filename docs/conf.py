@@ -50,7 +50,7 @@ html_copy_source = False
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["page.css"]
-html_js_files = ["copy.js"]
+html_js_files = ["copy.js", "pictures.js"]
 html_show_copyright = False
 
 # `name` in a docstring is code.
