@@ -59,10 +59,12 @@ def _granted(base: str) -> str:
     )
 
 
+# What a crash of the server loses is the use of a moment: nobody waits for its disk.
 _NEW: Final = "greatest(0, -(%(back)s::bigint))"
 _TAKE: Final = f"""
+    WITH hurried AS (SELECT set_config('synchronous_commit', 'off', true))
     INSERT INTO fi_async_budget_windows AS w (budget, what, seconds, number, used, granted)
-    VALUES (%(budget)s, %(what)s, %(seconds)s, %(number)s, {_NEW} + {_granted(_NEW)}, {_granted(_NEW)})
+    SELECT %(budget)s, %(what)s, %(seconds)s, %(number)s, {_NEW} + {_granted(_NEW)}, {_granted(_NEW)} FROM hurried
     ON CONFLICT (budget, what, seconds, number) DO UPDATE
     SET used = {_BASE} + {_granted(_BASE)}, granted = {_granted(_BASE)}
     RETURNING granted, used, extract(epoch FROM clock_timestamp())::double precision
@@ -258,17 +260,14 @@ class _Session:
             }
             for window, most, need, want, back in asks
         ]  # fmt: skip
-        # All at once: one way there and back. In the order of the windows, so that no two workers wait for each other.
-        with self._connection.pipeline(), self._connection.cursor() as cursor:
-            # What a crash of the server loses is the use of a moment, and nobody waits for its disk.
-            self._connection.execute("SELECT set_config('synchronous_commit', 'off', true)")
-            cursor.executemany(_TAKE, rows, returning=True)
-            lots, told = [], 0.0
-            while True:
+        lots, told = [], 0.0
+        with self._connection.cursor() as cursor:
+            # One way there and back. In the order of the windows, so that no two workers wait for each other.
+            cursor.executemany(_TAKE, rows, returning=True) if len(rows) > 1 else cursor.execute(_TAKE, rows[0])
+            for _ in rows:
                 granted, used, told = cursor.fetchone()
                 lots.append(Lot(granted, used))
-                if not cursor.nextset():
-                    break
+                cursor.nextset()
         for row, lot in zip(rows, lots, strict=True):
             if 0 < lot.granted == lot.used:  # a window begins: those before the last are past for every worker
                 self._connection.execute(_FORGET, row)
