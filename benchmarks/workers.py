@@ -30,8 +30,9 @@ from server import running
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 import anyio
-import embedded
 import psycopg
+
+import embedded
 from clock import VirtualClockLoop, wall_clock
 from fi_async import Limit
 from fi_async.local import Quota
