@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
@@ -16,8 +17,10 @@ from random import Random
 
 import numpy as np
 
+from fi_async.reports.compare_many import with_unseen
 from fi_async.reports.estimators import Estimate, VerdictCounts, ppi_mean, ppi_rate, rogan_gladen, share
 from fi_async.reports.reliability import cohen_kappa, krippendorff_alpha
+from fi_async.reports.statistics import holm, mcnemar, skewed_t_interval
 
 SIZES = (30, 100, 1_000)
 RATES = (0.5, 0.8, 0.95)
@@ -173,6 +176,56 @@ def row(asked: tuple[str, int, float, float, float, int]) -> Row:
     return kind, n, rate, tpr, tnr, held / told, values / told - truth, wide / told, refused
 
 
+# Families: several comparisons with one baseline, whose intervals hold together
+
+FAMILIES = (2, 9)  # comparisons
+CHANGES = ("verdicts", "scores", "scores, few of which change")
+
+
+def differences(kind: str, rng: np.random.Generator, n: int, baseline: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the differences of one run's n cases to the baseline's, and their true mean."""
+    drop = rng.choice([0.0, 0.05, 0.15])
+    if kind == "verdicts":
+        return np.where(baseline, -1.0 * (rng.random(n) < drop + 0.02), rng.random(n) < 0.1), 0.02 - 0.8 * (drop + 0.02)
+    if kind == "scores":
+        return np.clip(rng.normal(-drop, 0.2, n), -1, 1), -drop
+    return np.where(rng.random(n) < drop + 0.03, rng.uniform(-1, 0, n), 0.0), -(drop + 0.03) / 2
+
+
+def family(asked: tuple[str, int, int, int]) -> tuple[str, int, int, float, float]:
+    """Return how often all intervals of a family hold the truth, and how often none of equal runs is called worse."""
+    kind, n, size, samples = asked
+    rng = np.random.default_rng(abs(hash_of(kind, n, size)))
+    held = silent = 0
+    for _ in range(samples):
+        baseline = rng.random(n) < 0.8
+        ends, p_values = True, []
+        for _ in range(size):
+            found, truth = differences(kind, rng, n, baseline)
+            changes = Counter(found.tolist()) + (Counter((1.0, -1.0)) if kind == "verdicts" else Counter())
+            interval = skewed_t_interval(with_unseen(changes, n, 1.0), 1 - 0.05 / size)
+            ends = ends and (interval is None or interval.low - 1e-9 <= truth <= interval.high + 1e-9)
+            changed = int(rng.binomial(n, 0.1))
+            worse = int(rng.binomial(changed, 0.5))
+            p_values.append(mcnemar(worse, changed - worse))
+        held += ends
+        silent += min(holm(p_values)) > 0.05
+    return kind, n, size, held / samples, silent / samples
+
+
+def hash_of(*parts: object) -> int:
+    return Random(repr(parts)).getrandbits(32)
+
+
+def print_families(samples: int) -> None:
+    print("\n| differences | comparisons | n | all intervals hold | no equal run is called worse or better |")
+    print("| --- | --- | --- | --- | --- |")
+    asked = [(kind, n, size, samples) for kind, size, n in itertools.product(CHANGES, FAMILIES, SIZES)]
+    with ProcessPoolExecutor(2) as pool:
+        for kind, n, size, held, silent in pool.map(family, asked):
+            print(f"| {kind} | {size} | {n:,} | {held:.1%} | {silent:.1%} |", flush=True)
+
+
 def rows(samples: int, kinds: list[str]) -> Iterator[Row]:
     settings = itertools.product(kinds, SIZES, RATES, JUDGES)
     asked = [(kind, n, rate, *judge, samples) for kind, n, rate, judge in settings]
@@ -185,7 +238,11 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=2_000)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--kind", nargs="*", default=list(KINDS))
+    parser.add_argument("--families", action="store_true", help="only those of several comparisons")
     told = parser.parse_args()
+    print_families(200 if told.quick else told.draws)
+    if told.families:
+        return
     found: dict[tuple[str, int], list[Row]] = {}
     for each in rows(200 if told.quick else told.draws, told.kind):
         kind, n, rate, tpr, tnr, held, bias, wide, refused = each

@@ -19,6 +19,7 @@ from fi_async.background import spool
 from fi_async.cli import settings
 from fi_async.engine import shared_budget
 from fi_async.journal import schema
+from fi_async.journal.events import EventKind
 from fi_async.local.metrics import ESTIMATES, METRICS
 from fi_async.local.metrics.availability import where
 from fi_async.reports import pairing
@@ -82,8 +83,11 @@ nitpick_ignore_regex = [
     (r"py:class", r"fi_async\._\w+\.\w+"),
     (r"py:class", r".*\b(SinkLike|OnFull|Stream|Engine|PathLike|AbstractAsyncContextManager)"),
     (r"py:class", r".*\b(Backend|OutputType|Rubric|Spending|Answerers)"),
+    (r"py:class", r".*\b(Repeats|Reduce|Rule)"),
     (r"py:class", r".*\b(Concurrency|OnStalled|Listener|ProgressLike|Display|AbstractContextManager)"),
     (r"py:class", r".*\b(NamedTemplate|RunKeywords|EvaluateKeywords|HttpClient|Session|StrEnum|BaseModel)"),
+    (r"py:class", r".*\b(TracerProvider|MeterProvider|LoggerProvider|TextMapPropagator|Judged|otel\.C)"),
+    (r"py:class", r".*\b(Datasets|BlockingDatasets|ShardLike|Rater|MatrixCase)"),
     (r"py:class", r"tuple\[.*"),  # autodoc splits the type of an argument at its comma
     (r"py:exc", r".*, .*"),
 ]
@@ -185,10 +189,8 @@ def _arguments(described: type) -> str:
 
 
 def _events() -> str:
-    kinds = _described(schema.EventKind, "Attributes")
-    return _table(
-        ["kind", "", "says"], [[f"`{kind.name}`", str(int(kind)), kinds[kind.name]] for kind in schema.EventKind]
-    )
+    kinds = _described(EventKind, "Attributes")
+    return _table(["kind", "", "says"], [[f"`{kind.name}`", str(int(kind)), kinds[kind.name]] for kind in EventKind])
 
 
 _kinds = Counter(where(name).kind for name in _catalogue.rows())

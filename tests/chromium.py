@@ -52,6 +52,13 @@ def chromium(width: int = 1280, height: int = 900) -> Iterator[webdriver.Chrome]
 
 def show(browser: webdriver.Chrome, page: Path, *, scheme: str = "light", width: int = 1280, height: int = 900) -> None:
     """Open a page as somebody would whose system is light or dark and whose window has this size."""
+    show_address(browser, page.as_uri(), scheme=scheme, width=width, height=height)
+
+
+def show_address(
+    browser: webdriver.Chrome, address: str, *, scheme: str = "light", width: int = 1280, height: int = 900
+) -> None:
+    """Open what is at an address; see `show`."""
     browser.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
@@ -59,4 +66,4 @@ def show(browser: webdriver.Chrome, page: Path, *, scheme: str = "light", width:
     browser.execute_cdp_cmd(
         "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     )
-    browser.get(page.as_uri())
+    browser.get(address)

@@ -56,11 +56,6 @@ class Telemetry:
         (found,) = self.named(name)
         return found
 
-    def below(self, parent: ReadableSpan) -> list[ReadableSpan]:
-        return [
-            each for each in self.spans if each.parent is not None and each.parent.span_id == parent.context.span_id
-        ]
-
     def metrics(self) -> dict[str, dict[tuple[Any, ...], Any]]:
         """Every metric by its name: the value of each point, or the count of a histogram's, by its attributes."""
         read = self._reader.get_metrics_data()

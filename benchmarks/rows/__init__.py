@@ -19,6 +19,7 @@ from rows import (
     outage,
     polling,
     requests,
+    telemetry,
     waiting,
 )
 
@@ -39,6 +40,7 @@ ROWS: dict[str, Callable[[Lab], list[Line]]] = {
     "journal": journal.journal,
     "functions": evaluators.functions,
     "judge": evaluators.judge,
+    "telemetry": telemetry.telemetry,
     "pace_requests": requests.requests,
     "pace_begun": requests.begun_late,
     "pace_shared": requests.shared,

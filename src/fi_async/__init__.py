@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         RateLimitError,
         ServerError,
         StalledError,
+        UndecidedError,
         ValidationError,
     )
     from fi_async._events import (
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     )
     from fi_async.backends.criteria import Criteria
     from fi_async.backends.judge import Judge
+    from fi_async.backends.jury import Jury
     from fi_async.backends.own_code import FunctionTemplate, template
     from fi_async.backends.prices import Price
     from fi_async.blocking import BlockingExecution, BlockingStream
@@ -73,13 +75,18 @@ if TYPE_CHECKING:
     from fi_async.datasets.collection import DatasetInfo, Datasets
     from fi_async.datasets.dataset import Dataset
     from fi_async.datasets.dataset_run import DatasetEvaluation, DatasetProgress, DatasetRun
+    from fi_async.engine.loading import LoadReport
     from fi_async.engine.streams import Stream
+    from fi_async.engine.workers import WorkReport
     from fi_async.evaluator import AsyncEvaluator
     from fi_async.execution import Execution
+    from fi_async.imports.graders import GraderMapping
+    from fi_async.imports.imported_run import ImportedRun, import_run
+    from fi_async.imports.score_lines import LineColumns
     from fi_async.progress.meter import Progress
-    from fi_async.reports.agreement import Agreement
+    from fi_async.reports.agreement_figures import Agreement
     from fi_async.reports.compare_many import compare_runs
-    from fi_async.reports.run_matrix import RunDifference, RunMatrix
+    from fi_async.reports.run_matrix import MatrixCase, RunDifference, RunMatrix
     from fi_async.sources import cases_from
     from fi_async.standalone import aevaluate, evaluate
     from fi_async.sync import Evaluator
@@ -128,15 +135,21 @@ __all__ = [
     "FunctionError",
     "FunctionReturned",
     "FunctionTemplate",
+    "GraderMapping",
     "HoldBegun",
     "HoldEnded",
+    "ImportedRun",
     "IncompleteRunError",
     "InvalidCaseError",
     "JournalError",
     "Judge",
     "JudgeError",
+    "Jury",
     "Limit",
     "LimitStatistics",
+    "LineColumns",
+    "LoadReport",
+    "MatrixCase",
     "MissingCredentialsError",
     "NotFoundError",
     "Outcome",
@@ -168,13 +181,16 @@ __all__ = [
     "Template",
     "TemplatePlan",
     "Timeout",
+    "UndecidedError",
     "Usage",
     "ValidationError",
+    "WorkReport",
     "__version__",
     "aevaluate",
     "cases_from",
     "compare_runs",
     "evaluate",
+    "import_run",
     "template",
 ]
 
@@ -185,7 +201,7 @@ _HOMES: Final[Mapping[str, str]] = {
             APIConnectionError APIError APIStatusError APITimeoutError AmbiguousError AuthenticationError
             ConfigurationError CostLimitError DatasetError EvaluationError FiAsyncError FunctionError IncompleteRunError
             InvalidCaseError JournalError JudgeError MissingCredentialsError NotFoundError PermissionDeniedError
-            ProtocolError QuotaExhaustedError RateLimitError ServerError StalledError ValidationError
+            ProtocolError QuotaExhaustedError RateLimitError ServerError StalledError UndecidedError ValidationError
         """,
         "_events": """
             CanarySent CapacityChanged CaseEnded Event FunctionCalled FunctionReturned HoldBegun HoldEnded
@@ -199,6 +215,7 @@ _HOMES: Final[Mapping[str, str]] = {
         "_statistics": "ClientStatistics ConcurrencyStatistics EndpointStatistics LimitStatistics PollingStatistics",
         "backends.criteria": "Criteria",
         "backends.judge": "Judge",
+        "backends.jury": "Jury",
         "backends.own_code": "FunctionTemplate template",
         "backends.prices": "Price",
         "blocking": "BlockingExecution BlockingStream",
@@ -206,13 +223,18 @@ _HOMES: Final[Mapping[str, str]] = {
         "datasets.collection": "DatasetInfo Datasets",
         "datasets.dataset": "Dataset",
         "datasets.dataset_run": "DatasetEvaluation DatasetProgress DatasetRun",
+        "engine.loading": "LoadReport",
         "engine.streams": "Stream",
+        "engine.workers": "WorkReport",
         "evaluator": "AsyncEvaluator",
         "execution": "Execution",
+        "imports.graders": "GraderMapping",
+        "imports.imported_run": "ImportedRun import_run",
+        "imports.score_lines": "LineColumns",
         "progress.meter": "Progress",
-        "reports.agreement": "Agreement",
+        "reports.agreement_figures": "Agreement",
         "reports.compare_many": "compare_runs",
-        "reports.run_matrix": "RunDifference RunMatrix",
+        "reports.run_matrix": "MatrixCase RunDifference RunMatrix",
         "sources": "cases_from",
         "standalone": "aevaluate evaluate",
         "sync": "Evaluator",

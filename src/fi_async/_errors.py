@@ -18,7 +18,8 @@
     ├── InvalidCaseError              refused before sending; names the field and the fix
     ├── EvaluationError               the evaluation ran, and failed
     │   ├── FunctionError             a function of yours raised, or returned what is no verdict
-    │   └── JudgeError                a judge of yours answered without a verdict
+    │   ├── JudgeError                a judge of yours answered without a verdict
+    │   └── UndecidedError            votes or samples that make no verdict together
     ├── AmbiguousError                sent, outcome unknown, and not to be sent again
     ├── StalledError                  accepted, and not finished within its time
     ├── DatasetError                  a dataset could not be made, or has not the rows that were sent
@@ -260,6 +261,13 @@ class JudgeError(EvaluationError):
     model: str | None = None
 
 
+class UndecidedError(EvaluationError):
+    """The votes of a jury, or the samples of a case, make no verdict: there is no majority, or one is missing.
+
+    Those that there are stand on the outcome, as its `votes` and its `samples`.
+    """
+
+
 class AmbiguousError(FiAsyncError):
     """The request left, its outcome is unknown, and `on_ambiguous="fail"` forbids sending it again.
 
@@ -270,7 +278,8 @@ class AmbiguousError(FiAsyncError):
 class StalledError(FiAsyncError, TimeoutError):
     """The server accepted the evaluation and did not finish it within its time.
 
-    `eval_id` still names it: `await ev.poll(error.eval_id)` asks again, at no further cost.
+    `eval_id` still names it: `await ev.poll(error.eval_id)` asks again, at no further cost. Of a dataset, `dataset_id`
+    does: `ev.datasets.get(id=error.dataset_id)` comes back to it.
     """
 
 

@@ -429,25 +429,33 @@ class Guarded:
 
     def __call__(self, event: Event) -> None:
         """Tell it."""
+        handled = sys.exception()
         try:
             self.function(event)
         except Exception as error:  # noqa: BLE001  # what a listener raises must not end a run of thousands
-            self._failed(error)
+            self._failed(error, handled)
 
     def headers(self, sent: RequestSent) -> Mapping[str, str]:
         """Return what it wants a request to carry."""
         if self._headers is None:
             return _NOTHING
+        handled = sys.exception()
         try:
             return dict(self._headers(sent))
         except Exception as error:  # noqa: BLE001  # as above
-            self._failed(error)
+            self._failed(error, handled)
             return _NOTHING
 
-    def _failed(self, error: Exception) -> None:
-        if not self._has_failed:
-            self._has_failed = True
-            log.error("on_event raised; the run goes on, and this is not said again", exc_info=error)
+    def _failed(self, error: Exception, handled: BaseException | None) -> None:
+        """Log an error, the first time, without what was being handled where it was told: that may hold inputs."""
+        if self._has_failed:
+            return
+        self._has_failed = True
+        each: BaseException = error
+        while each.__context__ is not None and each.__context__ is not handled:
+            each = each.__context__
+        each.__context__ = None
+        log.error("on_event raised; the run goes on, and this is not said again", exc_info=error)
 
 
 _NOTHING: Final[Mapping[str, str]] = {}

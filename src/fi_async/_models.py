@@ -144,7 +144,7 @@ class Outcome:
         possible_duplicates: How many of the ambiguous were sent again, and so may be paid twice.
         eval_id: The evaluation's id on the server, if known.
         backend: Who was asked: "cloud", "local" (this process), "server" (one of your own), "judge" (a model of yours,
-            not the platform's), or "code" (a function of yours).
+            not the platform's), "code" (a function of yours), or "imported" (another tool).
         latency_s: Seconds from its first request to its outcome.
         usage: The tokens that a judge of yours took for it, all its answers counted; None if nobody says.
         cost: What these cost, in dollars; None if no price is known.

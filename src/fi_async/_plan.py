@@ -19,8 +19,8 @@ class TemplatePlan:
     """What a run would take under one template.
 
     Attributes:
-        template: Its name.
-        evaluations: Cases that can be sent.
+        template: Its name. Of a jury, each juror has a plan.
+        evaluations: Cases that can be sent, each as often as it is evaluated at first.
         requests: Those that start evaluations, and polls.
         minutes: Expected, if it ran alone.
         strategy: "sync" or "async", as things stand; a run may change it as it learns.

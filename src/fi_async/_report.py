@@ -15,12 +15,13 @@ from fi_async._models import Origin, Outcome, OutcomeStatus
 from fi_async._public import public
 from fi_async.reports.notebook_summary import notebook_html
 from fi_async.reports.outcome_tables import to_pandas, to_polars
+from fi_async.reports.panel_tally import PanelTally, panel_lines
 from fi_async.reports.spending import Answerers, Spending, in_one, is_own, spent_words
 
 if TYPE_CHECKING:
     from fi_async._models import TemplateLike
     from fi_async._results import EvalResult
-    from fi_async.reports.agreement import Agreement
+    from fi_async.reports.agreement_figures import Agreement
     from fi_async.reports.labels import Labels
 
 
@@ -94,7 +95,14 @@ class Report:
         "total"): of judges of your own, every attempt counted, failed ones too. They are None where nobody knows any.
         `unknown_cost` counts the outcomes that a judge answered and whose cost nobody knows; they are in no sum. What
         was reused from another run, or is a duplicate, cost nothing here. `answered_by` names who was asked.
+
+        A template whose cases have samples has `repeats`, and one that a jury votes on `jury`: see the guide on repeats
+        and juries for what they tell.
         """
+        return {**self._whole(), "templates": {name: self._of_template(name) for name in self._templates()}}
+
+    def _whole(self) -> dict[str, Any]:
+        """Return the run in numbers, without those of its templates."""
         counted = Counter(outcome.status for outcome in self.outcomes)
         origins = Counter(outcome.origin for outcome in self.outcomes)
         return {
@@ -112,7 +120,6 @@ class Report:
             "possible_duplicates": max(self.counts.possible_duplicates, self._possible_duplicates()),
             "removed": self.counts.removed,
             **_spent(self.outcomes),
-            "templates": {name: self._of_template(name) for name in self._templates()},
         }
 
     def _possible_duplicates(self) -> int:
@@ -127,13 +134,14 @@ class Report:
         outcomes = [each for each in self.outcomes if each.template == name]
         results = [each.result for each in outcomes if each.result is not None]
         scores = [result.score for result in results if result.score is not None]
-        verdicts = [result.passed for result in results if result.passed is not None]
+        verdicts = [share for each in outcomes if (share := each.pass_share) is not None]
         return {
             "mean_score": fmean(scores) if scores else None,
             "pass_rate": fmean(verdicts) if verdicts else None,
             "n": len(results),
             "answered_by": _answered_by(outcomes),
             **_spent(outcomes),
+            **_panels(outcomes),
         }
 
     def raise_for_failures(self) -> None:
@@ -213,6 +221,44 @@ class Report:
         )
         write_report(path, info, (OutcomeRecord("", outcome, 0.0) for outcome in self.outcomes))
 
+    def log_to_mlflow(self, run_name: str | None = None, *, table: bool = True, page: bool = True) -> str:
+        """Log the report to the MLflow run that is active, or to a new one, and return its id. Needs [mlflow].
+
+        Metrics are the counts, the coverage, tokens and dollars, and for each template its pass rate or mean score
+        with the ends of the 95 % interval, as `TEMPLATE/pass_rate`, `.low` and `.high`. What nobody knows is not
+        logged: a missing score is no 0.
+
+        Args:
+            run_name: Of a new run.
+            table: Log every outcome, inputs included, as the table `outcomes.json`.
+            page: Log the page of `to_html`, inputs included, as `report.html`.
+
+        Raises:
+            ConfigurationError: MLflow is not installed.
+        """
+        from fi_async.reports.tracking import log_to_mlflow  # noqa: PLC0415  # few reports are tracked
+
+        return log_to_mlflow(self, run_name=run_name, table=table, page=page)
+
+    def to_wandb(self, run: Any = None, *, rows: int | None = 10_000, page: bool = True, **settings: Any) -> str:
+        """Log the report to a run of Weights & Biases, and return its id. Needs [wandb].
+
+        Metrics are those of `log_to_mlflow`. The outcomes are a table, the page an artifact and a panel; both hold
+        inputs.
+
+        Args:
+            run: The run; the active one where omitted, or else a new one, which is finished.
+            rows: Outcomes that the table has at most, those without a score first; 0 for no table, None for all.
+            page: Log the page of `to_html`.
+            **settings: Of `wandb.init` for a new run, such as `project="evals"` and `mode="offline"`.
+
+        Raises:
+            ConfigurationError: wandb is not installed.
+        """
+        from fi_async.reports.tracking import log_to_wandb  # noqa: PLC0415  # as above
+
+        return log_to_wandb(self, run, rows=rows, page=page, **settings)
+
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the outcomes as plain values, in order; see `Outcome.to_dict`."""
         return [outcome.to_dict() for outcome in self.outcomes]
@@ -239,14 +285,18 @@ class Report:
         return notebook_html(self.summary(), (outcome.to_dict() for outcome in self.outcomes))
 
     def __repr__(self) -> str:
-        summary = self.summary()
+        summary = self._whole()
         counted = ", ".join(f"{summary[status]} {status}" for status in OutcomeStatus if summary[status])
         spent = "".join(f", {each}" for each in spent_words(summary))
         return f"<Report {counted or 'empty'}, coverage {self.coverage:.1%}, {self.wall_s:.1f} s{spent}>"
 
     def __str__(self) -> str:
         """Return the counts, and below them what each template scored and took: what `print(report)` shows."""
-        scores = [f"  {name}: {_scores(of)}{_by(of)}" for name, of in self.summary()["templates"].items()]
+        scores = [
+            line
+            for name, of in self.summary()["templates"].items()
+            for line in (f"  {name}: {_scores(of)}{_by(of)}", *panel_lines(of))
+        ]
         return "\n".join([repr(self)[1:-1], *scores])
 
 
@@ -272,6 +322,14 @@ def _spent(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     for each in outcomes:
         spending.add(each)
     return spending.as_dict()
+
+
+def _panels(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return what samples and votes tell, under their names; nothing where there are none."""
+    tally = PanelTally()
+    for each in outcomes:
+        tally.add(each)
+    return tally.as_dict()
 
 
 def _answered_by(outcomes: Sequence[Outcome]) -> list[str]:

@@ -7,15 +7,20 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum
+from pathlib import Path
 from typing import Any, Final, Literal, Self, TypedDict, get_args
 
 from fi_async._errors import ConfigurationError, instead
 from fi_async._models import OnAmbiguous, OnStalled
 from fi_async._public import public
+from fi_async._run_url import RunUrl, is_store_url
+from fi_async.panels.certainty import MOST, PRECISION, fewest
+from fi_async.panels.shape import Reduce
 
 Strategy = Literal["auto", "sync", "async"]
 Concurrency = int | Literal["auto"]
 ExtraKeys = Literal["forbid", "ignore"]
+Repeats = int | Literal["auto"]
 Retried = Literal["failed", "stalled", "ambiguous"]
 
 
@@ -52,6 +57,8 @@ def _at_most(name: str, value: float, most: float) -> None:
 _MOST: Final = 10**12
 _LONGEST: Final = 1e10  # seconds: three centuries
 _LONGEST_CASE: Final = 600.0
+_MOST_REPEATS: Final = 1_000
+_CHANCE: Final = 0.5
 
 
 @public
@@ -173,7 +180,9 @@ class RunFile:
     """A file that keeps a run, so that the same call made again goes on where the last one stopped.
 
     Args:
-        path: SQLite, made if it is not there, readable by its owner only. It holds inputs and results, and no keys.
+        path: SQLite, made if it is not there, readable by its owner only. It holds inputs and results, and no keys. Or
+            the URL of a PostgreSQL database that ends in the run's name, `postgresql://user@host/database/nightly`:
+            others may then help, see `AsyncEvaluator.work`.
         retry: What is tried again of that which ended before: "failed", "stalled" (asked for, not submitted again)
             and "ambiguous" cases.
         duplicates: Equal work (template, judge, parameters and inputs) is evaluated "once", and its outcome given
@@ -181,6 +190,7 @@ class RunFile:
         reuse: Paths of other runs, as a shell's pattern such as `runs/*.db`: their results are taken for equal work.
         drain: Seconds that requests under way may take to their end when the run is stopped.
         source: Where a command line took the cases from; kept with the run.
+        lease: Seconds that a worker of a run in a database may be silent before others take over what it has.
         held_only: True if the cases given are those that the file holds: those that it is known to lack stay pending.
 
     Raises:
@@ -191,20 +201,17 @@ class RunFile:
         'once'
     """
 
-    path: str | os.PathLike[str]
+    path: str | os.PathLike[str] | RunUrl
     retry: Sequence[Retried] = ()
     duplicates: Literal["once", "refuse"] = "once"
     reuse: str | None = None
     drain: float = 5.0
     source: Mapping[str, Any] = field(default_factory=dict)
     held_only: bool = False
+    lease: float = 30.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.path, str | os.PathLike) or not os.fspath(self.path):
-            raise ConfigurationError(f"run must be the path of a file, not {self.path!r}")
-        object.__setattr__(self, "path", os.path.expanduser(self.path))  # noqa: PTH111  # a name nobody has stays
-        if os.path.isdir(self.path):  # noqa: PTH112  # no Path is needed for it
-            raise ConfigurationError(f"run={os.fspath(self.path)!r} is a directory: name a file in it")
+        self._check_path()
         if self.reuse is not None:
             object.__setattr__(self, "reuse", os.path.expanduser(self.reuse))  # noqa: PTH111  # a pattern
         if isinstance(self.retry, str):
@@ -213,6 +220,36 @@ class RunFile:
             _one_of("retry", each, get_args(Retried))
         _one_of("duplicates", self.duplicates, ("once", "refuse"))
         positive("", "drain", self.drain)
+        positive("", "lease", self.lease)
+
+    def _check_path(self) -> None:
+        if is_store_url(self.path):
+            object.__setattr__(self, "path", RunUrl.parse(str(self.path)))
+        if isinstance(self.path, RunUrl):
+            return
+        if isinstance(self.path, os.PathLike) and os.fspath(self.path).startswith(("postgresql:/", "postgres:/")):
+            raise ConfigurationError("run is the URL of a database as a path: pass it as text, it is no path")
+        if not isinstance(self.path, str | os.PathLike) or not os.fspath(self.path):
+            raise ConfigurationError(f"run must be the path of a file, or the URL of a database, not {self.path!r}")
+        object.__setattr__(self, "path", os.path.expanduser(self.path))  # noqa: PTH111  # a name nobody has stays
+        if os.path.isdir(self.path):  # noqa: PTH112  # no Path is needed for it
+            raise ConfigurationError(f"run={os.fspath(self.path)!r} is a directory: name a file in it")
+
+    @property
+    def store(self) -> RunUrl | None:
+        """The run in a database; None if a file keeps it."""
+        return self.path if isinstance(self.path, RunUrl) else None
+
+    @property
+    def file(self) -> Path:
+        """The path of the file.
+
+        Raises:
+            ConfigurationError: It is a database that keeps the run.
+        """
+        if isinstance(self.path, RunUrl):
+            raise ConfigurationError(f"{self.path}: this needs a run's file, and not a database")
+        return Path(self.path)
 
 
 class RunKeywords(TypedDict, total=False):
@@ -231,6 +268,10 @@ class RunKeywords(TypedDict, total=False):
     poll_interval: float | None
     limits: Sequence[Limit]
     rows: int | Literal["auto"]
+    repeats: Repeats
+    reduce: Reduce
+    precision: float
+    max_repeats: int
 
 
 @public
@@ -262,6 +303,13 @@ class RunOptions:
             learned from the first refusal.
         rows: Cases that one request carries; "auto" sends several where that costs nothing, or where requests are
             what is scarce. The server takes 3 at most of cases with two or more keys.
+        repeats: How often each case is evaluated under each template: each sample is an evaluation of its own, asked
+            for and paid by itself. "auto" asks further only where the verdict is not certain. What is computed, and
+            so says the same again, is evaluated once.
+        reduce: What the samples come to: "mean" of their scores; "majority", what more than half of all say; "median";
+            "all" or "any", whether they passed.
+        precision: For repeats="auto": how probably the verdict is what more than half of all repeats would say.
+        max_repeats: For repeats="auto": how often a case is evaluated at most.
 
     Raises:
         ConfigurationError: A value is out of its range; the message names it.
@@ -279,6 +327,10 @@ class RunOptions:
     poll_interval: float | None = None
     limits: Sequence[Limit] = ()
     rows: int | Literal["auto"] = "auto"
+    repeats: Repeats = 1
+    reduce: Reduce = "mean"
+    precision: float = PRECISION
+    max_repeats: int = MOST
 
     def __post_init__(self) -> None:
         if isinstance(self.limits, Limit) or not all(isinstance(each, Limit) for each in self.limits):
@@ -297,6 +349,30 @@ class RunOptions:
             raise ConfigurationError(f"model_name must be the name of a judge, not {self.model_name!r}")
         positive("", "poll_interval", self.poll_interval, optional=True, longest=_LONGEST)
         self.retry_policy()
+        self._check_repeats()
+
+    def _check_repeats(self) -> None:
+        if self.repeats != "auto":
+            _whole("repeats", self.repeats, or_auto=True)
+            _at_most("repeats", self.repeats, _MOST_REPEATS)
+        _one_of("reduce", self.reduce, get_args(Reduce))
+        _whole("max_repeats", self.max_repeats)
+        _at_most("max_repeats", self.max_repeats, _MOST_REPEATS)
+        sure = self.precision
+        if isinstance(sure, bool) or not isinstance(sure, int | float) or not _CHANCE < sure < 1:
+            raise ConfigurationError(f"precision must be a probability above 0.5 and below 1, not {sure!r}")
+        if self.repeats != "auto":
+            return
+        if self.reduce in ("all", "any"):
+            raise ConfigurationError(
+                f'repeats="auto" finds what a judge says in most repeats, and reduce="{self.reduce}" asks for what it'
+                " says in each of a number of them: give repeats a number"
+            )
+        if (least := fewest(sure)) > self.max_repeats:
+            raise ConfigurationError(
+                f"precision={sure:g} takes {least:,} repeats that say the same, and max_repeats is"
+                f" {self.max_repeats}: raise max_repeats, or lower precision"
+            )
 
     def retry_policy(self) -> RetryPolicy:
         """Return the retry policy these options describe."""

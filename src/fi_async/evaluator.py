@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
+from fi_async._errors import ConfigurationError
+from fi_async._models import Outcome, TemplateLike
 from fi_async._plan import RunPlan
 from fi_async._public import public
 from fi_async._report import Counts, Report
@@ -16,7 +18,8 @@ from fi_async._settings import OMITTED, RunFile, RunKeywords, positive
 from fi_async._shard import Shard, ShardLike
 from fi_async._signature import shows_options
 from fi_async.engine import calls, preview
-from fi_async.engine.calls import Ask, Cases, TemplatesLike
+from fi_async.engine.calls import Ask, TemplatesLike
+from fi_async.engine.case_reading import Cases
 from fi_async.engine.streams import Stream
 from fi_async.evaluations import Evaluations
 from fi_async.progress.displays import ProgressLike
@@ -25,6 +28,8 @@ from fi_async.wire.templates import names_of
 if TYPE_CHECKING:
     from fi_async.background.queue import BackgroundQueue, OnFull
     from fi_async.background.sinks import SinkLike
+    from fi_async.engine.loading import LoadReport
+    from fi_async.engine.workers import WorkReport
 
 
 @public
@@ -51,14 +56,15 @@ class AsyncEvaluator(Evaluations):
         on_event: Is told of each event of `fi_async.events`, such as RequestSent or HoldBegun, where it happens, in the
             event loop: a function that returns soon. What it raises is logged once, and ends nothing.
         backends: Who answers: each template goes to the first that can. "local" computes the platform's function
-            templates here, a Judge answers a Criteria and the platform's judged templates, "cloud" is the platform.
-            Omitted: the platform. A function of yours (see `template`) answers for itself.
+            templates here, a Judge, or a Jury of several, answers a Criteria and the platform's judged templates,
+            "cloud" is the platform. Omitted: the platform. A function of yours (see `template`) answers for itself.
         langfuse_secret_key: For `configure_evaluations`; from LANGFUSE_SECRET_KEY where omitted.
         langfuse_public_key: From LANGFUSE_PUBLIC_KEY where omitted.
         langfuse_host: From LANGFUSE_HOST where omitted.
         **options: What shapes a run, where a call does not say: `concurrency` (here a bound over all calls
             that set none of their own), `timeout`, `max_retries`, `on_ambiguous`, `on_stalled`, `model_name` (or
-            `model`), `strategy`, `fill_missing`, `extra_keys`, `poll_interval`, `limits`, `rows`. See RunOptions.
+            `model`), `strategy`, `fill_missing`, `extra_keys`, `poll_interval`, `limits`, `rows`, `repeats`, `reduce`,
+            `precision`, `max_repeats`. See RunOptions.
 
     Raises:
         MissingCredentialsError: There is no key pair, and the backend is not the local one.
@@ -100,7 +106,8 @@ class AsyncEvaluator(Evaluations):
                 function is called with a Progress twice a second, and at the end; so is the `show` of a display.
             run: A file that keeps the run, by its path or as a RunFile. The same call made again, by this program or
                 another, goes on where the last one stopped: it hands out what ended before, asks for what the server
-                accepted, and sends only the rest.
+                accepted, and sends only the rest. Or the URL of a database that ends in the run's name: this program
+                loads the cases there and works on them, and others may help; see `work`.
             shard: (3, 8) or "3/8" evaluates the third of eight parts of the cases, and keeps to an eighth of the
                 limits, of a concurrency that is a number, and of a judge's `max_cost`. Which case is in which part
                 depends on what is sent for it alone. Indices are those of all cases.
@@ -123,6 +130,10 @@ class AsyncEvaluator(Evaluations):
         """
         fields = {"custom_eval_name": custom_eval_name, "error_localizer": error_localizer}
         ask = self._ask(eval_templates, eval_config, fields, run, options, shard=shard)
+        if ask.kept is not None and ask.kept.store is not None:
+            from fi_async.engine import stored_calls  # noqa: PLC0415  # not needed by who keeps no run in a database
+
+            return await stored_calls.gather(self._session, ask, cases, progress)
         return await calls.gather(self._session, ask, cases, progress)
 
     @shows_options
@@ -280,6 +291,98 @@ class AsyncEvaluator(Evaluations):
         ask = self._ask(eval_templates, eval_config, {}, None, options, shard=shard)
         return await preview.plan(self._session, ask, cases, latency)
 
+    @shows_options
+    async def load(
+        self,
+        cases: Cases,
+        eval_templates: TemplatesLike,
+        *,
+        run: RunFile | str,
+        eval_config: Mapping[str, Any] | None = None,
+        custom_eval_name: str | None = None,
+        error_localizer: bool = False,
+        **options: Unpack[RunKeywords],
+    ) -> LoadReport:
+        """Return what came of putting cases into a run in a database, for workers to evaluate. Evaluates nothing.
+
+        Loaded again, with cases of the same templates, the run has those cases: new ones are added, and those that are
+        not among them any more are removed. Workers may be at work meanwhile.
+
+        Args:
+            cases: Dicts of inputs by key, or Cases, or a frame or a dataset. A generator is read to its end.
+            eval_templates: One or several; each case is evaluated under each.
+            run: The URL of a PostgreSQL database that ends in the run's name, such as
+                `postgresql://user@host/database/nightly`; or a RunFile that has it.
+            eval_config: The template's parameters; with several templates, those of each by its name.
+            custom_eval_name: The name under which the platform shows the results.
+            error_localizer: Ask which part of the input is at fault.
+            **options: The keywords that shape the run: see RunOptions. They are kept with the run, for its workers.
+                `timeout=5` gives each case 5 seconds from its first request to its outcome.
+
+        Raises:
+            ConfigurationError, NotFoundError: An option or a template's name is wrong, or the run asks other templates.
+            JournalError: The database cannot be used, or somebody loads the run already. No message shows a password.
+        """
+        from fi_async.engine import loading  # noqa: PLC0415  # not needed by who keeps no run in a database
+
+        fields = {"custom_eval_name": custom_eval_name, "error_localizer": error_localizer}
+        return await loading.load(
+            self._session, self._ask(eval_templates, eval_config, fields, run, options, shard=None), cases
+        )
+
+    async def reopen(self, run: RunFile | str) -> int:
+        """Return how many cases of a run in a database are to be tried again, by whoever works on it.
+
+        Args:
+            run: A RunFile with the URL of the run, whose `retry` says of what ended how; a URL alone means what failed,
+                and what stalled.
+
+        Raises:
+            ConfigurationError: A file keeps the run.
+            JournalError: The database cannot be used, or has no such run.
+        """
+        from fi_async.engine import loading  # noqa: PLC0415  # as above
+
+        kept = run if isinstance(run, RunFile) else RunFile(run, retry=("failed", "stalled"))
+        return await loading.reopen(self._session, kept)
+
+    @shows_options
+    async def work(
+        self,
+        run: RunFile | str,
+        eval_templates: Sequence[TemplateLike] = (),
+        *,
+        on_outcome: Callable[[Outcome], None] | None = None,
+        progress: ProgressLike = False,
+        **options: Unpack[RunKeywords],
+    ) -> WorkReport:
+        """Return what this client did for a run in a database, once nothing is left to do for anybody.
+
+        As many as you like work on one run, in processes, containers and machines of any kind. Each holds chunks of it
+        for as long as its lease lasts. What one leaves that dies, the others do.
+
+        Args:
+            run: The URL of a PostgreSQL database that ends in the run's name, such as
+                `postgresql://user@host/database/nightly`; or a RunFile that has it, with the `lease`.
+            eval_templates: The functions and Criteria that the run was loaded with; the platform's templates are known
+                by their names. A function whose source is another is refused.
+            on_outcome: Is called with each outcome that ended here, once it is kept: a function that returns soon.
+            progress: As of `gather`: of what ends here.
+            **options: In place of those that the run was loaded with, for this worker alone: see RunOptions, say
+                `concurrency=8`. `timeout=5` gives each case 5 seconds from its first request to its outcome.
+
+        Raises:
+            ConfigurationError: The run asks for what is not given, or for other code, or was made on another server.
+            JournalError: The database cannot be used, or has no such run. No message shows a password.
+            AuthenticationError, PermissionDeniedError: The key pair was refused.
+        """
+        from fi_async.engine.workers import RunWorker  # noqa: PLC0415  # as above
+
+        self._options.with_given(**options)
+        kept = run if isinstance(run, RunFile) else RunFile(run)
+        worker = RunWorker(self._session, kept, eval_templates, dict(options), on_outcome or (lambda _: None))
+        return await worker.work(progress)
+
     def _ask(
         self,
         templates: TemplatesLike,
@@ -292,4 +395,9 @@ class AsyncEvaluator(Evaluations):
     ) -> Ask:
         own = self._options.with_given(**options)
         kept = run if isinstance(run, RunFile) or run is None else RunFile(run)
+        if shard is not None and kept is not None and kept.store is not None:
+            raise ConfigurationError(
+                f"{kept.store}: shard= divides cases among programs that know nothing of each other, and those who work"
+                " on a run in a database share them anyway: leave shard out"
+            )
         return Ask(templates, own, "concurrency" in options, eval_config, fields, kept, Shard.named(shard))

@@ -14,7 +14,8 @@ from fi_async._public import public
 from fi_async._report import Report
 from fi_async._settings import OMITTED, Omitted, RunOptions, Timeout, not_picklable
 from fi_async.engine.lanes import RunLanes
-from fi_async.engine.run import Run, fetch_once, platform_lane
+from fi_async.engine.one_call import fetch_once, platform_lane
+from fi_async.engine.run import Run
 from fi_async.engine.session import Session
 from fi_async.engine.submissions import poll
 from fi_async.engine.work import Attempt, Work

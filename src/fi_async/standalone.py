@@ -96,8 +96,7 @@ def _who(template: TemplateLike, backends: Sequence[Backend] | None) -> _Who:
     environment = [os.environ.get(name) for name in ("FI_API_KEY", "FI_SECRET_KEY", "FI_BASE_URL")]
     if backends is None:
         return _Who(tuple(environment), (FUNCTIONS,) if _is_function(template) else None)
-    Backends(backends)  # it is checked before anything is made of it
-    judges = [each for each in backends if not isinstance(each, str)]
+    judges = Backends(backends).all_judges  # checked before anything is made of it
     if judges:
         from fi_async.backends.judge import KEY_VARIABLE  # noqa: PLC0415  # not needed by who asks the platform
 

@@ -8,6 +8,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from fi_async import InvalidCaseError, StalledError
+from fi_async.cli import main
+from labelled_runs import drawn, kept_run, label
 from made import scored, unscored
 from seen import HOSTILE, choose, column, found, harms, overflow, texts, unnamed, wait_for
 
@@ -251,3 +253,25 @@ def test_an_empty_run_says_so(opened):
     browser = opened()
     assert texts(browser, ".tiles .number") == ["0", "100.0%", "0"]
     assert found(browser) == "No evaluation is like that."
+
+
+def test_judge_and_people(shown, tmp_path):
+    run = kept_run(tmp_path / "run.db", ["[1]", "no", "{}x", "[2]"])
+    drawn(run)
+    label(run, "ana", {"q0": True, "q1": False, "q2": False, "q3": False}, note=HOSTILE)
+    label(run, HOSTILE[:60], {"q0": True, "q1": False, "q2": True, "q3": False})
+    page = tmp_path / "run.html"
+    assert main(["report", str(run), "--out", str(page)]) == 0
+    browser = shown(page)
+    assert texts(browser, "#agreement h3") == ["is_json: 3 cases, by what most of 2 people say"]
+    rows = texts(browser, "#agreement tbody tr")
+    assert rows[0].startswith("TPR 1.000, ")
+    assert rows[-2:] == ["Passed 1 0", "Failed 1 1"]
+    assert sum(row.startswith("kappa, judge and ") for row in rows) == 2
+    assert texts(browser, "#agreement .notice")[-1].startswith("people are divided on 1 case, which may be either")
+    assert harms(browser) == []
+    assert unnamed(browser) == []
+
+
+def test_without_labels_there_is_no_section_on_people(opened):
+    assert texts(opened(*records()), "#agreement:not([hidden])") == []

@@ -37,7 +37,7 @@ def fill(name, said):
 
 def test_from_a_run_to_its_true_pass_rate(cli, run):
     run("PPPF" * 50)
-    ended = cli("label run.jsonl --sample 40 --by balanced --out labels.csv")
+    ended = cli("label run.jsonl --sample 40 --draw balanced --out labels.csv")
     assert (ended.code, ended.err) == (0, "")
     assert ended.out == (
         "40 of 200 cases of contains are in labels.csv: fill in its column label, then fi-async agree run.jsonl"
@@ -115,13 +115,16 @@ def test_labels_of_another_run(cli, run, jsonl):
         ("agree run.jsonl none.csv", "none.csv: no such file of labels"),
         ("agree run.jsonl labels.jsonl --column said", "labels.jsonl: no column 'said'; did you mean id?"),
         ("agree run.jsonl labels.jsonl --eval contain", "the run has no template 'contain'; did you mean contains?"),
-        ("label run.jsonl --out labels.jsonl", "--out labels.jsonl: its name must end in .csv"),
+        ("label run.jsonl --out labels.jsonl", "--csv labels.jsonl: its name must end in .csv"),
         (
             "label run.jsonl --out there.csv",
-            "--out there.csv: it is there already, and may hold labels: name another file",
+            "--csv there.csv: it is there already, and may hold labels: name another file",
         ),
-        ("label run.jsonl --out no/l.csv", "--out no/l.csv: there is no directory no"),
-        ("label run.jsonl --out l.csv --sample 1 --by uncertain", "--by uncertain needs scores of different degrees"),
+        ("label run.jsonl --out no/l.csv", "--csv no/l.csv: there is no directory no"),
+        (
+            "label run.jsonl --out l.csv --sample 1 --draw uncertain",
+            "--draw uncertain needs scores of different degrees",
+        ),
     ],
 )
 def test_what_cannot_be_meant_so(words, said, cli, run, jsonl):
@@ -146,7 +149,10 @@ def test_a_gate_asks_for_the_true_rate(cli, run, jsonl):
         "fi-async: --min contains:true>=0.5 needs labels: give --labels PATH\n"
     )
     ended = cli("gate run.jsonl --min contains>=0.5 --labels labels.jsonl")
-    assert (ended.code, ended.err) == (2, "fi-async: --labels needs --min 'TEMPLATE:true>=NUMBER'\n")
+    assert (ended.code, ended.err) == (
+        2,
+        "fi-async: --labels needs --min 'TEMPLATE:true>=NUMBER' or 'TEMPLATE:kappa>=NUMBER'\n",
+    )
     assert cli("gate run.jsonl --labels labels.jsonl --min other:true>=0.5").code == 2
 
 

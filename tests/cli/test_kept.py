@@ -15,7 +15,7 @@ import pytest
 
 import fi_async.client
 from fi_async.cli import resume
-from fi_async.journal.schema import EventKind
+from fi_async.journal.events import EventKind
 from fi_async.journal.view import open_view
 from fi_async.local import Faults
 
@@ -282,6 +282,8 @@ def test_the_status_of_a_run(cli, kept):
         "unknown_cost": 0,
         "tokens": None,
         "shard": None,
+        "workers": [],
+        "control": None,
     }
     assert json.loads(cli("status", kept, "--json --watch").out)["done"] == 23
     shown = cli("status", kept).out
@@ -436,7 +438,7 @@ def test_an_old_run_of_a_program_is_the_program_s_to_go_on_with(cli, kept):
 def test_a_run_of_a_newer_version_is_refused(cli, kept):
     with closing(sqlite3.connect(kept)) as connection:
         connection.execute("PRAGMA user_version = 99")
-    said = "fi-async: nightly.db: a newer version of fi-async wrote it (schema 99, this one knows 2)\n"
+    said = "fi-async: nightly.db: a newer version of fi-async wrote it (schema 99, this one knows 3)\n"
     for words in (
         "resume nightly.db",
         "status nightly.db",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
 import pytest
+
+from fi_async.reports.run_labels import RunLabels
 
 ROWS = [
     *({"id": f"id {n}", "text": f"Paris {n}"} for n in range(40)),
@@ -154,3 +157,26 @@ def test_evaluations_that_two_shards_made_are_told(cli, shards):
     assert (
         "evaluations were made by several shards: kept is the one with a score, and of several the first" in ended.err
     )
+
+
+def test_labels_of_shards_are_those_of_the_run(cli, shards, jsonl):
+    for part in shards(2):
+        assert cli(f"label {part} --eval contains --draw balanced --sample 8 --csv {part}.csv").code == 0
+        with Path(f"{part}.csv").open(encoding="utf-8", newline="") as file:
+            rows = [{**row, "label": "7" in row["inputs.text"], "by": "ana"} for row in csv.DictReader(file)]
+        given = jsonl(
+            *({name: row[name] for name in ("index", "weight", "label", "by")} for row in rows), name="g.jsonl"
+        )
+        assert cli(f"label {part} --eval contains --from {given}").code == 0
+    before = [RunLabels.of(Path(f"part-{number}.db")).labelled("contains").pairs for number in (1, 2)]
+    assert cli("merge part-1.db part-2.db -o all.db").code == 0
+    found = RunLabels.of(Path("all.db"))
+    assert len(found.kept.draws) == 1
+    told = {
+        (outcome.case.inputs["text"], label.by, label.value, label.weight)
+        for outcome, label in found.labelled("contains").pairs
+    }
+    assert told == {
+        (outcome.case.inputs["text"], label.by, label.value, label.weight) for each in before for outcome, label in each
+    }
+    assert json.loads(cli("agree all.db --json").out)["kappa"]["value"] == 1.0

@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 
 from fi_async import JournalError
 from fi_async.journal import schema
+from fi_async.journal.events import EventKind
+from fi_async.journal.file_storage import FileStorage
 from fi_async.journal.records import RunInfo
 from fi_async.journal.replay import Past, Story
-from fi_async.journal.schema import EventKind
+from fi_async.journal.storage import CaseRow
 from fi_async.journal.view import open_view
-from fi_async.journal.writer import CaseRow, Journal
+from fi_async.journal.writer import Journal
 
 INFO = RunInfo("run", ("contains",), None, "local", "local", started_at=1.0)
 BODY = '{"status":"scored","backend":"local","latency_s":1.0,"result":{"name":"contains","output":"Passed"}}'
@@ -32,7 +34,7 @@ def row(number: int) -> CaseRow:
 
 async def written(path: Path, cases: int, copy: Path | None = None) -> None:
     """Write a run of which each case went another way; copy its files before they are closed."""
-    async with Journal(path, INFO, lambda: 2.0) as journal:
+    async with Journal(FileStorage(path), INFO, lambda: 2.0) as journal:
         for number in range(cases):
             (case,) = await journal.admit([row(number)])
             journal.write(case.n, EventKind.INTENT)
@@ -55,7 +57,7 @@ def events(path: Path) -> list[tuple[object, ...]]:
 
 def test_a_case_that_cannot_be_sent_is_never_in_the_file_without_saying_so(tmp_path):
     async def write() -> None:
-        async with Journal(tmp_path / "run.db", INFO, lambda: 2.0) as journal:
+        async with Journal(FileStorage(tmp_path / "run.db"), INFO, lambda: 2.0) as journal:
             admitted = await journal.admit([row(0), row(1)._replace(ended=BODY), row(2)])
             assert [case.ended for case in admitted] == [None] * 3
             assert not journal.is_behind
@@ -135,21 +137,22 @@ def test_a_newer_version_is_refused(tmp_path):
     path = tmp_path / "run.db"
     asyncio.run(_write_one(path))
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 3")
+        connection.execute("PRAGMA user_version = 4")
     for opened in (lambda: asyncio.run(_write_one(path)), lambda: open_view(path)):
         with pytest.raises(JournalError) as caught:
             opened()
-        assert str(caught.value) == f"{path}: a newer version of fi-async wrote it (schema 3, this one knows 2)"
+        assert str(caught.value) == f"{path}: a newer version of fi-async wrote it (schema 4, this one knows 3)"
 
 
 def test_an_older_version_is_migrated_when_it_is_written(tmp_path, monkeypatch):
     path = tmp_path / "run.db"
     asyncio.run(_write_one(path))
-    monkeypatch.setattr(schema, "VERSION", 4)
-    monkeypatch.setattr(schema, "MIGRATIONS", ("", "ALTER TABLE cases ADD COLUMN extra TEXT", "CREATE TABLE more (n)"))
+    monkeypatch.setattr(schema, "VERSION", schema.VERSION + 2)
+    steps = ("ALTER TABLE cases ADD COLUMN extra TEXT", "CREATE TABLE more (n)")
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, *steps))
     asyncio.run(_write_one(path))
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone() == (4,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
         assert connection.execute("SELECT n, extra FROM cases").fetchall() == [(1, None)]
         assert connection.execute("SELECT count(*) FROM more").fetchone() == (0,)
 
@@ -194,14 +197,15 @@ async def test_a_full_disk_is_told_and_nothing_follows_what_is_not_in_the_file(t
     path = tmp_path / "run.db"
     told = []
     with pytest.raises(JournalError) as caught:  # noqa: PT012  # it is raised on the way out, after the rest
-        async with Journal(path, INFO, lambda: 2.0) as journal:
+        storage = FileStorage(path)
+        async with Journal(storage, INFO, lambda: 2.0) as journal:
             (case,) = await journal.admit([row(0)])
-            pages = journal._connection.execute("PRAGMA page_count").fetchone()[0]
-            journal._connection.execute(f"PRAGMA max_page_count = {pages}")
+            pages = storage._connection.execute("PRAGMA page_count").fetchone()[0]
+            storage._connection.execute(f"PRAGMA max_page_count = {pages}")
             journal.write(case.n, EventKind.ENDED, "x" * 100_000, lambda: told.append("first"))
             with pytest.raises(JournalError):
                 await journal.flush()
-            journal._connection.execute("PRAGMA max_page_count = 100000")
+            storage._connection.execute("PRAGMA max_page_count = 100000")
             journal.write(case.n, EventKind.REOPENED, None, lambda: told.append("second"))
             await journal.flush()
     assert str(caught.value) == (

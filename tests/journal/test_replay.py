@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fi_async.journal import replay, schema
+from fi_async.journal.events import EventKind
 from fi_async.journal.replay import Past
-from fi_async.journal.schema import EventKind
 
 BODIES = {
     EventKind.ACCEPTED: st.just("an-id"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fi_async import (
@@ -71,13 +71,14 @@ def test_a_decision_keeps_to_the_policy(error, repeatable, failures, policy, is_
 
 
 @settings(deadline=None, max_examples=100)
+@example([0.0, 1.0])
 @given(st.lists(times))
 def test_a_gate_opens_at_the_latest_time_anyone_was_told(holds):
-    gate, terms = Gate(), Terms(Slots(1000))
-    tickets = [gate.issue(0.0, Need(), terms) for _ in holds[:VOLLEY]]
-    longest = 0.0
-    for ticket, until in zip(tickets, holds, strict=False):
-        ticket.refused(0.0, until, None)
+    gate, terms, now = Gate(), Terms(Slots(1000)), 100.0
+    tickets = [gate.issue(now, Need(), terms) for _ in holds[:VOLLEY]]
+    longest = now
+    for ticket, wait in zip(tickets, holds, strict=False):
+        ticket.refused(now, wait, None)
         # A server that says "now" again is not believed.
-        longest = gate.opens_at(0.0, Need(), terms) if until == 0 else max(longest, min(until, LONGEST_WAIT))
-        assert gate.opens_at(0.0, Need(), terms) == gate.opens_at(0.0, Need(post=True), terms) == longest
+        longest = gate.opens_at(now, Need(), terms) if wait == 0 else max(longest, now + min(wait, LONGEST_WAIT))
+        assert gate.opens_at(now, Need(), terms) == gate.opens_at(now, Need(post=True), terms) == longest

@@ -11,8 +11,9 @@ import io
 import re
 import tokenize
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,25 +32,32 @@ FLOORS = [
     ["_catalogue", "_version", "_errors", "_results", "_threads", "_loop_thread", "_statistics", "_values"],
     ["_models", "_rubric"],
     ["_events"],
-    ["_extras"],
+    ["_extras", "_run_url"],
     ["journal.records"],
-    ["sources.csv_files", "sources.files", "sources.rows"],
+    ["panels.", "sources.csv_files", "sources.files", "sources.rows"],
     [
+        "journal.label_records",
         "reports.agreement",
+        "reports.agreement_figures",
         "reports.estimators",
         "reports.figures",
         "reports.html_page",
+        "reports.juror_tally",
         "reports.labels",
         "reports.notebook_summary",
         "reports.outcome_tables",
         "reports.pairing",
+        "reports.panel_tally",
+        "reports.raters",
         "reports.reliability",
+        "reports.repeat_tally",
         "reports.repeats",
         "reports.report_page",
         "reports.speed",
         "reports.spending",
         "reports.statistics",
         "reports.template_scores",
+        "reports.tracking",
     ],
     ["_connection", "_settings", "_report", "_plan"],
     ["_shard", "_signature", "wire.", "sources."],
@@ -74,21 +82,30 @@ FLOORS = [
         "engine.submissions",
     ],
     ["journal.", "background."],
+    ["store."],
     ["reports.", "engine."],
-    ["execution", "datasets."],
+    ["execution", "datasets.", "imports."],
     ["client"],
     ["pipelines"],
     ["evaluations"],
     ["evaluator"],
     ["blocking"],
     ["sync"],
-    ["standalone"],
+    ["standalone", "official_datasets"],
+    ["fi_datasets"],
     [""],
-    ["integrations.otel", "integrations.otel_attributes", "integrations.otel_metrics", "integrations.otel_spans"],
+    [
+        "integrations.otel",
+        "integrations.otel_attributes",
+        "integrations.otel_export",
+        "integrations.otel_metrics",
+        "integrations.otel_spans",
+    ],
     ["cli.", "testing"],
     ["__main__", "integrations."],
 ]
 PURE = {
+    "panels.",
     "pacing.",
     "wire.dataset_cells",
     "wire.dataset_replies",
@@ -132,6 +149,7 @@ ONLY_IMPORTER = {
     },
     "pydantic": {"_results", "wire.responses"},
     "backoff": {"pacing.backoff"},
+    "psycopg": {"store.store_connection"},
     "sqlalchemy": {"background.sql"},
 }
 MOST_LINES = 300  # of code: not blank, not a comment, not a docstring
@@ -170,29 +188,30 @@ NO_CODE = {
 }
 
 
+@cache
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
 def parsed(name: str) -> ast.Module:
-    return ast.parse(MODULES[name].read_text(encoding="utf-8"))
+    return tree_of(MODULES[name])
 
 
 def imports_of(name: str) -> list[Import]:
-    tree = parsed(name)
-    in_functions = _within(tree, lambda node: isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
-    for_typing = _within(tree, lambda node: isinstance(node, ast.If) and ast.unparse(node.test) in TYPING)
-    found = []
-    for node in ast.walk(tree):
+    return list(_imports(name, parsed(name), lazy=False, typing=False))
+
+
+def _imports(name: str, within: ast.AST, *, lazy: bool, typing: bool) -> Iterator[Import]:
+    for node in ast.iter_child_nodes(within):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            yield from (Import(name, alias.name, lazy, typing) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name} has a relative import"
-            names = [_module(node.module or "", alias.name) for alias in node.names]
-        else:
-            continue
-        found += [Import(name, imported, node in in_functions, node in for_typing) for imported in names]
-    return found
-
-
-def _within(tree: ast.Module, is_such: Callable[[ast.AST], bool]) -> set[ast.AST]:
-    return {inner for node in ast.walk(tree) if is_such(node) for inner in ast.walk(node)}
+            yield from (Import(name, _module(node.module or "", alias.name), lazy, typing) for alias in node.names)
+        elif not isinstance(node, ast.expr):  # in which there are no imports
+            is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            is_for_typing = isinstance(node, ast.If) and ast.unparse(node.test) in TYPING
+            yield from _imports(name, node, lazy=lazy or is_function, typing=typing or is_for_typing)
 
 
 def _module(source: str, member: str) -> str:

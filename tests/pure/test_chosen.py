@@ -67,7 +67,7 @@ def test_what_is_not_the_platforms_has_a_fingerprint_that_changes_with_it():
     [
         ([], "backends is empty: leave it out for the platform, or say who answers"),
         ("local", "backends must be a list, such as"),
-        (["local", "clod"], 'backends must hold "local", "cloud" and Judges, not \'clod\''),
+        (["local", "clod"], 'backends must hold "local", "cloud", Judges and Juries, not \'clod\''),
         (["local", "cloud", "local"], "backends has 'local' twice"),
     ],
 )

@@ -48,6 +48,7 @@ TREE = {
     "EvaluationError": "FiAsyncError",
     "FunctionError": "EvaluationError",
     "JudgeError": "EvaluationError",
+    "UndecidedError": "EvaluationError",
     "AmbiguousError": "FiAsyncError",
     "StalledError": "FiAsyncError",
     "DatasetError": "FiAsyncError",
@@ -66,6 +67,7 @@ FACTS = {
     "status": 429,
     "request_id": "r-1",
     "eval_id": "e-1",
+    "dataset_id": "d-1",
     "attempts": 3,
     "server_message": "words",
     "report": {"any": "thing"},
@@ -164,7 +166,7 @@ def test_a_report_that_holds_the_error_itself_survives_a_pickle(kind, protocol):
         ({"attempts": 1}, "no"),
         ({"attempts": 2}, "no (attempt 2)"),
         ({"server_message": "words", "code": "x", "field": "f", "report": [1]}, "no"),
-        (FACTS, "no (status 429, request r-1, evaluation e-1, attempt 3)"),
+        (FACTS, "no (status 429, request r-1, evaluation e-1, dataset d-1, attempt 3)"),
     ],
 )
 def test_str_has_the_message_and_what_a_support_ticket_needs(facts, text):

@@ -137,6 +137,21 @@ def test_what_a_listener_raises_is_logged_once_and_ends_nothing(caplog):
     ]
 
 
+def test_what_was_being_handled_meanwhile_is_not_logged(caplog):
+    def broken(event: Event) -> None:
+        try:
+            raise KeyError("mine, too")
+        except KeyError:
+            raise ValueError("mine")  # noqa: B904  # its context is to be seen
+
+    try:
+        raise StopIteration("an input")
+    except StopIteration:
+        emit(guarded(broken), HoldBegun("request limit", 1.0))
+    assert "mine, too" in caplog.text
+    assert "an input" not in caplog.text
+
+
 async def _awaited(event: Event) -> None:
     """Be no listener."""
 

@@ -33,7 +33,7 @@ def questions(templates, options, config, **fields):
 def intake(*templates: Template, **options: object) -> Intake:
     chosen = RunOptions(**options)
     shared = context()
-    return Intake(questions(templates or (TONE,), chosen, None), lambda _: shared, chosen)
+    return Intake(questions(templates or (TONE,), chosen, None), lambda *_: shared, chosen)
 
 
 # -- questions ---------------------------------------------------------------------------------------------------------

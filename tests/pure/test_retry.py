@@ -15,6 +15,7 @@ from fi_async import (
     AuthenticationError,
     ConfigurationError,
     CostLimitError,
+    DatasetError,
     EvaluationError,
     FiAsyncError,
     FunctionError,
@@ -30,6 +31,7 @@ from fi_async import (
     RateLimitError,
     ServerError,
     StalledError,
+    UndecidedError,
     ValidationError,
     _errors,
 )
@@ -67,11 +69,13 @@ REFUSED = WHOLE + [
         EvaluationError,
         FunctionError,
         JudgeError,
+        UndecidedError,
         QuotaExhaustedError,
         CostLimitError,
         AmbiguousError,
         StalledError,
         JournalError,
+        DatasetError,
         IncompleteRunError,
     )
 ]

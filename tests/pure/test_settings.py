@@ -131,6 +131,10 @@ def test_the_run_options_have_defaults():
         "poll_interval": None,
         "limits": (),
         "rows": "auto",
+        "repeats": 1,
+        "reduce": "mean",
+        "precision": 0.95,
+        "max_repeats": 9,
     }
     assert options.retry_policy() == RetryPolicy()
 

@@ -15,9 +15,8 @@ from fi_async.reports.estimators import (
     ppi_rate,
     rogan_gladen,
     share,
-    student_quantile,
 )
-from fi_async.reports.statistics import wilson
+from fi_async.reports.statistics import student_quantile, wilson
 
 
 def ppi_plus_plus(person, judge, unlabelled):

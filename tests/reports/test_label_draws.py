@@ -68,9 +68,9 @@ def test_those_surely_drawn_count_once():
 
 def test_what_cannot_be_drawn():
     assert [weight for _, weight in draw_cases(outcomes("PF-"), 5, "uncertain")] == [1.0, 1.0]
-    with pytest.raises(ConfigurationError, match="--by uncertain needs scores of different degrees"):
+    with pytest.raises(ConfigurationError, match="--draw uncertain needs scores of different degrees"):
         draw_cases(VERDICTS, 5, "uncertain")
-    with pytest.raises(ConfigurationError, match="--by uncertain needs scores of different degrees"):
+    with pytest.raises(ConfigurationError, match="--draw uncertain needs scores of different degrees"):
         draw_cases(outcomes([0.2] * 9), 5, "uncertain")
     with pytest.raises(ConfigurationError, match="no case has a result: there is nothing to label yet"):
         draw_cases(outcomes("--"), 5)
@@ -92,6 +92,7 @@ def test_a_sheet_has_the_inputs_and_not_the_judges_words(tmp_path):
     ]
     assert "why" not in path.read_text()
     path.write_text(path.read_text().replace(",2.5,,", ",2.5,yes,").replace(",1.0,,", ",1.0,no,"))
-    found, is_weighted = match_labels(path, cases)
+    matched = match_labels(path, cases)
+    found, is_weighted = matched.pairs, matched.is_weighted
     assert [(each.index, label.value, label.weight) for each, label in found] == [(0, "yes", 2.5), (1, "no", 1.0)]
     assert is_weighted

@@ -23,7 +23,8 @@ def matched(tmp_path, monkeypatch):
 
     def match(text, cases=CASES, name="labels.csv", **how):
         (tmp_path / name).write_text(text, encoding="utf-8")
-        found, is_weighted = match_labels(name, cases, **how)
+        matched = match_labels(name, cases, **how)
+        found, is_weighted = matched.pairs, matched.is_weighted
         return {each.index: (label.value, label.weight) for each, label in found}, is_weighted
 
     return match
@@ -98,6 +99,6 @@ def test_what_is_no_table_and_what_has_no_ids(matched):
         ConfigurationError, match="the cases of the run have no ids: give labels in order, or by 'index'"
     ):
         match_labels({"a": True}, NAMELESS)
-    assert match_labels({7: True}, [outcome(0, "P", own_id="7")])[0][0][1].value is True
+    assert match_labels({7: True}, [outcome(0, "P", own_id="7")]).pairs[0][1].value is True
     with pytest.raises(ConfigurationError, match="the run has no case with the id None"):
         match_labels({frozenset({1}): True}, CASES)

@@ -17,13 +17,17 @@ from fi_async import (
     EvalResult,
     Evaluator,
     Execution,
+    ImportedRun,
     Judge,
     Outcome,
     Report,
+    RunMatrix,
     Stream,
     Timeout,
     aevaluate,
+    compare_runs,
     evaluate,
+    import_run,
     template,
 )
 
@@ -119,3 +123,12 @@ def blocking() -> None:
     with Evaluator(backends=[Judge("m")]) as ev:
         assert_type(ev.gather([{"output": "x"}], [CALM, short]), Report)
     evaluate("toxicity", backends=["clod"], output="x")  # type: ignore[list-item]  # so is a backend that is none
+
+
+def compared(old: Report, new: Report) -> None:
+    imported = import_run("results.json", "other.db", tool="promptfoo")
+    assert_type(imported, ImportedRun)
+    matrix = compare_runs([old, new, imported.run], names=["old", "new", "other"])
+    assert_type(matrix, RunMatrix)
+    assert_type(matrix.difference("new").adjusted_p, float | None)
+    compare_runs({"old": old.outcomes, "new": new}, baseline="new", by="id")

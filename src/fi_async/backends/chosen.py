@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from fi_async import _catalogue
@@ -16,14 +17,18 @@ if TYPE_CHECKING:
     from fi_async.backends.criteria import Criteria
     from fi_async.backends.functions import Function
     from fi_async.backends.judge import Judge
+    from fi_async.backends.jury import Jury
 
-Backend: TypeAlias = 'Literal["local", "cloud"] | Judge'
-"""Who may answer: "local", the functions that are computed here; a Judge; "cloud", the platform."""
+Backend: TypeAlias = 'Literal["local", "cloud"] | Judge | Jury'
+"""Who may answer: "local", the functions that are computed here; a Judge, or a Jury; "cloud", the platform."""
 
 PLATFORM: Final = "cloud"
 FUNCTIONS: Final = "local"
 JUDGED: Final = "judge"
 CODE: Final = "code"
+
+_COMPUTED: Final = "CustomCodeEval"
+_ASK_OTHERS: Final = frozenset({"api_call", "contains_valid_link", "no_invalid_links", "custom_code_evaluation"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +37,30 @@ class Answerer:
 
     Attributes:
         function: What computes it; None if nothing does.
-        judge: Who judges it; None if no judge of the user's does. Without either it is the platform's.
-        rubric: What the judge is told to decide.
+        judge: Who judges it; None if no judge of the user's does alone.
+        rubric: What the judge, or the jury, is told to decide.
+        jury: Who votes on it; None if nobody does. Without any of the three it is the platform's.
     """
 
     function: Function | None = None
     judge: Judge | None = None
     rubric: Rubric | None = None
+    jury: Jury | None = None
+
+    @property
+    def jurors(self) -> Sequence[Answerer]:
+        """Those who vote, each by itself; nobody without a jury."""
+        return [] if self.jury is None else [Answerer(judge=each, rubric=self.rubric) for each in self.jury]
 
     @property
     def is_platform(self) -> bool:
         """True if the platform answers."""
-        return self.function is None and self.judge is None
+        return self.function is None and self.judge is None and self.jury is None
 
     @property
     def by(self) -> str:
         """Who it is, in a word: "cloud", "judge", "local" for what is computed here, "code" for a function of yours."""
-        if self.judge is not None:
+        if self.judge is not None or self.jury is not None:
             return JUDGED
         return PLATFORM if self.function is None else self.function.backend
 
@@ -67,6 +79,8 @@ class Answerer:
         """What tells its verdicts from another's, inputs aside; None for the platform's own, wherever computed."""
         if self.judge is not None and self.rubric is not None:
             return self.judge.fingerprint(self.rubric)
+        if self.jury is not None and self.rubric is not None:
+            return self.jury.fingerprint(self.rubric)
         return None if self.function is None else self.function.fingerprint
 
 
@@ -81,7 +95,8 @@ class Backends:
 
     Attributes:
         has_platform: True if the platform is among them.
-        judges: Those that are judges.
+        judges: Those that are judges, or juries.
+        all_judges: The judges among them, and the jurors.
 
     Raises:
         ConfigurationError: There is none, one is there twice, or is none.
@@ -92,8 +107,9 @@ class Backends:
         self._order = _checked(given)
         self.has_platform = PLATFORM in self._order
         self.judges = [each for each in self._order if not isinstance(each, str)]
-        for each in self.judges:
-            each.request_headers()
+        self.all_judges = [judge for each in self.judges for judge in _alone(each)]
+        for judge in self.all_judges:
+            judge.request_headers()
 
     def __repr__(self) -> str:
         return f"<Backends {', '.join(self.names)}>"
@@ -101,7 +117,9 @@ class Backends:
     @property
     def names(self) -> Sequence[str]:
         """What messages call them."""
-        return [repr(each) if isinstance(each, str) else f"Judge({each.label!r})" for each in self._order]
+        return [
+            repr(each) if isinstance(each, str) else f"{type(each).__name__}({each.label!r})" for each in self._order
+        ]
 
     def route(self, template: TemplateLike, params: Mapping[str, Any] | None) -> Answerer:
         """Return who answers a template.
@@ -138,7 +156,7 @@ class Backends:
                 function.check(params or {})
                 return Answerer(function=function)
             if not isinstance(each, str) and name in judged_names():
-                return Answerer(judge=each, rubric=rubric_for(name, params))
+                return _judged_by(each, rubric_for(name, params))
         raise ConfigurationError(self._nobody(name))
 
     def _judged_by_criteria(self, criteria: Criteria, params: Mapping[str, Any] | None) -> Answerer:
@@ -148,7 +166,7 @@ class Backends:
             )
         if params:
             raise ConfigurationError(f"eval_config: {criteria.name} is a Criteria, and takes no parameters")
-        return Answerer(judge=self.judges[0], rubric=criteria.rubric)
+        return _judged_by(self.judges[0], criteria.rubric)
 
     def _nobody(self, name: str) -> str:
         from fi_async.backends.functions import exact_names  # noqa: PLC0415  # as above
@@ -166,22 +184,45 @@ class Backends:
         return f'{said}: add "cloud" ({why_not(name) or "it is not computed here"})'
 
 
+def _alone(given: Judge | Jury) -> Sequence[Judge]:
+    from fi_async.backends.jury import Jury  # noqa: PLC0415  # as above
+
+    return given.jurors if isinstance(given, Jury) else [given]
+
+
+def _judged_by(given: Judge | Jury, rubric: Rubric) -> Answerer:
+    """Return a judge, or a jury, as the one who answers. Raises as `Jury.check` does."""
+    from fi_async.backends.jury import Jury  # noqa: PLC0415  # as above
+
+    if not isinstance(given, Jury):
+        return Answerer(judge=given, rubric=rubric)
+    given.check(rubric)
+    return Answerer(rubric=rubric, jury=given)
+
+
 def _checked(given: object) -> Sequence[Backend]:
     if given == (PLATFORM,):
         return (PLATFORM,)
     from fi_async.backends.judge import Judge  # noqa: PLC0415  # as above
+    from fi_async.backends.jury import Jury  # noqa: PLC0415  # as above
 
-    if isinstance(given, str | Judge) or not isinstance(given, Sequence):
+    if isinstance(given, str | Judge | Jury) or not isinstance(given, Sequence):
         raise ConfigurationError(f'backends must be a list, such as ["local", Judge(...), "cloud"], not {given!r}')
     if not given:
         raise ConfigurationError(
             'backends is empty: leave it out for the platform, or say who answers, as in ["local"]'
         )
     for each in given:
-        if not isinstance(each, Judge) and each not in (FUNCTIONS, PLATFORM):
-            raise ConfigurationError(f'backends must hold "local", "cloud" and Judges, not {each!r}')
-    told_apart = [each if isinstance(each, str) else each.endpoint for each in given]
+        if not isinstance(each, Judge | Jury) and each not in (FUNCTIONS, PLATFORM):
+            raise ConfigurationError(f'backends must hold "local", "cloud", Judges and Juries, not {each!r}')
+    told_apart = [each.endpoint if isinstance(each, Judge) else each for each in given]
     for place, each in enumerate(told_apart):
         if each in told_apart[:place]:
             raise ConfigurationError(f"backends has {given[place]!r} twice")
     return tuple(given)
+
+
+@cache
+def computed_names() -> frozenset[str]:
+    """Return the names of the platform's templates that it computes of a case alone: asked again, they say the same."""
+    return frozenset(name for name, row in _catalogue.rows().items() if row["engine"] == _COMPUTED) - _ASK_OTHERS

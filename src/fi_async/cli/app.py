@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from fi_async._version import __version__
 from fi_async.cli import help_texts, settings, terminal
+from fi_async.cli.dataset_commands import dataset_app
 from fi_async.cli.flag_kinds import Flag
 from fi_async.cli.input_rows import STDIN
 from fi_async.cli.judge_flags import JudgeFlags
@@ -18,19 +19,25 @@ from fi_async.cli.options import (
     CompareFlags,
     FileName,
     GateFlags,
+    ImportFlags,
     LabelFlags,
+    LoadFlags,
     ResumeFlags,
     RunFlags,
     ServeFlags,
     at_home,
 )
+from fi_async.cli.store_flags import ControlFlags, RunName, WorkFlags, named
 
 _SERVED = ServeFlags()
 _JUDGED = JudgeFlags()
 _COMPARED = CompareFlags()
 _GATED = GateFlags()
 _AGREED = AgreeFlags()
+_LABELLED = LabelFlags()
 _RESUMED = ResumeFlags()
+_WORKING = WorkFlags()
+_CONTROLLED = ControlFlags()
 
 
 def execute(words: Sequence[str]) -> int:
@@ -41,7 +48,7 @@ def execute(words: Sequence[str]) -> int:
         Exception: Whatever the command raises.
     """
     # The parser takes a lone dash for an option, and so it is one but for the file of run.
-    code = _app()([STDIN if word == "-" and words[0] == "run" else word for word in words])
+    code = _app()([STDIN if word == "-" and words[0] in ("run", "load") else word for word in words])
     return code if isinstance(code, int) else 0
 
 
@@ -65,11 +72,15 @@ def _app() -> App:
         suppress_keyboard_interrupt=False,
     )
     app.command(run, help_epilogue=help_texts.RUN)
+    app.command(load, help_epilogue=help_texts.LOAD)
+    app.command(work, help_epilogue=help_texts.WORK)
+    app.command(control, help_epilogue=help_texts.CONTROL)
     app.command(resume, help_epilogue=help_texts.RESUME)
     app.command(retry, help_epilogue=help_texts.RETRY)
     app.command(runs, help_epilogue=help_texts.RUNS)
     app.command(status, help_epilogue=help_texts.STATUS)
     app.command(export, help_epilogue=help_texts.EXPORT)
+    app.command(import_, name="import", help_epilogue=help_texts.IMPORT)
     app.command(merge, help_epilogue=help_texts.MERGE)
     app.command(compare, help_epilogue=help_texts.COMPARE)
     app.command(gate, help_epilogue=help_texts.GATE)
@@ -79,6 +90,7 @@ def _app() -> App:
     app.command(report, help_epilogue=help_texts.REPORT)
     app.command(templates, help_epilogue=help_texts.TEMPLATES)
     app.command(config, help_epilogue=help_texts.CONFIG)
+    app.command(dataset_app())
     app.register_install_completion_command(
         help="Install completion for this shell, or for the one that --shell names."
     )
@@ -97,20 +109,59 @@ def run(file: FileName, /, *, flags: RunFlags) -> int:
     return run_file(file, flags)
 
 
-def resume(run: Path, /, *, flags: ResumeFlags = _RESUMED) -> int:
+def load(file: FileName, /, *, flags: LoadFlags) -> int:
+    """Put every row of FILE into a run in a database, for fi-async work to evaluate. Evaluates nothing.
+
+    Args:
+        file: As of run.
+        flags: See LoadFlags.
+    """
+    from fi_async.cli.stored_runs import load_file  # noqa: PLC0415  # as above
+
+    return load_file(file, flags)
+
+
+def work(run: RunName, /, *, flags: WorkFlags = _WORKING) -> int:
+    """Work on a run in a database, beside others, until nothing is left to do.
+
+    Args:
+        run: The URL of a PostgreSQL database that ends in the run's name.
+        flags: See WorkFlags.
+    """
+    from fi_async.cli.stored_runs import work_on  # noqa: PLC0415  # as above
+
+    return work_on(run, flags)
+
+
+def control(
+    run: RunName, what: Literal["pause", "resume"] | None = None, /, *, flags: ControlFlags = _CONTROLLED
+) -> int:
+    """Pause or resume all workers of a run, or set what they keep to, while they work; show what is set.
+
+    Args:
+        run: The URL of a PostgreSQL database that ends in the run's name.
+        what: What they are to do. Omitted: as they do.
+        flags: See ControlFlags.
+    """
+    from fi_async.cli.stored_runs import control_run  # noqa: PLC0415  # as above
+
+    return control_run(run, what, flags)
+
+
+def resume(run: RunName, /, *, flags: ResumeFlags = _RESUMED) -> int:
     """Go on with a run that was stopped.
 
     Args:
-        run: Its file.
+        run: Its file, or the URL of its database: then as fi-async work.
         flags: See ResumeFlags.
     """
     from fi_async.cli.resume import resume_run  # noqa: PLC0415  # as above
 
-    return resume_run(at_home(run), flags)
+    return resume_run(named(run), flags)
 
 
 def retry(
-    run: Path,
+    run: RunName,
     /,
     *,
     failed: Annotated[bool, Flag] = False,
@@ -121,7 +172,7 @@ def retry(
     """Go on with a run, and try again what ended without a score.
 
     Args:
-        run: Its file.
+        run: Its file, or the URL of its database.
         failed: Evaluate again what failed. Without any of these flags: what failed, and what stalled.
         stalled: Ask again for what the server accepted and had not finished in time.
         ambiguous: Send again what may have been evaluated, and was not sent again for that.
@@ -129,7 +180,7 @@ def retry(
     """
     from fi_async.cli.resume import retry_run  # noqa: PLC0415  # as above
 
-    return retry_run(at_home(run), flags, failed=failed, stalled=stalled, ambiguous=ambiguous)
+    return retry_run(named(run), flags, failed=failed, stalled=stalled, ambiguous=ambiguous)
 
 
 def runs(folder: Path = Path(), /, *, json: Annotated[bool, Flag] = False) -> int:
@@ -144,29 +195,52 @@ def runs(folder: Path = Path(), /, *, json: Annotated[bool, Flag] = False) -> in
     return list_runs(at_home(folder), as_json=json)
 
 
-def status(run: Path, /, *, watch: Annotated[bool, Flag] = False, json: Annotated[bool, Flag] = False) -> int:
+def status(run: RunName, /, *, watch: Annotated[bool, Flag] = False, json: Annotated[bool, Flag] = False) -> int:
     """Show how a run stands, also while it goes on.
 
     Args:
-        run: Its file.
+        run: Its file, or the URL of its database, which tells of its workers too.
         watch: Show it again and again until the run ends.
         json: Print JSON; with --watch, an object a line.
     """
     from fi_async.cli.status import show_status  # noqa: PLC0415  # as above
 
-    return show_status(at_home(run), as_json=json, watch=watch)
+    return show_status(named(run), as_json=json, watch=watch)
 
 
-def export(run: Path, /, *, out: Annotated[Path, Parameter(name=("--out", "-o"), metavar="PATH")]) -> int:
+def export(
+    run: RunName,
+    /,
+    *,
+    out: Annotated[Path, Parameter(name=("--out", "-o"), metavar="PATH")],
+    labels: Annotated[bool, Flag] = False,
+    eval: Annotated[str | None, Parameter(metavar="NAME")] = None,  # noqa: A002  # the flag's name
+) -> int:
     """Write the outcomes of a run so far to a file: .csv, .parquet, .sqlite, or else one JSON object a line.
 
     Args:
-        run: The run's file, damaged or not.
+        run: The run's file, damaged or not, or the URL of its database.
         out: The file to write.
+        labels: Write the labels that people gave instead, to .csv or .jsonl, as fi-async agree reads them.
+        eval: With --labels: of which template. Omitted: the one that has labels.
     """
-    from fi_async.cli.export import export_run  # noqa: PLC0415  # as above
+    from fi_async.cli.export import export_labels, export_run  # noqa: PLC0415  # as above
 
-    return export_run(at_home(run), at_home(out))
+    if labels:
+        return export_labels(named(run), at_home(out), eval)
+    return export_run(named(run), at_home(out))
+
+
+def import_(file: Path, /, *, flags: ImportFlags) -> int:
+    """Make a run of the results of another tool, for report, compare, gate, label, agree and export.
+
+    Args:
+        file: The results, as the tool writes them.
+        flags: See ImportFlags.
+    """
+    from fi_async.cli.importing import import_file  # noqa: PLC0415  # as above
+
+    return import_file(at_home(file), flags)
 
 
 def merge(
@@ -200,41 +274,42 @@ def compare(before: Path, after: Path, /, *others: Path, flags: CompareFlags = _
     return compare_files([at_home(path) for path in (before, after, *others)], flags)
 
 
-def gate(run: Path, /, *, flags: GateFlags = _GATED) -> int:
+def gate(run: RunName, /, *, flags: GateFlags = _GATED) -> int:
     """Tell by the exit code whether a run is good enough.
 
     Args:
-        run: Its file, or the .jsonl of fi-async run --out.
+        run: Its file, the URL of its database, or the .jsonl of fi-async run --out.
         flags: See GateFlags.
     """
     from fi_async.cli.gate import gate_run  # noqa: PLC0415  # as above
 
-    return gate_run(at_home(run), flags)
+    return gate_run(named(run), flags)
 
 
-def label(run: Path, /, *, flags: LabelFlags) -> int:
-    """Draw cases of a run for people to label, and write them to a CSV file.
+def label(run: RunName, /, *, flags: LabelFlags = _LABELLED) -> int:
+    """Draw cases of a run, and show them one by one in a browser to be labelled by keyboard.
 
     Args:
-        run: Its file, or the .jsonl of fi-async run --out.
+        run: Its file, the URL of its database, or the .jsonl of fi-async run --out.
         flags: See LabelFlags.
     """
-    from fi_async.cli.label import draw_labels  # noqa: PLC0415  # as above
+    from fi_async.cli.label import label_run  # noqa: PLC0415  # as above
 
-    return draw_labels(at_home(run), flags)
+    return label_run(named(run), flags)
 
 
-def agree(run: Path, labels: Path, /, *, flags: AgreeFlags = _AGREED) -> int:
+def agree(run: RunName, labels: Path | None = None, /, *, flags: AgreeFlags = _AGREED) -> int:
     """Show how far the judge of a run agrees with people, and the true pass rate behind what it says.
 
     Args:
-        run: Its file, or the .jsonl of fi-async run --out.
-        labels: A CSV or JSONL file with the columns label, and id, index or the inputs.
+        run: Its file, the URL of its database, or the .jsonl of fi-async run --out.
+        labels: A CSV or JSONL file with the columns label, and id, index or the inputs; or another run's file.
+            Omitted: those that RUN keeps.
         flags: See AgreeFlags.
     """
     from fi_async.cli.agree import check_agreement  # noqa: PLC0415  # as above
 
-    return check_agreement(at_home(run), at_home(labels), flags)
+    return check_agreement(named(run), None if labels is None else at_home(labels), flags)
 
 
 def serve(*, flags: ServeFlags = _SERVED, judge_flags: JudgeFlags = _JUDGED) -> int:
@@ -250,20 +325,22 @@ def serve(*, flags: ServeFlags = _SERVED, judge_flags: JudgeFlags = _JUDGED) -> 
 
 
 def report(
-    run: Path,
+    run: RunName,
     /,
     *,
     out: Annotated[Path | None, Parameter(name=("--out", "-o"), metavar="PATH")] = None,
+    json: Annotated[bool, Flag] = False,
 ) -> int:
     """Write a run as one HTML page that opens in any browser, offline, and print where it is.
 
     Args:
         run: Its file, or the .jsonl of fi-async run --out.
-        out: The page. Omitted: beside the run, under its name with .html.
+        out: The page. Omitted: beside the run's file, or here, under its name with .html.
+        json: Print its numbers as JSON instead, with how far the judge agrees with people.
     """
     from fi_async.cli.export import write_report  # noqa: PLC0415  # as above
 
-    return write_report(at_home(run), None if out is None else at_home(out))
+    return write_report(named(run), None if out is None else at_home(out), as_json=json)
 
 
 def templates(

@@ -115,6 +115,7 @@ def evaluator_of(chosen: Choice, flags: RunFlags) -> AsyncEvaluator:
         "poll_interval": flags.poll_interval,
         "limits": limits(flags.limits or ()),
         "shared_budget": flags.shared_budget,
+        **{name: getattr(flags, name) for name in ("repeats", "reduce", "precision", "max_repeats")},
     }
     return client_of(chosen, options)
 

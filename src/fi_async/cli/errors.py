@@ -48,6 +48,14 @@ Exit codes:
   4    below a bound, or worse than the baseline allows
   5    inconclusive: too few cases have a score, or an interval holds the bound"""
 
+IMPORT_EXIT_CODES: Final = """\
+Exit codes:
+  0    every outcome has a result
+  1    some have none: the tool failed, or rows cannot be read
+  2    wrong usage, RUN is there already, or FILE is cut off or not of that
+       tool: nothing is written
+  3    it could not be done: FILE cannot be read, or RUN not written"""
+
 COMPARE_EXIT_CODES: Final = """\
 Exit codes:
   0    done; with --fail-if-worse: no run is worse

@@ -56,3 +56,8 @@ INPUT, EVALUATION, JUDGE, PACE, KEEPING, VERDICT, OUTPUT = (
     for place, name in enumerate(("Input", "Evaluation", "Judge", "Pace", "Keeping", "Verdict", "Output"))
 )
 """The groups of flags in the help of `fi-async run`, in their order."""
+
+
+def short(value: object) -> str:
+    """Return a number as help shows it."""
+    return f"{value:g}"

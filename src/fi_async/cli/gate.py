@@ -13,30 +13,30 @@ from rich.table import Table
 from rich.text import Text
 
 from fi_async._models import Outcome
+from fi_async._run_url import RunUrl
 from fi_async.cli import errors, terminal
 from fi_async.cli.ci import write_junit, write_step_summary
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import GateFlags, refuse
 from fi_async.cli.outputs import check_output
-from fi_async.reports.agreement import agreement_of
 from fi_async.reports.conditions import Condition, parse_condition, require_share, require_template
 from fi_async.reports.figures import cause_of
+from fi_async.reports.label_conditions import LabelCondition, check_label_condition, label_conditions
 from fi_async.reports.pairing import CaseScore, read_baseline, write_baseline
 from fi_async.reports.quality_gate import (
     Check,
     GateResult,
     GateVerdict,
     Requirements,
-    check_estimate,
     check_gate,
     doubts_of,
 )
 from fi_async.reports.run_files import BACKEND_NAMED, LINES, load_run, outcomes_of
+from fi_async.reports.run_labels import NoLabelsError, RunLabels
 from fi_async.reports.spending import spent_words
 from fi_async.reports.template_scores import TemplateScores, scores_by_template
 
 _SHOWN: Final = 5
-_TRUE: Final = ":true"  # after a template: the rate that labels tell
 _CONFIDENCE: Final = 0.95
 _BASELINE: Final = ".json"
 _STYLES: Final = {GateVerdict.PASSED: "green", GateVerdict.BELOW: "red"}
@@ -49,22 +49,27 @@ _CODES: Final = {
 }
 
 
-def gate_run(path: Path, flags: GateFlags) -> int:
+def gate_run(path: Path | RunUrl, flags: GateFlags) -> int:
     """Return the exit code of a run's verdict, after printing what was checked.
 
     Raises:
         UsageError, ConfigurationError: It cannot be meant so, or it is no run.
     """
-    asked, corrected = _corrected(_asked(flags), flags.labels)
+    asked = _asked(flags)
     _check_outputs(path, flags)
     with load_run(path) as run:
-        outcomes, info, count = list(outcomes_of(run)), run.info, run.count()
+        labels, info, count = RunLabels.read(str(path), run), run.info, run.count()
+    outcomes = labels.outcomes
+    plain, labelled = label_conditions(asked.conditions, list_of(info.templates, outcomes))
+    is_lines = isinstance(path, Path) and path.suffix.lower() in LINES
+    check_labels_flag(labelled, flags.labels, has_file=not is_lines)
+    asked = replace(asked, conditions=plain)
     is_named = info.source.get(BACKEND_NAMED)
     doubts = doubts_of(
         outcomes,
         is_all=count.is_all,
         is_named=is_named is not False or flags.backend is not None,
-        takes_estimates=bool(is_named) or path.suffix.lower() not in LINES or flags.backend is not None,
+        takes_estimates=bool(is_named) or not is_lines or flags.backend is not None,
     )
     case_scores = [CaseScore.of(each) for each in outcomes]
     counted = scores_by_template(outcomes, info.templates, count.pending)
@@ -73,45 +78,66 @@ def gate_run(path: Path, flags: GateFlags) -> int:
     found = check_gate(
         asked, counted, case_scores=case_scores, baseline=baseline, trouble=trouble_of(outcomes), doubts=doubts
     )
-    true_rates = _true_rates(corrected, outcomes, counted, asked, flags.labels)
-    found = replace(found, checks=[*found.checks, *true_rates], part=info.part)
+    checks = [*found.checks, *label_checks(labelled, labels, counted, asked, flags.labels)]
+    found = replace(found, checks=checks, part=info.part)
     _report(found, str(path), flags)
     if flags.write_baseline and found.verdict is GateVerdict.PASSED:
         write_baseline(flags.write_baseline, case_scores)
     return exit_code(found)
 
 
-def _corrected(asked: Requirements, labels: Path | None) -> tuple[Requirements, Sequence[Condition]]:
-    """Return what is asked of the judge's results, and apart the bounds of true rates: `TEMPLATE:true`."""
-    true = [each for each in asked.conditions if each.template.endswith(_TRUE)]
-    if bool(true) != (labels is not None):
-        what = (
-            f"--min {true[0]} needs labels: give --labels PATH"
-            if true
-            else "--labels needs --min 'TEMPLATE:true>=NUMBER'"
-        )
-        raise UsageError(what)
-    return replace(asked, conditions=[each for each in asked.conditions if each not in true]), true
+def list_of(templates: Iterable[str], outcomes: Iterable[Outcome]) -> list[str]:
+    """Return the names of a run's templates, each once."""
+    return list(dict.fromkeys([*templates, *(each.template for each in outcomes)]))
 
 
-def _true_rates(
-    conditions: Sequence[Condition],
-    outcomes: Sequence[Outcome],
+def check_labels_flag(asked: Sequence[LabelCondition], labels: Path | None, *, has_file: bool) -> None:
+    """Return if there may be labels for what asks for them, and nothing else does.
+
+    Args:
+        asked: The conditions that labels decide.
+        labels: The file of --labels.
+        has_file: True if a run's file may keep labels.
+
+    Raises:
+        UsageError: There can be none; or a file of them that nothing asks for.
+    """
+    if asked and labels is None and not has_file:
+        raise UsageError(f"--min {asked[0]} needs labels: give --labels PATH")
+    if labels is not None and not asked:
+        raise UsageError("--labels needs --min 'TEMPLATE:true>=NUMBER' or 'TEMPLATE:kappa>=NUMBER'")
+
+
+def label_checks(
+    conditions: Sequence[LabelCondition],
+    run: RunLabels,
     counted: Mapping[str, TemplateScores],
     asked: Requirements,
     labels: Path | None,
 ) -> list[Check]:
+    """Return whether what labels tell of a run meets conditions; inconclusive where there are no labels.
+
+    Args:
+        conditions: Those that labels decide.
+        run: The outcomes, and the labels that the run's file keeps.
+        counted: The run's scores by template.
+        asked: What else the run must reach: its coverage and its confidence are used.
+        labels: The file of --labels, in place of those that are kept.
+
+    Raises:
+        ConfigurationError: A label cannot be used, or a condition names no template where there are several.
+    """
     checks = []
-    for condition in conditions:
-        name = condition.template.removesuffix(_TRUE)
-        require_template(f"--min {condition}", name, counted)
-        if labels is None:  # pragma: no cover  # refused before
+    for each in conditions:
+        try:
+            found = run.agreement(each.template, labels=labels, confidence=asked.confidence or _CONFIDENCE)
+        except NoLabelsError as error:
+            checks.append(Check(str(each), GateVerdict.INCONCLUSIVE, error.message))
             continue
-        scores, confidence = counted[name], asked.confidence
-        rate = agreement_of(outcomes, labels, name, confidence=confidence or _CONFIDENCE).rate
+        scores = counted[found.template]
         let_go = asked.coverage is not None and scores.coverage >= asked.coverage
         missing = 0 if let_go else scores.total - scores.scored
-        checks.append(check_estimate(condition, rate, confidence, missing=missing, scored=max(1, scores.scored)))
+        checks.append(check_label_condition(each, found, asked.confidence, missing=missing))
     return checks
 
 
@@ -143,11 +169,11 @@ def _asked(flags: GateFlags) -> Requirements:
     )
 
 
-def _check_outputs(run: Path, flags: GateFlags) -> None:
+def _check_outputs(run: Path | RunUrl, flags: GateFlags) -> None:
     """Return quietly if what is to be written can be: found out later, it would look like an outage."""
     for flag, target in {"--junit": flags.junit, "--write-baseline": flags.write_baseline}.items():
         if target is not None:
-            check_output(flag, target, run)
+            check_output(flag, target, *([] if isinstance(run, RunUrl) else [run]))
     if flags.write_baseline is not None and flags.write_baseline.suffix.lower() != _BASELINE:
         raise UsageError(f"--write-baseline {flags.write_baseline}: its name must end in {_BASELINE}, to be known by")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from fi_async.cli.errors import AGREE_EXIT_CODES, COMPARE_EXIT_CODES, EXIT_CODES, GATE_EXIT_CODES
+from fi_async.cli.errors import AGREE_EXIT_CODES, COMPARE_EXIT_CODES, EXIT_CODES, GATE_EXIT_CODES, IMPORT_EXIT_CODES
 
 RUN: Final = f"""\
 FILE is JSONL (.jsonl, .ndjson: one JSON object a line), CSV (.csv, with a header), Parquet (.parquet), or a \
@@ -32,6 +32,53 @@ the variable that --judge-key-env names. FILE.py:NAME is a function with @templa
 file; module:NAME is one of a module that can be imported from here.
 
 {EXIT_CODES}"""
+
+LOAD: Final = """\
+URL is postgresql://user@host:port/database/RUN, or .../database?run=RUN; the tables are made in a schema of their \
+own, fi_async. Give the password as libpq takes it: PGPASSWORD, or ~/.pgpass. It is shown nowhere, and no key enters \
+the database. Loaded again, the run has the rows of FILE: new ones are added, and those that are gone are removed.
+
+Examples:
+  fi-async load answers.jsonl --eval groundedness --limits 3000/10s \\
+      --run postgresql://fi@db.example.com/evals/nightly
+  fi-async work postgresql://fi@db.example.com/evals/nightly
+
+Exit codes:
+  0    all rows are there
+  2    wrong usage: an unknown flag, template or column, another template
+  3    the database cannot be used"""
+
+WORK: Final = """\
+Run it on as many machines as you like, at any time, and stop any of them: each holds chunks of the run, and what one \
+leaves, the others do. Credentials are in the environment, as of run. What was sent when a worker died is sent again \
+and counted as a possible duplicate, or fails as ambiguous, as --on-ambiguous of load says.
+
+Examples:
+  fi-async work postgresql://fi@db.example.com/evals/nightly
+  fi-async work postgresql://fi@db.example.com/evals/nightly --concurrency 16
+  fi-async status postgresql://fi@db.example.com/evals/nightly --watch
+
+Exit codes:
+  0    nothing is left, and all that ended here is scored
+  1    some that ended here have no score, or something is left
+  2    wrong usage: the run asks for what is not given, or for other code
+  3    it could not be done: the database or the server cannot be used
+  130  stopped by Ctrl-C; what it held is free for others
+  143  stopped by SIGTERM; as above"""
+
+CONTROL: Final = """\
+Workers look for it each second. What is under way comes to its end first.
+
+Examples:
+  fi-async control postgresql://fi@db.example.com/evals/nightly pause
+  fi-async control postgresql://fi@db.example.com/evals/nightly resume
+  fi-async control postgresql://fi@db.example.com/evals/nightly \\
+      --concurrency 8 --limits 1000/10s
+
+Exit codes:
+  0    it is set
+  2    wrong usage
+  3    the database cannot be used"""
 
 SERVE: Final = """\
 Examples:
@@ -95,7 +142,8 @@ EXPORT: Final = """\
 Writes what has ended so far, as fi-async run --out does. Exit code 3: RUN is damaged; what is whole was written.
 
 Examples:
-  fi-async export nightly.db -o scores.csv"""
+  fi-async export nightly.db -o scores.csv
+  fi-async export nightly.db --labels -o labels.csv"""
 
 TEMPLATES: Final = """\
 Examples:
@@ -110,6 +158,18 @@ pyproject.toml, the nearest from here up.
 Examples:
   fi-async config
   fi-async config --json"""
+
+IMPORT: Final = f"""\
+Rows that failed become failures with the tool's words, never a score; rows that cannot be read are named by line. A \
+grader with a number and a verdict gives two templates: NAME is the verdict, NAME.score the number. Nothing of the run \
+can be sent: resume and retry refuse it.
+
+Examples:
+  fi-async import items.json --as openai-evals --eval-file eval.json -o old.db
+  fi-async import results.json --as promptfoo --prompt 0 -o gpt.db
+  fi-async import scores.jsonl --as jsonl --score quality --id case -o old.db
+
+{IMPORT_EXIT_CODES}"""
 
 MERGE: Final = """\
 The shards are runs of the same templates, parameters and source; what differs is refused. Spending is added up. Where \
@@ -148,31 +208,70 @@ Examples:
   fi-async gate scores.jsonl --min 'groundedness>=0.9' --coverage 0.98
   fi-async gate scores.jsonl --min 'toxicity.mean<=0.1' --confidence 0.95 \\
       --junit gate.xml
+  fi-async gate nightly.db --min 'groundedness:true>=0.9' 'groundedness:kappa>=0.6'
   fi-async gate scores.jsonl --write-baseline base.json
   fi-async gate scores.jsonl --baseline base.json --max-regressions 2
 
 {GATE_EXIT_CODES}"""
 
 LABEL: Final = """\
-The file has the inputs of each case and an empty column label; the judge's results are not in it, so that they sway \
-nobody. Write Passed or Failed, one of the template's choices, or a number; leave blank what cannot be told. The \
-column weight says how many cases a drawn one stands for: leave it as it is.
+The page is served on this machine alone, under an address that cannot be guessed. Keys: 1 or p passes, 0 or f \
+fails, digits and letters choose, numbers and Enter score, s skips, u takes back, n writes a note, ? shows all. Each \
+label is in RUN before the page says so; the same command goes on where it stood. The judge's results are not shown, \
+so that they sway nobody. --csv writes a file to fill in instead: Passed or Failed, a choice, or a number; leave \
+blank what cannot be told, and its column weight as it is.
 
 Examples:
-  fi-async label nightly.db --eval groundedness --out labels.csv
-  fi-async label nightly.db --sample 100 --by balanced --out labels.csv"""
+  fi-async label nightly.db --eval groundedness --by ana
+  fi-async label nightly.db --sample 100 --draw balanced
+  fi-async label nightly.db --csv labels.csv
+  fi-async label nightly.db --from labels.csv --by ana"""
 
 AGREE: Final = f"""\
 Labels that were drawn from RUN correct its pass rate by PPI++. With --labelled they are of another run, whose judge \
-is the same: then by Rogan and Gladen.
+is the same: then by Rogan and Gladen. Of several people, the judge is held against what most of them say.
 
 Examples:
-  fi-async agree nightly.db labels.csv
+  fi-async agree nightly.db
   fi-async agree nightly.db labels.csv --eval groundedness \\
       --min 'kappa>=0.6' 'rate>=0.9'
-  fi-async agree tonight.db labels.csv --labelled nightly.db --json
+  fi-async agree tonight.db --labelled nightly.db --json
 
 {AGREE_EXIT_CODES}"""
+
+DATASET_PUSH: Final = """\
+All columns go up. Up to 24 MiB go as one file, and further rows in parts. An upload that was cut off goes on with \
+--resume: rows that are there are compared, and the others added.
+
+Examples:
+  fi-async dataset push answers.csv --name "answers of May"
+  fi-async dataset push answers.csv --name "answers of May" --resume"""
+
+DATASET_EVALUATE: Final = """\
+The evaluations go on on the platform, whatever becomes of this command.
+
+Examples:
+  fi-async dataset evaluate "answers of May" --eval groundedness \\
+      --map output=answer --out scores.jsonl
+  fi-async dataset evaluate "answers of May" --eval is_json --as is_json=v2 \\
+      --detach
+
+Exit codes: 0, every row is scored; 1, some have no score; 2, wrong usage; \
+3, it could not be done, or not to its end."""
+
+DATASET_PULL: Final = """\
+Examples:
+  fi-async dataset pull "answers of May" --out scores.jsonl
+  fi-async dataset pull "answers of May" --table answers-of-may.csv --no-wait
+
+Exit codes: 0, every row is scored; 1, some have no score; 2, wrong usage; \
+3, it could not be done, or not to its end."""
+
+DATASET: Final = """\
+Examples:
+  fi-async dataset push answers.csv --name "answers of May"
+  fi-async dataset evaluate "answers of May" --eval groundedness
+  fi-async dataset pull "answers of May" --out scores.jsonl"""
 
 TOP: Final = """\
 Examples:

@@ -33,20 +33,20 @@ from fi_async.cli.flag_kinds import (
     Several,
     from_one,
     one_of_shards,
+    short,
     whole,
 )
+from fi_async.cli.repeat_flags import RepeatChoice
 
 if TYPE_CHECKING:
     from cyclopts.completion import CompletionContext
 
 _AS_SET = RunOptions()
+_NOT_HERE = Parameter(parse=False)  # a flag of run that another command lacks
+_URLS = ("postgresql:/", "postgres:/")  # as paths have them
 
 
-def _short(value: object) -> str:
-    return f"{value:g}"
-
-
-def refuse(flags: JudgeChoice | GateFlags, names: Collection[str], because: str) -> None:
+def refuse(flags: JudgeChoice | GateFlags | ImportFlags, names: Collection[str], because: str) -> None:
     """Return if none of these flags was given.
 
     Raises:
@@ -54,12 +54,21 @@ def refuse(flags: JudgeChoice | GateFlags, names: Collection[str], because: str)
     """
     for each in fields(flags):
         if each.name in names and getattr(flags, each.name) != each.default:
-            name = "eval" if each.name == "evals" else each.name.replace("_", "-")
+            name = {"evals": "eval", "passed": "pass", "id_column": "id"}.get(each.name, each.name.replace("_", "-"))
             raise UsageError(f"--{name} {because}")
 
 
 def at_home(path: Path) -> Path:
-    """Return a path with the home directory for a ~ at its start: a shell leaves those alone that follow a sign."""
+    """Return a path with the home directory for a ~ at its start: a shell leaves those alone that follow a sign.
+
+    Raises:
+        UsageError: It is the URL of a database; the message does not show it, as it may hold a password.
+    """
+    if str(path).startswith(_URLS):
+        raise UsageError(
+            "the URL of a database stands where a file's path belongs: fi-async load, work, control, status, export,"
+            " gate, report, resume and retry take one; for the others, fi-async export writes a file"
+        )
     return Path(os.path.expanduser(path))  # noqa: PTH111  # a name nobody has stays
 
 
@@ -84,12 +93,12 @@ def _files(context: CompletionContext) -> list[str]:
 
 FileName = Annotated[str, Parameter(completer=_files)]
 Minima = Annotated[list[str] | None, Several, Parameter(metavar="CONDITION...")]
-Tolerance = Annotated[float, Parameter(metavar="SCORE", validator=FROM_ZERO, show_default=_short)]
+Tolerance = Annotated[float, Parameter(metavar="SCORE", validator=FROM_ZERO, show_default=short)]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RunFlags(PaidJudgeChoice):
+class RunFlags(RepeatChoice):
     """What `fi-async run` is told.
 
     Attributes:
@@ -121,6 +130,7 @@ class RunFlags(PaidJudgeChoice):
         shared_budget: Be paced together with all runs of this key pair that name this file, made if missing; or this
             database: postgresql://user@host/database, with the password in PGPASSWORD or ~/.pgpass.
         min: What the scores must reach, such as 'groundedness>=0.9': see fi-async gate --help.
+        labels: A file of labels by people, for what they decide. Omitted: those in the file of --run.
         coverage: The share of cases that must have a score; the others are let go.
         fail_fast: Stop as soon as the verdict of --min and --coverage is certain.
         error_rate: Let --fail-fast be wrong so often, to stop much sooner; rows are taken in random order.
@@ -129,6 +139,7 @@ class RunFlags(PaidJudgeChoice):
         duplicates: Evaluate equal rows once, or refuse the second.
         drain: Seconds that requests under way may take to their end when a run with --run is stopped.
         no_progress: Show no progress.
+        otel: Export spans, metrics and results over OTLP, as the OTEL_ variables say; needs the extra [otel].
         json: Print the summary, or the plan of --dry-run, as one JSON object.
         dry_run: Evaluate nothing: print what the run would take, and which rows cannot be sent.
     """
@@ -170,19 +181,48 @@ class RunFlags(PaidJudgeChoice):
     shard: Annotated[str | None, INPUT, Parameter(metavar="I/N", validator=one_of_shards)] = None
     shared_budget: Annotated[str | None, PACE, Parameter(metavar="PATH|URL")] = None
     min: Annotated[Minima, VERDICT] = None
+    labels: Annotated[Path | None, VERDICT, Parameter(metavar="PATH")] = None
     coverage: Annotated[float | None, VERDICT, Parameter(metavar="SHARE", validator=SHARE)] = None
     fail_fast: Annotated[bool, VERDICT, Flag] = False
     error_rate: Annotated[float | None, VERDICT, Parameter(metavar="RATE", validator=WITHIN)] = None
     run: Annotated[Path | None, KEEPING, Parameter(metavar="PATH")] = None
     reuse: Annotated[str | None, KEEPING, Parameter(metavar="PATTERN")] = None
     duplicates: Annotated[Literal["once", "refuse"], KEEPING] = "once"
-    drain: Annotated[float, KEEPING, Parameter(metavar="SECONDS", validator=POSITIVE, show_default=_short)] = 5.0
+    drain: Annotated[float, KEEPING, Parameter(metavar="SECONDS", validator=POSITIVE, show_default=short)] = 5.0
     no_progress: Annotated[bool, OUTPUT, Flag] = False
+    otel: Annotated[bool, OUTPUT, Flag] = False
     json: Annotated[bool, OUTPUT, Flag] = False
     dry_run: Annotated[bool, OUTPUT, Flag] = False
 
     def __post_init__(self) -> None:
         _at_home(self)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoadFlags(RunFlags):
+    """What `fi-async load` is told: who evaluates what, and how, as of run; workers do it so.
+
+    Attributes:
+        store: The run: the URL of a PostgreSQL database that ends in the run's name.
+        retry: Try again what ended so in the run.
+    """
+
+    store: Annotated[str, KEEPING, Parameter(name="--run", metavar="URL")]
+    retry: Annotated[list[Literal["failed", "stalled", "ambiguous"]] | None, KEEPING, Several] = None
+    run: Annotated[Path | None, _NOT_HERE] = None
+    out: Annotated[Path | None, _NOT_HERE] = None
+    min: Annotated[Minima, _NOT_HERE] = None
+    coverage: Annotated[float | None, _NOT_HERE] = None
+    fail_fast: Annotated[bool, _NOT_HERE] = False
+    error_rate: Annotated[float | None, _NOT_HERE] = None
+    shard: Annotated[str | None, _NOT_HERE] = None
+    labels: Annotated[Path | None, _NOT_HERE] = None
+    otel: Annotated[bool, _NOT_HERE] = False
+    shared_budget: Annotated[str | None, _NOT_HERE] = None
+    drain: Annotated[float, _NOT_HERE] = 5.0
+    no_progress: Annotated[bool, _NOT_HERE] = True
+    dry_run: Annotated[bool, _NOT_HERE] = False
 
 
 @Parameter(name="*")
@@ -198,6 +238,7 @@ class ResumeFlags(PaidJudgeChoice):
         max_retries: Repeats of a request that failed. Omitted: as it was.
         on_ambiguous: Whether to send again what was sent and got no reply. Omitted: as it was.
         no_progress: Show no progress.
+        otel: Export spans, metrics and results over OTLP, as run does.
         json: Print the summary as one JSON object.
     """
 
@@ -208,6 +249,7 @@ class ResumeFlags(PaidJudgeChoice):
     max_retries: Annotated[int | None, Parameter(metavar="N", converter=whole, validator=FROM_ZERO)] = None
     on_ambiguous: Literal["resubmit", "fail"] | None = None
     no_progress: Annotated[bool, Flag] = False
+    otel: Annotated[bool, Flag] = False
     json: Annotated[bool, Flag] = False
 
     def __post_init__(self) -> None:
@@ -248,7 +290,7 @@ class ServeFlags(JudgeChoice):
     host: Annotated[str, Parameter(metavar="ADDRESS")] = "127.0.0.1"
     port: Annotated[int, Parameter(metavar="N", converter=whole, validator=validators.Number(gte=0, lte=65535))] = 8100
     latency: Annotated[str, Parameter(metavar="SECONDS")] = "0"
-    overhead: Annotated[float, Parameter(metavar="SECONDS", validator=FROM_ZERO, show_default=_short)] = 0.0
+    overhead: Annotated[float, Parameter(metavar="SECONDS", validator=FROM_ZERO, show_default=short)] = 0.0
     capacity: Annotated[int | None, Parameter(metavar="N", converter=whole, validator=FROM_ONE)] = None
     requests: Annotated[str | None, Parameter(metavar="QUOTA")] = None
     evaluations: Annotated[list[str] | None, Several, Parameter(metavar="QUOTA...")] = None
@@ -283,10 +325,45 @@ class CompareFlags:
     by: Literal["id", "inputs"] | None = None
     tolerance: Tolerance = 0.0
     lower_is_better: Annotated[list[str] | None, Several, Parameter(metavar="TEMPLATE...")] = None
-    confidence: Annotated[float, Parameter(metavar="SHARE", validator=WITHIN, show_default=_short)] = 0.95
+    confidence: Annotated[float, Parameter(metavar="SHARE", validator=WITHIN, show_default=short)] = 0.95
     baseline: Annotated[str | None, Parameter(metavar="RUN")] = None
     fail_if_worse: Annotated[bool, Flag] = False
     html: Annotated[Path | None, Parameter(metavar="PATH")] = None
+    json: Annotated[bool, Flag] = False
+
+    def __post_init__(self) -> None:
+        _at_home(self)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImportFlags:
+    """What `fi-async import` is told.
+
+    Attributes:
+        tool: Whose results FILE holds: OpenAI's hosted evals, promptfoo, or JSON lines of any tool.
+        out: The run's file to make; none is replaced.
+        eval_file: Of openai-evals: the eval object with its testing_criteria, if it is not in FILE.
+        prompt: Of promptfoo: take only the results of this prompt and provider (promptIdx, from 0).
+        score: Of jsonl: the columns of numbers. Of several, each is a template. Omitted: score.
+        passed: Of jsonl: the columns of verdicts, as --score. Omitted: passed.
+        template: Of jsonl: the column of the template's name, or a name for all lines.
+        id_column: Of jsonl: the column of the case's id.
+        reason: Of jsonl: the column of the grader's words.
+        error: Of jsonl: the column that says why a line has no result.
+        json: Print JSON.
+    """
+
+    tool: Annotated[Literal["openai-evals", "promptfoo", "jsonl"], Parameter(name="--as")]
+    out: Annotated[Path, Parameter(name=("--out", "-o"), metavar="RUN")]
+    eval_file: Annotated[Path | None, Parameter(metavar="PATH")] = None
+    prompt: Annotated[int | None, Parameter(metavar="N", converter=whole, validator=FROM_ZERO)] = None
+    score: Annotated[list[str] | None, Several, Parameter(metavar="COLUMN...")] = None
+    passed: Annotated[list[str] | None, Several, Parameter(name="--pass", metavar="COLUMN...")] = None
+    template: Annotated[str, Parameter(metavar="COLUMN")] = "template"
+    id_column: Annotated[str, Parameter(name="--id", metavar="COLUMN")] = "id"
+    reason: Annotated[str, Parameter(metavar="COLUMN")] = "reason"
+    error: Annotated[str, Parameter(metavar="COLUMN")] = "error"
     json: Annotated[bool, Flag] = False
 
     def __post_init__(self) -> None:
@@ -299,8 +376,9 @@ class GateFlags:
     """What `fi-async gate` is told.
 
     Attributes:
-        min: What the scores must reach: TEMPLATE[.mean|.pass_rate|:true] and >=, >, <= or < and a number.
-        labels: A file of labels by people, as of fi-async agree: what TEMPLATE:true, the corrected rate, is told by.
+        min: What the scores must reach: TEMPLATE[.mean|.pass_rate] and >=, >, <= or < and a number; or what labels
+            tell: TEMPLATE:true (the corrected rate), TEMPLATE:kappa, :alpha, :tpr, :tnr.
+        labels: A file of labels by people, as of fi-async agree. Omitted: those that the run's file keeps.
         coverage: The share of cases that must have a score, of each template; the others are let go.
         confidence: Whole intervals must reach --min, not only the values. Omitted: the values.
         baseline: A file of --write-baseline, or a run, that this run must not be worse than.
@@ -336,20 +414,34 @@ class LabelFlags:
     """What `fi-async label` is told.
 
     Attributes:
-        out: The CSV file to write; none is replaced, as it may hold labels.
+        csv: Write the cases to this CSV file instead, to be filled in; none is replaced, as it may hold labels.
+        from_: Take labels from this CSV or JSONL file instead, as of fi-async agree.
+        by: Who labels. Omitted: the name of the user of this machine.
         eval: The template whose results are to be checked. Omitted: the one of the run.
-        sample: How many cases to draw.
-        by: All alike; as many of each verdict; or those more often whose score is near the threshold.
+        sample: How many cases to draw, 50 if none were drawn before; more than before draws more to those.
+        draw: All alike; as many of each verdict; or those more often whose score is near the threshold.
         threshold: The score at which a judge that gives scores is least sure.
         seed: Of the draw: the same seed draws the same cases.
+        redraw: Draw anew, although there is a draw. Labels of cases that are not in the new one are left out.
+        verdicts: Label passed or failed, where the judge gives scores.
+        show_verdict: Show what the judge says. It sways whoever sees it; the labels are marked.
+        port: The port of the page; 0 takes a free one.
+        open: Open the page in a browser. Omitted: if a person is at the terminal.
     """
 
-    out: Annotated[Path, Parameter(name=("--out", "-o"), metavar="PATH")]
+    csv: Annotated[Path | None, Parameter(name=("--csv", "--out", "-o"), metavar="PATH")] = None
+    from_: Annotated[Path | None, Parameter(name="--from", metavar="PATH")] = None
+    by: Annotated[str | None, Parameter(metavar="NAME")] = None
     eval: Annotated[str | None, Parameter(metavar="NAME", completer=_templates)] = None
-    sample: Annotated[int, Parameter(metavar="N", converter=whole, validator=FROM_ONE)] = 50
-    by: Literal["random", "balanced", "uncertain"] = "random"
-    threshold: Annotated[float, Parameter(metavar="SCORE", show_default=_short)] = 0.5
-    seed: Annotated[int, Parameter(metavar="N", converter=whole)] = 0
+    sample: Annotated[int | None, Parameter(metavar="N", converter=whole, validator=from_one)] = None
+    draw: Literal["random", "balanced", "uncertain"] | None = None
+    threshold: Annotated[float | None, Parameter(metavar="SCORE")] = None
+    seed: Annotated[int | None, Parameter(metavar="N", converter=whole)] = None
+    redraw: Annotated[bool, Flag] = False
+    verdicts: Annotated[bool, Flag] = False
+    show_verdict: Annotated[bool, Flag] = False
+    port: Annotated[int, Parameter(metavar="N", converter=whole, validator=validators.Number(gte=0, lte=65535))] = 0
+    open: bool | None = None
 
     def __post_init__(self) -> None:
         _at_home(self)
@@ -361,21 +453,24 @@ class AgreeFlags:
     """What `fi-async agree` is told.
 
     Attributes:
-        eval: The template that the labels are of. Omitted: the one of the run.
+        eval: The template that the labels are of. Omitted: the one that has labels.
+        by: Only labels by these people.
         labelled: The run that the labels are of, if it is another: the judge's errors there correct the rate of RUN.
         column: The column of the labels.
-        min: What the judge must reach: kappa, alpha, tpr, tnr or rate, and >=, >, <= or < and a number.
+        min: What the judge must reach: kappa, alpha, tpr, tnr or rate, and >=, >, <= or < and a number; also as
+            TEMPLATE:kappa.
         confidence: Of the intervals; given, whole intervals must reach --min. Omitted: 0.95, and the values.
         threshold: The score from which a judge that gives scores passes a case.
         json: Print JSON.
     """
 
     eval: Annotated[str | None, Parameter(metavar="NAME", completer=_templates)] = None
+    by: Annotated[list[str] | None, Several, Parameter(metavar="NAME...")] = None
     labelled: Annotated[Path | None, Parameter(metavar="RUN")] = None
     column: Annotated[str, Parameter(metavar="NAME")] = "label"
     min: Minima = None
     confidence: Annotated[float | None, Parameter(metavar="SHARE", validator=WITHIN)] = None
-    threshold: Annotated[float, Parameter(metavar="SCORE", show_default=_short)] = 0.5
+    threshold: Annotated[float, Parameter(metavar="SCORE", show_default=short)] = 0.5
     json: Annotated[bool, Flag] = False
 
     def __post_init__(self) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from fi_async._errors import JournalError
 from fi_async._models import Case, Outcome
 from fi_async._settings import RunFile
 from fi_async.cli.outputs import OutputFile
 from fi_async.cli.totals import RunTotals
-from fi_async.journal.view import open_view
 from fi_async.sources.rows import Source, TableCase
+from fi_async.store.store_reader import open_run
 
 
 class OutcomeCollector:
@@ -55,7 +54,7 @@ def take_rest(taken: OutcomeCollector, kept: RunFile, source: Source) -> None:
     """
     totals = taken.totals
     try:
-        view = open_view(Path(kept.path))
+        view = open_run(kept.store or kept.file)
     except JournalError:  # stopped before there was a run
         return
     with view:

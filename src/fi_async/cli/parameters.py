@@ -140,6 +140,18 @@ def mapping(given: Sequence[str], names: Sequence[str], known: Mapping[str, Temp
     return mapped
 
 
+def names_of_columns(given: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """Return what the column of each template in a dataset is called, by the template's name.
+
+    Raises:
+        UsageError: One is not TEMPLATE=NAME, or given twice, or no template of the command.
+    """
+    called = _pairs(given, "--as", "TEMPLATE=NAME")
+    if wrong := next((name for name in called if name not in names), None):
+        raise UsageError(f"--as {wrong}={called[wrong]}: {wrong!r} is no template of --eval{instead(wrong, names)}")
+    return called
+
+
 def constants(given: Sequence[str]) -> dict[str, Any]:
     """Return the keys that every case has, with their values: JSON, or else text.
 

@@ -11,12 +11,14 @@ from fi_async import _catalogue
 from fi_async._connection import LOCAL
 from fi_async._errors import ConfigurationError
 from fi_async._models import TemplateLike
+from fi_async._run_url import RunUrl
 from fi_async.backends.chosen import CODE, FUNCTIONS, JUDGED, PLATFORM, Backends
 from fi_async.backends.judge import OPENAI_URL
 from fi_async.cli.backend import Choice, backend_of, judge_named
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import ResumeFlags
 from fi_async.cli.own_templates import templates_of
+from fi_async.cli.store_flags import WorkFlags
 from fi_async.journal.records import RunInfo
 
 Asked = Mapping[str, Any]
@@ -34,7 +36,9 @@ def by_of(asked: Asked) -> str:
     return JUDGED if asked.get("model") else CODE
 
 
-def templates_and_choice(run: Path, info: RunInfo, flags: ResumeFlags) -> tuple[Mapping[str, TemplateLike], Choice]:
+def templates_and_choice(
+    run: Path | RunUrl, info: RunInfo, flags: ResumeFlags | WorkFlags
+) -> tuple[Mapping[str, TemplateLike], Choice]:
     """Return what a program's run evaluates, and by whom, with what flags give of it that no file holds.
 
     Raises:
@@ -76,7 +80,7 @@ def templates_and_choice(run: Path, info: RunInfo, flags: ResumeFlags) -> tuple[
     raise wrong
 
 
-def check_unchanged(run: Path, info: RunInfo, templates: Mapping[str, TemplateLike], chosen: Choice) -> None:
+def check_unchanged(run: Path | RunUrl, info: RunInfo, templates: Mapping[str, TemplateLike], chosen: Choice) -> None:
     """Return if the cases that a file holds would be evaluated as those before.
 
     Raises:
@@ -87,7 +91,7 @@ def check_unchanged(run: Path, info: RunInfo, templates: Mapping[str, TemplateLi
 
 
 def _check(
-    run: Path, info: RunInfo, templates: Mapping[str, TemplateLike], backends: Backends, fix: str = _AGAIN
+    run: Path | RunUrl, info: RunInfo, templates: Mapping[str, TemplateLike], backends: Backends, fix: str = _AGAIN
 ) -> None:
     for asked in info.questions:
         name = asked["template"]
@@ -122,9 +126,10 @@ def _missing(asked: Mapping[str, Asked], given: Mapping[str, TemplateLike], *, h
             found.append(f"{name} (a function): give --eval FILE.py:{name}")
         elif by_of(each) == JUDGED and name not in _catalogue.rows():
             found.append(f"{name} (a Criteria): give --eval FILE.py:{name}")
+    found += [f"{name} (a jury): {_AGAIN}" for name, each in asked.items() if each.get("jurors")]
     judges: dict[tuple[str, ...], list[str]] = {}
     for name, each in asked.items():
-        if by_of(each) == JUDGED:
+        if by_of(each) == JUDGED and not each.get("jurors"):
             judges.setdefault(_judge(each), []).append(name)
     if len(judges) > 1:
         found.append(f"{', '.join(name for names in judges.values() for name in names)} (several judges): {_AGAIN}")

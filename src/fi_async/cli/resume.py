@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, get_args
 
 from fi_async._connection import LOCAL
-from fi_async._settings import Limit, Retried, RunFile, RunOptions, Timeout
+from fi_async._run_url import RunUrl
+from fi_async._settings import Retried, RunFile, RunOptions
 from fi_async._shard import Shard
 from fi_async.cli import backend, errors
 from fi_async.cli.errors import UsageError
@@ -17,17 +18,20 @@ from fi_async.cli.options import ResumeFlags, RunFlags, refuse
 from fi_async.cli.program_runs import check_unchanged, templates_and_choice
 from fi_async.cli.run import CAN_RETRY, RunSetup, carry_out, patience, setup_of
 from fi_async.cli.saved_command import SavedCommand, check_run
-from fi_async.journal.records import RunCount, RunInfo
+from fi_async.cli.stored_runs import resume_stored
+from fi_async.journal.opening import options_of
+from fi_async.journal.records import IMPORTED_FROM, RunCount, RunInfo
 from fi_async.journal.stored import StoredCases
-from fi_async.journal.view import RunView, open_view
+from fi_async.journal.view import RunView
 from fi_async.sources.rows import Shape, Source
+from fi_async.store.store_reader import open_run
 
 _SAFE: Final[Sequence[Retried]] = ("failed", "stalled")
 _OF_THE_WORK: Final = ("evals", "judge", "judge_url")
 _FIELDS: Final = ("custom_eval_name", "error_localizer")
 
 
-def resume_run(run: Path, flags: ResumeFlags, retry: Sequence[Retried] = ()) -> int:
+def resume_run(run: Path | RunUrl, flags: ResumeFlags, retry: Sequence[Retried] = ()) -> int:
     """Return the exit code of a run that is gone on with, as `fi-async run` does.
 
     Args:
@@ -36,20 +40,23 @@ def resume_run(run: Path, flags: ResumeFlags, retry: Sequence[Retried] = ()) -> 
         retry: What is tried again of that which ended before.
 
     Raises:
-        UsageError: There is no such run, or the environment names another server.
+        UsageError: There is no such run, it was imported, or the environment names another server.
         JournalError: Its file cannot be used.
         FiAsyncError, OSError: As of `fi-async run`.
     """
+    if isinstance(run, RunUrl):
+        return resume_stored(run, flags, retry)
     check_run(run)
-    with open_view(run) as view:
+    with open_run(run) as view:
         info, count = view.info, view.count()
+        _check_origin(view)
         stored = SavedCommand.of(info.source)
         _check_server(view)
         again = _flags(run, info, stored, flags)
         is_asked = flags.out is not None or flags.json or again.min or again.coverage is not None
         if not is_asked and _has_ended(count, stored) and not (retry and CAN_RETRY & count.statuses.keys()):
             return _nothing_to_do(run, count)
-        held = view.past.held
+        held = view.held()
     named = stored.backend_named
     if stored.is_there:
         file = str(stored.file)
@@ -67,7 +74,7 @@ def resume_run(run: Path, flags: ResumeFlags, retry: Sequence[Retried] = ()) -> 
     return carry_out(plan, again)
 
 
-def retry_run(run: Path, flags: ResumeFlags, **asked_for: bool) -> int:
+def retry_run(run: Path | RunUrl, flags: ResumeFlags, **asked_for: bool) -> int:
     """Return the exit code of a run that is gone on with, what ended so being tried again; see `resume_run`.
 
     What is tried again where nothing is asked for is what costs nothing twice: not what may have been evaluated.
@@ -75,6 +82,9 @@ def retry_run(run: Path, flags: ResumeFlags, **asked_for: bool) -> int:
     Raises:
         UsageError, JournalError, FiAsyncError, OSError: As there.
     """
+    check_run(run)
+    with open_run(run) as view:
+        _check_origin(view)
     retry: list[Retried] = [each for each in get_args(Retried) if asked_for[each]]
     if not retry:
         said = "trying again what failed or stalled; what may have been evaluated is left: --ambiguous sends it again"
@@ -85,6 +95,7 @@ def retry_run(run: Path, flags: ResumeFlags, **asked_for: bool) -> int:
 def _flags(run: Path, info: RunInfo, stored: SavedCommand, flags: ResumeFlags) -> RunFlags:
     """Return the flags of the command that began the run, or what a program's run has of them, with those given."""
     given: dict[str, Any] = {"run": run, "out": flags.out, "json": flags.json, "no_progress": flags.no_progress}
+    given["otel"] = flags.otel
     given |= flags.pace()
     if stored.flags is None:
         return RunFlags(evals=list(info.templates), **given)
@@ -100,7 +111,7 @@ def _plan_of_program(run: Path, info: RunInfo, rows: Source, retry: Sequence[Ret
     """
     if not info.questions:
         raise UsageError(f"{run}: an older version began it in a program: run the program again to go on")
-    options = options_of(info).with_given(**flags.pace())
+    options = options_of(info.settings).with_given(**flags.pace())
     templates, chosen = templates_and_choice(run, info, flags)
     keywords: dict[str, Any] = {name: getattr(options, name) for name in RunOptions.__dataclass_fields__}
     configs = {each["template"]: each["config"] for each in info.questions if each["config"]}
@@ -121,24 +132,13 @@ def _plan_of_program(run: Path, info: RunInfo, rows: Source, retry: Sequence[Ret
     )
 
 
-def options_of(info: RunInfo) -> RunOptions:
-    """Return the options that a run's file keeps; those that it does not have are as they are by default.
-
-    Raises:
-        ConfigurationError: A value is out of its range.
-    """
-    known = {name: info.settings[name] for name in RunOptions.__dataclass_fields__ if name in info.settings}
-    if isinstance(timeout := known.get("timeout"), Mapping):
-        known["timeout"] = Timeout(**timeout)
-    known["limits"] = [_limit(text) for text in known.get("limits", ())]
-    return RunOptions().with_given(**known)
-
-
-def _limit(text: str) -> Limit:
-    """Return the limit that a file keeps as, for instance, "300 requests per minute"."""
-    count, of, _, per = text.split()
-    window: Any = float(per) if per[:1].isdigit() else per
-    return Limit(int(count), window, of)  # type: ignore[arg-type]  # Limit checks it
+def _check_origin(view: RunView) -> None:
+    """Raise if the run was imported: another tool sent it."""
+    if (tool := view.info.source.get(IMPORTED_FROM)) is not None:
+        raise UsageError(
+            f"{view.name}: it was imported from {tool} ({view.info.source.get('imported_file')}), and nothing of it can"
+            f" be sent: to evaluate its cases anew, give them to fi-async run"
+        )
 
 
 def _check_server(view: RunView) -> None:
@@ -146,7 +146,7 @@ def _check_server(view: RunView) -> None:
     made_on = view.info.base_url
     if made_on != LOCAL and made_on != backend.base_url():
         raise UsageError(
-            f"{view.path}: this run was made on {made_on}, and FI_BASE_URL says {backend.base_url()}: set"
+            f"{view.name}: this run was made on {made_on}, and FI_BASE_URL says {backend.base_url()}: set"
             f" FI_BASE_URL={made_on} to go on"
         )
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
@@ -36,7 +35,7 @@ from fi_async.cli.own_templates import templates_of
 from fi_async.cli.saved_command import SavedCommand, command_line, run_file_of, saved_command
 from fi_async.cli.summary import show, show_next
 from fi_async.cli.totals import RunTotals
-from fi_async.engine.calls import Cases
+from fi_async.engine.case_reading import Cases
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.reports.quality_gate import GateResult
 from fi_async.reports.run_files import LINES
@@ -114,7 +113,7 @@ def carry_out(plan: RunSetup, flags: RunFlags) -> int:
     began = monotonic()
     trouble: BaseException | None = None
     try:
-        with OutputFile(flags.out, plan.source.path, flags.run, _facts(plan, flags)) as sink:
+        with _telemetry(plan, flags), OutputFile(flags.out, plan.source.path, flags.run, _facts(plan, flags)) as sink:
             if not plan.is_named:
                 print(_FALLBACK, file=sys.stderr)
             taken = OutcomeCollector(totals, sink, is_kept=plan.kept is not None)
@@ -144,6 +143,15 @@ def carry_out(plan: RunSetup, flags: RunFlags) -> int:
         )
     write_step_summary(verdict, plan.source.name if plan.shard is None else f"{plan.source.name}, {plan.shard.words}")
     return exit_code(verdict)
+
+
+def _telemetry(plan: RunSetup, flags: RunFlags) -> AbstractContextManager[None]:
+    """Return what exports telemetry of a run, if that is asked for."""
+    if not flags.otel:
+        return nullcontext()
+    from fi_async.integrations.otel_export import exported  # noqa: PLC0415  # needs an extra
+
+    return exported(plan.evaluator)
 
 
 def _complete(plan: RunSetup, taken: OutcomeCollector, trouble: BaseException | None) -> None:
@@ -265,11 +273,7 @@ async def _evaluate(plan: RunSetup, taken: OutcomeCollector) -> None:
                 if certain or (totals.only_unreachable and totals.unreachable >= plan.patience):
                     break
     if totals.only_unreachable:
-        later = (
-            f"; when it can be reached: {command_line('retry', os.fspath(plan.kept.path))} --failed"
-            if plan.kept
-            else ""
-        )
+        later = f"; when it can be reached: {command_line('retry', str(plan.kept.path))} --failed" if plan.kept else ""
         raise ImpossibleError(f"no request reached {_where(plan, totals)}: {totals.unreachable_because}{later}")
     if not totals.done and plan.shard is None:  # where rows are few, a shard may have none
         raise _no_rows(plan.source.name)

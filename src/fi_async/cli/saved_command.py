@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
+from fi_async._run_url import RunUrl
 from fi_async._settings import Retried, RunFile
 from fi_async.cli.backend import Choice
 from fi_async.cli.errors import UsageError
@@ -21,9 +22,9 @@ from fi_async.reports.run_files import LINES
 from fi_async.sources.files import json_files
 from fi_async.sources.rows import Source
 
-_OF_ONE_COMMAND: Final = ("run", "out", "json", "no_progress")
+_OF_ONE_COMMAND: Final = ("run", "out", "json", "no_progress", "otel", "store", "retry")
 _OF_KEPT_RUNS: Final = ("reuse", "duplicates", "drain")
-_PATHS: Final = ("shared_budget", "reuse")
+_PATHS: Final = ("shared_budget", "labels", "reuse")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +75,19 @@ class SavedCommand:
         """Return the flags of the command that began the run, with those given."""
         known = {each.name for each in fields(RunFlags)}
         kept = {name: value for name, value in (self.flags or {}).items() if name in known}
+        if kept.get("labels") is not None:
+            kept["labels"] = Path(kept["labels"])
         return RunFlags(**{**kept, **given})
 
 
-def check_run(run: Path) -> None:
-    """Return if there is a file that may be a run's.
+def check_run(run: Path | RunUrl) -> None:
+    """Return if there is a file that may be a run's; a database is asked when it is opened.
 
     Raises:
         UsageError: There is none, or it holds lines of outcomes: they do not say how a run stands.
     """
+    if isinstance(run, RunUrl):
+        return
     if not run.is_file():
         raise UsageError(f"{run}: {'a directory, not a file' if run.is_dir() else 'no such file'}")
     if run.suffix.lower() in LINES and not is_run(run):
@@ -121,13 +126,14 @@ def run_file_of(
     Raises:
         UsageError: A flag needs one, or goes with none.
     """
-    if flags.run is None:
+    path: str | Path | None = getattr(flags, "store", None) or flags.run
+    if path is None:
         refuse(flags, _OF_KEPT_RUNS, "is of runs that a file keeps: give --run PATH too")
         return None
     if flags.error_rate is not None:
         raise UsageError("--error-rate takes the rows in random order, and --run keeps them in theirs: leave one out")
     return RunFile(
-        flags.run,
+        path,
         retry=retry,
         duplicates=flags.duplicates,
         reuse=flags.reuse,

@@ -33,10 +33,14 @@ NAMES: Final = (
     "judge_price",
     "judge_url",
     "max_cost",
+    "max_repeats",
     "max_retries",
     "model",
     "no_progress",
     "on_ambiguous",
+    "precision",
+    "reduce",
+    "repeats",
     "shard",
     "strategy",
     "timeout",
@@ -78,8 +82,8 @@ def given() -> dict[str, Setting]:
 
 
 def apply(_app: object, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-    """Give the flags of `run` that were left out the values that were set for every run."""
-    if commands != ("run",):
+    """Give the flags of `run` and `load` that were left out the values that were set for every run."""
+    if commands not in (("run",), ("load",)):
         return
     settings = given()
     flags = {argument.name for argument in arguments if argument.tokens}

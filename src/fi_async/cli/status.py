@@ -11,19 +11,25 @@ from pathlib import Path
 from typing import Final
 
 from rich import box
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from fi_async._errors import JournalError
+from fi_async._run_url import RunUrl
 from fi_async.cli import errors, terminal
 from fi_async.cli.errors import UsageError
 from fi_async.cli.saved_command import check_run
+from fi_async.cli.stored_runs import words_of
 from fi_async.journal.lock import is_being_written
+from fi_async.journal.records import RunCount
 from fi_async.journal.schema import is_run
-from fi_async.journal.view import open_view
 from fi_async.progress.displays import clock
 from fi_async.reports.spending import spent_words
+from fi_async.store.run_control import Control
+from fi_async.store.run_workers import SharedStanding, WorkerStanding, shared_standing
+from fi_async.store.store_reader import open_run
 
 _WINDOW: Final = 60.0  # seconds that the rate is taken over
 _EVERY: Final = 1.0  # second between two looks
@@ -36,7 +42,8 @@ class RunStatus:
 
     Attributes:
         run: The path of its file.
-        state: "running", "stopped" (it can be gone on with), "complete", or "damaged".
+        state: "running", "stopped" (it can be gone on with), "complete", or "damaged"; of a run in a database also
+            "paused".
         started_at: When it first began, in ISO 8601; None where that is not known.
         evaluations: How many there are, or will be where that is known.
         done: Those of them that have ended.
@@ -53,6 +60,8 @@ class RunStatus:
         cost: Dollars that judges took so far; None if none are known.
         unknown_cost: Outcomes that a judge answered and whose cost nobody knows.
         tokens: What judges took, by kind; None without one.
+        workers: Who works on it, or did, of a run in a database.
+        control: What is set for all of these; None without any.
         shard: Which part of a run it is, from 1, and of how many; None if it is all of it.
     """
 
@@ -74,6 +83,8 @@ class RunStatus:
     cost: float | None = None
     unknown_cost: int = 0
     tokens: dict[str, int] | None = None
+    workers: Sequence[WorkerStanding] = ()
+    control: Control | None = None
     shard: Sequence[int] | None = None
 
     @property
@@ -82,20 +93,21 @@ class RunStatus:
         return self.statuses.get("scored", 0)
 
 
-def status_of(run: Path, now: float) -> RunStatus:
+def status_of(run: Path | RunUrl, now: float) -> RunStatus:
     """Return how a run stands at a time, in seconds since the epoch.
 
     Raises:
         JournalError: Its file cannot be read.
     """
-    is_running = is_being_written(run)
-    with open_view(run) as view:
+    shared = shared_standing(run) if isinstance(run, RunUrl) else None
+    is_running = is_being_written(run) if isinstance(run, Path) else shared is not None and shared.is_running
+    with open_run(run) as view:
         info, count = view.info, view.count(is_running=is_running)
         since = min(_WINDOW, max(1.0, now - info.passes[-1]))
         rate = view.ended_since(now - since) / since
         return RunStatus(
             run=str(run),
-            state="running" if is_running else "complete" if count.is_complete and count.done else "stopped",
+            state=_state_of(count, shared, is_running=is_running),
             started_at=datetime.fromtimestamp(info.started_at, UTC).isoformat(timespec="seconds"),
             evaluations=count.evaluations,
             done=count.done,
@@ -111,7 +123,17 @@ def status_of(run: Path, now: float) -> RunStatus:
             templates=info.templates,
             shard=info.shard,
             **view.spending().as_dict(),
+            workers=() if shared is None else shared.workers,
+            control=None if shared is None else shared.control,
         )
+
+
+def _state_of(count: RunCount, shared: SharedStanding | None, *, is_running: bool) -> str:
+    if count.is_complete and count.done and (shared is not None or not is_running):
+        return "complete"
+    if shared is not None and shared.control.paused:
+        return "paused"
+    return "running" if is_running else "stopped"
 
 
 def list_runs(folder: Path, *, as_json: bool) -> int:
@@ -152,7 +174,7 @@ def _table(found: list[RunStatus]) -> Table:
     return table
 
 
-def show_status(run: Path, *, as_json: bool, watch: bool) -> int:
+def show_status(run: Path | RunUrl, *, as_json: bool, watch: bool) -> int:
     """Return 0 after printing how a run stands; with `watch`, again and again for as long as it goes on.
 
     Raises:
@@ -175,17 +197,18 @@ def show_status(run: Path, *, as_json: bool, watch: bool) -> int:
     return errors.DONE
 
 
-def _looks(run: Path) -> Iterator[RunStatus]:
+def _looks(run: Path | RunUrl) -> Iterator[RunStatus]:
     while True:
         began = time.monotonic()
         status = status_of(run, time.time())
         yield status
-        if status.state != "running":
+        # Workers of a run in a database may come and go.
+        if status.state == "complete" or (isinstance(run, Path) and status.state != "running"):
             return
         time.sleep(max(_EVERY, _SHARE * (time.monotonic() - began)))
 
 
-def _status(of: RunStatus) -> Table:
+def _status(of: RunStatus) -> Table | Group:
     table = Table(box=None, show_header=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")
@@ -207,13 +230,34 @@ def _status(of: RunStatus) -> Table:
         ("rate", f"{of.rate:,.1f}/s"),
         ("eta", "-" if of.eta_s is None else clock(of.eta_s)),
     ]
+    if of.control is not None and of.control != Control():
+        lines.append(("set", words_of(of.control)))
     for name, value in lines:
         table.add_row(name, value)
+    return Group(table, _workers(of.workers)) if of.workers else table
+
+
+def _workers(of: Sequence[WorkerStanding]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+    for heading in ("worker", "machine"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("done", "rate", "chunks", "lease"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    for each in of:
+        is_at_work = each.state in ("working", "silent")
+        lease = f"{each.lease_left:.0f} s" if is_at_work else "-"
+        cells = (f"{each.ended:,}", f"{each.rate:,.1f}/s", f"{each.chunks:,}", lease)
+        style = {"working": "green", "silent": "yellow", "lost": "red"}.get(each.state, "")
+        table.add_row(str(each.worker), f"{each.host}:{each.pid}", *cells, Text(each.state, style=style))
     return table
 
 
 def _state(of: RunStatus) -> Text:
-    return Text(of.state, style={"running": "green", "damaged": "red", "stopped": "yellow"}.get(of.state, ""))
+    return Text(
+        of.state,
+        style={"running": "green", "damaged": "red", "stopped": "yellow", "paused": "yellow"}.get(of.state, ""),
+    )
 
 
 def _when(of: RunStatus) -> str:

@@ -13,6 +13,7 @@ from rich.text import Text
 from fi_async._models import Origin, OutcomeStatus
 from fi_async.cli import terminal
 from fi_async.cli.totals import SHOWN_CAUSES, RunTotals
+from fi_async.reports.panel_tally import panel_lines
 from fi_async.reports.spending import dollars, is_own, judges_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def show(totals: RunTotals, wall_s: float, console: Console) -> None:
     """Print the run as tables: a row per template, the counts, and why some cases have no score."""
-    parts: list[Table | Text] = [_templates(totals), *_judges(totals), _counts(totals, wall_s)]
+    parts: list[Table | Text] = [_templates(totals), *_panels(totals), *_judges(totals), _counts(totals, wall_s)]
     if totals.causes:
         parts.append(_causes(totals))
     for part in parts:
@@ -80,6 +81,15 @@ def _judges(totals: RunTotals) -> list[Text]:
     """Return what has to be said of judges; nothing if there is none."""
     said = judges_of(name for of in totals.templates.values() for name in of.answerers.names())
     return [Text(terminal.printable(said), style="yellow")] if said else []
+
+
+def _panels(totals: RunTotals) -> list[Text]:
+    """Return what samples and votes tell of each template; nothing where there are none."""
+    return [
+        Text("\n".join([terminal.printable(name), *map(terminal.printable, lines)]))
+        for name, of in totals.templates.items()
+        if (lines := panel_lines(of.panels.as_dict()))
+    ]
 
 
 def _number(value: float | None, how: str) -> str:

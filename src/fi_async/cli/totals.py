@@ -16,6 +16,7 @@ from fi_async.journal.records import RunCount
 from fi_async.reports import figures
 from fi_async.reports.figures import MOST_CAUSES, OTHER, Cause
 from fi_async.reports.html_page import telling_keys
+from fi_async.reports.panel_tally import PanelTally
 from fi_async.reports.spending import Answerers, Spending
 from fi_async.sources.rows import TableCase
 
@@ -33,16 +34,18 @@ class TemplateTotals:
     Attributes:
         spending: Tokens and dollars.
         answerers: Who was asked.
+        panels: What samples and votes tell.
     """
 
     n: int = 0
     scores: int = 0
     score_sum: float = 0.0
     verdicts: int = 0
-    passes: int = 0
+    passes: float = 0
     estimate: bool = False
     spending: Spending = field(default_factory=Spending)
     answerers: Answerers = field(default_factory=Answerers)
+    panels: PanelTally = field(default_factory=PanelTally)
 
     @property
     def mean_score(self) -> float | None:
@@ -58,15 +61,16 @@ class TemplateTotals:
         """Count a case."""
         self.spending.add(outcome)
         self.answerers.add(outcome)
+        self.panels.add(outcome)
         if outcome.status is not OutcomeStatus.SCORED:
             return
         self.n += 1
         if outcome.score is not None:
             self.scores += 1
             self.score_sum += outcome.score
-        if outcome.passed is not None:
+        if (share := outcome.pass_share) is not None:
             self.verdicts += 1
-            self.passes += outcome.passed
+            self.passes += share
         self.estimate = self.estimate or (outcome.result is not None and outcome.result.estimate)
 
     def as_dict(self) -> dict[str, Any]:
@@ -78,6 +82,7 @@ class TemplateTotals:
             "answered_by": self.answerers.names(),
             **self.spending.as_dict(),
             "estimate": self.estimate,
+            **self.panels.as_dict(),
         }
 
 

@@ -157,11 +157,11 @@ class BlockingDataset:
         return BlockingDatasetRun(loop_thread.run(evaluate))
 
     @_as_of(Dataset.attach)
-    def attach(self, *names: str, **options: Unpack[RunKeywords]) -> BlockingDatasetRun:
+    def attach(self, *names: str, start: bool = False, **options: Unpack[RunKeywords]) -> BlockingDatasetRun:
         """Return the run of evaluations that the dataset has."""
 
         async def attach() -> DatasetRun:
-            return await self._dataset.attach(*names, **options)
+            return await self._dataset.attach(*names, start=start, **options)
 
         return BlockingDatasetRun(loop_thread.run(attach))
 
@@ -174,6 +174,16 @@ class BlockingDataset:
     def count(self) -> int:
         """Return the number of rows that the platform has."""
         return loop_thread.run(self._dataset.count)
+
+    @_as_of(Dataset.columns)
+    def columns(self) -> dict[str, str]:
+        """Return the ids of the columns by their names."""
+        return loop_thread.run(self._dataset.columns)
+
+    @_as_of(Dataset.statistics)
+    def statistics(self) -> list[dict[str, Any]]:
+        """Return the platform's own aggregates of the evaluations."""
+        return loop_thread.run(self._dataset.statistics)
 
     @_as_of(Dataset.add_rows)
     def add_rows(self, cases: Any) -> int:

@@ -103,7 +103,7 @@ class Datasets:
         filename = f"{_PLAIN.sub('-', name)[:_LONGEST_SLUG].strip('-') or 'rows'}-{secrets.token_hex(8)}.csv"
         identity = await calls.one(lambda context: created(name, model_type, filename, content, context))
         await calls.until_made(identity)
-        page = await calls.page(identity)
+        page = await calls.head(identity)
         if page.total_rows != len(first):
             raise DatasetError(
                 f"the platform made {page.total_rows:,} rows of the {len(first):,} that were sent", dataset_id=identity
@@ -132,7 +132,7 @@ class Datasets:
             raise ConfigurationError("get a dataset by its name, or by id=: one of the two")
         if id is not None:
             _check_id(id)
-            return Dataset(self._session, self._options, id, (await calls.page(id)).name)
+            return Dataset(self._session, self._options, id, (await calls.head(id)).name)
         assert name is not None  # noqa: S101  # one of the two is given
         found = await self._named(calls, name)
         if found is None:

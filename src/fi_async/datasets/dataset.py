@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Unpack
 
@@ -15,13 +16,22 @@ from fi_async.datasets.dataset_run import DatasetEvaluation, DatasetRun
 from fi_async.datasets.row_outcomes import row_id
 from fi_async.datasets.upload_rows import UploadRows
 from fi_async.engine.calls import find_templates, list_templates
-from fi_async.engine.dataset_steps import deleted, evaluation_added, evaluations_listed, rows_added, started
+from fi_async.engine.dataset_steps import (
+    deleted,
+    evaluation_added,
+    evaluation_exists,
+    evaluations_listed,
+    rows_added,
+    started,
+)
 from fi_async.engine.intake import configs_of
 from fi_async.engine.session import Session
 from fi_async.wire import dataset_replies as replies
 from fi_async.wire import dataset_requests as requests
+from fi_async.wire import responses
 from fi_async.wire.dataset_replies import DatasetColumn, ListedEvaluation
 from fi_async.wire.preflight import sources_of
+from fi_async.wire.responses import Reply
 from fi_async.wire.templates import by_name
 
 if TYPE_CHECKING:
@@ -107,7 +117,7 @@ class Dataset:
         templates = {each.name: each for each in await find_templates(self._session, asked, own)}
         ids = await self._template_ids(asked, own)
         await calls.until_made(self.id)
-        page = await calls.page(self.id)
+        page = await calls.head(self.id)
         mapped = {each: _mapped(templates[each], page.columns, mapping or {}, own) for each in asked}
         _check_mapping(mapping or {}, templates.values())
         await self._refuse_names(calls, called.values())
@@ -133,15 +143,17 @@ class Dataset:
         evaluated = [(listed, templates[each]) for listed, each in zip(added, asked, strict=True)]
         return DatasetRun(self._session, own, self.id, evaluated, rows=page.total_rows, counts=calls.counts)
 
-    async def attach(self, *names: str, **options: Unpack[RunKeywords]) -> DatasetRun:
-        """Return the run of evaluations that the dataset has, whoever began them. Those never started are started.
+    async def attach(self, *names: str, start: bool = False, **options: Unpack[RunKeywords]) -> DatasetRun:
+        """Return the run of evaluations that the dataset has, whoever began them.
 
         Args:
-            *names: Those of the evaluations; all where none is given.
+            *names: Those of the evaluations; all that were started where none is given.
+            start: Start those that were added and never started, as when a program was killed in between.
             **options: The keywords that shape a run: see `evaluate`.
 
         Raises:
-            DatasetError: There is no such evaluation, or none at all.
+            DatasetError: There is no such evaluation, or none that was started; or two are of one template, whose
+                outcomes could not be told apart.
             NotFoundError: The dataset is gone, or the platform knows a template no more.
             APIError, AmbiguousError: The server could not be asked, or the evaluations not be started.
         """
@@ -155,11 +167,20 @@ class Dataset:
                 raise DatasetError(f"the dataset has no evaluation {name!r}{instead(name, found)}", dataset_id=self.id)
         if not found:
             raise DatasetError("the dataset has no evaluations: begin one by evaluate()", dataset_id=self.id)
-        chosen = [found[name] for name in (names or found)]
+        wanted = names or [name for name, each in found.items() if start or each.is_started]
+        chosen = [found[name] for name in dict.fromkeys(wanted)]
+        unstarted = [each for each in chosen if not each.is_started]
+        if not chosen or (unstarted and not start):
+            name = unstarted[0].name if unstarted else next(iter(found))
+            raise DatasetError(
+                f"the evaluation {name!r} was added and never started: attach({name!r}, start=True) starts it",
+                dataset_id=self.id,
+            )
+        _check_templates(self.id, chosen)
         templates = await find_templates(self._session, [each.template for each in chosen], own)
-        if unstarted := [each for each in chosen if not each.is_started]:
+        if unstarted:
             await calls.one(lambda context: started(self.id, unstarted, context, failed_only=False))
-        rows = (await calls.page(self.id)).total_rows
+        rows = (await calls.head(self.id)).total_rows
         evaluated = list(zip(chosen, templates, strict=True))
         return DatasetRun(self._session, own, self.id, evaluated, rows=rows, counts=calls.counts)
 
@@ -181,7 +202,32 @@ class Dataset:
         """
         calls = self._calls()
         await calls.until_made(self.id)
-        return (await calls.page(self.id)).total_rows
+        return (await calls.head(self.id)).total_rows
+
+    async def columns(self) -> dict[str, str]:
+        """Return the ids of the columns by their names, those of evaluations and of their reasons too.
+
+        Raises:
+            DatasetError, StalledError: The rows of its file could not be made, or not in time.
+            NotFoundError, APIError: The dataset is gone, or the server could not be asked.
+        """
+        calls = self._calls()
+        await calls.until_made(self.id)
+        return {column.name: column.id for column in (await calls.head(self.id)).columns}
+
+    async def statistics(self) -> list[dict[str, Any]]:
+        """Return the platform's own aggregates of the evaluations, as it has them.
+
+        It leaves out cells that failed, and does not say how many: a report accounts for every row.
+
+        Raises:
+            NotFoundError, APIError: The dataset is gone, or the server could not be asked.
+        """
+
+        def read(reply: Reply) -> list[dict[str, Any]]:
+            return [dict(each) for each in responses.objects_of(responses.read(reply))]
+
+        return await self._calls().fetch(requests.statistics(self.id), replies.of_dataset(read, self.id))
 
     async def add_rows(self, cases: Any) -> int:
         """Add rows, each once, and return how many. Evaluations that have ended do not come to them by themselves.
@@ -196,9 +242,9 @@ class Dataset:
         """
         calls = self._calls()
         await calls.until_made(self.id)
-        page = await calls.page(self.id)
+        page = await calls.head(self.id)
         rows = UploadRows(cases, columns={column.name: None for column in page.columns if column.is_given})
-        return await add_parts(calls, self.id, rows, page.total_rows)
+        return await add_parts(calls, self.id, rows, page.total_rows, secrets.randbelow(_TOKENS - 1) + 1)
 
     async def download(self) -> str:
         """Return the dataset as CSV, as the platform writes it: a cell that failed is the word "error" there.
@@ -240,14 +286,10 @@ class Dataset:
         listed: list[ListedEvaluation] = await calls.one(lambda context: evaluations_listed(self.id, context))
         there = {each.name for each in listed}
         if taken := next((name for name in wanted if name in there), None):
-            raise DatasetError(
-                f"the dataset has an evaluation named {taken!r} already: come back to it by attach({taken!r}), or give"
-                " another name with names={template: name}",
-                dataset_id=self.id,
-            )
+            raise evaluation_exists(self.id, taken)
 
 
-async def add_parts(calls: DatasetCalls, dataset_id: str, rows: UploadRows, there: int) -> int:
+async def add_parts(calls: DatasetCalls, dataset_id: str, rows: UploadRows, there: int, token: int = 0) -> int:
     """Add the rows that come after the first file, and return how many.
 
     Args:
@@ -255,19 +297,21 @@ async def add_parts(calls: DatasetCalls, dataset_id: str, rows: UploadRows, ther
         dataset_id: The dataset.
         rows: Gives the parts.
         there: How many rows there are before.
+        token: What tells these rows from others that were ever at their places; 0 for those that a dataset is made of,
+            so that whoever goes on with its upload does not send one twice.
 
     Raises:
         DatasetError: The platform has not as many rows afterwards as there should be.
     """
     place = there
     async for part in rows.parts():
-        identified = [(row_id(dataset_id, place + number), cells) for number, cells in enumerate(part)]
+        identified = [(row_id(dataset_id, place + number, token), cells) for number, cells in enumerate(part)]
         await calls.one(
             lambda context, identified=identified, place=place: rows_added(dataset_id, identified, place, context)  # type: ignore[misc]  # as above
         )
         place += len(part)
     if place > there:
-        found = (await calls.page(dataset_id)).total_rows
+        found = (await calls.head(dataset_id)).total_rows
         if found != place:
             raise DatasetError(
                 f"the platform has {found:,} rows, and {place:,} were sent: somebody else changes the dataset, or rows"
@@ -277,7 +321,20 @@ async def add_parts(calls: DatasetCalls, dataset_id: str, rows: UploadRows, ther
     return place - there
 
 
+_TOKENS: Final = 2**24
 _SHOWN: Final = 20  # columns that a message has room for
+
+
+def _check_templates(dataset_id: str, chosen: Sequence[ListedEvaluation]) -> None:
+    by_template: dict[str, str] = {}
+    for each in chosen:
+        other = by_template.setdefault(each.template, each.name)
+        if other != each.name:
+            raise DatasetError(
+                f"the evaluations {other!r} and {each.name!r} are both of {each.template}, and outcomes are told apart"
+                " by that: attach to one of them at a time, by its name",
+                dataset_id=dataset_id,
+            )
 
 
 def _of_platform(templates: TemplatesLike) -> list[str]:

@@ -9,7 +9,16 @@ from typing import Final, TypeVar
 
 import anyio
 
-from fi_async._errors import APITimeoutError, DatasetError, StalledError, ValidationError
+from fi_async._errors import (
+    APIConnectionError,
+    APITimeoutError,
+    DatasetError,
+    FiAsyncError,
+    ProtocolError,
+    ServerError,
+    StalledError,
+    ValidationError,
+)
 from fi_async._report import Counts
 from fi_async._settings import RunOptions
 from fi_async.engine.attempts import Context, Steps, ask
@@ -25,10 +34,20 @@ from fi_async.wire.responses import Reply, unreadable
 
 T = TypeVar("T")
 
-_PAGES_AT_ONCE: Final = 32
+_PAGES_AT_ONCE: Final = 16
+_BYTES_OF_A_PAGE: Final = 8 * 2**20
 _READINGS: Final = 3  # of a table whose pages do not fit together, before it is given up
 _BETWEEN: Final = 1.0  # seconds between two of them
 _LEAST: Final = 0.001
+
+
+PASSING: Final = (APIConnectionError, ServerError, ProtocolError)
+"""What may be in the way of knowing how something on the platform stands, and pass: see `is_passing`."""
+
+
+def is_passing(error: FiAsyncError) -> bool:
+    """Tell whether it is worth asking again: what goes on on the platform goes on without us."""
+    return isinstance(error, APIConnectionError | ServerError) or (isinstance(error, ProtocolError) and error.lost)
 
 
 class DatasetCalls:
@@ -66,9 +85,9 @@ class DatasetCalls:
         """Return what `read` makes of the reply to one call."""
         return await self.one(lambda context: ask(call, read, context))
 
-    async def page(self, dataset_id: str, number: int = 0) -> TablePage:
-        """Return a page of a dataset's rows."""
-        return await self.one(lambda context: page_read(dataset_id, number, context))
+    async def head(self, dataset_id: str) -> TablePage:
+        """Return the columns of a dataset, and how many rows it has."""
+        return await self.one(lambda context: page_read(dataset_id, 0, context, rows=1))
 
     async def until_made(self, dataset_id: str) -> None:
         """Return once the rows of a dataset's file are there.
@@ -78,22 +97,25 @@ class DatasetCalls:
             StalledError: They are not made in their time: that of `timeout.case`, or of the call.
             NotFoundError: There is no such dataset.
         """
-        pace = Pace(self)
+        pace, word = Pace(self), "not known to be made"
+        trouble: FiAsyncError | None = None
         while True:
             try:
                 made = await self.fetch(requests.progress(dataset_id), replies.of_dataset(replies.making, dataset_id))
             except ValidationError:
                 return  # it is of no file: its rows were never waited for
-            except APITimeoutError as error:
-                if anyio.current_time() < self.deadline:
+            except PASSING as error:
+                if not is_passing(error):
                     raise
-                raise _not_made(dataset_id, pace, "not known to be made") from error
-            if made.error is not None:
-                raise DatasetError(f"the platform could not make the dataset: {made.error}", dataset_id=dataset_id)
-            if made.is_done:
-                return
+                trouble = error
+            else:
+                if made.error is not None:
+                    raise DatasetError(f"the platform could not make the dataset: {made.error}", dataset_id=dataset_id)
+                if made.is_done:
+                    return
+                word = f"still {made.word}"
             if not await pace.rest():
-                raise _not_made(dataset_id, pace, made.word)
+                raise _not_made(dataset_id, pace, word) from trouble
 
     async def table(self, dataset_id: str) -> tuple[tuple[DatasetColumn, ...], list[DatasetRow], TablePage]:
         """Return the columns of a dataset, all its rows in their order, and the first page.
@@ -104,33 +126,43 @@ class DatasetCalls:
         for reading in range(_READINGS):
             if reading:
                 await anyio.sleep(_BETWEEN)
-            first = await self.page(dataset_id)
-            rows = await self._rows(dataset_id, first)
+            size = _rows_of_a_page(await self.head(dataset_id))
+            first = await self.one(lambda context, size=size: page_read(dataset_id, 0, context, rows=size))  # type: ignore[misc]  # mypy infers no lambda with defaults
+            rows = await self._rows(dataset_id, first, size)
             if len(rows) == first.total_rows:
                 return first.columns, sorted(rows.values(), key=lambda row: (row.order, row.id)), first
         raise unreadable(
             first.reply, f"says that the dataset has {first.total_rows} rows, and its pages have {len(rows)}"
         ).with_facts(dataset_id=dataset_id)
 
-    async def _rows(self, dataset_id: str, first: TablePage) -> dict[str, DatasetRow]:
-        """Return the rows of all pages, by their ids."""
+    async def _rows(self, dataset_id: str, first: TablePage, size: int) -> dict[str, DatasetRow]:
+        """Return the rows of all pages, by their ids; pages are asked for so many rows."""
         rows = {row.id: row for row in first.rows}
-        size = len(first.rows)
-        pages = -(-first.total_rows // size) if size else 0
-        if pages != first.total_pages or (size == 0 and first.total_rows):
+        given = len(first.rows)
+        pages = -(-first.total_rows // given) if given else 0
+        if pages != first.total_pages or (given == 0 and first.total_rows):
             raise unreadable(
                 first.reply,
-                f"says that {first.total_rows} rows are on {first.total_pages} pages, and has {size} on the first",
+                f"says that {first.total_rows} rows are on {first.total_pages} pages, and has {given} on the first",
             ).with_facts(dataset_id=dataset_id)
         for begin in range(1, pages, _PAGES_AT_ONCE):
             numbers = range(begin, min(begin + _PAGES_AT_ONCE, pages))
             read = await self.conduct(
-                *(lambda context, number=number: page_read(dataset_id, number, context) for number in numbers)
+                *(
+                    lambda context, number=number: page_read(dataset_id, number, context, rows=size)
+                    for number in numbers
+                )
             )
             if not all(page.rows for page in read):
                 break
             rows |= {row.id: row for page in read for row in page.rows}
         return rows
+
+
+def _rows_of_a_page(head: TablePage) -> int:
+    """Return how many rows to ask for at a time, so that a page has some megabytes at most."""
+    longest = max(1, len(head.reply.content))
+    return max(1, min(requests.ROWS_OF_A_PAGE, _BYTES_OF_A_PAGE // longest))
 
 
 class Pace:
@@ -172,6 +204,6 @@ class Pace:
 
 def _not_made(dataset_id: str, pace: Pace, word: str) -> StalledError:
     return StalledError(
-        f"the dataset's rows are still {word} after {pace.age:.3g} s: come back to it by its id, or delete it",
+        f"the dataset's rows are {word} after {pace.age:.3g} s: come back to it by its id, or delete it",
         dataset_id=dataset_id,
     )

@@ -9,12 +9,12 @@ from typing import Any, Final, NoReturn, Self
 
 import anyio
 
-from fi_async._errors import APIError, APITimeoutError, DatasetError, FiAsyncError, StalledError
+from fi_async._errors import APIConnectionError, APIError, DatasetError, FiAsyncError, StalledError
 from fi_async._models import Template
 from fi_async._public import public
 from fi_async._report import Counts, Report
 from fi_async._settings import RunOptions, not_picklable
-from fi_async.datasets.dataset_calls import DatasetCalls, Pace
+from fi_async.datasets.dataset_calls import PASSING, DatasetCalls, Pace, is_passing
 from fi_async.datasets.row_outcomes import EvaluatedColumn, in_places, outcomes_of
 from fi_async.engine.attempts import Context, Steps, ask
 from fi_async.engine.dataset_steps import evaluations_listed, started
@@ -202,26 +202,28 @@ class DatasetRun:
     async def _watched(self) -> AsyncIterator[DatasetProgress]:
         calls = self._calls()
         pace = Pace(calls)
-        before, ended = None, 0
+        before: object = None
+        ended, trouble = 0, None
         while True:
             try:
                 progress = await self._status(calls)
-            except APITimeoutError as error:
-                if anyio.current_time() < calls.deadline:
+            except PASSING as error:
+                if not is_passing(error):
                     raise
-                raise await self._stalled(pace) from error
-            yield progress
-            if progress.is_done:
-                return
-            if (said := (progress.evaluations, progress.scored)) != before:
-                pace.moved()
-            before = said
+                trouble = error  # they go on without us: what was in the way of knowing may pass
+            else:
+                yield progress
+                if progress.is_done:
+                    return
+                if (said := (progress.evaluations, progress.scored)) != before:
+                    pace.moved()
+                before = said
             if await pace.rest():
                 continue
             # The platform's own count may stand still while cells are filled: the table tells.
-            now = await self._ended_cells(pace) if anyio.current_time() < calls.deadline else ended
+            now = await self._ended_cells() if anyio.current_time() < calls.deadline else ended
             if now <= ended:
-                raise await self._stalled(pace)
+                raise await self._stalled(pace) from trouble
             ended = now
             pace.moved()
 
@@ -249,17 +251,18 @@ class DatasetRun:
             return {}
         try:
             return await calls.fetch(requests.statistics(self.dataset_id), replies.cells_scored)
-        except DENIED:
-            raise
-        except APITimeoutError:
+        except (*DENIED, APIConnectionError):
             raise
         except APIError:
             self._counts_cells = False
             return {}
 
-    async def _ended_cells(self, pace: Pace) -> int:
-        report = await self._report(self._calls(self._unbounded()))
-        pace.moved()
+    async def _ended_cells(self) -> int:
+        """Return how many cells have come to an end; 0 if nobody can tell."""
+        try:
+            report = await self._report(self._calls(self._unbounded()))
+        except PASSING:
+            return 0
         return sum(1 for outcome in report.outcomes if not isinstance(outcome.error, StalledError))
 
     def _unbounded(self) -> RunOptions:
@@ -277,12 +280,10 @@ class DatasetRun:
 
     async def _stalled(self, pace: Pace) -> StalledError:
         said = ", ".join(f"{each.name!r} is {each.status}" for each in self._listed.values() if not each.is_done)
-        first = next((each.id for each in self._listed.values() if not each.is_done), None)
         error = StalledError(
             f"not done after {pace.age:.3g} s: {said}. They go on on the platform: wait again, or come back by"
             f" datasets.get(id={self.dataset_id!r}) and attach()",
             dataset_id=self.dataset_id,
-            eval_id=first,
         )
         with suppress(FiAsyncError):  # what is there is told, if it can be read
             error.report = await self._report(self._calls(self._unbounded()))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import UUID
 
 from fi_async._errors import EvaluationError, FiAsyncError, StalledError
-from fi_async._models import Case, Outcome, OutcomeStatus, Template
+from fi_async._models import Outcome, OutcomeStatus, Template
+from fi_async.sources.rows import TableCase
 from fi_async.wire.dataset_cells import text_of, verdict_of
 from fi_async.wire.dataset_replies import DatasetColumn, DatasetRow, ListedEvaluation
 from fi_async.wire.responses import Reply, unreadable
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from fi_async._results import EvalResult
 
 _ID: Final = "id"
+_TOKEN: Final = 3  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +31,42 @@ class EvaluatedColumn:
     was_stopped: bool = False
 
 
-def row_id(dataset_id: str, place: int) -> str:
-    """Return the id of the row at a place: always the same, so that the server takes it once."""
+def row_id(dataset_id: str, place: int, token: int = 0) -> str:
+    """Return the id of the row at a place: the server takes each id once, and the id tells the place.
+
+    A UUID of version 8, whose bits are ours (RFC 9562, 5.8): 32 name the dataset, 24 the token, 48 the place.
+
+    Args:
+        dataset_id: The dataset.
+        place: From 0, up to 2**48.
+        token: From 0, up to 2**24: equal for requests that are about the same rows.
+    """
+    tokens = token.to_bytes(_TOKEN)
+    return str(UUID(bytes=_mark(dataset_id) + tokens[:2] + b"\x80" + tokens[2:] + b"\x80\0" + place.to_bytes(6)))
+
+
+def place_of(dataset_id: str, identity: str) -> int | None:
+    """Return the place of a row that was given its id here; None of any other."""
     try:
-        within = UUID(dataset_id)
+        raw = UUID(identity).bytes
     except ValueError:
-        within = uuid5(NAMESPACE_URL, dataset_id)
-    return str(uuid5(within, f"row {place}"))
+        return None
+    is_ours = raw[:4] == _mark(dataset_id) and raw[6] == raw[8] == 0x80 and raw[9] == 0
+    return int.from_bytes(raw[10:]) if is_ours else None
+
+
+def _mark(dataset_id: str) -> bytes:
+    return blake2b(dataset_id.encode(), digest_size=4).digest()
 
 
 def in_places(dataset_id: str, rows: Sequence[DatasetRow]) -> list[DatasetRow]:
     """Return rows in the order of their source: those that we named go where their names say."""
-    places = {row_id(dataset_id, place): place for place in range(len(rows))}
-    return sorted(rows, key=lambda row: (places.get(row.id, row.order), row.order, row.id))
+
+    def place(row: DatasetRow) -> tuple[int, int, str]:
+        told = place_of(dataset_id, row.id)
+        return (row.order if told is None else told, row.order, row.id)
+
+    return sorted(rows, key=place)
 
 
 def cells_of(row: DatasetRow, columns: Sequence[DatasetColumn]) -> dict[str, str]:
@@ -69,7 +95,8 @@ def outcomes_of(
     outcomes = []
     for index, row in enumerate(rows):
         inputs = cells_of(row, columns)
-        case = Case({name: text for name, text in inputs.items() if name != _ID}, inputs.get(_ID))
+        others = {name: text for name, text in inputs.items() if name != _ID}
+        case = TableCase(others, inputs.get(_ID), inputs, f"row {index}")
         for each in evaluated:
             verdicts, reasons = found[each.listed.id]
             said: EvalResult | FiAsyncError | str

@@ -22,6 +22,9 @@ from fi_async.wire.preflight import case_of, text_of
 FIRST_FILE: Final = MOST_BYTES - 2**20
 """Bytes of the file that a dataset is made of, at most: some are left for the form around it."""
 
+LONGEST_CELL: Final = 131_072
+"""Characters of a cell in a file, at most: longer ones the platform cannot read there, and go in parts."""
+
 _READ_AT_ONCE: Final = 64
 _ROWS_OF_A_PART: Final = 500
 _BYTES_OF_A_PART: Final = 4 * 2**20
@@ -65,13 +68,18 @@ class UploadRows:
         async for row in self._rows:
             held.append(row)
             size += _size(row)
-            if size > self.first_file:
+            if size > self.first_file or _is_long(row):
                 break
         if not held:
             raise ConfigurationError("the source holds no rows: there is no dataset to make")
         content, count = self._file(held)
         if not count:
-            raise InvalidCaseError(f"row 0 is longer than the {self.first_file:,} bytes that a file may have", index=0)
+            raise InvalidCaseError(
+                f"the first row has a cell of more than {LONGEST_CELL:,} characters, or is longer than"
+                f" {self.first_file:,} bytes, and a dataset is made of a file, which takes no such row: begin with"
+                " another",
+                index=0,
+            )
         self._ahead = deque(held[count:])
         return content, held[:count]
 
@@ -168,7 +176,7 @@ class UploadRows:
             text.truncate()
             writer.writerow([row.get(column, "") for column in self.columns])
             line = text.getvalue().encode()
-            if size + len(line) > self.first_file:
+            if size + len(line) > self.first_file or _is_long(row):
                 break
             content.append(line)
             size, count = size + len(line), count + 1
@@ -211,6 +219,11 @@ def _check_column(column: str, others: Mapping[str, None]) -> None:
             f"the column {column!r} begins or ends in white space, which the platform cuts off, or differs from another"
             " by that alone: rename it"
         )
+
+
+def _is_long(row: Mapping[str, str]) -> bool:
+    """Tell whether a row cannot go in a file."""
+    return any(len(text) > LONGEST_CELL for text in row.values())
 
 
 def _size(row: Mapping[str, str]) -> int:

@@ -139,8 +139,8 @@ class Ledger(Protocol):
     def dropped(self, outcome: Outcome, emit: Callable[[Any], None]) -> None:
         """Hand out how a work ended that the end of the run cut off. It is not kept: a resumed run goes on with it."""
 
-    def spent(self, template: str) -> float:
-        """Return the dollars that earlier passes of the run have spent on a template."""
+    def spent(self, template: str, juror: str | None = None) -> float:
+        """Return the dollars that earlier passes of the run have spent on a template, or on one of its jurors."""
 
     def kept(self) -> Awaitable[None] | None:
         """Return what to await until all that was told is kept; None if it is."""
@@ -169,7 +169,7 @@ class Forgetful:
 
     dropped = ended
 
-    def spent(self, template: str) -> float:  # noqa: ARG002  # as of every ledger
+    def spent(self, template: str, juror: str | None = None) -> float:  # noqa: ARG002  # as of every ledger
         """Return 0: there was no earlier pass."""
         return 0.0
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -17,20 +17,18 @@ from fi_async._report import Counts, Report
 from fi_async._settings import RunFile, RunOptions
 from fi_async._shard import Shard
 from fi_async._statistics import ClientStatistics, EndpointStatistics, client_statistics, endpoint_statistics
-from fi_async.engine.attempts import Job
-from fi_async.engine.intake import Intake, Question, batches, configs_of, count_of, grouped, question, unread
+from fi_async.engine.case_reading import Cases, Reading, panel_of
+from fi_async.engine.intake import Intake, Question, configs_of, count_of, grouped, question
 from fi_async.engine.lanes import RunLanes
+from fi_async.engine.one_call import fetch_once
 from fi_async.engine.routes import Party
-from fi_async.engine.run import Run, fetch_once
+from fi_async.engine.run import Run
 from fi_async.engine.session import Session
 from fi_async.engine.submissions import Started, score, start
-from fi_async.engine.work import Work
 from fi_async.pacing.slots import Slots
 from fi_async.pacing.waiting import waiting_for
 from fi_async.progress.displays import ProgressLike
 from fi_async.progress.watch import watched
-from fi_async.sources.rows import TableCase
-from fi_async.sources.tables import HasColumnNames, HasColumns
 from fi_async.wire import requests, responses
 from fi_async.wire.preflight import rows_of
 from fi_async.wire.templates import by_name, names_of
@@ -40,9 +38,6 @@ if TYPE_CHECKING:
     from fi_async.journal.ledger import JournalLedger
 
 TemplatesLike = TemplateLike | Sequence[TemplateLike]
-Cases = Iterable[Inputs | Case] | AsyncIterable[Inputs | Case] | HasColumns | HasColumnNames
-
-_READ_INTO_FILE: Final = 64  # cases that are put into a run's file at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +123,7 @@ class Ask:
     def intake(self, asked: Sequence[Question], lanes: RunLanes) -> Intake:
         """Return what turns cases into works of one run."""
         shard = None if self._takes_all else self.shard
-        return Intake(asked, lambda template: lanes.of(template).context, self.options, shard)
+        return Intake(asked, lambda template, juror: lanes.of(template, juror).context, self.options, shard)
 
     def run(self, session: Session, lanes: RunLanes, **how: Any) -> Run:
         """Return a run for this call."""
@@ -200,20 +195,21 @@ async def evaluate(
         FiAsyncError: The first failure among them; its `report` has the outcomes of all.
     """
     names_of(ask.templates)  # first: swapped arguments make odd inputs, too
+    ask = replace(ask, options=replace(ask.options, repeats=1))  # samples are for those who ask for outcomes
     cases = rows_of(inputs)
     asked = await ask.questions(session)
     if is_async:
         _check_submitted(asked)
     lanes = ask.lanes(session, asked, is_planned=False)
     works = ask.intake(asked, lanes).works(cases)
-    run = ask.run(session, lanes)
+    run = ask.run(session, lanes, panel=panel_of(asked))
     began = anyio.current_time()
     of_platform = {each.template.name for each in asked if each.route.is_platform}
     for group in grouped([work for work in works if work.parameters.template in of_platform], held=not is_async):
         run.add((start if is_async else score)(group, lanes.of(group[0].parameters.template).context))
     for work in works:
         if work.parameters.template not in of_platform:
-            run.add(lanes.of(work.parameters.template).begin([work], "sync"))
+            run.add(lanes.of_work(work).begin([work], "sync"))
     await run.drive()
     place = {(work.index, work.parameters.template): place for place, work in enumerate(works)}
     ended: list[Outcome | Started] = sorted(run.finished, key=lambda each: place[each.index, each.template])
@@ -232,7 +228,8 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
     async with _ledger(ask, session, asked, cases) as ledger:
         lanes = ask.lanes(session, asked, ledger=ledger, expected=ask.expected(cases))
         intake = ask.intake(asked, lanes)
-        reading = Reading(cases, intake, ledger, lanes.first.context.counts)
+        panel = panel_of(asked)
+        reading = Reading(cases, intake, ledger, lanes.first.context.counts, panel)
         total = ask.total(cases, asked)
 
         def emit(ended: Outcome) -> None:
@@ -240,7 +237,7 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
             run.release()
             seen(ended)
 
-        run = ask.run(session, lanes, emit=emit)
+        run = ask.run(session, lanes, emit=emit, panel=panel)
 
         def report() -> Report:
             place = {question.template.name: place for place, question in enumerate(intake.questions)}
@@ -249,7 +246,7 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
 
         try:
             async with watched(progress, total, run.standing, reading.stood()) as seen:
-                await run.drive(reading.feed)
+                await run.drive(reading.feed, reading.further())
         except FiAsyncError as error:
             error.report = report()
             raise
@@ -298,13 +295,14 @@ async def stream(
 
     async with _ledger(ask, session, asked, cases) as ledger:
         lanes = ask.lanes(session, asked, ledger=ledger, counts=handover.counts, expected=ask.expected(cases))
-        reading = Reading(cases, ask.intake(asked, lanes), ledger, handover.counts)
+        panel = panel_of(asked)
+        reading = Reading(cases, ask.intake(asked, lanes), ledger, handover.counts, panel)
         total = ask.total(cases, asked)
-        run = handover.run = ask.run(session, lanes, emit=emit)
+        run = handover.run = ask.run(session, lanes, emit=emit, panel=panel)
         async with watched(progress, total, run.standing, reading.stood()) as seen:
             # A task of its own, not a task group: a generator may be closed by another task than it began in, and a
             # task group must not. Whichever way the generator ends, the task has ended before it.
-            driving = asyncio.create_task(run.drive(reading.feed))
+            driving = asyncio.create_task(run.drive(reading.feed, reading.further()))
             driving.add_done_callback(lambda _: arrived.set())
             try:
                 while ready or not driving.done():
@@ -318,51 +316,6 @@ async def stream(
                 driving.cancel()
                 with anyio.CancelScope(shield=True):  # a scope that was cancelled cancels whatever waits in it, again
                     await asyncio.wait([driving])
-
-
-@dataclass(slots=True)
-class Reading:
-    """The cases of a call on their way in."""
-
-    cases: Cases
-    intake: Intake
-    ledger: JournalLedger | None
-    counts: Counts
-    _read: int = 0
-    _is_all: bool = False
-
-    def stood(self) -> tuple[int, int]:
-        """Return how many outcomes an earlier pass has left, and how many of these are without a score."""
-        return (0, 0) if self.ledger is None else self.ledger.stood
-
-    async def feed(self) -> AsyncGenerator[Sequence[Work | Job | Outcome | None]]:
-        """Yield what is to be done of the cases, as they are read: several at once where each costs a way to a file."""
-        async with aclosing(batches(self.cases, 1 if self.ledger is None else _READ_INTO_FILE)) as source:
-            async for batch in source:
-                admitted = [each for case in batch for each in self._admit(case)]
-                yield admitted if self.ledger is None else await self._kept(self.ledger, admitted)
-        self._is_all = True
-        if self.ledger is not None:
-            self.ledger.complete(self.counts)
-
-    async def _kept(
-        self, ledger: JournalLedger, admitted: Sequence[Work | Outcome]
-    ) -> Sequence[Work | Job | Outcome | None]:
-        """Return what is to be done of cases that a file keeps. They count as read: no timeout comes between."""
-        with anyio.CancelScope(shield=True):
-            items = await ledger.admit(admitted, self.intake.context_of)
-        return items  # noqa: RET504  # to type checkers, a scope may swallow what is raised in it
-
-    def _admit(self, case: Inputs | Case) -> list[Work | Outcome]:
-        self._read += 1
-        # Those that a run's file holds may be some of its source's, and keep their places.
-        own = case.position if isinstance(case, TableCase) else None
-        return self.intake.admit(self._read - 1 if own is None else own, case)
-
-    def unread(self) -> list[Outcome]:
-        """Return the outcomes of cases that the timeout of the call kept from being read, where these are known."""
-        left = () if self._is_all else unread(self.cases, self._read)
-        return [each for index, case in enumerate(left, self._read) for each in self.intake.cancelled(index, case)]
 
 
 def _check_submitted(asked: Sequence[Question]) -> None:

@@ -10,7 +10,8 @@ from fi_async._report import Counts
 from fi_async._settings import RunOptions
 from fi_async.engine.attempts import Context, Job, Steps
 from fi_async.engine.lanes import RunLanes
-from fi_async.engine.run import Run, platform_lane
+from fi_async.engine.one_call import platform_lane
+from fi_async.engine.run import Run
 from fi_async.engine.session import Session
 
 T = TypeVar("T")

@@ -126,7 +126,7 @@ def evaluation_added(
         listed = yield from evaluations_listed(dataset_id, context)
         found = next((each for each in listed if each.name == name), None)
         if found is not None and (not is_sent or found.mapping not in (None, mapping)):
-            raise _evaluation_exists(dataset_id, name)
+            raise evaluation_exists(dataset_id, name)
         return found
 
     def read(reply: Reply) -> None:
@@ -186,7 +186,7 @@ def deleted(dataset_id: str, context: Context) -> Steps[None]:
 
     def look() -> Steps[bool | None]:
         try:
-            yield from page_read(dataset_id, 0, context)
+            yield from page_read(dataset_id, 0, context, rows=1)
         except NotFoundError:
             return True
         return None
@@ -238,9 +238,10 @@ def once(
         yield Rest(now + backoff.delay(tries, context.rng))
 
 
-def page_read(dataset_id: str, number: int, context: Context) -> Steps[TablePage]:
-    """Return one page of a dataset's rows."""
-    return (yield from ask(calls.table(dataset_id, number), replies.of_dataset(replies.table, dataset_id), context))
+def page_read(dataset_id: str, number: int, context: Context, rows: int = calls.ROWS_OF_A_PAGE) -> Steps[TablePage]:
+    """Return one page of a dataset's rows, of so many at most."""
+    call = calls.table(dataset_id, number, rows)
+    return (yield from ask(call, replies.of_dataset(replies.table, dataset_id), context))
 
 
 def evaluations_listed(dataset_id: str, context: Context) -> Steps[list[ListedEvaluation]]:
@@ -256,8 +257,8 @@ def _with_name(name: str, context: Context) -> Steps[list[ListedDataset]]:
 
 def _exists(there: ListedDataset) -> DatasetError:
     return DatasetError(
-        f"there is a dataset named {there.name!r} already: go on with it by datasets.get({there.name!r}), or by"
-        " resume=True if its upload was cut off; delete it, or give another name",
+        f"there is a dataset named {there.name!r} already: give another name, delete it, or, if its upload was cut off,"
+        " go on with it by resume=True",
         dataset_id=there.id,
     )
 
@@ -268,9 +269,10 @@ def _taken(name: str) -> DatasetError:
     )
 
 
-def _evaluation_exists(dataset_id: str, name: str) -> DatasetError:
+def evaluation_exists(dataset_id: str, name: str) -> DatasetError:
+    """Return the error of an evaluation whose name is taken."""
     return DatasetError(
-        f"the dataset has an evaluation named {name!r} already: come back to it by attach({name!r}), or give another"
-        " name with names={template: name}",
+        f"the dataset has an evaluation named {name!r} already: come back to it by attach({name!r}), or call this one"
+        " otherwise by names={template: name}",
         dataset_id=dataset_id,
     )

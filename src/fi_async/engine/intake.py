@@ -14,10 +14,14 @@ from fi_async._errors import ConfigurationError, InvalidCaseError
 from fi_async._models import Case, Inputs, Outcome, OutcomeStatus, Template
 from fi_async._settings import RunOptions
 from fi_async._shard import Shard
-from fi_async.backends.chosen import PLATFORMS, Answerer
+from fi_async.backends.chosen import PLATFORMS, Answerer, computed_names
+from fi_async.backends.functions import ExactFunction
 from fi_async.engine.attempts import Context
 from fi_async.engine.outcomes import cut_off, outcome
 from fi_async.engine.work import Work
+from fi_async.panels.certainty import fewest
+from fi_async.panels.panel import Further
+from fi_async.panels.shape import PanelShape
 from fi_async.sources.callers import CallersCases
 from fi_async.sources.rows import Source, TableCase
 from fi_async.sources.tables import in_memory
@@ -26,15 +30,39 @@ from fi_async.wire.requests import ROWS_OF_SEVERAL_LISTS, Parameters, max_rows
 
 _READ_AT_ONCE: Final = 64  # cases read from a source that never waits, before others get their turn
 _HELD_ROWS: Final = ROWS_OF_SEVERAL_LISTS  # rows of a sync request run one after the other while it is held
+_ONCE: Final = PanelShape()
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A template, all that each case is asked with under it, and who answers."""
+    """A template, all that each case is asked with under it, and who answers.
+
+    Attributes:
+        template: The facts of the template.
+        parameters: Of the first sample; those of a juror are the juror's.
+        route: Who answers.
+        shape: How many evaluations a case has.
+        jurors: What each juror is asked; nothing without a jury.
+    """
 
     template: Template
     parameters: Parameters
     route: Answerer = PLATFORMS
+    shape: PanelShape = _ONCE
+    jurors: Sequence[Question] = ()
+
+    @property
+    def seats(self) -> Sequence[Question]:
+        """Those who evaluate each sample: the jurors, or the one who answers."""
+        return self.jurors or (self,)
+
+    def sitting(self, sample: int) -> Sequence[Parameters]:
+        """Return what one sample of a case is asked with, of each who evaluates it."""
+        return [replace(each.parameters, sample=sample) if sample else each.parameters for each in self.seats]
+
+    def at_first(self) -> Sequence[Parameters]:
+        """Return what each case is asked with as it comes."""
+        return [each for sample in range(self.shape.repeats) for each in self.sitting(sample)]
 
 
 def configs_of(names: Sequence[str], eval_config: Mapping[str, Any] | None) -> Mapping[str, Mapping[str, Any]]:
@@ -59,11 +87,51 @@ def configs_of(names: Sequence[str], eval_config: Mapping[str, Any] | None) -> M
 def question(
     template: Template, route: Answerer, options: RunOptions, config: Mapping[str, Any] | None, **fields: Any
 ) -> Question:
-    """Return what is asked of each case under one template; `fields` are the platform's alone."""
+    """Return what is asked of each case under one template; `fields` are the platform's alone.
+
+    Raises:
+        ConfigurationError: The template's outputs cannot be reduced so.
+    """
+    shape = _shape(template, route, options)
     if route.is_platform:
-        return Question(template, Parameters(template.name, options.model_name, config or None, **fields), route)
+        parameters = Parameters(template.name, options.model_name, config or None, **fields)
+        return Question(template, parameters, route, shape)
+    if route.jury is None:
+        return Question(template, _asked_of(route, template, config), route, shape)
+    jurors = [Question(template, _asked_of(each, template, config, is_juror=True), each) for each in route.jurors]
+    of_jury = replace(_asked_of(route, template, config), model=route.jury.label)
+    return Question(template, of_jury, route, shape, jurors)
+
+
+def _asked_of(
+    route: Answerer, template: Template, config: Mapping[str, Any] | None, *, is_juror: bool = False
+) -> Parameters:
     model = None if route.judge is None else route.judge.label
-    return Question(template, Parameters(template.name, model, config or None, fingerprint=route.fingerprint), route)
+    fingerprint, juror = route.fingerprint, model if is_juror else None
+    return Parameters(template.name, model, config or None, fingerprint=fingerprint, juror=juror)
+
+
+def _shape(template: Template, route: Answerer, options: RunOptions) -> PanelShape:
+    """Return how many evaluations a case has: one, where a second would say the same again."""
+    jury = route.jury
+    once = _ONCE
+    if jury is not None:
+        once = PanelShape(jurors=tuple(each.label for each in jury), rule=jury.rule, jury=jury.label)
+    if options.repeats == 1 or _is_computed(template, route):
+        return once
+    is_scored = route.rubric is not None and route.rubric.is_scored
+    if options.reduce == "any" and template.output_type == "choices" and not is_scored:
+        raise ConfigurationError(
+            f'reduce="any" is of verdicts and scores, and {template.name} gives choices without scores: take "majority"'
+        )
+    if options.repeats != "auto":
+        return replace(once, repeats=options.repeats, most=options.repeats, reduce=options.reduce)
+    sure, most = options.precision, options.max_repeats
+    return replace(once, repeats=fewest(sure), most=most, precision=sure, reduce=options.reduce)
+
+
+def _is_computed(template: Template, route: Answerer) -> bool:
+    return isinstance(route.function, ExactFunction) or (route.is_platform and template.name in computed_names())
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +140,13 @@ class Intake:
 
     Attributes:
         questions: What is asked of each case.
-        context_of: What the jobs of a template share.
+        context_of: What the jobs of a template share, or those of one of its jurors.
         options: What shapes the run.
         shard: Which cases are the run's own; None for all of them.
     """
 
     questions: Sequence[Question]
-    context_of: Callable[[str], Context]
+    context_of: Callable[[str, str | None], Context]
     options: RunOptions
     shard: Shard | None = None
 
@@ -99,14 +167,12 @@ class Intake:
     def cancelled(self, index: int, item: Inputs | Case) -> list[Outcome]:
         """Return the outcomes of a case that was not begun."""
         return [
-            cut_off(admitted, self.context_of(admitted.parameters.template), sent=False)
-            if isinstance(admitted, Work)
-            else admitted
+            cut_off(admitted, self._context(admitted), sent=False) if isinstance(admitted, Work) else admitted
             for admitted in self.admit(index, item)
         ]
 
     def admit(self, index: int, item: Inputs | Case, *, is_only: bool = False) -> list[Work | Outcome]:
-        """Return a case's work under each template, or the outcome that says why it cannot be sent.
+        """Return a case's works under each template, each an evaluation, or outcomes that say why it cannot be sent.
 
         Nothing comes of a case of another shard. An error names the case's place, but for one that is the only case of
         its call.
@@ -116,18 +182,42 @@ class Intake:
             sent = [row.inputs for row in rows if isinstance(row, preflight.PreparedInputs)]
             if not self.shard.has(sent, index):
                 return []
+        asked = [(each.at_first(), row) for each, row in zip(self.questions, rows, strict=True)]
+        return self._works(index, case, asked, is_only=is_only)
+
+    def further(self, wanted: Further) -> list[Work | Outcome]:
+        """Return the works of a sample that a case is worth beyond those it had at first."""
+        case, rows = self._prepared(wanted.index, wanted.case)
+        asked = [
+            (each.sitting(wanted.sample), row)
+            for each, row in zip(self.questions, rows, strict=True)
+            if each.template.name == wanted.template
+        ]
+        return self._works(wanted.index, case, asked)
+
+    def _works(
+        self,
+        index: int,
+        case: Case,
+        asked: Sequence[tuple[Sequence[Parameters], preflight.PreparedInputs | InvalidCaseError]],
+        *,
+        is_only: bool = False,
+    ) -> list[Work | Outcome]:
         place = f"{case.place}: " if isinstance(case, TableCase) else "" if is_only else f"case {index}: "
         admitted: list[Work | Outcome] = []
-        for question, row in zip(self.questions, rows, strict=True):
-            work = Work(index, case, question.parameters)
-            if isinstance(row, InvalidCaseError):
-                located = InvalidCaseError(f"{place}{row.message}", field=row.field, index=index)
-                context = self.context_of(question.template.name)
-                admitted.append(outcome(work, context, OutcomeStatus.INVALID, error=located))
-            else:
-                work.row = row
-                admitted.append(work)
+        for sittings, row in asked:
+            for parameters in sittings:
+                work = Work(index, case, parameters)
+                if isinstance(row, InvalidCaseError):
+                    located = InvalidCaseError(f"{place}{row.message}", field=row.field, index=index)
+                    admitted.append(outcome(work, self._context(work), OutcomeStatus.INVALID, error=located))
+                else:
+                    work.row = row
+                    admitted.append(work)
         return admitted
+
+    def _context(self, work: Work) -> Context:
+        return self.context_of(work.parameters.template, work.parameters.juror)
 
     def _prepared(
         self, index: int, item: Inputs | Case

@@ -18,6 +18,7 @@ from fi_async.engine.ready_queue import Ready, ReadyQueue
 from fi_async.engine.work import Arrival, Work
 from fi_async.engine.work_queue import WorkQueue
 from fi_async.pacing.planner import Kind
+from fi_async.pacing.purse import Purse
 from fi_async.pacing.ticket import Need, Ticket
 from fi_async.pacing.waiting import Standing
 
@@ -65,7 +66,7 @@ class Lane:
         is_planned: False if the works come as jobs, made as their caller wants them.
         backlog: Where works wait; None to plan, with each, how a server of the platform's is asked.
         expected: How many works are to come; None if nobody knows.
-        templates: How many templates it answers in this run.
+        templates: How many works each case brings it: one for each template that it answers, times the samples.
         weigh: Reckons the tokens and dollars of a work; None where nobody counts them.
         is_remote: False if nothing leaves this machine, so that what is cut off was not paid for.
 
@@ -73,6 +74,7 @@ class Lane:
         at_work: Works that are begun and not done.
         in_house: Works that came and whose outcomes are not made.
         at: Which endpoint it is, for messages; empty for the platform.
+        purse: What may be spent there; None where nothing is paid here.
         over: Why it takes no more works, once it does not.
         under_way: The jobs whose requests are under way, and their tickets.
     """
@@ -99,6 +101,7 @@ class Lane:
         self.weigh = weigh
         self.is_remote = is_remote
         self.at = ""
+        self.purse: Purse | None = None
         self.over: FiAsyncError | None = None
         self.backlog = Backlog(context, options, expected) if backlog is None else backlog
         self.queue = ReadyQueue(context.gate, context.terms, lambda: len(self.backlog))
@@ -201,7 +204,7 @@ class RunLanes:
 
     Args:
         first: That of all templates that no other is named for.
-        others: Those of other templates, by their names.
+        others: Those of other templates, and of jurors, by the names of both.
         templates: The names of all.
         cases: How many are to come; None if nobody knows.
     """
@@ -209,7 +212,7 @@ class RunLanes:
     def __init__(
         self,
         first: Lane,
-        others: Mapping[str, Lane] | None = None,
+        others: Mapping[tuple[str, str | None], Lane] | None = None,
         templates: tuple[str, ...] = (),
         cases: int | None = None,
     ) -> None:
@@ -224,6 +227,10 @@ class RunLanes:
     def __len__(self) -> int:
         return len(self._all)
 
-    def of(self, template: str) -> Lane:
-        """Return the lane of a template."""
-        return self._others.get(template, self.first)
+    def of(self, template: str, juror: str | None = None) -> Lane:
+        """Return the lane of a template, or of one of its jurors."""
+        return self._others.get((template, juror), self.first)
+
+    def of_work(self, work: Work) -> Lane:
+        """Return the lane of a work."""
+        return self.of(work.parameters.template, work.parameters.juror)

@@ -50,6 +50,8 @@ def outcome(
         usage=work.history.usage,
         cost=None if work.history.cost is None else float(work.history.cost),
         latency_s=None if work.history.began_at is None else work.attempt.seen_at - work.history.began_at,
+        sample=work.parameters.sample,
+        juror=work.parameters.juror,
     )
 
 

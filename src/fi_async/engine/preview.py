@@ -12,7 +12,8 @@ import anyio
 from fi_async._models import Case, Inputs, Outcome
 from fi_async._plan import RunPlan, TemplatePlan
 from fi_async._settings import RunOptions
-from fi_async.engine.calls import Ask, Cases
+from fi_async.engine.calls import Ask
+from fi_async.engine.case_reading import Cases
 from fi_async.engine.intake import Intake, Question, batches
 from fi_async.engine.lanes import Lane, RunLanes
 from fi_async.engine.session import Session
@@ -22,20 +23,24 @@ from fi_async.pacing.inspection import tolerance
 from fi_async.pacing.lateness import Cost
 from fi_async.pacing.planner import ASSUMED, LATE, Plan, Room, Situation, decide
 from fi_async.pacing.ticket import Terms
-from fi_async.wire.requests import max_rows
+from fi_async.panels.shape import PanelShape
+from fi_async.wire.requests import Parameters, max_rows
 
 _SHOWN: Final = 5
 
 
+_Who = tuple[str, str | None]  # a template, and the juror that votes on it, if one does
+
+
 @dataclass(slots=True)
 class _Census:
-    """The cases of a run, counted."""
+    """The evaluations of a run, counted."""
 
     cases: int = 0
-    sendable: Counter[str] = field(default_factory=Counter)
+    sendable: Counter[_Who] = field(default_factory=Counter)
     keys: dict[str, int] = field(default_factory=dict)
-    tokens: Counter[str] = field(default_factory=Counter)
-    dollars: dict[str, float | None] = field(default_factory=dict)
+    tokens: Counter[_Who] = field(default_factory=Counter)
+    dollars: dict[_Who, float | None] = field(default_factory=dict)
     read: int = 0
     duplicates: int = 0
     invalid: int = 0
@@ -48,7 +53,7 @@ class _Census:
         self.cases += bool(admitted)
         works = [each for each in admitted if isinstance(each, Work)]
         for work in works:
-            self.sendable[work.parameters.template] += 1
+            self.sendable[_who(work.parameters)] += 1
             if work.row is not None:
                 self.keys[work.parameters.template] = len(work.row.inputs)
             self._weigh(work, lanes)
@@ -60,13 +65,13 @@ class _Census:
 
     def _weigh(self, work: Work, lanes: RunLanes) -> None:
         """Add what a judge would take for a work."""
-        name = work.parameters.template
-        weigh = lanes.of(name).weigh
+        who = _who(work.parameters)
+        weigh = lanes.of(*who).weigh
         if weigh is not None:
             tokens, dollars = weigh(work)
-            self.tokens[name] += tokens
-            before = self.dollars.get(name, 0.0)
-            self.dollars[name] = None if before is None or dollars is None else before + dollars
+            self.tokens[who] += tokens
+            before = self.dollars.get(who, 0.0)
+            self.dollars[who] = None if before is None or dollars is None else before + dollars
 
     def _count_duplicate(self, works: list[Work]) -> None:
         """Compare what would be sent. Only its hash is kept: memory is 60 bytes a case."""
@@ -75,6 +80,10 @@ class _Census:
         sent = hash(tuple(tuple(sorted(work.row.inputs.items())) for work in works if work.row is not None))
         self.duplicates += sent in self._seen
         self._seen.add(sent)
+
+
+def _who(parameters: Parameters) -> _Who:
+    return parameters.template, parameters.juror
 
 
 async def plan(session: Session, ask: Ask, cases: Cases, latency: float | None) -> RunPlan:
@@ -91,48 +100,61 @@ async def plan(session: Session, ask: Ask, cases: Cases, latency: float | None) 
     base = _situation(session, options, session.terms(options, ask.slots_of(options)))
     situations: dict[str, Situation] = {}
     plans: list[TemplatePlan] = []
-    others: list[TemplatePlan] = []
+    others: list[tuple[Lane, TemplatePlan]] = []
     for question in intake.questions:
         name = question.template.name
         if not question.route.is_platform:
-            others.append(_of_other(question, census, lanes.of(name), latency))
+            for seat in question.seats:
+                lane = lanes.of(*_who(seat.parameters))
+                others.append((lane, _of_other(seat, question.shape, census, lane, latency)))
             continue
         known = session.latencies.get(name) if latency is None else latency
         keys = census.keys.get(name, len(question.template.required_keys))
         queue = session.queues.get(name)
         rate = None if queue is None or latency is not None else queue.rate
-        situation = replace(base, allowed=max_rows(keys), remaining=census.sendable[name], latency=known, rate=rate)
+        situation = replace(
+            base, allowed=max_rows(keys), remaining=census.sendable[name, None], latency=known, rate=rate
+        )
         decided = decide(situation)
         situations[name], reckoned = _reckoned(situation, decided, session.polls.cost(name))
         of_platform = _of_template(name, reckoned, situations[name], is_given=latency is not None)
-        plans.append(replace(of_platform, backend=session.connection.backend))
+        why = f"{of_platform.why}{_samples(question.shape)}"
+        plans.append(replace(of_platform, why=why, backend=session.connection.backend))
     seconds, limit = _whole(plans, situations) if plans else (0.0, "nothing")
     for lane in lanes:
-        of_lane = [each for each in others if lanes.of(each.template) is lane]
+        of_lane = [each for at, each in others if at is lane]
         evaluations = sum(each.evaluations for each in of_lane)
         took, bound = _of_endpoint(lane, evaluations, sum(each.tokens or 0 for each in of_lane), latency)
         if of_lane and (took > seconds or limit == "nothing"):
             seconds, limit = took, bound
     order = {question.template.name: place for place, question in enumerate(asked)}
-    every = sorted([*plans, *others], key=lambda each: order[each.template])
+    every = sorted([*plans, *(each for _, each in others)], key=lambda each: order[each.template])
     return RunPlan(census.cases, every, seconds / 60, limit, census.duplicates, census.invalid, census.because[:_SHOWN])
 
 
-def _of_other(question: Question, census: _Census, lane: Lane, latency: float | None) -> TemplatePlan:
+def _samples(shape: PanelShape) -> str:
+    """Return what is to be said of repeats."""
+    if not shape.is_repeated:
+        return ""
+    further = "" if shape.precision is None else f" at first, and up to {shape.most} where the verdict is not certain"
+    return f", {shape.repeats} samples of each case{further}"
+
+
+def _of_other(seat: Question, shape: PanelShape, census: _Census, lane: Lane, latency: float | None) -> TemplatePlan:
     """Return what a run would take of a judge, or of functions, whose time nobody knows beforehand."""
-    name, route = question.template.name, question.route
-    evaluations, tokens = census.sendable[name], census.tokens[name]
+    who, route, name = _who(seat.parameters), seat.route, seat.template.name
+    evaluations, tokens, samples = census.sendable[who], census.tokens[who], _samples(shape)
     if route.judge is None:
         assert route.function is not None  # noqa: S101  # one of the two answers
         return TemplatePlan(
-            name, evaluations, 0, 0.0, "sync", 1, "no request is sent", "processor", 0.0, "assumed",
+            name, evaluations, 0, 0.0, "sync", 1, f"no request is sent{samples}", "processor", 0.0, "assumed",
             backend=route.function.backend,
         )  # fmt: skip
     seconds, limit = _of_endpoint(lane, evaluations, tokens, latency)
     return TemplatePlan(
-        name, evaluations, evaluations, seconds / 60, "sync", 1, "one request a case", limit,
+        name, evaluations, evaluations, seconds / 60, "sync", 1, f"one request a case{samples}", limit,
         ASSUMED if latency is None else latency, "assumed" if latency is None else "given",
-        backend="judge", model=route.judge.label, tokens=tokens, cost=census.dollars.get(name, 0.0),
+        backend="judge", model=route.judge.label, tokens=tokens, cost=census.dollars.get(who, 0.0),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from fi_async.engine.attempts import Context, Forgetful, Job, Ledger
 from fi_async.engine.dispatch import Dispatch
 from fi_async.engine.intake import Question
 from fi_async.engine.lanes import Lane, RunLanes
-from fi_async.engine.run import platform_lane
+from fi_async.engine.one_call import platform_lane
 from fi_async.engine.session import Session, run_numbers
 from fi_async.engine.work import Work
 from fi_async.engine.work_queue import WorkQueue
@@ -68,33 +69,43 @@ class Party:
             ConfigurationError: A judge cannot be asked so.
         """
         by_endpoint: dict[object, list[Question]] = {}
+        repeats: Counter[object] = Counter()
         for each in asked:
-            by_endpoint.setdefault(_endpoint(each.route), []).append(each)
+            for seat in each.seats:
+                endpoint = _endpoint(seat.route)
+                by_endpoint.setdefault(endpoint, []).append(seat)
+                repeats[endpoint] += each.shape.repeats
         counts, ledger = self.counts or Counts(), self.ledger or Forgetful()
         party = replace(self, counts=counts, ledger=ledger, run=next(run_numbers))
-        found = {endpoint: party._lane(questions) for endpoint, questions in by_endpoint.items()}
+        found = {endpoint: party._lane(questions, repeats[endpoint]) for endpoint, questions in by_endpoint.items()}
         first = found.get(None) or next(iter(found.values()))
-        routes = {each.template.name: found[_endpoint(each.route)] for each in asked}
-        return RunLanes(first, {} if len(found) == 1 else routes, tuple(routes), self.expected)
+        routes = {
+            (seat.template.name, seat.parameters.juror): found[_endpoint(seat.route)]
+            for each in asked
+            for seat in each.seats
+        }
+        names = tuple(each.template.name for each in asked)
+        return RunLanes(first, {} if len(found) == 1 else routes, names, self.expected)
 
-    def _lane(self, questions: Sequence[Question]) -> Lane:
+    def _lane(self, questions: Sequence[Question], works: int) -> Lane:
+        """Return the lane of an endpoint, to which each case brings so many works."""
         route = questions[0].route
         if route.judge is not None:
-            return self._judges_lane(route.judge, questions)
+            return self._judges_lane(route.judge, questions, works)
         if route.function is not None:
             functions = {each.template.name: each.route.function for each in questions if each.route.function}
-            return self._functions_lane(functions)
+            return self._functions_lane(functions, works)
         context = self.session.context(self.options, self.slots, counts=self.counts, ledger=self.ledger, run=self.run)
         return platform_lane(
             self.session,
             context,
             self.options,
             is_planned=self.is_planned,
-            expected=None if self.expected is None else self.expected * len(questions),
-            templates=len(questions),
+            expected=None if self.expected is None else self.expected * works,
+            templates=works,
         )
 
-    def _functions_lane(self, functions: Mapping[str, Function]) -> Lane:
+    def _functions_lane(self, functions: Mapping[str, Function], works: int) -> Lane:
         from fi_async.engine.computed import computed  # noqa: PLC0415  # as above
         from fi_async.engine.computing import Computing  # noqa: PLC0415  # not needed by who asks the cloud
 
@@ -102,21 +113,21 @@ class Party:
         context = self._context(first.backend, Slots(_at_once(first, self.options)), Gate())
         computing = Computing(context)
 
-        def begin(works: Sequence[Work], _: Kind) -> Job:
-            function = functions[works[0].parameters.template]
+        def begin(ready: Sequence[Work], _: Kind) -> Job:
+            function = functions[ready[0].parameters.template]
             computing.begun(function)
-            return computed(works, context, function)
+            return computed(ready, context, function)
 
         queue = WorkQueue(
             context.terms.slots,
             together=lambda template: computing.together(functions[template]),
             may_go=lambda work: computing.may_go(functions[work.parameters.template]),
         )
-        lane = self._simple_lane(context, computing, begin, queue, len(functions))
+        lane = self._simple_lane(context, computing, begin, queue, works)
         lane.is_remote = False
         return lane
 
-    def _judges_lane(self, judge: Judge, questions: Sequence[Question]) -> Lane:
+    def _judges_lane(self, judge: Judge, questions: Sequence[Question], works: int) -> Lane:
         from fi_async.engine.judge_session import judging as judging_session  # noqa: PLC0415  # as above
         from fi_async.engine.judging import Judging, judged, tokens_used  # noqa: PLC0415  # as above
         from fi_async.wire.waits import wait_of  # noqa: PLC0415  # as above
@@ -129,18 +140,18 @@ class Party:
         wall_clock = self.session.wall_clock
         context = replace(base, wait_of=lambda reply: wait_of(reply, wall_clock()), tokens_of=tokens_used)
         ledger = self.ledger or Forgetful()
-        spent = math.fsum(ledger.spent(each.template.name) for each in questions)
+        spent = math.fsum(ledger.spent(each.template.name, each.parameters.juror) for each in questions)
         judging = Judging(judge, session.known, wall_clock, spent)
         for each in questions:
             assert each.route.rubric is not None  # noqa: S101  # a judge has one for each template that it answers
             judging.rubrics[each.template.name] = each.route.rubric
 
-        def begin(works: Sequence[Work], _: Kind) -> Job:
-            return judged(works, context, judging)
+        def begin(ready: Sequence[Work], _: Kind) -> Job:
+            return judged(ready, context, judging)
 
         queue = WorkQueue(context.terms.slots, may_go=judging.may_begin)
-        lane = self._simple_lane(context, Dispatch(session.transport, context), begin, queue, len(questions))
-        lane.weigh, lane.at = judging.weigh, session.name
+        lane = self._simple_lane(context, Dispatch(session.transport, context), begin, queue, works)
+        lane.weigh, lane.at, lane.purse = judging.weigh, session.name, judging.purse
         session.runs.add(lane)
         return lane
 
@@ -192,7 +203,7 @@ class Party:
 def _endpoint(route: Answerer) -> object:
     """Return what is the same for templates that share a lane; None for those of the platform."""
     if route.judge is not None:
-        return route.judge.endpoint
+        return route.judge.endpoint, route.judge.label  # jurors at one endpoint are asked each in its way
     if isinstance(route.function, ExactFunction):
         return ExactFunction
     return route.function

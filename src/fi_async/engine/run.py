@@ -10,29 +10,25 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
 
-from fi_async._errors import APITimeoutError, ConfigurationError, FiAsyncError, JournalError
+from fi_async._errors import ConfigurationError, FiAsyncError, JournalError
 from fi_async._models import Outcome
 from fi_async._settings import RunOptions
-from fi_async.engine.attempts import Action, Compute, Context, Job, LaneOver, Requeue, Rest, Send
-from fi_async.engine.dispatch import Dispatch, all_kept
+from fi_async.engine.attempts import Action, Compute, Job, LaneOver, Requeue, Rest, Send
+from fi_async.engine.dispatch import all_kept
 from fi_async.engine.lanes import Lane, RunLanes
 from fi_async.engine.outcomes import cut_off, not_begun
 from fi_async.engine.ready_queue import Ready
-from fi_async.engine.session import Session
-from fi_async.engine.submissions import accept, fetch, score
+from fi_async.engine.submissions import accept
 from fi_async.engine.telling import Teller
 from fi_async.engine.work import Arrival, Work
-from fi_async.pacing.planner import Kind
 from fi_async.pacing.ticket import Ticket
 from fi_async.pacing.waiting import Standing, together
-from fi_async.wire.requests import HttpCall
-from fi_async.wire.responses import Reply
+from fi_async.panels.panel import Panel
 
-T = TypeVar("T")
 _RESOLUTION = 1e-6  # seconds: a loop's timers ring early by less, and what is due then must not wait for another
 _MOST_IN_HOUSE = 16_384  # items, of which one endpoint that is closed may hold all; about 2 kB of memory each
 _Leaving = tuple[Lane, Ready, Ticket]
@@ -47,12 +43,20 @@ class Run:
         lanes: Who answers what.
         options: `timeout.call` ends the run.
         emit: Takes each outcome. Whoever takes one says so by `release`, and makes room for another.
+        panel: Makes one outcome of the evaluations of a case; None where each is an outcome.
 
     Attributes:
         tell: Tells whoever listens.
     """
 
-    def __init__(self, lanes: RunLanes, options: RunOptions, *, emit: Callable[[Any], None] | None = None) -> None:
+    def __init__(
+        self,
+        lanes: RunLanes,
+        options: RunOptions,
+        *,
+        emit: Callable[[Any], None] | None = None,
+        panel: Panel | None = None,
+    ) -> None:
         self.context = lanes.first.context
         self.finished: list[Any] = []
         self._lanes = lanes
@@ -60,6 +64,8 @@ class Run:
         for lane in lanes:
             lane.context.gate.keep_count_of(lane.context.terms.limits)
         self._taker = emit or self._keep
+        self._panel = panel or Panel({})
+        self._is_deepening = False
         self._options = options
         self._is_fed = False
         self._jobs: set[Job] = set()
@@ -79,7 +85,7 @@ class Run:
         return together([lane.standing(now) for lane in self._lanes])
 
     def _lane_of(self, job: Job) -> Lane:
-        return self._lanes.of(job.works[0].parameters.template) if job.works else self._lanes.first
+        return self._lanes.of_work(job.works[0]) if job.works else self._lanes.first
 
     def add(self, job: Job) -> None:
         """Begin a job."""
@@ -96,20 +102,25 @@ class Run:
         self._in_house -= taken
         self._has_room.set()
 
-    async def drive(self, feed: Feed | None = None) -> None:
-        """Return once every job is done, and every work that `feed` gives.
+    async def drive(self, feed: Feed | None = None, further: Feed | None = None) -> None:
+        """Return once every job is done, and every work that `feed` and `further` give.
 
         Whatever ends it early, no task and no request is left behind.
+
+        Args:
+            feed: Gives the cases.
+            further: Gives what cases are worth beyond that, as soon as it is known, until no case is open.
 
         Raises:
             AuthenticationError, PermissionDeniedError: The key pair was refused; all else was dropped.
             Exception: Whatever `feed` raised.
         """
         with self.tell.run():
-            await self._drive(feed)
+            await self._drive(feed, further)
 
-    async def _drive(self, feed: Feed | None) -> None:
+    async def _drive(self, feed: Feed | None, further: Feed | None) -> None:
         self._set_fed(feed is not None)
+        self._is_deepening = further is not None
         try:
             with anyio.move_on_after(self._options.timeout.call) as scope:
                 for lane in self._lanes:
@@ -118,6 +129,8 @@ class Run:
                     try:
                         if feed is not None:
                             tasks.start_soon(self._feed, feed)
+                        if further is not None:
+                            tasks.start_soon(self._deepen, further)
                         await self._dispatch(tasks)
                     finally:
                         await self._drain()
@@ -163,6 +176,19 @@ class Run:
             self._set_fed(is_fed=False)
             self._changed.set()
 
+    async def _deepen(self, further: Feed) -> None:
+        """Take the further samples of cases that are begun: they come before others, and wait for nothing."""
+        try:
+            async with aclosing(further()) as given:
+                async for items in given:
+                    self._in_house += len(items)
+                    self._finish(items)
+        except Exception as error:  # noqa: BLE001  # of the run's file: drive() raises it as it is
+            self._failure = self._failure or error
+        finally:
+            self._is_deepening = False
+            self._changed.set()
+
     def _came(self, items: Sequence[Work | Job | Outcome | None]) -> None:
         """Take note of what was read: of each case, an item for each template."""
         self._in_house += len(items)
@@ -180,7 +206,7 @@ class Run:
     async def _dispatch(self, tasks: anyio.abc.TaskGroup) -> None:
         """Start requests as they become due, and wait until there may be another."""
         due = 0.0
-        while (self._jobs or self._is_fed or any(map(_has_works, self._lanes))) and self._failure is None:
+        while self._goes_on():
             self._changed.clear()
             now = anyio.current_time()
             now = due if 0.0 < due - now < _RESOLUTION else now
@@ -192,6 +218,11 @@ class Run:
                 return
             due = min(lane.next_time(now, self._wake) for lane in self._lanes)
             await self._wait(min(due, self.tell.stands(now)))
+
+    def _goes_on(self) -> bool:
+        """Return True as long as something is to be done, or may come."""
+        may_come = self._is_fed or self._is_deepening
+        return self._failure is None and (may_come or bool(self._jobs) or any(map(_has_works, self._lanes)))
 
     def _dispatch_of(self, lane: Lane, now: float, tasks: anyio.abc.TaskGroup) -> None:
         for job in lane.queue.due(now):
@@ -283,7 +314,7 @@ class Run:
             elif isinstance(item, Work):
                 self._put(item, is_new=are_new)
             elif isinstance(item, Outcome):
-                self._lanes.of(item.template).in_house -= not are_new
+                self._lanes.of(item.template, item.juror).in_house -= not are_new
                 self.context.ledger.ended(item, self._emit)
             elif isinstance(item, LaneOver):
                 if of is not None:
@@ -295,7 +326,7 @@ class Run:
 
     def _put(self, work: Work, *, is_new: bool) -> None:
         """Let a work wait for its turn, or start it anew at once where works come as jobs."""
-        lane = self._lanes.of(work.parameters.template)
+        lane = self._lanes.of_work(work)
         lane.in_house += is_new
         if lane.over is not None:
             self._drop(not_begun(work, lane.context, lane.over))
@@ -311,7 +342,12 @@ class Run:
             self._drop(not_begun(work, lane.context, lane.over))
 
     def _emit(self, item: Any) -> None:
-        """Hand out what is finished."""
+        """Hand out what is finished: of a case with several evaluations, once all are in."""
+        if isinstance(item, Outcome):
+            item = self._panel.take(item)
+        self.release() if item is None else self._hand_out(item)
+
+    def _hand_out(self, item: Any) -> None:
         self.tell.ended(item)
         self._taker(item)
 
@@ -347,38 +383,14 @@ class Run:
             for work in lane.backlog.clear():
                 self._drop(cut_off(work, lane.context, sent=False))
         self._jobs.clear()
+        for outcome in self._panel.rest():
+            self._in_house += 1
+            self._hand_out(outcome)
 
     def _drop(self, outcome: Outcome) -> None:
-        self._lanes.of(outcome.template).in_house -= 1
+        self._lanes.of(outcome.template, outcome.juror).in_house -= 1
         self.context.ledger.dropped(outcome, self._emit)
 
 
 def _has_works(lane: Lane) -> bool:
     return len(lane.backlog) > 0
-
-
-def platform_lane(session: Session, context: Context, options: RunOptions, **how: Any) -> Lane:
-    """Return the lane to the server of a session, which is asked as the platform is."""
-
-    def begin(works: Sequence[Work], kind: Kind) -> Job:
-        return accept(works, context) if kind == "async" else score(works, context)
-
-    return Lane(context, options, Dispatch(session.transport, context), begin=begin, **how)
-
-
-async def fetch_once(session: Session, call: HttpCall, options: RunOptions, read: Callable[[Reply], T]) -> T:
-    """Return what `read` makes of the reply to one call, retried as `options` say.
-
-    Raises:
-        APITimeoutError: There was none within the timeout of the call.
-        FiAsyncError: Whatever `read` or the last attempt raised.
-    """
-    lane = platform_lane(session, session.context(options), options, is_planned=False)
-    run = Run(RunLanes(lane), options)
-    session.runs.add(run)
-    run.add(fetch(call, read, run.context))
-    await run.drive()
-    if not run.finished:
-        raise APITimeoutError("no reply within the timeout of the call")
-    answer: T = run.finished[0]
-    return answer

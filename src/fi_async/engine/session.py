@@ -80,6 +80,7 @@ class Session:
         self.templates = Templates()
         self.budget, self.permits = budget, permits
         self.rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
+        self._limits = limits
         self.gate = Gate(budget, self.rng, limits, permits=permits, tell=self.tell)
         self.polls = Tally()
         self.latencies: dict[str, float] = {}
@@ -103,6 +104,23 @@ class Session:
         other.backends, other.judges = self.backends, self.judges
         other.wall_clock, other.on_event = self.wall_clock, self.on_event
         return other
+
+    def with_permits(self, permits: PostgresBudget) -> Session:
+        """Return a session that takes permits of given limits there, and shares connections and what is known."""
+        other = Session(
+            self.connection, self.transport, self.concurrency, rng=self.rng, permits=permits, limits=self._limits
+        )
+        other.templates, other.polls, other.backends = self.templates, self.polls, self.backends
+        other.latencies, other.queues, other.runs = self.latencies, self.queues, self.runs
+        other.wall_clock, other.on_event = self.wall_clock, self.on_event
+        return other
+
+    async def part(self) -> None:
+        """Let go of what a session of `with_permits` has for itself: connections are those that it shares."""
+        if self.permits is not None:
+            await self.permits.aclose()
+        for each in self.judges.values():
+            await each.aclose()
 
     def tell(self, event: Event) -> None:
         """Tell the log, and whoever listens, what the gate met."""

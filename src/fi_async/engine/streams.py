@@ -13,7 +13,8 @@ from fi_async._public import public
 from fi_async._report import Counts
 from fi_async._statistics import ClientStatistics
 from fi_async.engine import calls
-from fi_async.engine.calls import Ask, Cases, Handover
+from fi_async.engine.calls import Ask, Handover
+from fi_async.engine.case_reading import Cases
 from fi_async.engine.session import Session
 from fi_async.progress.displays import ProgressLike
 
@@ -39,7 +40,7 @@ class Stream(AsyncGenerator[Outcome]):
     def __init__(self, session: Session, ask: Ask, cases: Cases, counts: Counts | None, progress: ProgressLike) -> None:
         self._session, self._options = session, ask.options
         self._handover = Handover(Counts() if counts is None else counts)
-        self._arrivals = calls.stream(session, ask, cases, self._handover, progress)
+        self._arrivals = _arrivals(session, ask, cases, self._handover, progress)
         self._out = 0
         self.counts = self._handover.counts
 
@@ -106,3 +107,13 @@ class Stream(AsyncGenerator[Outcome]):
         """
         now = anyio.current_time()
         return calls.statistics(self._session, self._options, now, self._handover.waiting_for(now))
+
+
+def _arrivals(
+    session: Session, ask: Ask, cases: Cases, handover: Handover, progress: ProgressLike
+) -> AsyncGenerator[None]:
+    if ask.kept is None or ask.kept.store is None:
+        return calls.stream(session, ask, cases, handover, progress)
+    from fi_async.engine import stored_calls  # noqa: PLC0415  # not needed by who keeps no run in a database
+
+    return stored_calls.stream(session, ask, cases, handover, progress)

@@ -63,6 +63,7 @@ class OpenTelemetry:
 
     Example:
         >>> from fi_async import AsyncEvaluator
+        >>> from fi_async.integrations.otel import OpenTelemetry
         >>> ev = AsyncEvaluator.local(on_event=OpenTelemetry(cases=0.1))
     """
 
@@ -88,7 +89,7 @@ class OpenTelemetry:
         settings = SpanSettings(float(cases), requests, inputs, judged, propagator)
         self._spans = Spans(tracer_provider or trace.get_tracer_provider(), logger_provider, settings)
         counted = metrics_of(meter_provider or metrics.get_meter_provider())
-        self._told: dict[type[Event], tuple[Callable[[Any], None], ...]] = {
+        told: dict[type[Event], tuple[Callable[[Any], None], ...]] = {
             # A run's first and last events frame all others: its span is there before, and its numbers after.
             RunBegun: (self._spans.run_begun, counted.run_begun),
             RunStands: (counted.run_stands,),
@@ -103,11 +104,12 @@ class OpenTelemetry:
             HoldEnded: (self._spans.hold_ended, counted.hold_ended),
             CaseEnded: (self._spans.case_ended, counted.case_ended),
         }
+        self._told = {kind: tuple(map(Guarded, tell)) for kind, tell in told.items()}
 
     def __call__(self, event: Event) -> None:
         """Take note of an event."""
         for tell in self._told.get(type(event), ()):
-            tell(event)
+            tell(event)  # each guarded for itself: what fails of spans keeps nothing from metrics
 
     def headers(self, _: RequestSent) -> Mapping[str, str]:
         """Return what a request carries."""
@@ -143,6 +145,7 @@ def instrument(client: C, **options: Any) -> C:
 
     Example:
         >>> from fi_async import AsyncEvaluator
+        >>> from fi_async.integrations.otel import instrument
         >>> ev = instrument(AsyncEvaluator.local(), cases=False)
     """
     session = (client._async if isinstance(client, Evaluator) else client)._session

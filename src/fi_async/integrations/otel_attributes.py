@@ -98,7 +98,7 @@ def _of_endpoint(method: str, endpoint: str, url: str, backend: str, model: str 
     if backend == "judge":
         judge = {OPERATION: "chat", PROVIDER: provider_of(url), MODEL: model or ""}
     where = {URL: f"{url}{endpoint}", **server_of(url)} if url else {}
-    return {METHOD: method, PATH: endpoint, BACKEND: backend, **where, **judge}
+    return {METHOD: method, PATH: endpoint, **where, **judge}
 
 
 def of_request(sent: RequestSent) -> dict[str, Any]:
@@ -163,12 +163,11 @@ def of_outcome(outcome: Outcome, *, inputs: bool) -> dict[str, Any]:
         outcome: Of the case.
         inputs: True to tell the case's id, its inputs and the output, too.
     """
-    found: dict[str, Any] = {
-        STATUS: outcome.status.value,
-        BACKEND: outcome.backend,
-        ATTEMPTS: outcome.attempts,
-        ORIGIN: outcome.origin,
-    }
+    found: dict[str, Any] = {STATUS: outcome.status.value, BACKEND: outcome.backend}
+    if outcome.attempts != 1:  # an attribute costs a microsecond: what is so of most cases is left out
+        found[ATTEMPTS] = outcome.attempts
+    if outcome.origin != "evaluated":
+        found[ORIGIN] = outcome.origin
     if outcome.usage is not None:
         found[INPUT_TOKENS], found[OUTPUT_TOKENS] = outcome.usage.input_tokens, outcome.usage.output_tokens
     if outcome.cost is not None:

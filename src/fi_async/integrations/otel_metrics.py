@@ -6,8 +6,9 @@ attribute has so many values at most, as templates and models are named by the p
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -31,6 +32,7 @@ from fi_async.integrations import otel_attributes as names
 from fi_async.integrations.otel_spans import SCOPE
 
 _MOST: Final = 200  # values of an attribute; what is beyond is "other"
+_TOGETHER: Final = 256  # measurements: 2 ms of work at once
 _OTHER: Final = "other"
 PLATFORM: Final = "platform"
 """The endpoint that has no name of its own."""
@@ -115,7 +117,7 @@ class Metrics:
         self._templates, self._models, self._endpoints = Names(), Names(), Names(PLATFORM)
         self._sent: dict[int, RequestSent] = {}
         self._standing: dict[tuple[int, str], RunStands] = {}
-        self._refusals: set[int] = set()
+        self._measured: deque[tuple[Histogram, float, Mapping[str, Any]]] = deque()
         self._attributes: dict[Hashable, Mapping[str, Any]] = {}
         for name, (unit, what, keys) in _COUNTERS.items():
             meter.create_observable_counter(name, [self._told(name, keys)], unit, what)
@@ -130,12 +132,26 @@ class Metrics:
         values = self._values[name]
 
         def tell(_: CallbackOptions) -> Iterable[Observation]:
+            self._record()  # before histograms are read, which come after all that is asked for
             return [
                 Observation(value, {key: each for key, each in zip(keys, attributes, strict=True) if each is not None})
                 for attributes, value in values.copy().items()
             ]
 
         return tell
+
+    def _note(self, histogram: Histogram, value: float, attributes: Mapping[str, Any]) -> None:
+        """Keep a measurement until there are some: many together take half the time of one now and then."""
+        self._measured.append((histogram, value, attributes))
+        if len(self._measured) >= _TOGETHER:
+            self._record()
+
+    def _record(self) -> None:
+        """Record what was measured; in the event loop, or in the thread that exports."""
+        with suppress(IndexError):
+            while True:
+                histogram, value, attributes = self._measured.popleft()
+                histogram.record(value, attributes)
 
     # Runs
 
@@ -145,6 +161,7 @@ class Metrics:
 
     def run_ended(self, event: RunEnded) -> None:
         """Take back what is told of a run while it is under way."""
+        self._record()
         self._values["fi_async.runs"][()] -= 1
         for key in [each for each in self._standing if each[0] == event.run]:
             del self._standing[key]
@@ -182,9 +199,9 @@ class Metrics:
             at = f"judge {sent.model}" if names.is_of_judge(sent) else ""
             self._values["fi_async.refusals"][self._endpoints(at),] += 1
         error = names.error_of(event.status, event.problem)
-        self._requests.record(event.seconds, self._of_request(sent, event.status, error))
+        self._note(self._requests, event.seconds, self._of_request(sent, event.status, error))
         if names.is_of_judge(sent):
-            self._operations.record(event.seconds, self._of_operation(sent, error))
+            self._note(self._operations, event.seconds, self._of_operation(sent, error))
 
     def request_dropped(self, event: RequestDropped) -> None:
         """Forget it."""
@@ -239,7 +256,8 @@ class Metrics:
         if outcome.origin != "evaluated":
             return
         if outcome.latency_s is not None:
-            self._evaluations.record(outcome.latency_s, {names.EVALUATION: template, names.BACKEND: outcome.backend})
+            told = {names.EVALUATION: template, names.BACKEND: outcome.backend}
+            self._note(self._evaluations, outcome.latency_s, told)
         if outcome.usage is not None or outcome.cost is not None:
             self._paid(outcome, template)
 
@@ -251,7 +269,8 @@ class Metrics:
             return
         for kind, tokens in (("input", outcome.usage.input_tokens), ("output", outcome.usage.output_tokens)):
             self._values["fi_async.tokens"][template, model, kind] += tokens
-            self._usages.record(tokens, {names.OPERATION: "chat", names.MODEL: model, names.TOKEN_TYPE: kind})
+            told = {names.OPERATION: "chat", names.MODEL: model, names.TOKEN_TYPE: kind}
+            self._note(self._usages, tokens, told)
 
 
 def _histogram(meter: Meter, name: str) -> Histogram:

@@ -15,6 +15,7 @@ from fi_async import _errors
 from fi_async._errors import FiAsyncError, InvalidCaseError
 from fi_async._models import Case, Outcome, OutcomeStatus
 from fi_async._results import EvalResult, Usage
+from fi_async.panels.shape import Seat
 
 _ASCII: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=str)
 _COUNTS: Final = ("attempts", "ambiguous", "possible_duplicates", "eval_id")  # left out where there is nothing
@@ -29,6 +30,11 @@ def to_text(value: Any) -> str:
         return to_json(value, fallback=str).decode()
     except PydanticSerializationError:  # half of a surrogate pair, which JSON can name and UTF-8 cannot hold
         return _ASCII.encode(value)
+
+
+def storable(text: str) -> str:
+    """Return a text that a file takes: half of a surrogate pair, which UTF-8 cannot hold, becomes what names it."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def encode(outcome: Outcome) -> str:
@@ -75,8 +81,8 @@ def _paid(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return body if result is None else result
 
 
-def decode(text: str, index: int, case: Case, template: str, origin: str = "replayed") -> Outcome:
-    """Return the outcome that `encode` made this text of.
+def decode(text: str, index: int, case: Case, name: str, origin: str = "replayed") -> Outcome:
+    """Return the outcome that `encode` made this text of, `name` being that of its seat.
 
     A verdict of a judge that was reused from another run stays so.
 
@@ -88,10 +94,13 @@ def decode(text: str, index: int, case: Case, template: str, origin: str = "repl
         result = body.get("result")
         error = body.get("error")
         paid = body if result is None else result
+        seat = Seat.of(name)
         return Outcome(
             index=index,
             case=case,
-            template=template,
+            template=seat.template,
+            sample=seat.sample,
+            juror=seat.juror,
             status=OutcomeStatus(body["status"]),
             result=None if result is None else EvalResult.model_validate(result),
             error=None if error is None else _rebuilt(error),

@@ -21,7 +21,7 @@ class Keys:
     """
 
     def __init__(self, parameters: Parameters) -> None:
-        asked = [
+        asked: list[Any] = [
             parameters.template,
             parameters.model,
             parameters.config,
@@ -30,6 +30,10 @@ class Keys:
         ]
         if parameters.fingerprint is not None:
             asked.append(parameters.fingerprint)
+        if parameters.juror is not None:  # a vote is kept as such, and is no verdict
+            asked.append({"juror": parameters.juror})
+        if parameters.sample:  # the first is what it is without repeats: so a file of one goes on with several
+            asked.append({"sample": parameters.sample})
         self._begun = blake2b(_ENCODER.encode(asked).encode(), digest_size=_BYTES)
 
     def of(self, inputs: Mapping[str, Any]) -> str:

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import anyio
-
-from fi_async._errors import AmbiguousError
 from fi_async._models import Outcome, OutcomeStatus
 from fi_async._report import Counts
-from fi_async._results import Usage
 from fi_async._values import shown_inputs
-from fi_async.engine.attempts import Context, Job, note_duplicates
+from fi_async.engine.attempts import Context
 from fi_async.engine.intake import Question
 from fi_async.engine.outcomes import outcome
-from fi_async.engine.submissions import poll
-from fi_async.engine.work import Attempt, Work
+from fi_async.engine.work import Work
 from fi_async.journal import encoding
-from fi_async.journal.encoding import to_text
+from fi_async.journal.encoding import storable, to_text
+from fi_async.journal.events import EventKind
 from fi_async.journal.identity import Keys
+from fi_async.journal.keeping import Item, KeptLedger, continued
 from fi_async.journal.reuse import Reused
-from fi_async.journal.schema import EventKind
-from fi_async.journal.writer import CaseRow, Journal, Numbered
+from fi_async.journal.storage import CaseRow
+from fi_async.journal.writer import Journal, Numbered
+from fi_async.panels.panel import seat
+from fi_async.panels.shape import Seat
 
-Item = Work | Job | Outcome | None
 
-
-class JournalLedger:
+class JournalLedger(KeptLedger):
     """The ledger of a run that is kept: what ended before is handed out again, and the rest goes on where it stood.
 
     Args:
@@ -53,60 +50,68 @@ class JournalLedger:
         reused: Reused,
         spent: Mapping[str, float] | None = None,
     ) -> None:
-        self.drain = drain
-        self.stood = journal.stood
+        super().__init__(journal, drain=drain, spent=spent)
+        has_panels = any(not each.shape.is_plain for each in questions)
+        self.stood = (0, 0) if has_panels else journal.stood  # the file counts evaluations, not outcomes
         self._journal = journal
-        self._keys = {each.template.name: Keys(each.parameters) for each in questions}
+        self._asked = {
+            (seat.template.name, seat.parameters.juror): seat.parameters for each in questions for seat in each.seats
+        }
+        self._keys: dict[Seat, Keys] = {}
         self._refuse_duplicates = refuse_duplicates
         self._reused = reused
-        self._spent = spent or {}
         self._seen = bytearray(journal.past.count + 1)
-        self._numbers: dict[tuple[int, str], int] = {}
         self._also_seen: set[tuple[int, int]] = set()
-        self._following: dict[int, list[Work]] = {}
 
     # What comes
 
-    async def admit(self, admitted: Sequence[Work | Outcome], context_of: Callable[[str], Context]) -> list[Item]:
+    async def admit(
+        self, admitted: Sequence[Work | Outcome], context_of: Callable[[str, str | None], Context]
+    ) -> list[Item]:
         """Return what is to be done of each: the work, a poll, an outcome; None if an equal case is under way.
 
         Args:
             admitted: What came of the cases that were read.
-            context_of: What the jobs of a template share in the run whose ledger this is.
+            context_of: What the jobs of a template, or of one of its jurors, share in the run whose ledger this is.
         """
         rows = [self._row(each) for each in admitted]
         numbered = await self._journal.admit(rows)
         self._seen.extend(bytes(self._journal.past.count + 1 - len(self._seen)))
         items = [
-            await self._item(each, row, case, context_of(row.template))
-            for each, row, case in zip(admitted, rows, numbered, strict=True)
+            await self._item(each, row, case, context_of(seat.template, seat.juror))
+            for each, row, case, seat in zip(admitted, rows, numbered, map(_seat, admitted), strict=True)
         ]
         await self._take_reused(items, rows)
         return items
 
     def _row(self, each: Work | Outcome) -> CaseRow:
-        name = each.parameters.template if isinstance(each, Work) else each.template
+        seat = _seat(each)
         if isinstance(each, Work) and each.row is not None:
             inputs: Any = each.row.inputs
         else:  # a case that cannot be sent: the same again only at the same place, for the same reason
             inputs = {"index": each.index, "error": str(each.error) if isinstance(each, Outcome) else ""}
-        case_id = None if each.case.id is None else _storable(each.case.id)
+        case_id = None if each.case.id is None else storable(each.case.id)
         inputs_kept = to_text(shown_inputs(each.case.inputs))
         ended = encoding.encode(each) if isinstance(each, Outcome) else None
-        return CaseRow(self._keys[name].of(inputs), name, each.index, case_id, inputs_kept, ended)
+        return CaseRow(self._keys_of(seat).of(inputs), str(seat), each.index, case_id, inputs_kept, ended)
+
+    def _keys_of(self, seat: Seat) -> Keys:
+        if seat not in self._keys:
+            asked = self._asked[seat.template, seat.juror]
+            self._keys[seat] = Keys(replace(asked, sample=seat.sample) if seat.sample else asked)
+        return self._keys[seat]
 
     async def _item(self, each: Work | Outcome, row: CaseRow, case: Numbered, context: Context) -> Item:
         n, past = case.n, self._journal.past
-        name = row.template
         if self._seen[n]:
             return await self._equal(each, row, n, context)
         self._seen[n] = 1
         if past.positions[n] != each.index or past.is_removed(n):
             self._journal.write(n, EventKind.PLACED, to_text([each.index, row.id]))
         if case.ended is not None:
-            return encoding.decode(case.ended, each.index, each.case, name)
+            return encoding.decode(case.ended, each.index, each.case, row.template)
         if not past.has_ended(n):
-            self._numbers[each.index, name] = n
+            self._numbers[each.index, _seat(each)] = n
         if isinstance(each, Outcome):
             return each  # kept with its case
         each.number = n
@@ -115,26 +120,7 @@ class JournalLedger:
     def _continued(self, work: Work, context: Context) -> Item:
         """Return what is to be done of a work, by how it stood when the run was last stopped."""
         story = self._journal.past.story(work.number)
-        work.history.attempts, work.history.ambiguous = story.attempts, story.ambiguous
-        work.history.possible_duplicates = story.possible_duplicates
-        if story.usage is not None or story.cost is not None:
-            usage = None if story.usage is None else Usage.model_validate(story.usage)
-            work.history.paid(usage, story.cost)
-        if story.eval_id is not None:
-            at = anyio.current_time() - self._journal.seconds_since(story.accepted_at)
-            work.attempt = Attempt(story.eval_id, accepted_at=at, is_resumed=True, seen_at=at)
-            return poll(work, context)
-        if not story.is_open:
-            return work
-        context.counts.ambiguous += 1
-        if context.policy.may_resubmit or story.resend:
-            note_duplicates(context, [work])
-            return work
-        error = AmbiguousError(
-            "sent before the run was stopped, and its outcome is unknown; it is not sent again unbidden:"
-            " fi-async retry --ambiguous sends it"
-        )
-        return outcome(work, context, OutcomeStatus.FAILED, error=error)
+        return continued(work, story, self._journal.seconds_since(story.accepted_at), context)
 
     async def _equal(self, each: Work | Outcome, row: CaseRow, n: int, context: Context) -> Item:
         """Return what is to be done of a case that equals one seen before."""
@@ -164,65 +150,15 @@ class JournalLedger:
         for key, text in (await self._reused.of(list(fresh))).items():
             item = items[fresh[key]]
             assert isinstance(item, Work)  # noqa: S101  # as `fresh` says
-            items[fresh[key]] = encoding.decode(text, item.index, item.case, item.parameters.template, "reused")
+            items[fresh[key]] = encoding.decode(text, item.index, item.case, str(item.parameters.seat), "reused")
 
-    # What becomes of it
+    def read_all(self) -> None:
+        """Take note that all cases of this pass have been read."""
+        if self._journal.reads_all:
+            self._journal.write(0, EventKind.READ, str(self._journal.pass_number))
 
-    def intended(self, works: Sequence[Work]) -> None:
-        """Take note that a request to evaluate them is about to leave."""
-        self._write(works, EventKind.INTENT)
-
-    def accepted(self, work: Work) -> None:
-        """Take note of the evaluation that the server accepted."""
-        self._write([work], EventKind.ACCEPTED, work.attempt.eval_id)
-
-    def void(self, works: Sequence[Work]) -> None:
-        """Take note that the last request led to no evaluation."""
-        self._write(works, EventKind.VOID)
-
-    def lost(self, works: Sequence[Work]) -> None:
-        """Take note that they are asked for again, although the last request may have led to one."""
-        self._write(works, EventKind.LOST)
-
-    def _write(self, works: Sequence[Work], kind: EventKind, body: str | None = None) -> None:
-        for work in works:
-            self._journal.write(work.number, kind, body)
-
-    def ended(self, outcome: Outcome, emit: Callable[[Any], None]) -> None:
-        """Keep an outcome, and hand it out once it is committed; also as those of equal cases."""
-        n = self._numbers.pop((outcome.index, outcome.template), 0)
-        if not n:
-            emit(outcome)  # kept before, or refused as a duplicate
-            return
-
-        def hand_out() -> None:
-            emit(outcome)
-            for each in self._followers(n, outcome):
-                emit(each)
-
-        self._journal.write(n, EventKind.ENDED, encoding.encode(outcome), hand_out)
-
-    def dropped(self, outcome: Outcome, emit: Callable[[Any], None]) -> None:
-        """Hand out how a work ended that the end of the run cut off, without keeping it."""
-        n = self._numbers.pop((outcome.index, outcome.template), 0)
-        emit(outcome)
-        for each in self._followers(n, outcome):
-            emit(each)
-
-    def _followers(self, n: int, outcome: Outcome) -> Iterator[Outcome]:
-        for work in self._following.pop(n, ()):
-            yield replace(outcome, index=work.index, case=work.case, origin="duplicate")
-
-    def spent(self, template: str) -> float:
-        """Return the dollars that earlier passes of the run have spent on a template."""
-        return self._spent.get(template, 0.0)
-
-    def kept(self) -> Awaitable[None] | None:
-        """Return what to await until all that was told is committed; None if it is."""
-        return self._journal.flush() if self._journal.is_behind else None
-
-    def complete(self, counts: Counts) -> None:
-        """Take note that all cases of this pass have come: those of earlier ones that did not are removed."""
+    def remove_others(self, counts: Counts) -> None:
+        """Take note that all that is evaluated in this pass has come: what earlier ones have beyond it is removed."""
         past = self._journal.past
         for n in range(1, past.count + 1):
             if not self._seen[n] and not past.is_removed(n):
@@ -230,9 +166,7 @@ class JournalLedger:
                 counts.removed += 1
         for n, position in (past.also.keys() | past.refused.keys()) - self._also_seen:
             self._journal.write(n, EventKind.GONE, to_text([position]))
-        if self._journal.reads_all:
-            self._journal.write(0, EventKind.READ, str(self._journal.pass_number))
 
 
-def _storable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
+def _seat(each: Work | Outcome) -> Seat:
+    return each.parameters.seat if isinstance(each, Work) else seat(each)

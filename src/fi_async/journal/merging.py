@@ -17,9 +17,11 @@ from fi_async._errors import ConfigurationError
 from fi_async._models import OutcomeStatus
 from fi_async.journal import replay, schema
 from fi_async.journal.encoding import added, to_text
+from fi_async.journal.events import EventKind
+from fi_async.journal.kept_labels import add_all
+from fi_async.journal.label_records import KeptLabels, merged_labels
 from fi_async.journal.records import RunInfo
 from fi_async.journal.replay import Past
-from fi_async.journal.schema import EventKind
 from fi_async.journal.view import open_view
 
 _AT_ONCE: Final = 10_000  # rows put into a file at a time
@@ -72,11 +74,13 @@ class ShardRun:
         path: The file.
         info: What the run is about.
         is_read: True if all of its cases have been read.
+        labels: What people said of them.
     """
 
     path: Path
     info: RunInfo
     is_read: bool
+    labels: KeptLabels
 
     @property
     def number(self) -> int:
@@ -298,6 +302,7 @@ def merge(paths: Sequence[Path], out: Path) -> Merged:
             merging.count()
             merging.write_pass(out)
             file.execute("COMMIT")
+            add_all(file, merged_labels(run.labels for run in runs))
         with open_view(unfinished) as view:
             merging.found.evaluations, merging.found.pending = (count := view.count()).evaluations, count.pending
         os.replace(unfinished, out)  # noqa: PTH105  # in one step, on every system
@@ -312,7 +317,7 @@ def _opened(path: Path) -> ShardRun:
     with open_view(path) as view:
         if view.info.shard is None:
             raise ConfigurationError(f"{path}: it keeps a whole run, and no shard of one: there is nothing to merge")
-        return ShardRun(path, view.info, view.past.read_in == len(view.info.passes))
+        return ShardRun(path, view.info, view.past.read_in == len(view.info.passes), view.labels())
 
 
 def check_same(one: ShardRun, other: ShardRun) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from fi_async._results import Usage
-from fi_async.journal.schema import EventKind
+from fi_async.journal.events import EventKind
 from fi_async.reports.spending import Spending
 
 # A million bodies take seconds to parse: those of the platform's answers, which tell no cost, are only looked through.
@@ -38,22 +38,32 @@ def dollars_by_template(connection: sqlite3.Connection) -> Mapping[str, float]:
 
     An outcome counts what its earlier attempts took, so that the last of each case tells all.
     """
-    found: defaultdict[str, Spending] = defaultdict(Spending)
-    for template, cost in connection.execute(_BY_TEMPLATE):
-        if cost is not None:
-            found[template].pay(None, cost)
-    return {template: spending.dollars or 0.0 for template, spending in found.items()}
+    return by_template(connection.execute(_BY_TEMPLATE))
 
 
-def spending(connection: sqlite3.Connection, counts: Callable[[int], bool]) -> Spending:
+def of_cases(connection: sqlite3.Connection) -> Iterator[tuple[int, str | None, float | None]]:
+    """Iterate over what judges answered: the case's number, the usage as JSON, and the cost in dollars."""
+    return iter(connection.execute(_OF_CASES))
+
+
+def total(rows: Iterable[tuple[int, str | None, float | None]], counts: Callable[[int], bool]) -> Spending:
     """Return what the outcomes of a run took.
 
     Args:
-        connection: Of its file.
+        rows: As of `of_cases`.
         counts: Tells whether the outcome of a case counts, by the case's number.
     """
-    total = Spending()
-    for n, usage, cost in connection.execute(_OF_CASES):
+    found = Spending()
+    for n, usage, cost in rows:
         if counts(n):
-            total.pay(None if usage is None else Usage.model_validate(json.loads(usage)), cost)
-    return total
+            found.pay(None if usage is None else Usage.model_validate(json.loads(usage)), cost)
+    return found
+
+
+def by_template(rows: Iterable[tuple[str, float | None]]) -> Mapping[str, float]:
+    """Return the sums of these dollars, by template."""
+    found: defaultdict[str, Spending] = defaultdict(Spending)
+    for template, cost in rows:
+        if cost is not None:
+            found[template].pay(None, cost)
+    return {template: spending.dollars or 0.0 for template, spending in found.items()}

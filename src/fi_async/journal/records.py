@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from fi_async._models import Outcome
+
+IMPORTED: Final = "imported"
+"""Who was asked, as outcomes of another tool's results say it; and where a run of them was made."""
+
+IMPORTED_FROM: Final = "imported_from"
+"""What a run's `source` names the tool by, where the run was imported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,9 @@ class RunInfo:
         settings: Options of the run, plain values. No credentials.
         source: Where a command line took the cases from, to take them again; empty for runs of programs.
         questions: What each template is asked with: the fields of `Parameters`, by name; and `by`, who answers:
-            "cloud" (the platform, wherever it is), "local" (computed here), "judge" or "code". Empty in old files.
+            "cloud" (the platform, wherever it is), "local" (computed here), "judge" or "code". Of templates that are
+            not the platform's, `asks`: their text and choices. With repeats or a jury, `panel` has the fields of
+            `PanelShape`, and `jurors` names the judges. Empty in old files.
         evaluations: How many outcomes the run will have, as it began; None where that was not known.
         passes: When it was begun, and each time it was gone on with, in seconds since the epoch.
         shard: Which part of a run it is, from 1, and of how many; None if it is all of it.
@@ -71,7 +79,8 @@ class RunInfo:
 class RunCount:
     """How many evaluations a run has, and how they stand: the one count that everything that tells of a run reads.
 
-    Each case counts once for each template.
+    Each case counts once for each template, however often it is evaluated; but for what is accepted, under way or
+    ambiguous, which are single evaluations.
 
     Attributes:
         evaluations: How many there are, those included that are known to come.
@@ -80,6 +89,7 @@ class RunCount:
         under_way: Those of the pending whose request waits for its answer, if a process is at work on the run.
         ambiguous: The others of the pending that may have been evaluated: sent, and no answer is known.
         possible_duplicates: Requests that were sent again although the one before may have been evaluated.
+        unsettled: How many of those that ended are to have further samples, as their verdict is not certain.
         is_all: False if nobody knows whether there are more: the run was stopped before all its cases were read.
     """
 
@@ -90,6 +100,7 @@ class RunCount:
     ambiguous: int = 0
     possible_duplicates: int = 0
     is_all: bool = True
+    unsettled: int = 0
 
     @property
     def done(self) -> int:
@@ -109,4 +120,4 @@ class RunCount:
     @property
     def is_complete(self) -> bool:
         """True if nothing is left to do."""
-        return self.is_all and not self.pending
+        return self.is_all and not self.pending and not self.unsettled

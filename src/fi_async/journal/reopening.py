@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,8 +12,8 @@ from fi_async._errors import AmbiguousError
 from fi_async._models import OutcomeStatus
 from fi_async.journal import schema
 from fi_async.journal.encoding import to_text
+from fi_async.journal.events import EventKind
 from fi_async.journal.replay import Past
-from fi_async.journal.schema import EventKind
 
 _COUNTED: Final = ("attempts", "ambiguous", "possible_duplicates")
 _WITHOUT_SCORE: Final = f"""
@@ -34,6 +35,17 @@ def without_score(connection: sqlite3.Connection, path: Path, past: Past) -> lis
     """
     with schema.explained(path):
         rows = connection.execute(_WITHOUT_SCORE).fetchall()
+    return reopenings(rows, past)
+
+
+def reopenings(rows: Iterable[tuple[Any, ...]], past: Past) -> list[tuple[int, str, str]]:
+    """Return the cases that ended without a score: the number, how, and the body of the event that reopens it.
+
+    Args:
+        rows: The number, status, type of the error, eval_id, attempts, ambiguous ones, possible duplicates, usage as
+            JSON, and dollars of each.
+        past: How the cases stand.
+    """
     found = []
     for n, status, kind, eval_id, *counts, usage, cost in rows:
         if past.has_ended(n):

@@ -6,12 +6,12 @@ import json
 import sqlite3
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from fi_async._models import OutcomeStatus
-from fi_async.journal.schema import EventKind
+from fi_async.journal.events import EventKind
 
 _AT_ONCE: Final = 10_000  # rows fetched at a time
 _OF_REOPENED: Final = {
@@ -214,14 +214,32 @@ def read(connection: sqlite3.Connection) -> Past:
     Raises:
         ValueError: The events are not those of a run.
     """
+    cases = _rows(connection, "SELECT n, position FROM cases ORDER BY n")
+    return past_of(cases, (n for (n,) in _rows(connection, _ENDED)), _rows(connection, _SINCE))
+
+
+def past_of(
+    cases: Iterable[tuple[int, int]], ended: Iterable[int], since: Iterable[tuple[int, int, float, str | None]]
+) -> Past:
+    """Return how the cases of a run stand.
+
+    Args:
+        cases: The number and the position of each, in the order of the numbers, which begin at 1.
+        ended: The numbers of those that ended at some time.
+        since: The other events, in order, as (number, kind, seconds since the epoch, body): those that came before the
+            last outcome of their case may be left out, and must be where `ended` names it.
+
+    Raises:
+        ValueError: The events are not those of a run.
+    """
     past = Past()
-    for n, position in _rows(connection, "SELECT n, position FROM cases ORDER BY n"):
+    for n, position in cases:
         if n != past.count + 1:
             raise ValueError(f"case {n} follows case {past.count}")
         past.add(position)
-    for (n,) in _rows(connection, _ENDED):
+    for n in ended:
         past.take(n, EventKind.ENDED)
-    for n, kind, at, body in _rows(connection, _SINCE):
+    for n, kind, at, body in since:
         past.take(n, EventKind(kind), at, body)
     return past
 

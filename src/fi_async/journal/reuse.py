@@ -14,7 +14,7 @@ from fi_async._errors import ConfigurationError
 from fi_async._models import OutcomeStatus
 from fi_async._threads import Worker
 from fi_async.journal import keys, schema
-from fi_async.journal.schema import EventKind
+from fi_async.journal.events import EventKind
 
 _SCORED: Final = f"""
     SELECT json_group_array(json_array(cases.key, events.body))

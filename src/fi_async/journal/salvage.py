@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
 from fi_async._models import Case
 from fi_async.journal import encoding, schema
+from fi_async.journal.events import EventKind
+from fi_async.journal.gathered import gathered
 from fi_async.journal.records import OutcomeRecord
 from fi_async.journal.replay import Past
-from fi_async.journal.schema import EventKind
 from fi_async.journal.view import elsewhere
+from fi_async.panels.shape import PanelShape, shapes_of
 
 # By the tables alone: an index may be damaged where they are not.
 _CASES: Final = "SELECT n, position, key, template, id, inputs FROM cases WHERE n > ? ORDER BY n"
@@ -51,6 +53,20 @@ class Salvage:
 
     def records(self) -> Iterator[OutcomeRecord]:
         """Iterate over the outcomes that are whole, in the order of the cases in the file."""
+        if shapes := self._shapes():
+            found = gathered(self._evaluations(), shapes).records
+            yield from sorted(found, key=lambda each: (each.outcome.index, each.outcome.template))
+        else:
+            yield from self._evaluations()
+
+    def _shapes(self) -> Mapping[str, PanelShape]:
+        """Return what the run asks of each case; nothing where that cannot be read."""
+        with suppress(sqlite3.DatabaseError, ValueError, TypeError, KeyError, AttributeError):
+            (info,) = self._connection.execute("SELECT info FROM passes ORDER BY pass DESC LIMIT 1").fetchone()
+            return shapes_of(json.loads(info)["questions"])
+        return {}
+
+    def _evaluations(self) -> Iterator[OutcomeRecord]:
         past, outcomes = self._history()
         self.cases = past.held
         places = past.further_places()

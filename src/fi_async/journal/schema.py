@@ -1,8 +1,10 @@
 """A run's file: SQLite, with the truth in tables that are only ever added to.
 
     passes   one row each time the run was begun or resumed: when, and the run's facts as JSON
-    cases    one row for each different work: its key (see `identity`), template, inputs, and where it first stood
+    cases    one row for each different work: its key (see `identity`), template, inputs, and where it first stood; as
+             template the name of its seat (see `panels.shape`), where a case has several samples, or votes of a jury
     events   what happened to it, in order: `kind` (see EventKind), when, and a body
+    draws, drawn, labels   what people said of the cases: see `kept_labels`
 
 The version is SQLite's user_version. A file of an older version is migrated when it is opened for writing, step by step
 through MIGRATIONS, in one transaction; one of a newer version is refused.
@@ -15,16 +17,16 @@ import sqlite3
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from enum import IntEnum
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 from fi_async._errors import FiAsyncError, JournalError
+from fi_async.journal.events import EventKind
 
 _ROWS_A_STATEMENT: Final = (64, 16, 4, 1)
 APPLICATION: Final = 0x66696173  # "fias"
-VERSION: Final = 2
+VERSION: Final = 3
 _PAGE_SIZE: Final = slice(16, 18)  # where SQLite's header has it; 1 stands for 65,536
 _PAGES: Final = slice(28, 32)
 _APPLICATION_ID: Final = slice(68, 72)
@@ -36,38 +38,26 @@ _SHORTEST_LIMIT: Final = 1_000_000  # bytes of one text; statements are texts to
 _MAGIC: Final = b"SQLite format 3\0"
 
 
-class EventKind(IntEnum):
-    """What happened to a case. The last event decides how it stands.
-
-    Attributes:
-        INTENT: A request to evaluate it is about to leave. As the last word: it may have been evaluated.
-        ACCEPTED: The server accepted it; the body is the eval_id.
-        VOID: That request certainly led to no evaluation.
-        LOST: That request may have been evaluated, and its answer is lost.
-        ENDED: The body is the outcome.
-        REOPENED: A retry was asked for: what it ended in does not count. The body is what was known of it: fields of
-            `replay.Story`. In files of version 1 it is the eval_id to ask for, if any.
-        PLACED: It stands at another position; the body is [position, id].
-        ALSO: An equal case stands at another position; the body is [position, id].
-        REMOVED: It was not among the cases of the last pass.
-        GONE: No equal case stands at the position any more that the body names.
-        REFUSED: An equal case stands at another position, and is invalid for that; the body is [position, id].
-        READ: All cases were read; of no case, but of the pass that the body names.
-    """
-
-    INTENT = 1
-    ACCEPTED = 2
-    VOID = 3
-    LOST = 4
-    ENDED = 5
-    REOPENED = 6
-    PLACED = 7
-    ALSO = 8
-    REMOVED = 9
-    GONE = 10
-    REFUSED = 11
-    READ = 12
-
+_LABELS: Final = """
+CREATE TABLE draws (draw INTEGER PRIMARY KEY, at REAL NOT NULL, template TEXT NOT NULL, how TEXT NOT NULL);
+CREATE TABLE drawn (
+    draw INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    weight REAL NOT NULL,
+    PRIMARY KEY (draw, place)
+) WITHOUT ROWID;
+CREATE TABLE labels (
+    seq INTEGER PRIMARY KEY,
+    at REAL NOT NULL,
+    person TEXT NOT NULL,
+    template TEXT NOT NULL,
+    key TEXT NOT NULL,
+    act INTEGER NOT NULL,
+    body TEXT NOT NULL
+);
+"""
 
 _SCHEMA: Final = f"""
 CREATE TABLE passes (pass INTEGER PRIMARY KEY, at REAL NOT NULL, info TEXT NOT NULL);
@@ -87,11 +77,12 @@ CREATE TABLE events (
     body TEXT
 );
 CREATE INDEX outcomes ON events (n) WHERE kind = {EventKind.ENDED};
+{_LABELS}
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {VERSION};
 """
 
-MIGRATIONS: Final[Sequence[str]] = ("",)  # version 2 has more kinds of events
+MIGRATIONS: Final[Sequence[str]] = ("", _LABELS)  # version 2 has more kinds of events, version 3 has labels
 """What makes a file of version N + 1 of one of version N, from version 1 on."""
 
 
@@ -284,7 +275,7 @@ def _damage(what: str) -> sqlite3.DatabaseError:
 
 def _check_version(connection: sqlite3.Connection, path: Path) -> None:
     application = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    version = _version(connection)
     if application != APPLICATION:
         raise JournalError(f"{path}: it is another program's database, not a run: choose another name")
     if version > VERSION:
@@ -292,7 +283,28 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    for step in MIGRATIONS[version - 1 :]:
-        version += 1
-        connection.executescript(f"BEGIN;{step};PRAGMA user_version = {version};COMMIT;")
+    for number, step in enumerate(MIGRATIONS, 1):
+        if _version(connection) > number:
+            continue
+        with transaction(connection):
+            if _version(connection) == number:  # else another process has just done it
+                for statement in filter(str.strip, step.split(";")):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {number + 1}")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit what is written within, or nothing of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from fi_async.journal import replay, schema
+from fi_async.journal.events import EventKind
 from fi_async.journal.replay import Past
-from fi_async.journal.schema import EventKind
+from fi_async.panels.shape import Seat
 from fi_async.sources.rows import TableRow
 
 _CASE: Final = f"""
@@ -59,10 +60,11 @@ class StoredCases:
                 _, case_id, inputs, _ = rows[0]
                 # What could not be sent is the same again only with the place and the reason it had. What its inputs
                 # are here is what could be shown of them: looked at anew, they could be sent.
-                said = {template: message.partition(": ") for template, *_, message in rows if message is not None}
+                asked = {Seat.of(name).template for name, *_ in rows}
+                said = {Seat.of(name).template: why.partition(": ") for name, *_, why in rows if why is not None}
                 place = next((place for place, _, _ in said.values()), f"{self.name}, case {position}")
                 refused = {template: fault for template, (_, _, fault) in said.items()}
-                is_unread = inputs == "{}" and len(refused) == len(rows) and len(set(refused.values())) == 1
+                is_unread = inputs == "{}" and len(refused) == len(asked) and len(set(refused.values())) == 1
                 at = numbers[0], position
                 case_id = past.refused.get(at, past.also.get(at, case_id))
                 values, problem = (None, next(iter(refused.values()))) if is_unread else (json.loads(inputs), None)

@@ -6,60 +6,58 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
+from itertools import chain
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 from fi_async._models import Case, Outcome, OutcomeStatus
-from fi_async.journal import encoding, paid, replay, schema
+from fi_async.journal import encoding, paid
+from fi_async.journal.file_reader import FileReader
+from fi_async.journal.gathered import Gathered, evaluations_of, gathered, places
+from fi_async.journal.label_records import KeptLabels
+from fi_async.journal.reading import Reader
 from fi_async.journal.records import OutcomeRecord, RunCount, RunInfo
 from fi_async.journal.replay import Past
-from fi_async.journal.schema import EventKind
+from fi_async.panels.shape import Seat, shapes_of
 from fi_async.reports.spending import Spending
-
-_LAST: Final = f"SELECT max(seq) FROM events WHERE n = cases.n AND kind = {EventKind.ENDED}"
-_RECORDS: Final = f"""
-    SELECT cases.n, cases.key, cases.template, cases.id, cases.inputs, events.at, events.body
-    FROM cases JOIN events ON events.seq = ({_LAST}) ORDER BY cases.n
-"""
-# Few bodies have any, and to parse a million of them takes seconds.
-_DUPLICATES: Final = f"""
-    SELECT events.n, json_extract(events.body, '$.possible_duplicates')
-    FROM (SELECT max(seq) AS last FROM events WHERE kind = {EventKind.ENDED} GROUP BY n) CROSS JOIN events ON seq = last
-    WHERE instr(events.body, '"possible_duplicates"') > 0
-"""
-_CASE: Final = "SELECT key, template, inputs FROM cases WHERE n = ?"
-_SAYS_WHEN_READ: Final = 2  # the version from which on a file has READ events
 
 
 class RunView:
-    """A run as its file has it. Use it in `with`.
+    """A run as it is kept. Use it in `with`.
+
+    Args:
+        reader: Reads where it is kept; closed with this.
 
     Attributes:
+        name: What messages call the run: its path, or its URL.
         info: The run's facts; `ended_at` is None while there are cases without an outcome.
         past: How the cases stand.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._connection = schema.open_reader(path)
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self.name = reader.name
         try:
-            with schema.explained(path):
-                self._connection.execute("BEGIN")  # one state of the file, whatever is written meanwhile
-                self._version: int = self._connection.execute("PRAGMA user_version").fetchone()[0]
-                self.past: Past = replay.read(self._connection)
+            with reader.explained():
+                self.past: Past = reader.past()
                 self.info = self._facts()
+                self._shapes = shapes_of(self.info.questions)
         except BaseException:
-            self._connection.close()
+            reader.close()
             raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._connection.close()
+        self.close()
+
+    def close(self) -> None:
+        """Close what is read."""
+        self._reader.close()
 
     def __repr__(self) -> str:
-        return f"<RunView {self.path} cases={self.past.count}>"
+        return f"<RunView {self.name} cases={self.past.count}>"
 
     def count(self, *, is_running: bool = False) -> RunCount:
         """Return how many evaluations the run has, and how they stand.
@@ -71,53 +69,66 @@ class RunView:
         """
         unfinished = list(self.past.unfinished())
         stories = [self.past.story(n) for n in unfinished]
-        held, read_in = self.past.held, self.past.read_in
+        held, read_in = self.held(), self.past.read_in
+        found = self._gathered() if self._shapes else None
         told = self.info.evaluations
         if told is None:
             told = self.info.source.get("evaluations")  # files of version 1
         if read_in == len(self.info.passes) or not isinstance(told, int):
-            evaluations, is_all = held, bool(read_in) or self._version < _SAYS_WHEN_READ
+            evaluations, is_all = held, bool(read_in) or not self._reader.says_when_read
         else:
             evaluations, is_all = max(told, held), True
         under_way = sum(story.sent_at >= self.info.passes[-1] for story in stories) if is_running else 0
         return RunCount(
             evaluations=evaluations,
-            statuses=self._statuses(),
+            statuses=self._statuses() if found is None else _statuses_of(found.records),
             accepted=sum(story.eval_id is not None for story in stories),
             under_way=under_way,
             ambiguous=sum(story.is_open for story in stories) - under_way,
             possible_duplicates=self._duplicates_of_ended() + sum(story.possible_duplicates for story in stories),
             is_all=is_all,
+            unsettled=0 if found is None else found.unsettled,
         )
+
+    def held(self) -> int:
+        """Return how many outcomes the cases have that the file holds, those included that are to come."""
+        if not self._shapes:
+            return self.past.held
+        with self._reader.explained():
+            return len(places(self.past, self._reader.templates()))
 
     def _statuses(self) -> Mapping[str, int]:
         """Return how many cases ended in each status."""
-        with schema.explained(self.path):
-            counted = replay.statuses(self._connection)
+        with self._reader.explained():
+            counted = self._reader.statuses()
         # Equal cases count each for itself, and those removed or opened again do not.
         if self.past.also or self.past.held != self.past.count or counted.total() != self.past.done:
-            counted = Counter(record.outcome.status.value for record in self.records())
-        return {status.value: counted[status.value] for status in OutcomeStatus if status.value in counted}
+            return _statuses_of(self.records())
+        return _in_order(counted)
 
     def spending(self) -> Spending:
         """Return what the outcomes took of judges, those of failed cases included."""
-        with schema.explained(self.path):
-            return paid.spending(self._connection, self._counts)
+        with self._reader.explained():
+            return paid.total(self._reader.paid(), self._counts)
 
     def _duplicates_of_ended(self) -> int:
-        with schema.explained(self.path):
-            found = self._connection.execute(_DUPLICATES).fetchall()
-        return sum(count for n, count in found if count and self._counts(n))
+        with self._reader.explained():
+            return sum(count for n, count in self._reader.duplicates() if count and self._counts(n))
 
-    def ended_since(self, at: float) -> int:
-        """Return how many cases ended after that time."""
-        count = 0
-        with schema.explained(self.path):
-            for kind, when in self._connection.execute("SELECT kind, at FROM events ORDER BY seq DESC"):
-                if when <= at:
-                    break
-                count += kind == EventKind.ENDED
-        return count
+    def labels(self) -> KeptLabels:
+        """Return what people said of its cases.
+
+        Raises:
+            JournalError: The file is damaged.
+        """
+        with self._reader.explained():
+            return self._reader.labels()
+
+    def ended_since(self, at: float) -> float:
+        """Return how many cases ended after that time; of evaluations that make one outcome, each counts in part."""
+        with self._reader.explained():
+            count = self._reader.ended_since(at)
+        return count * len(self.info.templates) / (sum(evaluations_of(self._shapes, self.info.templates)) or 1)
 
     def records(self) -> Iterator[OutcomeRecord]:
         """Iterate over the outcomes in the order of the cases in the input.
@@ -125,19 +136,23 @@ class RunView:
         Raises:
             JournalError: The file is damaged; what came before is whole.
         """
-        if self.past.is_in_order:
+        if self.past.is_in_order and not self._shapes:
             yield from (record for _, record in self._of_cases())
             return
-        also = self.past.further_places()
-        found = [record for n, each in self._of_cases() for record in (each, *elsewhere(each, also.get(n, ())))]
-        found += self._refused()
+        found = self._gathered().records
         order = {name: place for place, name in enumerate(self.info.templates)}
         last = len(order)
         yield from sorted(found, key=lambda each: (each.outcome.index, order.get(each.outcome.template, last)))
 
+    def _gathered(self) -> Gathered:
+        """Return the outcomes, in no order."""
+        also = self.past.further_places()
+        found = (record for n, each in self._of_cases() for record in (each, *elsewhere(each, also.get(n, ()))))
+        return gathered(chain(found, self._refused()), self._shapes)
+
     def _of_cases(self) -> Iterator[tuple[int, OutcomeRecord]]:
-        with schema.explained(self.path):
-            for n, key, template, case_id, inputs, at, body in self._connection.execute(_RECORDS):
+        with self._reader.explained():
+            for n, key, template, case_id, inputs, at, body in self._reader.outcomes():
                 if self._counts(n):
                     case = Case(json.loads(inputs), case_id)
                     position = self.past.positions[n]
@@ -145,28 +160,36 @@ class RunView:
 
     def _refused(self) -> Iterator[OutcomeRecord]:
         """Yield the records of equal cases that were refused for that."""
-        with schema.explained(self.path):
+        with self._reader.explained():
             for (n, position), case_id in self.past.refused.items():
-                key, template, inputs = self._connection.execute(_CASE, (n,)).fetchone()
+                key, template, inputs = self._reader.case(n)
                 error = encoding.refusal(position, self.past.positions[n])
                 case, backend = Case(json.loads(inputs), case_id), self.info.backend
-                invalid = OutcomeStatus.INVALID
-                yield OutcomeRecord(key, Outcome(position, case, template, invalid, error=error, backend=backend), 0.0)
+                seat, invalid = Seat.of(template), OutcomeStatus.INVALID
+                refused = Outcome(position, case, seat.template, invalid, error=error, backend=backend)
+                yield OutcomeRecord(key, replace(refused, sample=seat.sample, juror=seat.juror), 0.0)
 
     def _counts(self, n: int) -> bool:
         return self.past.has_ended(n) and not self.past.is_removed(n)
 
     def _facts(self) -> RunInfo:
-        rows = self._connection.execute("SELECT at, info FROM passes ORDER BY pass").fetchall()
+        rows = self._reader.passes()
         if not rows:
             raise ValueError("it says nothing of its run")
         known = {each.name for each in fields(RunInfo)}
         facts = {name: value for name, value in json.loads(rows[-1][1]).items() if name in known}
-        last = self._connection.execute("SELECT max(at) FROM events").fetchone()[0]
         passes = tuple(float(at) for at, _ in rows)
         facts |= {"started_at": passes[0], "templates": tuple(facts["templates"]), "passes": passes}
         has_ended = self.past.count and next(self.past.unfinished(), None) is None
-        return RunInfo(**{**facts, "ended_at": last if has_ended else None})
+        return RunInfo(**{**facts, "ended_at": self._reader.last_at() if has_ended else None})
+
+
+def _statuses_of(records: Iterable[OutcomeRecord]) -> Mapping[str, int]:
+    return _in_order(Counter(record.outcome.status.value for record in records))
+
+
+def _in_order(counted: Counter[str]) -> Mapping[str, int]:
+    return {status.value: counted[status.value] for status in OutcomeStatus if status.value in counted}
 
 
 def open_view(path: str | Path) -> RunView:
@@ -175,7 +198,7 @@ def open_view(path: str | Path) -> RunView:
     Raises:
         JournalError: There is no such file, or it is not a run's, or it is damaged.
     """
-    return RunView(Path(path))
+    return RunView(FileReader(Path(path)))
 
 
 def elsewhere(record: OutcomeRecord, also: Iterable[tuple[int, str | None]]) -> Iterator[OutcomeRecord]:

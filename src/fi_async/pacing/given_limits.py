@@ -52,9 +52,9 @@ class GivenLimits:
         return [self._windows[limit] for limit in wanted if limit in self._windows]
 
     def opens_at(self, now: float, need: Need, terms: Terms) -> float:
-        """Return the time from which all limits that bind a run let a request leave."""
+        """Return the time from which all limits that bind a run let a request leave; 0 where none does."""
         opens = [w.opens_at(now, n, self._clock) for w in self.binding(terms) if (n := need.of(w.limit))]
-        return max(opens, default=now)
+        return max(opens, default=0.0)
 
     def use(self, now: float, need: Need) -> Sequence[Counted]:
         """Record a request that leaves, and return for each window in which of its spans it was counted."""

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from html import escape
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from fi_async._errors import ConfigurationError, instead
 from fi_async._models import Outcome
-from fi_async._public import public
-from fi_async.reports.estimators import Estimate, Estimator, VerdictCounts, ppi_mean, ppi_rate, rogan_gladen, share
+from fi_async.reports.agreement_figures import Agreement, Disagreement, Rater
+from fi_async.reports.estimators import Estimate, VerdictCounts, ppi_mean, ppi_rate, rogan_gladen, share
 from fi_async.reports.labels import (
     LABEL,
     GivenLabel,
     LabelKind,
+    LabelledCases,
     Labels,
     kind_of_labels,
     match_labels,
@@ -24,171 +24,14 @@ from fi_async.reports.labels import (
     read_score,
     read_verdict,
 )
-from fi_async.reports.reliability import Level, cohen_kappa, krippendorff_alpha
+from fi_async.reports.raters import RatedCase, between, is_of_two, weighted_alpha, weighted_kappa
+from fi_async.reports.statistics import Interval
 
 _THRESHOLD: Final = 0.5
 _FEW: Final = 30
-_SHOWN: Final = 10
 _SAME: Final = 1e-9  # 0.1 + 0.2 is to be 0.3
-_CELL: Final = "text-align:right;padding:2px 12px 2px 0"
 _NO_RATE: Final = Estimate(None, None, 0, "labels that are choices tell no pass rate")
-
-
-@dataclass(frozen=True, slots=True)
-class Disagreement:
-    """A case of which judge and person say different things.
-
-    Attributes:
-        index: The case's position in its run, from 0.
-        id: The id that the caller gave it; None without one.
-        judge: What the judge said: "Passed" or "Failed", a choice, or a score.
-        person: What the person said, in the same form.
-        reason: The judge's words; None where it gave none.
-    """
-
-    index: int
-    id: str | None
-    judge: str | float
-    person: str | float
-    reason: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The id, or the position."""
-        return self.id if self.id is not None else f"case {self.index}"
-
-
-@public
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """How far a judge agrees with people on one template, and the true rate behind what it says of a run.
-
-    Attributes:
-        template: The template's name.
-        kind: What the labels are: "verdicts", "choices" or "scores".
-        labelled: How many labelled cases have a result of the judge.
-        unscored: How many labelled cases have none, and are left out.
-        matrix: How many cases have each label, by the person's and then by the judge's; empty of scores.
-        tpr: Of the cases that people passed, the share that the judge passed. Wilson's interval.
-        tnr: Of the cases that people failed, the share that the judge failed. Wilson's interval.
-        kappa: Cohen's kappa.
-        alpha: Krippendorff's alpha, of labels as they are or of scores by their distances.
-        rate: The true pass rate of the run, or the true mean of its scores.
-        estimator: By what `rate` is told: "PPI++", or "Rogan-Gladen" of labels from elsewhere.
-        judged: The pass rate or mean score by the judge, uncorrected; None of choices.
-        cases: How many cases of the run have a result.
-        confidence: Of all intervals.
-        weighted: True if the labels have weights, as those that `fi-async label` draws.
-        disagreements: The cases where judge and person differ; of scores, the greatest differences first.
-        notes: What makes the numbers say less than they seem to.
-    """
-
-    template: str
-    kind: LabelKind
-    labelled: int
-    unscored: int
-    matrix: Mapping[str, Mapping[str, int]]
-    tpr: Estimate
-    tnr: Estimate
-    kappa: Estimate
-    alpha: Estimate
-    rate: Estimate
-    estimator: Estimator
-    judged: float | None
-    cases: int
-    confidence: float = 0.95
-    weighted: bool = False
-    disagreements: Sequence[Disagreement] = ()
-    notes: Sequence[str] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it in plain values, ready for JSON."""
-        told = {name: _plain(getattr(self, name)) for name in ("tpr", "tnr", "kappa", "alpha", "rate")}
-        return {
-            "template": self.template,
-            "kind": self.kind,
-            "labelled": self.labelled,
-            "unscored": self.unscored,
-            "matrix": {person: dict(row) for person, row in self.matrix.items()},
-            **told,
-            "estimator": self.estimator,
-            "judged": self.judged,
-            "cases": self.cases,
-            "confidence": self.confidence,
-            "weighted": self.weighted,
-            "disagreements": [asdict(each) for each in self.disagreements],
-            "notes": list(self.notes),
-        }
-
-    def _rows(self) -> list[tuple[str, str]]:
-        """Return each number that there is, or why there is none, with what it is called."""
-        named = {"kappa": self.kappa, "alpha": self.alpha}
-        if self.kind == "verdicts":
-            named = {"TPR": self.tpr, "TNR": self.tnr, **named}
-        rows = [(name, _shown(each)) for name, each in named.items() if each.value is not None or each.said]
-        if self.kind != "choices":
-            label = "mean score" if self.kind == "scores" else "pass rate"
-            rows.append((f"{label} by the judge", "-" if self.judged is None else f"{self.judged:.3f}"))
-            rows.append((f"true {label}", f"{_shown(self.rate)} ({self.estimator})"))
-        return rows
-
-    def __str__(self) -> str:
-        """Return the matrix, the numbers with their intervals, and the first cases that differ."""
-        lines = [f"{self.template}: {self.labelled:,} labels, {self.cases:,} cases"]
-        if self.matrix:
-            lines += ["", *_matrix(self.matrix)]
-        rows = self._rows()
-        width = max(len(name) for name, _ in rows)
-        lines += ["", *(f"{name:{width}}  {said}" for name, said in rows)]
-        if self.disagreements:
-            lines += ["", f"judge and person differ ({len(self.disagreements):,})"]
-            lines += [
-                f"  {each.name}: judge {each.judge}, person {each.person}" for each in self.disagreements[:_SHOWN]
-            ]
-            if (more := len(self.disagreements) - _SHOWN) > 0:
-                lines.append(f"  and {more:,} more")
-        return "\n".join([*lines, *([""] if self.notes else []), *(f"note: {note}" for note in self.notes)])
-
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f'<tr><td style="text-align:left;padding:2px 12px 2px 0">{escape(name)}</td>'
-            f'<td style="{_CELL}">{escape(said)}</td></tr>'
-            for name, said in self._rows()
-        )
-        matrix = f"<pre>{escape(chr(10).join(_matrix(self.matrix)))}</pre>" if self.matrix else ""
-        notes = "".join(f"<div>note: {escape(note)}</div>" for note in self.notes)
-        head = f"<b>{escape(self.template)}</b> &middot; {self.labelled:,} labels, {self.cases:,} cases"
-        return f"<div><div>{head}</div>{matrix}<table>{rows}</table>{notes}</div>"
-
-
-def _plain(each: Estimate) -> dict[str, Any]:
-    reach = each.interval
-    return {
-        "value": each.value,
-        "interval": None if reach is None else [reach.low, reach.high],
-        "n": each.n,
-        "said": each.said,
-    }
-
-
-def _shown(each: Estimate) -> str:
-    if each.value is None:
-        return f"none: {each.said}"
-    return f"{each.value:.3f}" + (f", {each.interval.low:.3f} to {each.interval.high:.3f}" if each.interval else "")
-
-
-def _matrix(matrix: Mapping[str, Mapping[str, int]]) -> list[str]:
-    labels = list(matrix)
-    widths = [max(len(label), 6) for label in labels]
-    first = max(len("person"), *map(len, labels)) + 2
-    lines = [
-        f"{'':{first}}judge",
-        f"{'person':{first}}" + "  ".join(f"{a:>{w}}" for a, w in zip(labels, widths, strict=True)),
-    ]
-    for label, row in matrix.items():
-        counts = (f"{row[other]:>{width},}" for other, width in zip(labels, widths, strict=True))
-        lines.append(f"{label:{first}}" + "  ".join(counts))
-    return lines
+_SEVERAL: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +42,7 @@ class _Pair:
     judge: Any
     person: Any
     weight: float
+    note: str = ""
 
 
 def agreement_of(
@@ -233,34 +77,178 @@ def agreement_of(
     if labelled is not None:
         template_of(name, labelled)
         source = [each for each in labelled if each.template == name]
-    matched, is_weighted = match_labels(labels, source, column)
-    kind = kind_of_labels(name, [*own, *source], [label for _, label in matched])
-    judge, person = _readers(kind, name, threshold)
-    told = [(outcome, label, person(label)) for outcome, label in matched]  # all labels are checked
-    pairs = [_Pair(each, judge(each), said, label.weight) for each, label, said in told if each.result is not None]
-    if not pairs:
-        raise ConfigurationError(f"{name}: none of the {len(told):,} labelled cases has a result: label others")
-    judged = [judge(each) for each in own if each.result is not None]
-    counts = _counts(pairs) if kind == "verdicts" else VerdictCounts(0, 0, 0, 0)
-    return Agreement(
-        template=name,
-        kind=kind,
-        labelled=len(pairs),
-        unscored=len(told) - len(pairs),
-        matrix={} if kind == "scores" else _tally(pairs, kind),
-        tpr=_share(counts, "tp", "fn", pairs, confidence, passed=True) if kind == "verdicts" else Estimate(None),
-        tnr=_share(counts, "tn", "fp", pairs, confidence, passed=False) if kind == "verdicts" else Estimate(None),
-        kappa=Estimate(None) if kind == "scores" else _kappa(pairs, confidence),
-        alpha=_alpha(pairs, kind, confidence),
-        rate=_rate(kind, pairs, judged, counts, confidence, is_elsewhere=labelled is not None),
-        estimator="PPI++" if labelled is None else "Rogan-Gladen",
-        judged=None if kind == "choices" or not judged else math.fsum(judged) / len(judged),
-        cases=len(judged),
+    return agreement_with(
+        match_labels(labels, source, column),
+        own,
+        name,
+        source=source,
+        is_elsewhere=labelled is not None,
+        threshold=threshold,
         confidence=confidence,
-        weighted=is_weighted,
-        disagreements=_disagreements(pairs, kind),
-        notes=_notes(kind, pairs, len(told) - len(pairs)),
     )
+
+
+def agreement_with(
+    labels: LabelledCases,
+    own: Sequence[Outcome],
+    name: str,
+    *,
+    source: Sequence[Outcome] = (),
+    is_elsewhere: bool = False,
+    threshold: float = _THRESHOLD,
+    confidence: float = 0.95,
+) -> Agreement:
+    """Return how far the judge of a run agrees with people, by labels that are matched with outcomes.
+
+    Of several people it is what most of them say of a case that the judge is held against; cases on which they are
+    divided are told apart, and count as half in the true pass rate, whose interval allows for all or none of them.
+
+    Args:
+        labels: Of one template.
+        own: The outcomes of the run under it.
+        name: The template's name.
+        source: The outcomes that the labels are of, if they are of another run.
+        is_elsewhere: True if they are.
+        threshold: As of `Report.agreement`.
+        confidence: As there.
+
+    Raises:
+        ConfigurationError: A label is none that the template gives, or no labelled case has a result.
+    """
+    kind = kind_of_labels(name, [*own, *source], [label for _, label in labels.pairs])
+    judge, person = _readers(kind, name, threshold)
+    told = [(outcome, label, person(label)) for outcome, label in labels.pairs]  # all labels are checked
+    judged = tuple(judge(each) for each in own if each.result is not None)
+    run = _JudgedRun(name, kind, judge, judged, confidence, labels, is_elsewhere)
+    people = sorted({label.by for _, label, _ in told})
+    if len(people) < _SEVERAL:
+        return run.agreement(told)
+    return _among(run, told, people)
+
+
+_Told = tuple[Outcome, GivenLabel, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _JudgedRun:
+    """What people's labels are held against.
+
+    Attributes:
+        name: Of the template.
+        kind: What labels are.
+        judge: Reads what the judge said from an outcome.
+        judged: What it said of each case of the run.
+        confidence: Of intervals.
+        labels: All of them.
+        is_elsewhere: True if they are of another run.
+    """
+
+    name: str
+    kind: LabelKind
+    judge: Callable[[Outcome], Any]
+    judged: Sequence[Any]
+    confidence: float
+    labels: LabelledCases
+    is_elsewhere: bool
+
+    def agreement(self, told: Sequence[_Told], notes: Sequence[str] = ()) -> Agreement:
+        """Return how far the judge agrees with labels, of which each case has one."""
+        kind, confidence = self.kind, self.confidence
+        scored = [each for each in told if each[0].result is not None]
+        pairs = [_Pair(each, self.judge(each), said, label.weight, label.note) for each, label, said in scored]
+        if not pairs:
+            raise ConfigurationError(
+                f"{self.name}: none of the {len(told):,} labelled cases has a result: label others"
+            )
+        is_verdict = kind == "verdicts"
+        counts = _counts(pairs) if is_verdict else VerdictCounts(0, 0, 0, 0)
+        both = [(pair.person, pair.judge, pair.weight) for pair in pairs]
+        weights = [pair.weight for pair in pairs]
+        return Agreement(
+            template=self.name,
+            kind=kind,
+            labelled=len(pairs),
+            unscored=len(told) - len(pairs),
+            matrix={} if kind == "scores" else _tally(pairs, kind),
+            tpr=_share(counts, "tp", "fn", pairs, confidence, passed=True) if is_verdict else Estimate(None),
+            tnr=_share(counts, "tn", "fp", pairs, confidence, passed=False) if is_verdict else Estimate(None),
+            kappa=Estimate(None) if kind == "scores" else weighted_kappa(both, confidence),
+            alpha=weighted_alpha([(one, other) for one, other, _ in both], weights, kind, confidence),
+            rate=_rate(kind, pairs, self.judged, counts, confidence, is_elsewhere=self.is_elsewhere),
+            estimator="Rogan-Gladen" if self.is_elsewhere else "PPI++",
+            judged=None if kind == "choices" or not self.judged else math.fsum(self.judged) / len(self.judged),
+            cases=len(self.judged),
+            confidence=confidence,
+            weighted=self.labels.is_weighted,
+            disagreements=_disagreements(pairs, kind),
+            notes=(*_notes(kind, pairs, len(told) - len(pairs)), *notes, *self.labels.notes),
+        )
+
+
+def _among(run: _JudgedRun, told: Sequence[_Told], people: Sequence[str]) -> Agreement:
+    """Return how far the judge agrees with most of several people, with each of them, and they with each other."""
+    by_case: dict[int, dict[str, _Told]] = {}
+    for each in told:
+        by_case.setdefault(each[0].index, {})[each[1].by] = each
+    rated = [_rated(given) for given in by_case.values()]
+    decided, divided = list[_Told](), list[GivenLabel]()
+    for given, case in zip(by_case.values(), rated, strict=True):
+        outcome, label, _ = next(iter(given.values()))
+        said = case.majority(run.kind)
+        if said is not None:
+            decided.append((outcome, replace(label, by="", note=_notes_of(given)), said))
+        elif outcome.result is not None:
+            divided.append(label)
+    if not decided:
+        raise ConfigurationError(f"{run.name}: people are divided on all {len(rated):,} cases: one more has to label")
+    found = run.agreement(decided, _divided(len(divided)))
+    undecided = math.fsum(label.weight for label in divided)
+    known = math.fsum(label.weight for outcome, label, _ in decided if outcome.result is not None)
+    return replace(
+        found,
+        rate=_allowing(found.rate, undecided / (undecided + known)),
+        people=tuple(_raters(run, told, people)),
+        between=between(rated, run.kind, run.confidence),
+        between_by="kappa" if is_of_two(people, run.kind) else "alpha",
+        divided=len(divided),
+    )
+
+
+def _rated(given: Mapping[str, _Told]) -> RatedCase:
+    weight = next(iter(given.values()))[1].weight
+    return RatedCase({name: said for name, (_, _, said) in given.items()}, weight)
+
+
+def _notes_of(given: Mapping[str, _Told]) -> str:
+    return "; ".join(f"{name}: {label.note}" for name, (_, label, _) in given.items() if label.note)
+
+
+def _raters(run: _JudgedRun, told: Sequence[_Told], people: Sequence[str]) -> Iterator[Rater]:
+    for name in people:
+        own = [each for each in told if each[1].by == name]
+        if any(outcome.result is not None for outcome, _, _ in own):
+            of = run.agreement(own)
+            yield Rater(name, of.labelled, of.kappa, of.alpha, of.tpr, of.tnr, of.rate)
+
+
+def _divided(count: int) -> tuple[str, ...]:
+    if not count:
+        return ()
+    what = (
+        "1 case, which may be either: let one more person label it"
+        if count == 1
+        else (f"{count:,} cases, which may be either: let one more person label them")
+    )
+    return (f"people are divided on {what}, or agree on it among you",)
+
+
+def _allowing(rate: Estimate, undecided: float) -> Estimate:
+    """Return a pass rate where a share of the cases may be either: they count as half, and the interval as both."""
+    if not undecided or rate.value is None:
+        return rate
+    known = 1 - undecided
+    reach = rate.interval and Interval(known * rate.interval.low, known * rate.interval.high + undecided)
+    return replace(rate, value=known * rate.value + undecided / 2, interval=reach)
 
 
 def template_of(name: str | None, outcomes: Sequence[Outcome]) -> str:
@@ -311,26 +299,6 @@ def _share(
     return share(found.hits, found.n, confidence, cases=sum(pair.person is passed for pair in pairs))
 
 
-def _effective(pairs: Sequence[_Pair]) -> float:
-    """Return of how many equally weighted cases these tell as much (L. Kish, Survey Sampling, 1965)."""
-    return math.fsum(pair.weight for pair in pairs) ** 2 / math.fsum(pair.weight**2 for pair in pairs)
-
-
-def _kappa(pairs: Sequence[_Pair], confidence: float) -> Estimate:
-    total = math.fsum(pair.weight for pair in pairs)
-    weights: dict[tuple[Any, Any], float] = {}
-    for pair in pairs:
-        key = (pair.person, pair.judge)
-        weights[key] = weights.get(key, 0.0) + pair.weight * len(pairs) / total
-    return cohen_kappa(weights, confidence, n=_effective(pairs))
-
-
-def _alpha(pairs: Sequence[_Pair], kind: LabelKind, confidence: float) -> Estimate:
-    units = [(pair.person, pair.judge) for pair in pairs]
-    level: Level = "interval" if kind == "scores" else "nominal"
-    return krippendorff_alpha(units, level, confidence, weights=[pair.weight for pair in pairs])
-
-
 def _rate(
     kind: LabelKind,
     pairs: Sequence[_Pair],
@@ -374,6 +342,7 @@ def _disagreements(pairs: Sequence[_Pair], kind: LabelKind) -> tuple[Disagreemen
             _spelled(pair.judge),
             _spelled(pair.person),
             pair.outcome.result.reason if pair.outcome.result else None,
+            pair.note,
         )
         for pair in differing
     )
@@ -387,7 +356,7 @@ def _notes(kind: LabelKind, pairs: Sequence[_Pair], unscored: int) -> tuple[str,
         if len({pair.person for pair in pairs}) < 2:  # verdicts
             notes.append("all labels say the same: label cases of the other kind to know how the judge does with them")
         elif len({pair.judge for pair in pairs}) < 2:  # as above
-            notes.append("the judge says the same of all labelled cases: draw with --by balanced to see both")
+            notes.append("the judge says the same of all labelled cases: draw with --draw balanced to see both")
     if unscored:
         notes.append(f"{unscored:,} labelled cases have no result of the judge, and are left out")
     return tuple(notes)

@@ -38,6 +38,7 @@ class TemplateComparison:
         only_before: How many cases the second run does not have.
         only_after: How many cases the first run does not have.
         changes: How often each after - before occurs, what is imagined included.
+        span: The greatest score of both runs - the least; 0 of no pairs.
     """
 
     template: str
@@ -53,6 +54,7 @@ class TemplateComparison:
     only_before: int
     only_after: int
     changes: Mapping[float, int]
+    span: float
 
     @property
     def difference(self) -> float | None:
@@ -146,6 +148,10 @@ def compare(
     return Comparison(paired.by, confidence, found)
 
 
+def _span(scores: Sequence[float]) -> float:
+    return max(scores) - min(scores) if scores else 0.0
+
+
 def _score(each: Outcome | CaseScore) -> CaseScore:
     return each if isinstance(each, CaseScore) else CaseScore.of(each)
 
@@ -198,4 +204,5 @@ class _PairCounts:
             only_before=alone[0],
             only_after=alone[1],
             changes=changes,
+            span=_span([score for pair in scored for score in pair]),
         )

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from os.path import expanduser
 from pathlib import Path
-from statistics import fmean, pvariance
+from statistics import fmean
 from typing import Any, Final
 
 from fi_async._errors import ConfigurationError, instead
@@ -26,6 +26,7 @@ MOST_RUNS: Final = 20
 """Runs that one matrix compares."""
 
 _FEWEST: Final = 2
+_FEW_CHANGES: Final = 30
 _Place = tuple[str, object, int]
 _Changes = Mapping[tuple[int, int], str]
 
@@ -218,10 +219,35 @@ def _differences(
         is_doubtful = lost[key] > 0 and len(each.lost) + lost[key] > len(each.won)
         may_be_worse = is_doubtful and pessimistic.get(key, 1.0) <= risk
         made = _difference(key[0], each, lost=lost[key], verdict=verdict, may_be_worse=may_be_worse)
-        interval = skewed_t_interval(each.changes, level)
+        interval = _interval(each, level)
         said = _missing(each, interval)
         differences.append(replace(made, adjusted_p=adjusted.get(key), interval=interval, said=said))
     return differences
+
+
+def _interval(each: TemplateComparison, confidence: float) -> Interval | None:
+    if each.pairs < FEWEST_OF_T or each.difference is None:
+        return None
+    found = skewed_t_interval(with_unseen(each.changes, each.pairs, each.span), confidence)
+    # What is imagined draws the middle of an interval towards 0.
+    return found and Interval(min(found.low, each.difference), max(found.high, each.difference))
+
+
+def with_unseen(changes: Mapping[float, int], pairs: int, span: float) -> Mapping[float, int]:
+    """Return the changes of scores with an imagined rise and an imagined fall, where fewer than 30 pairs changed.
+
+    What few changes do not show may be there, and no interval of those few allows for it. Verdicts have theirs already:
+    see `TemplateComparison`.
+
+    Args:
+        changes: How often each change occurs.
+        pairs: How many pairs they are of.
+        span: The greatest score - the least: how far a score may rise or fall.
+    """
+    changed = pairs - changes.get(0.0, 0)
+    if sum(changes.values()) > pairs or changed >= _FEW_CHANGES or not span:
+        return changes
+    return Counter(changes) + Counter((span, -span))
 
 
 def _is_of_verdicts(each: TemplateComparison) -> bool:
@@ -322,7 +348,12 @@ def _case(
         else marks[name].get(id(each), "=")
         for name, each in zip(names, scores, strict=True)
     )
-    return MatrixCase(template, scores, spread, changes), pvariance(numbers) if spread else 0.0
+    return MatrixCase(template, scores, spread, changes), _variance(numbers) if spread else 0.0
+
+
+def _variance(numbers: Sequence[float]) -> float:
+    mean = sum(numbers) / len(numbers)
+    return sum((each - mean) ** 2 for each in numbers) / len(numbers)
 
 
 def _placed(scores: Iterable[CaseScore], by: PairedBy) -> Iterable[tuple[_Place, CaseScore]]:

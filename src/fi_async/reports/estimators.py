@@ -6,10 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
-from statistics import NormalDist
 from typing import Final, Literal
 
-from fi_async.reports.statistics import Interval, wilson
+from fi_async.reports.statistics import Interval, student_quantile, wilson
 
 Estimator = Literal["PPI++", "Rogan-Gladen"]
 """By what a true rate is told: labels of cases of the same run, or of cases from elsewhere."""
@@ -241,18 +240,3 @@ def ppi_mean(
     error = math.sqrt(squares * n / freedom + tuned**2 * of_run)
     reach = student_quantile((1 + confidence) / 2, freedom) * error
     return Estimate(value, Interval(value - reach, value + reach), n)
-
-
-def student_quantile(probability: float, freedom: int) -> float:
-    """Return a quantile of Student's t, right to 0.1 % from five degrees of freedom on.
-
-    Source: M. Abramowitz and I. A. Stegun, Handbook of Mathematical Functions, 26.7.5.
-    """
-    z = NormalDist().inv_cdf(probability)
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92_160,
-    )
-    return z + math.fsum(term / math.pow(freedom, power) for power, term in enumerate(terms, 1))

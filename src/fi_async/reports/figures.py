@@ -6,11 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from fi_async._models import Outcome, OutcomeStatus
 from fi_async.journal.records import OutcomeRecord, RunCount
 from fi_async.reports.html_page import clipped
+from fi_async.reports.panel_tally import PanelTally
 from fi_async.reports.speed import Speed, Timeline
 from fi_async.reports.spending import Spending, judges_of
 from fi_async.reports.statistics import Interval
@@ -59,6 +60,8 @@ class TemplateFigures:
         tokens: What its cases took of judges, by kind; None without one.
         cost: What these cost, in dollars; None if nobody knows.
         unknown_cost: Outcomes that a judge answered and whose cost nobody knows.
+        repeats: What the samples of cases tell of the judge, as `RepeatTally` says it; None without repeats.
+        jury: What the votes of jurors tell, as `JurorTally` says it; None without a jury.
     """
 
     name: str
@@ -73,6 +76,8 @@ class TemplateFigures:
     tokens: Mapping[str, int] | None = None
     cost: float | None = None
     unknown_cost: int = 0
+    repeats: Mapping[str, Any] | None = None
+    jury: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -223,9 +228,11 @@ class _TemplateCounts:
     def __init__(self, name: str) -> None:
         self.scores = TemplateScores(name)
         self.labels: Counter[str] = Counter()
+        self.panels = PanelTally()
 
     def add(self, outcome: Outcome) -> None:
         self.scores.add(outcome)
+        self.panels.add(outcome)
         if outcome.result is not None:
             self.labels.update(outcome.result.choices or ())
 
@@ -243,9 +250,10 @@ class _TemplateCounts:
             value=average.value,
             interval=average.interval(_CONFIDENCE),
             bounds=average.bounds() if average.n and average.bounded else None,
-            bars=_bars(average.counts, self.labels, kind),
+            bars=_bars(average.counts, self.labels, kind if average.verdicts else "mean"),
             answered_by=self.scores.answerers.names(),
             **self.scores.spending.as_dict(),
+            **self.panels.as_dict(),
         )
 
 

@@ -113,14 +113,14 @@ def render_page(layout: PageLayout, name: str, facts: Mapping[str, Any], rows: P
         "shown": len(rows),
         "longest": LONGEST,
     }
-    style, charts, script = _asset("page.css"), _charts(), "\n".join(map(_asset, (*_SCRIPTS, *layout.scripts)))
-    return Template(_asset("page.html")).substitute(
+    style, charts, script = asset("page.css"), _charts(), "\n".join(map(asset, (*_SCRIPTS, *layout.scripts)))
+    return Template(asset("page.html")).substitute(
         title=f"{escape(name)} (fi-async {layout.kind})",
         policy=_policy(style, charts, script),
         style=style,
         charts=charts,
         script=script,
-        main=_asset(layout.main),
+        main=asset(layout.main),
         facts=_inert(told),
         **{part: base64.b64encode(each.content).decode() for part, each in packed.items()},
     )
@@ -176,22 +176,24 @@ def _when(seconds: float | None) -> str | None:
 
 
 @cache
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Return the text of one of the files that pages are made of."""
     return files("fi_async.reports").joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def _charts() -> str:
     # The browser would look for the map beside the page.
-    return _asset(CHARTS).partition("//# sourceMappingURL")[0]
+    return asset(CHARTS).partition("//# sourceMappingURL")[0]
 
 
 def _policy(style: str, *scripts: str) -> str:
     """Return a Content-Security-Policy under which these run, and nothing else runs or loads."""
-    allowed = " ".join(map(_digest, scripts))
-    return f"default-src 'none'; script-src {allowed}; style-src {_digest(style)}; base-uri 'none'; form-action 'none'"
+    allowed = " ".join(map(digest, scripts))
+    return f"default-src 'none'; script-src {allowed}; style-src {digest(style)}; base-uri 'none'; form-action 'none'"
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """Return what a Content-Security-Policy names a script or a style by."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from random import Random
 from typing import Final, Literal
@@ -20,12 +20,19 @@ DrawnBy = Literal["random", "balanced", "uncertain"]
 
 _LEAST: Final = 0.2  # of the probability of the least sure: what is never drawn cannot be weighed
 _SAME: Final = 1e-9
+_FURTHER: Final = 1_000_003
 
 Drawn = tuple[Outcome, float]
 
 
 def draw_cases(
-    outcomes: Sequence[Outcome], size: int, by: DrawnBy = "random", *, seed: int = 0, threshold: float = 0.5
+    outcomes: Sequence[Outcome],
+    size: int,
+    by: DrawnBy = "random",
+    *,
+    seed: int = 0,
+    threshold: float = 0.5,
+    drawn: Collection[int] = (),
 ) -> list[Drawn]:
     """Return so many cases to label, in their order, each with its weight: 1 / the probability that it was drawn.
 
@@ -37,6 +44,8 @@ def draw_cases(
             farthest from it (systematic sampling with probability proportional to size).
         seed: The same seed draws the same cases.
         threshold: The score at which a judge that gives scores is least sure.
+        drawn: The indices of cases that were drawn from the same before, in the same way: further ones are drawn to
+            them. Not with "uncertain".
 
     Raises:
         ConfigurationError: No case has a result, or "uncertain" is asked of results that are no scores.
@@ -51,13 +60,18 @@ def draw_cases(
     groups: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in scored:
         groups[_said(outcome, threshold) if by == "balanced" else ""].append(outcome)
-    drawn: list[Drawn] = []
+    chosen: list[Drawn] = []
     left, waiting = size, len(groups)
     for number, group in enumerate(sorted(groups.values(), key=len)):
+        before = [outcome for outcome in group if outcome.index in drawn]
         share = min(len(group), -(-left // waiting) if number + 1 < len(groups) else left)
-        drawn += [(outcome, len(group) / share) for outcome in reservoir(group, share, seed)] if share else []
-        left, waiting = left - share, waiting - 1
-    return sorted(drawn, key=_place)
+        share = max(share, len(before))
+        rest = [outcome for outcome in group if outcome.index not in drawn]
+        # By numbers of its own: by those of the first draw, the second would depend on it.
+        more = reservoir(rest, share - len(before), seed + _FURTHER * len(drawn))
+        chosen += [(outcome, len(group) / share) for outcome in (*before, *more)]
+        left, waiting = max(0, left - share), waiting - 1
+    return sorted(chosen, key=_place)
 
 
 def _place(drawn: Drawn) -> int:
@@ -78,7 +92,7 @@ def _nearness(scored: Sequence[Outcome], threshold: float) -> list[float]:
     known = [each for each in away if each is not None]
     if len(known) < len(away) or max(known) - min(known) < _SAME:
         raise ConfigurationError(
-            "--by uncertain needs scores of different degrees, and these results have none: --by balanced draws as"
+            "--draw uncertain needs scores of different degrees, and these results have none: --draw balanced draws as"
             " many of each verdict"
         )
     farthest = max(known)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -28,6 +28,8 @@ LabelKind = Literal["verdicts", "choices", "scores"]
 
 LABEL: Final = "label"
 WEIGHT: Final = "weight"
+BY: Final = "by"
+NOTE: Final = "note"
 INPUTS: Final = "inputs."  # before the key of an input, in the name of its column
 _TWICE: Final = 2
 _LOOKED_AT: Final = 2_000  # ids that one like a wrong one is looked for among
@@ -46,34 +48,49 @@ class GivenLabel:
         place: Where it stands, such as "labels.csv, line 3".
         value: What was said.
         weight: How many cases of the run it stands for.
+        by: Who said it; empty where nobody is named.
+        note: What else the person wrote.
     """
 
     place: str
     value: Any
     weight: float = 1.0
+    by: str = ""
+    note: str = ""
 
 
-def match_labels(
-    labels: Labels, outcomes: Sequence[Outcome], column: str = LABEL
-) -> tuple[list[tuple[Outcome, GivenLabel]], bool]:
-    """Return each labelled outcome of a template with its label, in order, and whether the labels have weights.
+@dataclass(frozen=True, slots=True)
+class LabelledCases:
+    """Labels of one template, matched.
+
+    Attributes:
+        pairs: Each with the outcome that it is of, in the order of the outcomes; one of each person.
+        is_weighted: True if they have weights.
+        notes: What makes them say less than they seem to.
+    """
+
+    pairs: Sequence[tuple[Outcome, GivenLabel]]
+    is_weighted: bool = False
+    notes: Sequence[str] = ()
+
+
+def match_labels(labels: Labels, outcomes: Sequence[Outcome], column: str = LABEL) -> LabelledCases:
+    """Return each labelled outcome of a template with its label, in order.
 
     Args:
-        labels: By id, in order, or in a file with a column for them and one for ids (or `index`, or the inputs).
+        labels: By id, in order, or in a file with a column for them and one for ids (or `index`, or the inputs). A
+            column `by` in a file names who gave each, a column `note` is what else they wrote.
         outcomes: All of one template.
         column: The column of the labels in a file.
 
     Raises:
         ConfigurationError: A label is of no case, two are of one, or there is none; the message names its place.
     """
-    cases = _Cases(outcomes)
-    found: dict[int, GivenLabel] = {}
-    is_weighted = False
     if isinstance(labels, str | os.PathLike):
-        rows = list(_rows(Path(os.path.expanduser(labels)), column))  # noqa: PTH111  # a name nobody has stays
-        is_weighted = any(WEIGHT in (row.values or {}) for row in rows)
-        given = ((cases.of_row(row, column), _of_row(row, column)) for row in rows)
-    elif isinstance(labels, Mapping):
+        path = Path(os.path.expanduser(labels))  # noqa: PTH111  # a name nobody has stays
+        return match_rows(list(_rows(path, column)), outcomes, os.fspath(labels), column)
+    cases = _Cases(outcomes)
+    if isinstance(labels, Mapping):
         given = (
             (cases.of_id(f"labels[{key!r}]", key), GivenLabel(f"labels[{key!r}]", each)) for key, each in labels.items()
         )
@@ -86,19 +103,50 @@ def match_labels(
         given = ((place, GivenLabel(f"labels[{place}]", each)) for place, each in enumerate(labels))
     else:
         raise ConfigurationError(f"labels: give a dict by id, a list in order, or a path, not {type(labels).__name__}")
+    return _matched(given, cases, outcomes, "labels")
+
+
+def match_rows(rows: Sequence[TableRow], outcomes: Sequence[Outcome], name: str, column: str = LABEL) -> LabelledCases:
+    """Return each labelled outcome of a template with its label, in order; see `match_labels`.
+
+    Args:
+        rows: As of a file.
+        outcomes: All of one template.
+        name: What messages call the file.
+        column: The column of the labels.
+
+    Raises:
+        ConfigurationError: As there.
+    """
+    cases = _Cases(outcomes)
+    given = ((cases.of_row(row, column), _of_row(row, column, cases.keys)) for row in rows)
+    is_weighted = any(WEIGHT in (row.values or {}) for row in rows)
+    return _matched(given, cases, outcomes, f"column {column!r} of {name}", is_weighted=is_weighted)
+
+
+def _matched(
+    given: Iterable[tuple[int, GivenLabel]],
+    cases: _Cases,
+    outcomes: Sequence[Outcome],
+    where: str,
+    *,
+    is_weighted: bool = False,
+) -> LabelledCases:
+    found: dict[tuple[int, str], GivenLabel] = {}
     for place, label in given:
         if _is_blank(label.value):
             continue
-        if place in found:
+        if (place, label.by) in found:
+            also = f" by {label.by}" if label.by else ""
             raise ConfigurationError(
-                f"{label.place}: {cases.name(place)} has a label already, in {found[place].place}:"
+                f"{label.place}: {cases.name(place)} has a label{also} already, in {found[place, label.by].place}:"
                 " leave one of them out"
             )
-        found[place] = label
+        found[place, label.by] = label
     if not found:
-        where = f"column {column!r} of {labels}" if isinstance(labels, str | os.PathLike) else "labels"
         raise ConfigurationError(f"{where}: no case has a label: fill in some")
-    return [(outcomes[place], found[place]) for place in sorted(found)], is_weighted
+    in_order = sorted(found.items(), key=lambda item: item[0][0])  # of one case, as the people come in the file
+    return LabelledCases([(outcomes[place], label) for (place, _), label in in_order], is_weighted)
 
 
 def _is_blank(value: Any) -> bool:
@@ -110,6 +158,7 @@ class _Cases:
 
     def __init__(self, outcomes: Sequence[Outcome]) -> None:
         self._outcomes = outcomes
+        self.keys = {key for outcome in outcomes for key in outcome.case.inputs}
         self._by_id: dict[str, list[int]] = defaultdict(list)
         for place, outcome in enumerate(outcomes):
             if outcome.case.id is not None:
@@ -158,7 +207,7 @@ class _Cases:
             for name, value in (row.values or {}).items()
             if name not in (column, WEIGHT, "id", "index")
         }
-        known = {key for outcome in self._outcomes for key in outcome.case.inputs}
+        known = self.keys
         keys = tuple(sorted(known.intersection(given)))
         if not keys:
             raise ConfigurationError(
@@ -213,8 +262,9 @@ def _rows(path: Path, column: str) -> Iterator[TableRow]:
         raise ConfigurationError(f"{path}: no column {column!r}{instead(column, names)}")
 
 
-def _of_row(row: TableRow, column: str) -> GivenLabel:
-    values = row.values or {}
+def _of_row(row: TableRow, column: str, inputs: Collection[str]) -> GivenLabel:
+    values = {BY: "", NOTE: "", **(row.values or {})}
+    by, note = ("" if name in inputs else text(values[name]) or "" for name in (BY, NOTE))
     weight = values.get(WEIGHT, 1.0)
     try:
         number = float(weight)
@@ -224,7 +274,7 @@ def _of_row(row: TableRow, column: str) -> GivenLabel:
         raise ConfigurationError(
             f"{row.place}: {WEIGHT} must be a number above 0, not {weight!r}: leave it as it was drawn"
         )
-    return GivenLabel(row.place, values[column], number)
+    return GivenLabel(row.place, values[column], number, by.strip(), note)
 
 
 def kind_of_labels(template: str, outcomes: Sequence[Outcome], given: Sequence[GivenLabel]) -> LabelKind:
@@ -234,6 +284,16 @@ def kind_of_labels(template: str, outcomes: Sequence[Outcome], given: Sequence[G
         template: Its name.
         outcomes: The scored ones.
         given: The labels.
+
+    Raises:
+        ConfigurationError: Its results are of no kind that can be compared with one label.
+    """
+    kind = kind_of_results(template, outcomes)
+    return "verdicts" if kind == "scores" and _number(given[0].value) is None else kind
+
+
+def kind_of_results(template: str, outcomes: Sequence[Outcome]) -> LabelKind:
+    """Return what labels of a template are, if they are of the kind that its results are.
 
     Raises:
         ConfigurationError: Its results are of no kind that can be compared with one label.
@@ -250,7 +310,7 @@ def kind_of_labels(template: str, outcomes: Sequence[Outcome], given: Sequence[G
             f"{template}: its results are neither verdicts nor scores nor one choice each: labels cannot be compared"
             " with them"
         )
-    return "verdicts" if _number(given[0].value) is None else "scores"
+    return "scores"
 
 
 def _number(value: Any) -> float | None:

@@ -269,7 +269,7 @@ def check_estimate(
         return Check(str(condition), GateVerdict.INCONCLUSIVE, found.said or "labels of this kind do not tell it")
     reach = found.interval if confidence is not None and found.interval else Interval(found.value, found.value)
     known = scored / (scored + missing)
-    reach = Interval(known * reach.low, known * reach.high + 1 - known)
+    reach = Interval(known * reach.low, known * reach.high + (1 - known))
     decided = condition.holds_throughout(reach)
     verdict = GateVerdict.INCONCLUSIVE if decided is None else GateVerdict.PASSED if decided else GateVerdict.BELOW
     said = f"{condition.shown(found.value)} by {found.n:,} labels{_spread(condition, reach, missing, confidence)}"

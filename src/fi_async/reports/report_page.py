@@ -6,14 +6,15 @@ Its rows without a score come first, then the lowest scores: what is cut off at 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from fi_async._models import Outcome, OutcomeStatus
 from fi_async.journal.records import OutcomeRecord, RunCount, RunInfo
-from fi_async.reports.figures import FiguresBuilder
+from fi_async.reports.agreement_figures import Agreement
+from fi_async.reports.figures import Figures, FiguresBuilder
 from fi_async.reports.html_page import (
     ENCODER,
     MOST_ROWS,
@@ -30,11 +31,17 @@ from fi_async.reports.html_page import (
 )
 
 STATUSES: Final = tuple(OutcomeStatus)
-_REPORT: Final = PageLayout("report", "report.html", ("sections.js", "cases.js", "report.js"))
+_REPORT: Final = PageLayout("report", "report.html", ("sections.js", "agreement.js", "cases.js", "report.js"))
 _MOST_WORDS: Final = 2_000
 
 
-def write_report(path: Path, info: RunInfo, records: Iterable[OutcomeRecord], count: RunCount | None = None) -> None:
+def write_report(
+    path: Path,
+    info: RunInfo,
+    records: Iterable[OutcomeRecord],
+    count: RunCount | None = None,
+    agreements: Sequence[Agreement] = (),
+) -> None:
     """Write the report of a run to a file: a page that needs no network and no other file.
 
     It stays below 5 MB. Of a large run, the texts of those cases that scored best are left out; the page says so.
@@ -44,21 +51,28 @@ def write_report(path: Path, info: RunInfo, records: Iterable[OutcomeRecord], co
         info: What the run is about.
         records: What has ended, in any order.
         count: Of the whole run; None if all of it has ended.
+        agreements: How far the judges agree with people, by template.
 
     Raises:
         OSError: The file cannot be written.
     """
-    text = render_report(info, records, count)
+    text = render_report(info, records, count, agreements)
     path.write_text(text, encoding="utf-8", errors="replace")
 
 
-def render_report(info: RunInfo, records: Iterable[OutcomeRecord], count: RunCount | None = None) -> str:
+def render_report(
+    info: RunInfo,
+    records: Iterable[OutcomeRecord],
+    count: RunCount | None = None,
+    agreements: Sequence[Agreement] = (),
+) -> str:
     """Return the report of a run as HTML.
 
     Args:
         info: What the run is about.
         records: What has ended, in any order.
         count: Of the whole run; None if all of it has ended.
+        agreements: How far the judges agree with people, by template.
     """
     builder, rows = FiguresBuilder(), ReportRows()
     for record in records:
@@ -68,6 +82,7 @@ def render_report(info: RunInfo, records: Iterable[OutcomeRecord], count: RunCou
     facts = {
         "run": facts_of(info, figures.backends, figures.spent),
         "figures": asdict(figures),
+        "agreements": [_told(each) for each in agreements],
         "rows": {
             "templates": list(rows.templates),
             "words": list(rows.words),
@@ -76,6 +91,25 @@ def render_report(info: RunInfo, records: Iterable[OutcomeRecord], count: RunCou
         },
     }
     return render_page(_REPORT, info.name, facts, rows)
+
+
+def figures_of(info: RunInfo, records: Iterable[OutcomeRecord], count: RunCount | None = None) -> Figures:
+    """Return a run in numbers, as its page has them."""
+    builder = FiguresBuilder()
+    for record in records:
+        builder.add(record)
+    return builder.figures(info.templates, count, info.passes)
+
+
+def _told(found: Agreement) -> Mapping[str, Any]:
+    return {
+        "template": found.template,
+        "labelled": found.labelled,
+        "people": len(found.people),
+        "rows": found.rows(),
+        "matrix": {person: dict(row) for person, row in found.matrix.items()},
+        "notes": list(found.notes),
+    }
 
 
 @dataclass(frozen=True, slots=True)

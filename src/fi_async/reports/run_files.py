@@ -13,10 +13,15 @@ from typing import Any, Final, Protocol, Self, cast
 from fi_async._errors import ConfigurationError, FiAsyncError
 from fi_async._models import Case, Inputs, Outcome, OutcomeStatus
 from fi_async._results import EvalResult, Usage
+from fi_async._run_url import RunUrl
 from fi_async.journal.encoding import kind_of
+from fi_async.journal.kept_labels import LabelBook
+from fi_async.journal.label_records import KeptLabels, LabelKeeper
 from fi_async.journal.records import OutcomeRecord, RunCount, RunInfo
 from fi_async.journal.schema import is_run
 from fi_async.journal.view import open_view
+from fi_async.store.store_labels import StoreLabels
+from fi_async.store.store_reader import open_run
 
 LINES: Final = (".jsonl", ".ndjson")
 BACKEND_NAMED: Final = "backend_named"
@@ -56,6 +61,9 @@ class ReadableRun(Protocol):
     def records(self) -> Iterable[OutcomeRecord]:
         """Return what has ended, in input order."""
 
+    def labels(self) -> KeptLabels:
+        """Return what people said of its cases."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedRun:
@@ -87,8 +95,12 @@ class LoadedRun:
         """Return what has ended, in input order."""
         return self.ended
 
+    def labels(self) -> KeptLabels:
+        """Return no labels: lines keep none."""
+        return KeptLabels()
 
-def load_run(path: Path) -> ReadableRun:
+
+def load_run(path: Path | RunUrl) -> ReadableRun:
     """Return the run in a file: `.jsonl` or `.ndjson` as `fi-async run --out` writes it, else a run's journal.
 
     Lines say less than a journal: not which parameters the templates had, and of errors only the text. `run` on each
@@ -98,6 +110,8 @@ def load_run(path: Path) -> ReadableRun:
         ConfigurationError: There is no such file, or its lines are no run's; the message names file and line.
         JournalError: It is no run's journal, or damaged.
     """
+    if isinstance(path, RunUrl):
+        return open_run(path)
     if not path.is_file():
         raise ConfigurationError(f"{path}: {'a directory, not a file' if path.is_dir() else 'no such file'}")
     if path.suffix.lower() in LINES:
@@ -105,6 +119,22 @@ def load_run(path: Path) -> ReadableRun:
     if path.suffix.lower() in _TABLES and not is_run(path):
         raise ConfigurationError(f"{path}: no run: give a run's file, or the .jsonl that fi-async run --out writes")
     return open_view(path)
+
+
+def open_labels(path: Path | RunUrl) -> LabelKeeper:
+    """Return where the labels of a run are kept, to add to them.
+
+    Raises:
+        ConfigurationError: Lines keep none.
+        JournalError: There is no such run, or it cannot be written.
+    """
+    if isinstance(path, RunUrl):
+        return StoreLabels(path)
+    if not is_run(path):
+        raise ConfigurationError(
+            f"{path}: only a run's file keeps labels: give that of fi-async run --run, or --csv PATH"
+        )
+    return LabelBook(path)
 
 
 def _from_lines(path: Path) -> LoadedRun:
@@ -137,26 +167,39 @@ def _outcome(raw: bytes, place: str, facts: dict[str, Any]) -> Outcome:
         if missing:
             raise ConfigurationError(f"{place}: no line that fi-async run --out writes: it has no {missing[0]!r}")
         facts |= line.get("run") or {}
-        status = OutcomeStatus(line["status"])
-        return Outcome(
-            index=int(line["index"]),
-            case=Case(cast("Inputs", line["inputs"]), line.get("id")),
-            template=str(line["template"]),
-            status=status,
-            result=_result(line) if status is OutcomeStatus.SCORED else None,
-            error=None if line.get("error") is None else _error(str(line["error"]), status),
-            attempts=line.get("attempts", 0),
-            eval_id=line.get("eval_id"),
-            backend=line.get("backend", "cloud"),
-            latency_s=line.get("latency_s"),
-            usage=_usage(line),
-            cost=line.get("cost"),
-            origin=line.get("origin", "evaluated"),
-        )
+        return _told(line, int(line["index"]), Case(cast("Inputs", line["inputs"]), line.get("id")))
     except ConfigurationError:
         raise
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigurationError(f"{place}: no line that fi-async run --out writes: {error}") from error
+
+
+def _told(line: Mapping[str, Any], index: int, case: Case) -> Outcome:
+    """Return the outcome that a line tells of a case, or one of its samples or votes."""
+    status = OutcomeStatus(line["status"])
+    samples, votes = (
+        [_told({"template": line["template"], **part}, index, case) for part in line.get(name) or ()]
+        for name in ("samples", "votes")
+    )
+    return Outcome(
+        index=index,
+        case=case,
+        template=str(line["template"]),
+        status=status,
+        result=_result(line) if status is OutcomeStatus.SCORED else None,
+        error=None if line.get("error") is None else _error(str(line["error"]), status),
+        attempts=line.get("attempts", 0),
+        eval_id=line.get("eval_id"),
+        backend=line.get("backend", "cloud"),
+        latency_s=line.get("latency_s"),
+        usage=_usage(line),
+        cost=line.get("cost"),
+        origin=line.get("origin", "evaluated"),
+        samples=samples,
+        votes=votes,
+        sample=line.get("sample", 0),
+        juror=line.get("juror"),
+    )
 
 
 def _usage(line: Mapping[str, Any]) -> Usage | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from html import escape
 from os.path import expanduser
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -77,6 +78,7 @@ class RunDifference:
         return {**asdict(self), "interval": interval, "difference": self.difference}
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class MatrixCase:
     """How one case did under one template in each run.
@@ -223,6 +225,13 @@ class RunMatrix:
 
         write_matrix(Path(expanduser(path)), self, [source() for source in self.sources])  # noqa: PTH111  # a name nobody has stays
 
+    def _repr_html_(self) -> str:
+        heads = ("template", "run", "pairs", "mean", "difference", "interval", "p (Holm)", "verdict")
+        head = "".join(f"<th>{each}</th>" for each in heads)
+        rows = "".join(f"<tr>{''.join(map(_cell, _told(each)))}</tr>" for each in self.differences)
+        said = escape(str(self).partition("\n")[0])
+        return f"<p>{said}</p><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
     def __str__(self) -> str:
         """Return the differences, and the cases on which the runs disagree most: what `print(matrix)` shows."""
         sure = f"{self.confidence:.4g} for all {self.comparisons} comparisons together (Holm)"
@@ -234,6 +243,18 @@ class RunMatrix:
             f"  {each.name} {each.template}: {', '.join(map(short_score, each.scores))}" for each in found[:_SHOWN]
         ]
         return "\n".join(lines)
+
+
+def _told(each: RunDifference) -> tuple[str, ...]:
+    reach = "" if each.interval is None else f"{each.interval.low:+z.3f} to {each.interval.high:+z.3f}"
+    if each.difference is None or each.mean is None:
+        return each.template, each.run, "0", "", "", "", "", f"not compared: {each.said}"
+    numbers = f"{each.mean:.3f}", f"{each.difference:+z.3f}", reach, f"{each.adjusted_p:.3f}"
+    return each.template, each.run, f"{each.pairs:,}", *numbers, each.verdict
+
+
+def _cell(text: str) -> str:
+    return f"<td>{escape(text)}</td>"
 
 
 def _said(each: RunDifference) -> str:

@@ -75,7 +75,11 @@ class Spending:
         return f"<Spending {', '.join(self.words()) or 'nothing'}>"
 
     def add(self, outcome: Outcome) -> None:
-        """Count an outcome."""
+        """Count an outcome: of several evaluations each, as some may have been paid elsewhere."""
+        for each in outcome.evaluations():
+            self._add(each)
+
+    def _add(self, outcome: Outcome) -> None:
         if outcome.origin in _PAID_ELSEWHERE:
             return
         usage, cost = outcome.usage, outcome.cost

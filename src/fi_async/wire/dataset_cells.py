@@ -73,7 +73,7 @@ def _result(value: Any, infos: Mapping[str, Any], reason_cell: Any, template: Te
         "output": value,
         "output_type": kind,
         "reason": infos.get("reason") or _shown(reason_cell),
-        **{name: infos[name] for name in ("runtime", "model", "estimate") if name in infos},
+        **{name: infos[name] for name in ("runtime", "model", "estimate") if infos.get(name, "") != ""},
     }
     result = verdicts.of_cell(reply, fields, template.name)
     if not _is_of(kind, result.output, template):

@@ -16,8 +16,8 @@ MOST_BYTES: Final = 25 * 2**20
 """The longest file that the platform takes."""
 LONGEST_NAME: Final = 50
 """Characters of an evaluation's name in a dataset, at most."""
-ROWS_OF_A_PAGE: Final = 500
-"""Rows that a page is asked for; the server may give fewer, and says then how many pages there are."""
+ROWS_OF_A_PAGE: Final = 100
+"""Rows that a page is asked for, at most; where the server gives fewer, it says how many pages there are."""
 
 _DEVELOPS: Final = f"{ROOT}develops/"
 

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from uuid import UUID
 
 from fi_async._errors import InvalidCaseError
+from fi_async.panels.shape import Seat
 
 ROOT: Final = "/sdk/api/v1/"  # every path ends in a slash: without it a POST is redirected into a GET
 ROWS_OF_SEVERAL_LISTS: Final = 3  # the server's bound on a batch of two or more lists
@@ -54,6 +55,8 @@ class Parameters:
         config: The template's own parameters, sent as `config.params`.
         fingerprint: What else decides the verdict, where it is not the platform's: a function's source, a judge's
             prompt. Never sent.
+        juror: Whose vote it is; None without a jury. Never sent.
+        sample: Which of the samples of its case it is, from 0. Never sent.
     """
 
     template: str
@@ -64,6 +67,13 @@ class Parameters:
     span_id: str | None = None
     error_localizer: bool = False
     fingerprint: str | None = None
+    juror: str | None = None
+    sample: int = 0
+
+    @property
+    def seat(self) -> Seat:
+        """Which of the evaluations of a case it is."""
+        return Seat(self.template, self.juror, self.sample)
 
 
 def max_rows(keys: int) -> int:

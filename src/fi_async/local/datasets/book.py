@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -184,7 +184,8 @@ class DatasetBook:
         return success(f"Successfully updated {len(found)} eval(s) status")
 
     def _run(self, evaluation: ColumnEvaluation, rows: Iterable[StoredRow], visit: Visit) -> None:
-        evaluation.is_started, evaluation.stopped, evaluation.updated_at = True, False, visit.now
+        evaluation.is_started, evaluation.stopped, evaluation.is_ended = True, False, False
+        evaluation.updated_at = visit.now
         params = json.dumps(evaluation.params)
         for row in list(rows):
             inputs = {key: row.cells.get(column) or "" for key, column in evaluation.mapping.items()}
@@ -204,22 +205,22 @@ class DatasetBook:
         found = dataset.evaluations.get(_id(eval_id))
         if found is None:
             raise Refused(not_found("Eval not found"))
-        if self.status_of(dataset, found, visit) in ("NotStarted", "Running"):
+        if self.status_of(found, visit) in ("NotStarted", "Running"):
             found.stopped, found.updated_at = True, visit.now
             for run in found.runs.values():
                 if self.end_of(run, visit) is None:
                     run.stopped, run.ended = True, _STOPPED
         return success("User evaluation stopped")
 
-    def status_of(self, dataset: StoredDataset, evaluation: ColumnEvaluation, visit: Visit) -> str:
+    def status_of(self, evaluation: ColumnEvaluation, visit: Visit) -> str:
         """Return how an evaluation stands, in the platform's words."""
         if not evaluation.is_started:
             return "Inactive"
         if evaluation.stopped:
             return "Error"
-        there = {row.id for row in dataset.rows}
-        runs = [run for identity, run in evaluation.runs.items() if identity in there]
-        if all(self.end_of(run, visit) is not None for run in runs):
+        runs = evaluation.runs.values()
+        if evaluation.is_ended or all(self.end_of(run, visit) is not None for run in runs):
+            evaluation.is_ended = True
             return "Completed"
         begun = any(run.ended is not None or visit.now > run.evaluation.start for run in runs)
         return "Running" if begun else "NotStarted"
@@ -243,11 +244,6 @@ _NOBODYS: Final = StoredDataset("", "", "", "", 0.0)
 def not_found(text: str) -> HttpReply:
     """Return a 404 in the API's own shape."""
     return envelopes.error(404, "not_found", "not_found", text)
-
-
-def page_of(items: Sequence[Any], size: int, index: int) -> Sequence[Any]:
-    """Return one page of a list."""
-    return items[index * size : (index + 1) * size]
 
 
 def _id(text: str) -> str:

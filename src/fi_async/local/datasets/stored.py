@@ -57,6 +57,7 @@ class ColumnEvaluation:
     Attributes:
         mapping: The id of the column that each key of the template is taken from.
         runs: What was made of each row, by its id.
+        is_ended: True once all of its rows have come to an end, until it is started again.
         stopped: True from when it was stopped until it is started again.
         updated_at: When it last changed, in seconds since the epoch.
     """
@@ -72,6 +73,7 @@ class ColumnEvaluation:
     id: str
     runs: dict[str, CellRun] = field(default_factory=dict)
     is_started: bool = False
+    is_ended: bool = False
     stopped: bool = False
     updated_at: float = 0.0
 

@@ -16,6 +16,7 @@ from fi_async.local.envelopes import Refused, bad_request
 MOST_BYTES: Final = 25 * 2**20
 """The longest file that the platform takes: 25 MiB."""
 
+_LONGEST_CELL: Final = 131_072  # characters: the limit of the platform's reader
 _BOUNDARY: Final = re.compile(r'boundary="?([^";]+)"?')
 _NAME: Final = re.compile(rb'[; ]name="([^"]*)"')
 _FILENAME: Final = re.compile(rb'filename="([^"]*)"')
@@ -84,7 +85,7 @@ def _of_csv(content: bytes) -> tuple[list[str], list[dict[str, Any]]]:
     csv.field_size_limit(MOST_BYTES)
     lines = list(csv.reader(io.StringIO(content.decode(), newline="")))
     names, *rows = lines or [[]]
-    if any(len(row) != len(names) for row in rows):
+    if any(len(row) != len(names) or max(map(len, row)) > _LONGEST_CELL for row in rows):
         raise ValueError("rows have inconsistent column counts")
     return names, [dict(zip(names, row, strict=True)) for row in rows]
 

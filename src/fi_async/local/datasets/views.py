@@ -10,7 +10,7 @@ from statistics import fmean, quantiles
 from typing import Any, Final
 
 from fi_async.local import results, templates
-from fi_async.local.datasets.book import DatasetBook, page_of
+from fi_async.local.datasets.book import DatasetBook
 from fi_async.local.datasets.stored import CellRun, ColumnEvaluation, StoredColumn, StoredDataset, StoredRow
 from fi_async.local.envelopes import HttpReply, success
 from fi_async.local.evaluations import Visit
@@ -74,10 +74,10 @@ class DatasetViews:
 
     def evaluations(self, dataset: StoredDataset, visit: Visit) -> HttpReply:
         """Return the evaluations of a dataset, the latest first."""
-        listed = [self._evaluation(dataset, each, visit) for each in reversed(dataset.evaluations.values())]
+        listed = [self._evaluation(each, visit) for each in reversed(dataset.evaluations.values())]
         return success({"evals": listed, "eval_recommendations": []})
 
-    def _evaluation(self, dataset: StoredDataset, evaluation: ColumnEvaluation, visit: Visit) -> dict[str, Any]:
+    def _evaluation(self, evaluation: ColumnEvaluation, visit: Visit) -> dict[str, Any]:
         template = evaluation.template
         return {
             "id": evaluation.id,
@@ -94,7 +94,7 @@ class DatasetViews:
             "model": evaluation.model or "",
             "column_id": evaluation.column.id,
             "updated_at": _iso(evaluation.updated_at),
-            "status": self._book.status_of(dataset, evaluation, visit),
+            "status": self._book.status_of(evaluation, visit),
             "template_type": "single",
             "template_id": templates.id_of(template.name),
             "owner": "system",
@@ -110,7 +110,7 @@ class DatasetViews:
         total = len(dataset.rows)
         rows = [
             {"row_id": row.id, "order": order, **self._cells(dataset, row, visit)}
-            for order, row in page_of(list(enumerate(dataset.rows)), size, index)
+            for order, row in enumerate(dataset.rows[index * size : (index + 1) * size], index * size)
         ]
         columns = [self._column(dataset, column, place, visit) for place, column in enumerate(dataset.columns)]
         return success(
@@ -141,7 +141,7 @@ class DatasetViews:
             "source_id": column.source_id,
             "average_score": None,
             "order_index": place,
-            "status": "Completed" if evaluation is None else self._book.status_of(dataset, evaluation, visit),
+            "status": "Completed" if evaluation is None else self._book.status_of(evaluation, visit),
             "metadata": {"run_prompt": False, "run_prompt_id": []},
             "choices_map": {},
             "reason_column": column.origin == "evaluation",

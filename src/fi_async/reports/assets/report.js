@@ -3,6 +3,7 @@ start((show) => {
   showTotals();
   showRemarks();
   showTemplates();
+  showAgreements();
   showPace();
   showCauses((cause) => show({ cause }));
 }, showCases);

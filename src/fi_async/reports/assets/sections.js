@@ -45,6 +45,57 @@ function showRemarks() {
   ]);
 }
 
+function showRepeats(each) {
+  if (!each.length) return;
+  const passes = ({ repeats }, name) => {
+    const k = Math.max(0, ...Object.keys(repeats[name]).map(Number));
+    return k ? `${repeats[name][k].toFixed(3)} (k = ${k})` : "-";
+  };
+  byId("templates").append(table(
+    "Repeats",
+    ["Template", "Samples", "Cases", "Judge's share of the variance", "pass^k", "pass@k", "Cases that flip", "The first of them"],
+    each.map((template) => {
+      const { repeats } = template;
+      return [
+        template.name,
+        whole(repeats.samples),
+        whole(repeats.cases),
+        repeats.variance === null ? "-" : percent(repeats.variance.judge_share),
+        passes(template, "pass^k"),
+        passes(template, "pass@k"),
+        whole(repeats.flips),
+        repeats.flipped.slice(0, 5).join(", ") || "-",
+      ];
+    }),
+    {
+      caption: "pass^k: how probably k tries of a case all pass; pass@k: at least one of them. A case flips if its samples do not say the same.",
+      numbers: [1, 2, 3, 6],
+      name: "repeats",
+    },
+  ));
+}
+
+function showJuries(each) {
+  if (!each.length) return;
+  const estimate = (found) => {
+    if (found === null || found.value === null) return "-";
+    const reach = found.interval ? ` (${found.interval.map((end) => end.toFixed(2)).join(" to ")})` : "";
+    return found.value.toFixed(3) + reach;
+  };
+  const juror = ([name, { mean_score: mean, missing }]) =>
+    `${name} ${mean === null ? "-" : mean.toFixed(3)}${missing ? `, ${plural(missing, "vote")} missing` : ""}`;
+  byId("templates").append(table(
+    "Juries",
+    ["Template", "Mean score of each juror", "Cohen's kappa", "Krippendorff's alpha", "Undecided"],
+    each.map(({ name, jury }) => [name, Object.entries(jury.jurors).map(juror).join("; "), estimate(jury.kappa), estimate(jury.alpha), whole(jury.undecided)]),
+    {
+      caption: "Agreement of the jurors: 1 is full agreement, 0 as much as chance brings. Jurors that agree may err together.",
+      numbers: [4],
+      name: "juries",
+    },
+  ));
+}
+
 function showTemplates() {
   const each = figures.templates;
   const shown = (template, number) =>
@@ -76,6 +127,8 @@ function showTemplates() {
       name: "templates",
     },
   ));
+  showRepeats(each.filter((template) => template.repeats));
+  showJuries(each.filter((template) => template.jury));
   const charts = el("div", { class: "charts" });
   const inOne = each.filter((template) => template.bounds !== null);
   if (inOne.length) charts.append(intervalChart(inOne));

@@ -1,0 +1,151 @@
+"""One run in PostgreSQL by one worker and by two, beside a run that a file keeps, and one that nothing does.
+
+    PYTHONPATH=src:tests python benchmarks/store.py 20000
+
+Each worker has the API simulated within its own process, which answers after 0.05 s, so that no server takes part of
+the machine. PostgreSQL is started here; its commits are written to the disk. Prints cases a second, the processor's
+time for each case, and the seconds from a case's first request to its outcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from fi_async import AsyncEvaluator
+from postgres_server import PostgresServer
+
+_LATENCY = 0.05
+_CONCURRENCY = 128
+_ASKED = {"eval_config": {"keyword": "needle"}}
+
+
+def _cases(count: int) -> list[dict[str, str]]:
+    return [{"text": f"case {number} {'straw' if number % 3 else 'needle'}"} for number in range(count)]
+
+
+async def _simulated(scope: Any, receive: Any, send: Any) -> None:
+    """Answer a request for one evaluation, as the platform does."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    await asyncio.sleep(_LATENCY)
+    passed = "Passed" if b" needle" in body else "Failed"
+    name = dict(scope["headers"])[b"x-request-id"]
+    told = {"name": "contains", "reason": "", "runtime": 0, "output": passed, "output_type": "Pass/Fail"}
+    answer = json.dumps({"status": True, "result": [{"evaluations": [{**told, "eval_id": name.decode()}]}]}).encode()
+    headers = [(b"content-type", b"application/json"), (b"x-request-id", name)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": answer})
+
+
+def _client() -> AsyncEvaluator:
+    return AsyncEvaluator.local(_simulated, strategy="sync", rows=1, concurrency=_CONCURRENCY)
+
+
+def _measured(what: Any) -> dict[str, Any]:
+    before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    latencies = asyncio.run(what())
+    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"wall": wall, "cpu": cpu, "latencies": latencies}
+
+
+def _streamed(count: int, path: str | None) -> dict[str, Any]:
+    async def run() -> list[float]:
+        found = []
+        async with _client() as ev, ev.stream(_cases(count), "contains", run=path, **_ASKED) as outcomes:
+            async for each in outcomes:
+                assert each.passed == (each.index % 3 == 0)
+                found.append(each.latency_s or 0.0)
+        return found
+
+    return _measured(run)
+
+
+def _worked(url: str, ready: Any, told: Any) -> None:
+    async def run() -> list[float]:
+        found: list[float] = []
+        async with _client() as ev:
+            await ev.work(url, on_outcome=lambda each: found.append(each.latency_s or 0.0))
+        return found
+
+    ready.wait()
+    told.put(_measured(run))
+
+
+def _shared(url: str, count: int, workers: int) -> list[dict[str, Any]]:
+    async def load() -> None:
+        async with _client() as ev:
+            await ev.load(
+                _cases(count), "contains", run=url, strategy="sync", rows=1, concurrency=_CONCURRENCY, **_ASKED
+            )
+
+    asyncio.run(load())
+    context = multiprocessing.get_context("spawn")
+    ready, told = context.Barrier(workers), context.Queue()
+    at_work = [context.Process(target=_worked, args=(url, ready, told)) for _ in range(workers)]
+    for each in at_work:
+        each.start()
+    found = [told.get() for _ in at_work]
+    for each in at_work:
+        each.join()
+    return found
+
+
+def _row(name: str, count: int, found: list[dict[str, Any]], store: float = 0.0) -> dict[str, Any]:
+    latencies = [seconds for each in found for seconds in each["latencies"]]
+    assert len(latencies) == count, (name, len(latencies))
+    wall = max(each["wall"] for each in found)
+    return {
+        "run": name,
+        "cases a second": round(count / wall),
+        "µs of a worker's processor a case": round(1e6 * sum(each["cpu"] for each in found) / count),
+        "µs of the server's a case": round(1e6 * store / count),
+        "median ms to the outcome": round(1e3 * statistics.median(latencies), 1),
+    }
+
+
+def _server_cpu(database: PostgresServer) -> float:
+    """Return the seconds of processor that the server, and all its children that have ended, took."""
+    ticks = 0
+    parent = database._process.pid if database._process else 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(stat.parent.name) == parent:
+            ticks += sum(map(int, fields[11:15]))
+        elif int(fields[1]) == parent:
+            ticks += sum(map(int, fields[11:13]))
+    return ticks / 100
+
+
+def main(count: int) -> list[dict[str, Any]]:
+    rows = [_row("nothing keeps it", count, [_streamed(count, None)])]
+    with tempfile.TemporaryDirectory() as folder:
+        rows.append(_row("a file", count, [_streamed(count, f"{folder}/run.db")]))
+    with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as directory:
+        database = PostgresServer(directory, fsync="on")
+        database.start()
+        for workers in (1, 2):
+            before = _server_cpu(database)
+            found = _shared(f"{database.url()}/run_{workers}", count, workers)
+            rows.append(_row(f"PostgreSQL, workers: {workers}", count, found, _server_cpu(database) - before))
+        database.stop()
+    return rows
+
+
+if __name__ == "__main__":
+    for row in main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000):
+        print(json.dumps(row, ensure_ascii=False))

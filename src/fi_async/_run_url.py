@@ -1,0 +1,95 @@
+"""Where a run is that several machines share: a PostgreSQL database and the run's name in it, as one URL."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final, Self
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
+
+from fi_async._errors import ConfigurationError
+
+_SCHEMES: Final = ("postgresql", "postgres")
+_RUN: Final = "run"
+_NAME: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}")
+_SECRET: Final = ("password", "sslpassword")
+_LIKE: Final = "postgresql://user@host/database/RUN"
+HIDDEN: Final = "***"
+
+
+def is_store_url(text: object) -> bool:
+    """Tell whether a run's name is a URL of a database, and no path."""
+    return isinstance(text, str) and text.partition(":")[0].lower() in _SCHEMES and "://" in text
+
+
+@dataclass(frozen=True, slots=True)
+class RunUrl:
+    """A database, and the name of a run in it. Neither its text nor its repr shows a password.
+
+    Attributes:
+        database: What libpq connects by: the URL without the run. Holds the password, if the URL had one.
+        run: The run's name; empty if the URL names none.
+        shown: The URL for people, with *** in place of a password.
+    """
+
+    database: str = field(repr=False)
+    run: str
+    shown: str
+
+    def __str__(self) -> str:
+        return self.shown
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.shown
+
+    @property
+    def password(self) -> str | None:
+        """The password that the URL holds; None without one."""
+        parts = urlsplit(self.database)
+        told = dict(parse_qsl(parts.query))
+        return unquote(parts.password) if parts.password else told.get("password")
+
+    @classmethod
+    def parse(cls, text: str, *, needs_run: bool = True) -> Self:
+        """Return what a URL names: `postgresql://user@host/database/RUN`, or `.../database?run=RUN`.
+
+        Args:
+            text: The URL. What libpq takes after a question mark, such as `sslmode=require`, may follow.
+            needs_run: False to take one that names a database alone.
+
+        Raises:
+            ConfigurationError: It is no such URL; the message shows no password.
+        """
+        try:
+            parts = urlsplit(text.strip())
+            port = parts.port
+        except ValueError:
+            raise ConfigurationError(f"the URL of a run must look like {_LIKE}") from None
+        query = parse_qsl(parts.query, keep_blank_values=True)
+        database, _, in_path = parts.path.strip("/").partition("/")
+        named = [*filter(None, [in_path]), *(value for key, value in query if key == _RUN)]
+        rest = [(key, value) for key, value in query if key != _RUN]
+        shown = _shown(parts, named[0] if named else "", rest, port)
+        if parts.scheme.lower() not in _SCHEMES or not database or parts.fragment:
+            raise ConfigurationError(f"{shown}: the URL of a run must look like {_LIKE}")
+        run = unquote(named[0]) if named else ""
+        if len(set(named)) > 1:
+            raise ConfigurationError(f"{shown}: it names two runs, in its path and after ?run=: leave one out")
+        if (named or needs_run) and not _NAME.fullmatch(run):
+            what = f"{run!r} is no name of a run" if run else "it names no run"
+            raise ConfigurationError(
+                f"{shown}: {what}: end the path with one, as in {_LIKE}: letters, digits, dots, - and _, 100 at most"
+            )
+        told = f"?{urlencode(rest, quote_via=quote)}" if rest else ""
+        return cls(f"postgresql://{parts.netloc}/{database}{told}", run, shown)
+
+
+def _shown(parts: SplitResult, run: str, query: list[tuple[str, str]], port: int | None) -> str:
+    login = f"{parts.username or ''}{f':{HIDDEN}' if parts.password is not None else ''}"
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+    where = f"{f'{login}@' if login else ''}{host}{'' if port is None else f':{port}'}"
+    database = parts.path.strip("/").partition("/")[0]
+    told = "&".join(f"{key}={HIDDEN if key.lower() in _SECRET else value}" for key, value in query)
+    return f"postgresql://{where}/{database}{f'/{run}' if run else ''}{f'?{told}' if told else ''}"

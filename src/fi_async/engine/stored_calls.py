@@ -1,0 +1,150 @@
+"""A call whose run a store keeps: its cases are loaded, this program works on them, and so may others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from itertools import islice
+from typing import Final
+
+import anyio
+
+from fi_async._errors import ConfigurationError, FiAsyncError
+from fi_async._models import Outcome
+from fi_async._report import Report
+from fi_async._run_url import RunUrl
+from fi_async._threads import Worker as Thread
+from fi_async.engine.calls import Ask, Handover
+from fi_async.engine.case_reading import Cases
+from fi_async.engine.loading import LoadReport, load
+from fi_async.engine.session import Session
+from fi_async.engine.workers import RunWorker
+from fi_async.progress.displays import ProgressLike
+from fi_async.progress.watch import watched
+from fi_async.store.store_reader import open_run
+from fi_async.wire.templates import by_name
+
+_AT_ONCE: Final = 1_000  # outcomes of others that are read at a time
+
+
+class _Told:
+    """Which outcomes of a run were handed out: a bit each."""
+
+    def __init__(self) -> None:
+        self._bits: dict[tuple[str, int | None, str | None], bytearray] = {}
+
+    def add(self, outcome: Outcome) -> bool:
+        """Return True if it was not there yet."""
+        bits = self._bits.setdefault((outcome.template, outcome.sample, outcome.juror), bytearray())
+        place, bit = divmod(outcome.index, 8)
+        bits.extend(bytes(max(0, place + 1 - len(bits))))
+        is_new = not bits[place] & 1 << bit
+        bits[place] |= 1 << bit
+        return is_new
+
+
+async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLike = False) -> Report:
+    """Return the outcomes of all cases, whoever evaluated them. See `calls.gather`."""
+    began = anyio.current_time()
+    url, told = _store_of(ask), _Told()
+    worker = _worker(session, ask)
+    try:
+        loaded = await load(session, ask, cases)
+        async with watched(progress, loaded.evaluations, worker.standing) as seen:
+
+            def take(outcome: Outcome) -> None:
+                told.add(outcome)
+                seen(outcome)
+
+            worker.take = take
+            await worker.work()
+            outcomes: list[Outcome] = []
+            async for each in _kept(url):
+                is_own = not told.add(each)
+                outcomes.append(each if is_own else _replayed(each))
+                if not is_own:
+                    seen(each)
+    except FiAsyncError as error:
+        error.report = Report([], anyio.current_time() - began, worker.counts)
+        raise
+    return Report(outcomes, anyio.current_time() - began, worker.counts)
+
+
+async def stream(
+    session: Session, ask: Ask, cases: Cases, handover: Handover, progress: ProgressLike = False
+) -> AsyncGenerator[None]:
+    """Work on the run, and yield whenever outcomes are ready: those that ended here first, then those of others."""
+    url, told, ready = _store_of(ask), _Told(), handover.ready
+    arrived = asyncio.Event()
+    worker = _worker(session, ask)
+    worker.counts = handover.counts
+    worker.handover = handover
+    loaded: LoadReport = await load(session, ask, cases)
+    async with watched(progress, loaded.evaluations, worker.standing) as seen:
+
+        def take(outcome: Outcome) -> None:
+            told.add(outcome)
+            seen(outcome)
+            ready.append(outcome)
+            arrived.set()
+
+        worker.take = take
+        working = asyncio.create_task(worker.work())
+        working.add_done_callback(lambda _: arrived.set())
+        try:
+            while ready or not working.done():
+                if ready:
+                    yield
+                else:
+                    await arrived.wait()
+                    arrived.clear()
+            await working
+        finally:
+            working.cancel()
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait([working])
+        async for each in _kept(url):
+            if told.add(each):
+                seen(each)
+                ready.append(_replayed(each))
+                while ready:
+                    yield
+
+
+def _replayed(outcome: Outcome) -> Outcome:
+    return replace(outcome, origin="replayed") if outcome.origin == "evaluated" else outcome
+
+
+def _store_of(ask: Ask) -> RunUrl:
+    assert ask.kept is not None  # noqa: S101  # as whoever calls this has seen
+    assert ask.kept.store is not None  # noqa: S101  # as above
+    if ask.options.timeout.call is not None:
+        raise ConfigurationError(
+            f"{ask.kept.store}: Timeout(call=...) is of runs that one call evaluates alone: leave it out, and bound"
+            " the time that you wait"
+        )
+    return ask.kept.store
+
+
+def _worker(session: Session, ask: Ask) -> RunWorker:
+    given = {"concurrency": ask.options.concurrency} if ask.own_bound else {}
+    assert ask.kept is not None  # noqa: S101  # as above
+    return RunWorker(session, ask.kept, tuple(by_name(ask.templates).values()), given)
+
+
+async def _kept(url: RunUrl) -> AsyncGenerator[Outcome]:
+    """Yield the outcomes that the store has, in input order."""
+    thread = Thread("fi_async-read")
+    try:
+        with anyio.CancelScope(shield=True):  # a connection is opened to be closed
+            view = await thread.call(lambda: open_run(url))
+        try:
+            records = iter(view.records())
+            while batch := await thread.call(lambda: list(islice(records, _AT_ONCE))):
+                for record in batch:
+                    yield record.outcome
+        finally:
+            thread.start(view.close, lambda _: None)
+    finally:
+        thread.close()

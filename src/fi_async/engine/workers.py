@@ -1,0 +1,377 @@
+"""Works on a run that a store keeps, beside others: chunk after chunk through the one engine, until nothing is left."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import anyio
+
+from fi_async import _catalogue
+from fi_async._connection import LOCAL
+from fi_async._errors import APIConnectionError, ConfigurationError
+from fi_async._models import Outcome, OutcomeStatus, TemplateLike
+from fi_async._public import public
+from fi_async._report import Counts
+from fi_async._run_url import RunUrl
+from fi_async._settings import RunFile
+from fi_async.backends.chosen import CODE, FUNCTIONS, JUDGED, PLATFORM
+from fi_async.engine.calls import Ask, Handover
+from fi_async.engine.intake import Intake, Question
+from fi_async.engine.lanes import RunLanes
+from fi_async.engine.postgres_budget import PostgresBudget
+from fi_async.engine.run import Run
+from fi_async.engine.session import Session
+from fi_async.journal.encoding import to_text
+from fi_async.journal.keeping import Item
+from fi_async.journal.opening import asked_of, has_bound, limit_of_text, options_of
+from fi_async.journal.records import RunInfo
+from fi_async.pacing.waiting import Standing
+from fi_async.progress.displays import ProgressLike
+from fi_async.progress.watch import watched
+from fi_async.store.leases import LeaseLostError
+from fi_async.store.worker_journal import WorkerJournal, WorkerLedger
+from fi_async.wire.templates import by_name
+
+_LOOK: Final = 0.5  # seconds between two looks whether there is something to do
+_MOST_IN_VAIN: Final = 16  # cases that cannot reach a server, and none that could, end a worker
+_SETTLING: Final = 600.0  # seconds that requests under way may take to their end when the run is changed
+_FIELDS: Final = ("custom_eval_name", "error_localizer")
+_log: Final = logging.getLogger("fi_async")
+
+Taker = Callable[[Outcome], None]
+
+
+@public
+@dataclass(frozen=True, slots=True)
+class WorkReport:
+    """What one worker did for a run.
+
+    Attributes:
+        run: The run's URL, without a password.
+        statuses: How many evaluations ended here, by status.
+        counts: What it asked of servers.
+        wall_s: Seconds it took.
+        is_complete: True if the run had nothing left to do when it ended.
+        fenced: How often it was silent for longer than its lease, and lost what it had to others.
+        stopped: Why it took no more works, if it did not; empty else.
+    """
+
+    run: str
+    statuses: Mapping[str, int]
+    counts: Counts
+    wall_s: float
+    is_complete: bool
+    fenced: int = 0
+    stopped: str = ""
+
+    @property
+    def evaluations(self) -> int:
+        """All that ended here."""
+        return sum(self.statuses.values())
+
+
+@dataclass(slots=True)
+class RunWorker:
+    """Works on one run, however often its lease is lost or its settings change.
+
+    Args:
+        session: The client's.
+        kept: The run, and how it is worked on.
+        templates: Functions and Criteria of the user's that the run asks; the platform's are known by name.
+        given: Options in place of those that the run was loaded with, by name.
+        take: Takes each outcome that ended here.
+
+    Attributes:
+        run: The engine's run, while one drives.
+        handover: Says when outcomes are taken away; None where each is as soon as it is made.
+        counts: What it asked of servers so far.
+    """
+
+    session: Session
+    kept: RunFile
+    templates: Sequence[TemplateLike] = ()
+    given: Mapping[str, Any] = field(default_factory=dict)
+    take: Taker = lambda _: None
+    run: Run | None = None
+    handover: Handover | None = None
+    counts: Counts = field(default_factory=Counts)
+    _statuses: Counter[str] = field(default_factory=Counter)
+    _fenced: int = 0
+    _stopped: str = ""
+    _is_complete: bool = False
+    _in_vain: int = 0
+    _unreachable: APIConnectionError | None = None
+    _scope: anyio.CancelScope | None = None
+    _shared: Session | None = None
+    _seen: Taker = lambda _: None
+
+    async def work(self, progress: ProgressLike = False) -> WorkReport:
+        """Return once nothing is left to do, by this worker or by any other.
+
+        Args:
+            progress: Who is shown what ends here.
+
+        Raises:
+            ConfigurationError: The run asks for what is not given, or for other code, or was made on another server.
+            JournalError: The store cannot be used, or has no such run.
+            AuthenticationError, PermissionDeniedError: The key pair was refused.
+        """
+        url = self.kept.store
+        if url is None:
+            raise ConfigurationError("work() needs the URL of a database that ends in the run's name")
+        began = anyio.current_time()
+        concurrency = str(self.given.get("concurrency", "auto"))
+        try:
+            async with watched(progress, None, self.standing) as self._seen:
+                while not await self._served(url, concurrency):
+                    self._fenced += 1
+        finally:
+            if self._shared is not None:
+                with anyio.CancelScope(shield=True):
+                    await self._shared.part()
+        return WorkReport(
+            run=str(url),
+            statuses=dict(self._statuses),
+            counts=self.counts,
+            wall_s=anyio.current_time() - began,
+            is_complete=self._is_complete,
+            fenced=self._fenced,
+            stopped=self._stopped,
+        )
+
+    async def _served(self, url: RunUrl, concurrency: str) -> bool:
+        """Return True once nothing is left to do, and False if others took over what this worker had."""
+        try:
+            async with WorkerJournal(url, self.kept.lease, concurrency) as journal:
+                await self._serve(journal)
+        except LeaseLostError as error:
+            _log.warning("%s: it goes on with what is left", error)
+            return False
+        return True
+
+    async def _serve(self, journal: WorkerJournal) -> None:
+        """Return once nothing is left to do; begin the engine's run anew whenever settings change."""
+        while True:
+            if journal.control.paused:
+                await journal.changed()
+                await journal.flush()
+                continue
+            if await self._drive(journal):
+                await journal.flush()
+                await journal.give_back()
+                continue
+            await journal.flush()
+            standing = await journal.standing()
+            if self._stopped or not standing.is_free:
+                self._is_complete = standing.is_loaded and not standing.may_come and not self._stopped
+                return
+
+    async def _drive(self, journal: WorkerJournal) -> bool:
+        """Return True if settings changed, and False once nothing is left to do."""
+        ask = self._ask(journal)
+        asked = await ask.questions(self.session)
+        check_same(str(journal.url), journal.info, asked, self.session)
+        asked = [_with_most(each, journal.control.max_cost) for each in asked]
+        session = self._sharing(journal.url, ask, asked)
+        spent = await journal.spent() if has_bound(asked) else None
+        ledger = WorkerLedger(journal, asked, drain=self.kept.drain, spent=spent)
+        lanes = ask.lanes(session, asked, ledger=ledger, counts=self.counts, expected=_expected(journal.info))
+        journal.purses = [lane.purse for lane in lanes if lane.purse is not None]
+        feeding = _Feeding(journal, ledger, lanes, ask, asked)
+        run = self.run = ask.run(session, lanes, emit=self._taken)
+        if self.handover is not None:
+            self.handover.run = run
+        with anyio.CancelScope() as scope:
+            self._scope = scope
+
+            async def watch() -> None:
+                await journal.changed()
+                if not journal.has_failed:
+                    ledger.drain = max(ledger.drain, _SETTLING)
+                scope.cancel()
+
+            watching = asyncio.create_task(watch())
+            try:
+                await run.drive(feeding.feed)
+            finally:
+                watching.cancel()
+                self.run = None
+        if self._unreachable is not None:
+            raise self._unreachable
+        self._stopped = next((lane.over.message for lane in lanes if lane.over is not None), self._stopped)
+        return scope.cancelled_caught
+
+    def _sharing(self, url: RunUrl, ask: Ask, asked: Sequence[Question]) -> Session:
+        """Return a session that keeps to given limits together with all workers of this database."""
+        has_limits = ask.options.limits or any(each.route.judge and each.route.judge.limits for each in asked)
+        if not has_limits or self.session.shares_limits:
+            return self.session
+        if self._shared is None:
+            connection = self.session.connection
+            owner = f"{connection.base_url}\n{connection.keys[0]}"
+            self._shared = self.session.with_permits(PostgresBudget(url.database, owner))
+        return self._shared
+
+    def _taken(self, ended: Outcome | None) -> None:
+        kept = None if ended is None or ended.status is OutcomeStatus.CANCELLED else ended
+        if self.run is not None and (kept is None or self.handover is None):
+            self.run.release()
+        if kept is not None:
+            self._statuses[kept.status.value] += 1
+            self._seen(kept)
+            self.take(kept)
+            self._look_whether_reached(kept)
+
+    def _look_whether_reached(self, outcome: Outcome) -> None:
+        """End this worker if nothing of it ever reached a server: what it takes, others could do."""
+        error = outcome.error
+        if not isinstance(error, APIConnectionError) or error.sent:
+            return
+        self._in_vain += 1
+        if self._in_vain < _MOST_IN_VAIN or self._in_vain < self._statuses.total() or self._unreachable is not None:
+            return
+        self._unreachable = APIConnectionError(
+            f"no request of this worker reached a server, and {self._in_vain} cases failed for it: {error.message}"
+        )
+        if self._scope is not None:
+            self._scope.cancel()
+
+    def standing(self, now: float) -> Standing:
+        """Return how the engine's run stands."""
+        return Standing() if self.run is None else self.run.standing(now)
+
+    def _ask(self, journal: WorkerJournal) -> Ask:
+        """Return what is asked of each case: as the run says, with what is given here and set for all workers."""
+        info, control = journal.info, journal.control
+        given = dict(self.given)
+        if control.concurrency is not None:
+            given["concurrency"] = control.concurrency
+        if control.limits is not None:
+            given["limits"] = [limit_of_text(text) for text in control.limits]
+        options = options_of(info.settings).with_given(**given)
+        options = replace(options, timeout=replace(options.timeout, call=None))
+        own = by_name(self.templates) if self.templates else {}
+        check_given(str(journal.url), info, own)
+        configs = {each["template"]: each["config"] for each in info.questions if each["config"]}
+        first = info.questions[0]
+        return Ask(
+            [own.get(name, name) for name in info.templates],
+            options,
+            own_bound=True,
+            eval_config=(configs if len(info.templates) > 1 else configs.get(info.templates[0])) or None,
+            fields={name: first[name] for name in _FIELDS if first.get(name)},
+            kept=self.kept,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Feeding:
+    """Chunk after chunk into the engine, so that it never runs dry at the end of one."""
+
+    journal: WorkerJournal
+    ledger: WorkerLedger
+    lanes: RunLanes
+    ask: Ask
+    asked: Sequence[Question]
+
+    async def feed(self) -> AsyncGenerator[Sequence[Item]]:
+        """Yield what is to be done of each chunk, as it is claimed; end when there is nothing to claim any more."""
+        intakes = self._intakes()
+        while not all(lane.over is not None for lane in self.lanes):
+            chunk = await self.journal.claim()
+            if chunk is not None:
+                items = self.ledger.items(chunk, intakes, lambda template: self.lanes.of(template).context)
+                if items:
+                    yield items
+                continue
+            if self.ledger.dropped_cases:
+                return
+            standing = await self.journal.standing()
+            if not standing.may_come:
+                return
+            if not standing.is_free:
+                await anyio.sleep(_LOOK)
+
+    def _intakes(self) -> Mapping[str, Intake]:
+        """Return what turns cases into works, by template; what they lack, they lacked when they were loaded."""
+        options = replace(self.ask.options, extra_keys="ignore")
+        return {
+            each.template.name: Intake([each], lambda template, juror: self.lanes.of(template, juror).context, options)
+            for each in self.asked
+        }
+
+
+def _with_most(question: Question, max_cost: float | None) -> Question:
+    """Return a question whose judge may spend so much, if that was set for all workers."""
+    judge = question.route.judge
+    if judge is None or max_cost is None:
+        return question
+    return replace(question, route=replace(question.route, judge=replace(judge, max_cost=max_cost)))
+
+
+def _expected(info: RunInfo) -> int | None:
+    return None if info.evaluations is None else info.evaluations // len(info.templates)
+
+
+def check_given(run: str, info: RunInfo, own: Mapping[str, TemplateLike]) -> None:
+    """Return if all functions and Criteria that a run asks were given, and no others.
+
+    Raises:
+        ConfigurationError: One is missing, or is not the run's.
+    """
+    names = [each["template"] for each in info.questions]
+    for name in own:
+        if name not in names:
+            raise ConfigurationError(f"{run}: it does not evaluate {name}, but {', '.join(names)}: leave it out")
+    for each in info.questions:
+        name, by = each["template"], each["by"]
+        if name not in own and (by == CODE or (by == JUDGED and name not in _catalogue.rows())):
+            what = "a function" if by == CODE else "a Criteria"
+            raise ConfigurationError(
+                f"{run}: {name} is {what} of yours, and no database holds code: give it, as work(run, [{name}]), or"
+                f" --eval FILE.py:{name}"
+            )
+
+
+def check_same(run: str, info: RunInfo, asked: Sequence[Question], session: Session) -> None:
+    """Return if these are the questions that a run was loaded with: no outcome may be another's.
+
+    Raises:
+        ConfigurationError: They are not; the message says which, and what to do.
+    """
+    by_platform = any(each.route.is_platform for each in asked)
+    if by_platform and session.connection.base_url != info.base_url:
+        where = "the local backend" if info.base_url == LOCAL else info.base_url
+        raise ConfigurationError(
+            f"{run}: this run was made on {where}, and this worker asks {session.connection.base_url}: set FI_BASE_URL,"
+            " or fi_base_url=, to that"
+        )
+    for question, was in zip(asked, info.questions, strict=True):
+        now = json.loads(to_text(asked_of(question)))
+        name = question.template.name
+        if now["by"] != was["by"] and not {now["by"], was["by"]} <= {PLATFORM, FUNCTIONS}:
+            raise ConfigurationError(
+                f"{run}: {name} is for {_WHO.get(was['by'], was['by'])}, and this worker would have it answered by"
+                f" {_WHO.get(now['by'], now['by'])}: give it what the run was loaded with"
+            )
+        if now["fingerprint"] != was["fingerprint"]:
+            what = (
+                "its source, or its version, is another here: bring this worker's code to that of whoever loaded it"
+                if was["by"] == CODE
+                else "the criteria, or the judge's model, URL or parameters are others here"
+            )
+            raise ConfigurationError(f"{run}: {name} is not what the run was loaded with: {what}")
+
+
+_WHO: Final = {
+    PLATFORM: "the platform",
+    FUNCTIONS: "the functions that are computed here",
+    JUDGED: "a judge",
+    CODE: "a function of yours",
+}

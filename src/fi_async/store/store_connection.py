@@ -1,0 +1,186 @@
+"""One connection to a store: made again when it broke, and what goes wrong with it in the user's words."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from fi_async._errors import FiAsyncError, JournalError
+from fi_async._extras import need
+from fi_async._run_url import HIDDEN, RunUrl
+from fi_async._version import __version__
+
+if TYPE_CHECKING:
+    import psycopg
+
+T = TypeVar("T")
+
+_EXTRA: Final = "fi-async[postgres]"
+_SOONEST: Final = 0.1  # seconds between two tries to reach a store that is away
+_LATEST: Final = 2.0
+_CONNECTION: Final = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,  # ms: a machine that vanished is noticed before a lease ends
+    "application_name": f"fi-async {__version__}",
+}
+_AWAY: Final = ("08", "57P", "53300")  # classes of errors: connections, shutdowns and starts, too many connections
+_ROLLED_BACK: Final = "40"  # of two that wait for each other, one is undone, and may try again
+_log: Final = logging.getLogger("fi_async")
+
+
+class StoreConnection:
+    """A connection for one thread at a time. Each statement is a transaction of its own, unless one is begun.
+
+    Args:
+        url: Of the run.
+        read_only: True to change nothing.
+
+    Raises:
+        ConfigurationError: psycopg is not installed.
+        JournalError: The store cannot be reached, or does not let us in; the message shows no password.
+    """
+
+    def __init__(self, url: RunUrl, *, read_only: bool = False) -> None:
+        self.url = url
+        self._psycopg = need("psycopg", _EXTRA, f"{url}: a run in PostgreSQL")
+        self._read_only = read_only
+        self._given_up = threading.Event()
+        with self.explained():
+            self._connection = self._connected()
+
+    def __repr__(self) -> str:
+        return f"<StoreConnection {self.url}>"
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        known = {} if "connect_timeout" in self.url.database else _CONNECTION
+        made: psycopg.Connection[Any] = self._psycopg.connect(self.url.database, autocommit=True, **known)
+        if self._read_only:
+            made.read_only = True
+        return made
+
+    def execute(self, query: str, parameters: dict[str, Any] | None = None) -> psycopg.Cursor[Any]:
+        """Return what a statement gave. Whoever calls it explains what goes wrong."""
+        return self._connection.execute(query.encode(), parameters)
+
+    def cursor(self, name: str) -> psycopg.ServerCursor[Any]:
+        """Return a cursor that holds few rows at a time, in a transaction."""
+        return self._connection.cursor(name)
+
+    def transaction(self) -> Any:
+        """Return a transaction, for `with`."""
+        return self._connection.transaction()
+
+    def close(self) -> None:
+        """Close it."""
+        with suppress(self._psycopg.Error):
+            self._connection.close()
+
+    def give_up(self) -> None:
+        """Wait for a store that is away no longer; called from any thread."""
+        self._given_up.set()
+
+    def lasting(self, call: Callable[[bool], T], renewed: Callable[[], None] | None = None) -> T:
+        """Return what a call returns, made again for as long as the store is away.
+
+        Args:
+            call: Told whether an earlier try of it may have been carried out, its answer being lost.
+            renewed: Called with each new connection, before the next try.
+
+        Raises:
+            JournalError: The store says no, or `give_up` was called.
+        """
+        delay, is_again = _SOONEST, False
+        with self.explained():
+            while True:
+                try:
+                    return call(is_again)
+                except self._psycopg.Error as error:
+                    if str(error.sqlstate).startswith(_ROLLED_BACK) and not self._given_up.wait(_SOONEST):
+                        continue
+                    if not self._is_away(error) or self._given_up.is_set():
+                        raise
+                    if not is_again:
+                        _log.warning("%s: the store is away: no request leaves until it is back", self.url)
+                    is_again = True
+                delay = self._reconnect(delay, renewed)
+
+    def _reconnect(self, delay: float, renewed: Callable[[], None] | None) -> float:
+        """Return how long to wait before the next try; raise what does not pass by waiting."""
+        while True:
+            if self._given_up.wait(delay):
+                raise JournalError(f"{self.url}: the store was away to the end: what was not committed is lost")
+            delay = min(2 * delay, _LATEST)
+            self.close()
+            try:
+                self._connection = self._connected()
+                if renewed is not None:
+                    renewed()
+            except self._psycopg.Error as error:
+                if not self._is_away(error):
+                    raise
+            else:
+                _log.warning("%s: the store is back", self.url)
+                return delay
+
+    def _is_away(self, error: Any) -> bool:
+        """Tell whether an error means that nobody answers, for now."""
+        if error.sqlstate is not None:
+            return str(error.sqlstate).startswith(_AWAY)
+        return isinstance(error, self._psycopg.OperationalError | self._psycopg.InterfaceError)
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turn what goes wrong with the store into a JournalError."""
+        try:
+            yield
+        except FiAsyncError:
+            raise
+        except self._psycopg.Error as error:
+            raise self._trouble(error) from None  # libpq's own text may hold what a URL holds
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
+            raise JournalError(f"{self.url}: what it holds is no run's ({type(error).__name__}: {error})") from error
+
+    def _trouble(self, error: Any) -> JournalError:
+        state = str(error.sqlstate or "")
+        said = self._without_password(str(error).strip().partition("\n")[0])
+        hint = next((words for code, words in _HINTS.items() if state.startswith(code)), "")
+        if not state:  # libpq, before a server has said anything in its own words
+            hint = next((words for part, words in _SAID.items() if part in said), "")
+        return JournalError(f"{self.url}: {hint or 'it cannot be used'} ({said})")
+
+    def _without_password(self, said: str) -> str:
+        password = self.url.password
+        said = said.replace(self.url.database, str(self.url))
+        return said.replace(password, HIDDEN) if password else said
+
+
+NO_RUNS: Final = "there is no run of fi-async in this database: fi-async load puts one there"
+_GRANTS: Final = "GRANT USAGE ON SCHEMA fi_async TO it, and SELECT (to read) or ALL (to work) ON ALL TABLES IN it"
+_HINTS: Final = {
+    "28": "it does not let this user in: check the user and the password, or PGPASSWORD and ~/.pgpass",
+    "3D000": "there is no such database: create it, or name another",
+    "3F000": NO_RUNS,
+    "42P01": NO_RUNS,
+    "42501": f"this user may not do that: {_GRANTS}",
+    "25006": "this user, or this server, may only read",
+    "53300": "it has too many connections",
+    "53100": "its disk is full: make room, then go on",
+    "54": "a value is too large for it",
+}
+_SAID: Final = {
+    "password authentication failed": _HINTS["28"],
+    "no password supplied": _HINTS["28"],
+    "no pg_hba.conf entry": _HINTS["28"],
+    "does not exist": "there is no such database, or user: create it, or name another",
+    "could not translate host name": "there is no such host",
+    "Name or service not known": "there is no such host",
+    "refused": "nobody listens there: start the server, or name another host or port",
+    "timeout": "nobody answers there",
+    "invalid": "its URL has something that libpq does not take",
+}

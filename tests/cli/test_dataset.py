@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fi_async.local import Faults, LocalBackend, Switches
+from fi_async.local.server import running
+
+ANSWERS = "id,answer\n1,[1]\n2,[2\n3,\n"
+
+
+@pytest.fixture
+def served(monkeypatch, tmp_path):
+    """A server on this machine, which the environment names, and a file of answers."""
+    (tmp_path / "answers.csv").write_text(ANSWERS, encoding="utf-8")
+    app = LocalBackend()
+    with running(app) as url:
+        for name, value in {"FI_API_KEY": "key", "FI_SECRET_KEY": "secret", "FI_BASE_URL": url}.items():
+            monkeypatch.setenv(name, value)
+        yield app
+
+
+MAY = "--eval is_json --map text=answer --as is_json=checked"
+
+
+def test_rows_go_up_are_evaluated_and_come_back(cli, served, tmp_path):
+    assert cli("dataset list")[:2] == (0, "no datasets\n")
+    code, out, err = cli("dataset push answers.csv --name may")
+    assert (code, out.startswith("may: 3 rows ("), err) == (0, True, "")
+    assert cli("dataset list").out.split()[-3:-1] == ["may", "3"]
+    assert cli("dataset push answers.csv --name may --resume --json").summary["rows"] == 3
+    code, out, err = cli(f"dataset evaluate may {MAY} --out scores.jsonl --json")
+    assert (code, json.loads(out)["scored"], json.loads(out)["failed"], json.loads(out)["requests"] > 0) == (
+        1,
+        2,
+        1,
+        True,
+    )
+    lines = [json.loads(line) for line in (tmp_path / "scores.jsonl").read_text().splitlines()]
+    assert [(each["id"], each["passed"], each["status"], each["inputs"]) for each in lines] == [
+        ("1", True, "scored", {"id": "1", "answer": "[1]"}),
+        ("2", False, "scored", {"id": "2", "answer": "[2"}),
+        ("3", None, "failed", {"id": "3"}),
+    ]
+    status = cli("dataset status may --json").summary
+    assert (status["rows"], [each["status"] for each in status["evaluations"]]) == (3, ["Completed"])
+    assert "checked" in cli("dataset status may").out
+    code, out, err = cli("dataset pull may --table may.csv --out again.csv")
+    assert (code, "is_json" in out, err) == (1, True, "the dataset is in may.csv\n")
+    assert (tmp_path / "may.csv").read_text().splitlines()[3].startswith("3,,error,")
+    assert len((tmp_path / "again.csv").read_text().splitlines()) == 4
+    assert cli("gate scores.jsonl --min is_json>=0.4 --coverage 0.6").code == 0
+    assert cli(f"dataset rm {status['id']}")[:2] == (0, f"{status['id']}: deleted\n")
+    assert cli("dataset list --json").summary == []
+
+
+def test_what_goes_on_is_come_back_to(cli, served):
+    served.switches = Switches(faults=Faults(fail=1.0))
+    cli("dataset push answers.csv --name may")
+    code, out, _ = cli(f"dataset evaluate may {MAY} --detach")
+    assert (code, out) == (0, "started; to come back: fi-async dataset pull may --out scores.jsonl\n")
+    assert cli("dataset pull may --no-wait --json").summary["failed"] == 3
+    served.switches = Switches()
+    code, out, _ = cli("dataset retry may checked")
+    assert (code, "pull may --eval checked" in out) == (0, True)
+    assert cli("dataset pull may --json").summary["scored"] == 2
+    assert cli("dataset stop may checked").out == "may: checked is Completed\n"
+    served.switches = Switches(latency=100.0)
+    cli("dataset retry may checked")
+    code, _, err = cli("dataset pull may --timeout 0.3")
+    assert (code, "still" in err or "not done after" in err, "to come back" in err) == (3, True, True)
+    assert cli("dataset stop may checked").out == "may: checked is Error\n"
+
+
+def test_what_cannot_be_meant_is_said_in_flags(cli, served):
+    cli("dataset push answers.csv --name may")
+    cli(f"dataset evaluate may {MAY}")
+    wrong = {
+        "push answers.csv --name may": "by --resume",
+        "push none.csv --name x": "no such file",
+        "evaluate may --eval is_json": "with --map text=COLUMN",
+        "evaluate may --eval is_json --map text=anser": "--map text=anser: the dataset has no column",
+        f"evaluate may {MAY}": "with --as TEMPLATE=NAME",
+        "evaluate may --eval is_json --as contains=x": "'contains' is no template of --eval",
+        "evaluate may --eval is_jsn": "did you mean is_json",
+        "status mai": "no dataset named 'mai'; did you mean may",
+        "rm 00000000-0000-4000-8000-000000000000": "no dataset named '00000000-0000-4000-8000-000000000000'",
+    }
+    for words, said in wrong.items():
+        code, _, err = cli(f"dataset {words}")
+        assert (code, said in err) == (2, True), (words, code, err)
+    code, _, err = cli("dataset pull may --eval chcked")
+    assert (code, "did you mean checked" in err) == (3, True)
+
+
+@pytest.mark.parametrize("keys", [{}, {"FI_BASE_URL": "local"}])
+def test_a_backend_of_this_process_alone_keeps_no_datasets(cli, monkeypatch, keys):
+    for name, value in keys.items():
+        monkeypatch.setenv(name, value)
+    code, _, err = cli("dataset list")
+    assert (code, "start fi-async serve" in err) == (2, True)

@@ -1,0 +1,189 @@
+"""What goes wrong with a store is told in words that help, and never with its password."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import subprocess
+import sys
+import traceback
+
+import pytest
+
+from embedded import NEEDLE, texts
+from fi_async import JournalError
+from fi_async._run_url import RunUrl
+from fi_async.cli import main
+from fi_async.local import LocalBackend, Switches
+from fi_async.store.store_reader import open_run
+from postgres_server import PASSWORD
+
+pytestmark = pytest.mark.anyio
+SHOWN = ("the-pass", "wrong-word", "t%2Fword")
+
+
+def reached(error):
+    """All that a traceback of it shows."""
+    return "".join(traceback.format_exception(error))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda url: url.replace("the-pass%2Fword", "wrong-word"), "does not let this user in: check the user and"),
+        (lambda url: url.replace("/test_", "/no_such_"), "there is no such database"),
+        (lambda url: url.replace("@127.0.0.1:", "@127.0.0.2:"), "nobody listens there: start the server"),
+        (lambda url: url.replace("postgres:the", "nobody:the"), "does not let this user in"),
+        (lambda url: f"{url}?sslmode=require", "server does not support SSL"),
+        (lambda url: f"{url}?no_such=option", "invalid"),
+        (lambda url: url, "there is no run of fi-async in this database: fi-async load puts one there"),
+    ],
+    ids=["password", "database", "host", "user", "ssl", "option", "empty"],
+)
+async def test_a_store_that_cannot_be_used_is_told_without_its_password(change, said, evaluator, run_url, caplog):
+    url = change(run_url)
+    async with evaluator() as ev:
+        for call in (lambda: ev.work(url), lambda: asyncio.to_thread(open_run, RunUrl.parse(url))):
+            with pytest.raises(JournalError, match=said) as caught:
+                await call()
+            assert not any(word in reached(caught.value) for word in SHOWN)
+            assert str(caught.value).startswith(str(RunUrl.parse(url)))
+    assert not any(word in caplog.text for word in SHOWN)
+
+
+async def test_a_user_who_may_only_read_reads_and_is_told_that_it_may_not_write(evaluator, run_url, sql, seen):
+    async with evaluator() as ev:
+        await ev.load(texts(20), "contains", eval_config=NEEDLE, run=run_url)
+        await ev.work(run_url)
+        for statement in (
+            "DROP ROLE IF EXISTS reader",
+            "CREATE ROLE reader LOGIN PASSWORD 'wrong-word'",
+            "GRANT USAGE ON SCHEMA fi_async TO reader",
+            "GRANT SELECT ON ALL TABLES IN SCHEMA fi_async TO reader",
+        ):
+            sql(statement)
+        url = run_url.replace("postgres:the-pass%2Fword", "reader:wrong-word")
+        try:
+            with open_run(RunUrl.parse(url)) as view:
+                assert view.count().scored == 20
+                assert len(list(view.records())) == 20
+            for call in (ev.work(url), ev.load(texts(20), "contains", eval_config=NEEDLE, run=url), ev.reopen(url)):
+                with pytest.raises(JournalError, match="this user may not do that: GRANT USAGE ON SCHEMA") as caught:
+                    await call
+                assert "wrong-word" not in reached(caught.value)
+        finally:
+            sql("DROP OWNED BY reader")
+            sql("DROP ROLE reader")
+
+
+async def test_a_user_who_may_make_no_schema_is_told_so(evaluator, run_url, sql):
+    sql("DROP ROLE IF EXISTS guest")
+    sql("CREATE ROLE guest LOGIN PASSWORD 'wrong-word'")
+    url = run_url.replace("postgres:the-pass%2Fword", "guest:wrong-word")
+    async with evaluator() as ev:
+        with pytest.raises(JournalError, match="this user may not do that"):
+            await ev.load(texts(20), "contains", eval_config=NEEDLE, run=url)
+    sql("DROP ROLE guest")
+
+
+async def test_while_the_store_is_away_nothing_leaves_and_all_wait(evaluator, run_url, postgres_server, seen, caplog):
+    app = LocalBackend(Switches(latency=0.02))
+    caplog.set_level(logging.WARNING)
+    async with evaluator(app, concurrency=4) as ev:
+        await ev.load(texts(100), "contains", eval_config=NEEDLE, run=run_url)
+        ended = []
+        away = asyncio.Event()
+
+        def take(outcome):
+            ended.append(outcome)
+            if len(ended) == 20:
+                postgres_server.stop()
+                away.set()
+
+        working = asyncio.create_task(ev.work(run_url, on_outcome=take))
+        try:
+            await away.wait()
+            before = app.statistics()["evaluations_made"]
+            await asyncio.sleep(0.3)
+            assert app.statistics()["evaluations_made"] <= before + 4  # those that had left
+        finally:
+            postgres_server.start()
+        done = await working
+    assert (done.statuses, done.fenced) == ({"scored": 100}, 0)
+    assert app.statistics()["duplicates"] == 0
+    assert "the store is away: no request leaves until it is back" in caplog.text
+    assert "the store is back" in caplog.text
+    with seen() as view:
+        assert view.count().possible_duplicates == 0
+
+
+# The command line
+
+
+def run(capsys, *words):
+    code = main([str(word) for word in words])
+    said = capsys.readouterr()
+    assert not any(word in said.out + said.err for word in SHOWN)
+    return code, said.out, said.err
+
+
+@pytest.fixture
+def rows(tmp_path):
+    path = tmp_path / "answers.jsonl"
+    path.write_text("".join(f"{json.dumps({'id': f'q{n}', **each})}\n" for n, each in enumerate(texts(40))))
+    return path
+
+
+def test_the_commands_of_a_run_in_a_database(run_url, rows, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    evaluated = ("--eval", "contains", "--param", "keyword=needle", "--backend", "local")
+    code, out, _ = run(capsys, "load", rows, *evaluated, "--run", run_url, "--json")
+    assert (code, json.loads(out)["new"]) == (0, 40)
+    code, out, _ = run(capsys, "status", run_url, "--json")
+    told = json.loads(out)
+    assert (code, told["state"], told["pending"], told["workers"]) == (0, "stopped", 40, [])
+    code, out, _ = run(capsys, "control", run_url, "pause", "--json")
+    assert json.loads(out) == {"paused": True, "concurrency": None, "limits": None, "max_cost": None}
+    assert json.loads(run(capsys, "status", run_url, "--json")[1])["state"] == "paused"
+    code, out, _ = run(capsys, "control", run_url, "resume", "--concurrency", "3", "--limits", "300/min")
+    assert out.endswith("nightly: not paused, concurrency 3, limits 300 requests per minute\n")
+    code, out, err = run(capsys, "work", run_url, "--json", "--no-progress")
+    assert (code, json.loads(out)["statuses"], err) == (0, {"scored": 40}, "")
+    code, out, _ = run(capsys, "status", run_url)
+    assert (code, "complete" in out, "40 of 40" in out, "left" in out) == (0, True, True, True)
+    assert run(capsys, "gate", run_url, "--coverage", "1", "--min", "contains>=0.3")[0] == 0
+    assert run(capsys, "gate", run_url, "--min", "contains>=0.9")[0] == 4
+    assert run(capsys, "export", run_url, "-o", "out.jsonl")[0] == 0
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [(each["id"], each["passed"]) for each in lines] == [(f"q{n}", n % 3 == 0) for n in range(40)]
+    assert run(capsys, "report", run_url)[1] == "nightly.html\n"
+    assert "needle" in (tmp_path / "nightly.html").read_text()
+    code, out, err = run(capsys, "retry", run_url, "--failed", "--no-progress")
+    assert (code, "0 to try again" in err) == (0, True)
+    assert run(capsys, "resume", run_url, "--no-progress")[0] == 0
+
+
+def test_commands_of_files_alone_refuse_a_url_without_showing_it(run_url, rows, capsys):
+    for words in (
+        ("compare", run_url, run_url),
+        ("run", rows, "--eval", "contains", "--run", run_url),
+        ("runs", run_url),
+    ):
+        code, _, err = run(capsys, *words)
+        assert (code, "the URL of a database stands where a file's path belongs" in err) == (2, True), words
+
+
+def test_a_worker_gives_back_what_it_holds_when_it_is_stopped(run_url, rows, sql, capsys):
+    evaluated = ("--eval", "contains", "--param", "keyword=needle", "--backend", "local")
+    assert run(capsys, "load", rows, *evaluated, "--run", run_url)[0] == 0
+    run(capsys, "control", run_url, "pause")
+    words = [sys.executable, "-m", "fi_async", "work", run_url, "--no-progress"]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as worker:
+        while not sql("SELECT worker FROM fi_async.workers WHERE role = 'work'"):
+            pass
+        worker.terminate()
+        said = worker.communicate(timeout=30)[1]
+    assert worker.returncode == 143
+    assert PASSWORD not in said
+    assert sql("SELECT left_at IS NOT NULL, fenced FROM fi_async.workers WHERE role = 'work'") == [(True, True)]
