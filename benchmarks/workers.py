@@ -2,6 +2,7 @@
 
     python benchmarks/workers.py                    about 9 minutes
     python benchmarks/workers.py --workers 1 4 --rows requests-12000
+    python benchmarks/workers.py --smaller 5        for a machine that is busy with other work
     python benchmarks/workers.py --virtual          about 2 minutes: all of it in one process, on simulated time
 
 Starts a PostgreSQL in a temporary directory (`apt-get install postgresql`), the embedded backend in a process of its
@@ -183,6 +184,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--virtual", action="store_true")
+    parser.add_argument("--smaller", type=int, default=1, metavar="N", help="cases and limits divided by N")
     options = parser.parse_args()
     if (why := missing()) is not None:
         print(why)
@@ -198,6 +200,7 @@ def main() -> int:
         try:
             for name in options.rows:
                 row = ROWS[name]
+                row = Row(row.cases // options.smaller, row.count // options.smaller, row.of)
                 measured = _on_simulated_time if options.virtual else _in_processes
                 alone = measured(row, 1, None)
                 most = _LATER * max(alone["wall"], row.bound)

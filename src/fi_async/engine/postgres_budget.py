@@ -14,7 +14,7 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Self, TypeGuard
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import anyio
 
@@ -24,6 +24,7 @@ from fi_async._threads import Worker
 from fi_async.pacing.lots import PARTS, Lot, LotRequest, StoreTrouble
 
 SCHEMES: Final = ("postgresql://", "postgres://")
+_SECRET: Final = ("password", "sslpassword")  # parameters of a URL
 _FORMAT: Final = 1
 _LOCK: Final = 0x66694173  # "fiAs": of all that make the tables at once, one at a time does
 _CLOSING: Final = 3.0  # seconds that giving back the last permits may take
@@ -291,8 +292,8 @@ def without_password(url: str) -> str:
         ConfigurationError: It is none.
     """
     shown, _ = _shown(url)
-    query = urlsplit(url).query
-    return f"{shown}?{query}" if query else shown
+    told = [(key, value) for key, value in parse_qsl(urlsplit(url).query) if key not in _SECRET]
+    return f"{shown}?{urlencode(told)}" if told else shown
 
 
 def _shown(url: str) -> tuple[str, Sequence[str]]:
@@ -310,10 +311,11 @@ def _shown(url: str) -> tuple[str, Sequence[str]]:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         raise wrong from None
-    if not url.startswith(SCHEMES) or parts.netloc.count("@") > 1 or "password" in parts.query:
+    if not url.startswith(SCHEMES) or parts.netloc.count("@") > 1:
         raise wrong
     login = f"{parts.username}@" if parts.username else ""
     where = f"[{host}]" if ":" in host else host
     shown = f"postgresql://{login}{where}{'' if port is None else f':{port}'}{parts.path}"
-    password = parts.password or os.environ.get("PGPASSWORD", "")
-    return shown, [each for each in (password, unquote(password)) if each]
+    secret = [parts.password or "", os.environ.get("PGPASSWORD", "")]
+    secret += [value for key, value in parse_qsl(parts.query) if key in _SECRET]
+    return shown, [each for each in (*secret, *map(unquote, secret)) if each]
