@@ -170,8 +170,8 @@ class Outcome:
     usage: Usage | None = None
     cost: float | None = None
     origin: Origin = "evaluated"
-    samples: Sequence[Outcome] = ()
-    votes: Sequence[Outcome] = ()
+    samples: Sequence[Outcome] = field(default=(), repr=False)
+    votes: Sequence[Outcome] = field(default=(), repr=False)
     sample: int = 0
     juror: str | None = None
 

@@ -120,6 +120,7 @@ async def test_jurors_at_one_endpoint_are_asked_each_in_its_way():
         report = await ev.gather(answers(3), CALM)
     assert [each.score for each in report.outcomes] == [0.5] * 3
     assert app.votes == dict.fromkeys(range(3), 2)
+    assert {tuple(vote.result.model for vote in each.votes) for each in report.outcomes} == {("cold", "hot")}
 
 
 async def test_a_jury_judges_the_templates_of_the_platform_beside_other_backends():
@@ -147,6 +148,10 @@ async def test_a_juror_without_money_leaves_cases_for_later(tmp_path):
     async with client(Jury(*judges[:2], poor)) as ev:
         report = await ev.gather(answers(20), CALM, run=tmp_path / "r.db")
     assert {str(each.status) for each in report.outcomes} == {"scored", "cancelled"}
+    spent = endpoints[2].votes.total()
+    async with client(Jury(*judges[:2], poor)) as ev:  # what it spent before counts
+        await ev.gather(answers(20), CALM, run=tmp_path / "r.db")
+    assert endpoints[2].votes.total() == spent
     async with client(Jury(*judges)) as ev:
         again = await ev.gather(answers(20), CALM, run=tmp_path / "r.db")
     assert again.coverage == 1.0
