@@ -62,6 +62,8 @@ class Question:
 
     def at_first(self) -> Sequence[Parameters]:
         """Return what each case is asked with as it comes."""
+        if self.shape.is_plain:
+            return (self.parameters,)
         return [each for sample in range(self.shape.repeats) for each in self.sitting(sample)]
 
 
