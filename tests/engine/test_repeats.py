@@ -238,7 +238,7 @@ async def test_auto_goes_on_where_it_stopped_and_is_read_as_it_ended(tmp_path):
 async def test_auto_stops_at_the_money_and_keeps_what_is_known(tmp_path):
     voter = Voter(lambda _, asked: asked % 2 == 0)
     async with client(voter.judge(max_cost=0.012)) as ev:
-        report = await ev.gather(answers(10), CALM, repeats="auto", run=tmp_path / "r.db")
+        report = await ev.gather(answers(10), CALM, repeats="auto", reduce="median", run=tmp_path / "r.db")
     assert report.coverage == 1.0
     assert 30 < voter.votes.total() < 90
     assert report.summary()["cost"] <= 0.012
@@ -248,7 +248,7 @@ async def test_auto_stops_at_the_money_and_keeps_what_is_known(tmp_path):
         assert count.unsettled == sum(len(each.samples) < 9 for each in report.outcomes)
         assert [r.outcome.score for r in view.records()] == [each.score for each in report.outcomes]
     async with client(voter.judge()) as ev:
-        again = await ev.gather(answers(10), CALM, repeats="auto", run=tmp_path / "r.db")
+        again = await ev.gather(answers(10), CALM, repeats="auto", reduce="median", run=tmp_path / "r.db")
     assert {len(each.samples) for each in again.outcomes} == {9}
     assert voter.votes.total() == 90
 
@@ -290,6 +290,7 @@ async def test_auto_keeps_to_a_limit_and_loses_nothing():
             "precision=0.95 takes 3 repeats that say the same, and max_repeats is 2",
         ),
         ({"repeats": "auto", "reduce": "all"}, 'reduce="all"'),
+        ({"repeats": "auto", "reduce": "mean"}, "which draws their mean to 0 and 1: take"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(options, words):
