@@ -16,6 +16,7 @@ OVERDUE: Final = 120.0  # seconds without a word of a canary: no evaluation is t
 UNASKED: Final = 30.0  # seconds that a canary is waited for that was started, and that nobody asks for
 _SURE: Final = 60.0  # seconds: a longer window may hide a shorter one, which is looked for again
 _ROUNDING: Final = 1e-6  # seconds
+_ROUNDED: Final = 1e-3  # seconds by which a time may differ that went from one loop's clock to another's, and back
 _LENGTHS: Final = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400)
 _TIMES: Final = frozenset({"_closed_at", "_next", "_canary_at", "_canary_until", "_refused_at", "_full_at"})
 
@@ -112,6 +113,16 @@ class EvaluationQuota:
             self.learned, self._step, self._was_refused = self.learned + self._step, 2 * self._step, False
             self._close(now, clock)
         return False
+
+    @property
+    def stops_all(self) -> bool:
+        """True while it is closed by an evaluation that was refused: only a canary tells more."""
+        return self.is_closed and self._was_refused
+
+    def canary_leaves(self, now: float, reckoned: float) -> None:
+        """Take note that the canary that is out leaves now, later than it was reckoned to."""
+        if self._canary_at is not None and abs(self._canary_at - reckoned) < _ROUNDED:
+            self._canary_at = now
 
     def wait_for_canary(self, until: float) -> None:
         """Wait for the canary that is out until then; no longer, nor shorter."""
