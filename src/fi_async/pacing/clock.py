@@ -32,6 +32,11 @@ class ServerClock:
         """True once a reply has said the time, or it was assumed."""
         return self.least > -math.inf
 
+    @property
+    def doubt(self) -> float:
+        """Seconds between the bounds; 0 if there are none."""
+        return self.most - self.least if self.is_known else 0.0
+
     def assume(self, now: float, server_time: float, within: float) -> None:
         """Take the server's time to be this, give or take `within` seconds, until a reply says it."""
         self._set(server_time - within - now, server_time + within - now)

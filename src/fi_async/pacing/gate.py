@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from fi_async._errors import ConfigurationError
@@ -224,6 +225,22 @@ class Gate:
         self._heeded, self._has_asked = max(self._heeded, opens), True
         return uses, used
 
+    def _settle(self, now: float) -> None:
+        """Count what was used in the windows it belongs to; those who share limits are told if a clock was wrong."""
+        self._given.settle()
+        if self._given.has_added and self._budget is not None:
+            with suppress(ConfigurationError):  # `issue` raises it
+                self._listen(now)
+        elif self._lots is not None:
+            self._lots.owe(self._given.added())
+
+    def _listen(self, now: float) -> None:
+        """Tell and hear what is to be told to all who share a budget, if one is shared and can be had."""
+        if self._budget is not None:
+            with self._learned.turn(self._budget, now) as turn:
+                if turn is not None:
+                    self._hear(now, turn, Need(post=True, rows=1))
+
     def confirm(self, ticket: Ticket, now: float) -> bool:
         """Return True if a request may leave now, later than its ticket was issued; see `Ticket.may_leave`."""
         if ticket.epoch != self._epoch:
@@ -285,12 +302,10 @@ class Gate:
             return
         self._correct(ticket, 0)  # tokens are not used up by a refusal
         self._reached(now)
-        until = now + self._allowance.pause(retry_after, self._rng)
         ends = end_said(date, retry_after)
-        if ends is not None and self.clock.is_known:
-            until = min(until, self.clock.ours(ends))
-        doubt = self.clock.most - self.clock.least if self.clock.is_known else 0.0
-        if self._allowance.refused(ticket.leave, until, ends, doubt):
+        until = now + self._allowance.pause(retry_after, self._rng)
+        until = min(until, math.inf if ends is None else self.clock.ours(ends))
+        if self._allowance.refused(ticket.leave, until, ends, self.clock.doubt):
             self._holds.begin(REQUESTS, now, until)
             self._heeded = max(self._heeded, until)
             self._learned.tell(lambda: self._learned.refused(until))
@@ -338,11 +353,7 @@ class Gate:
         self._out -= 1
         if date is not None:
             self.clock.heard(ticket.left_at, now, date)
-            self._given.settle()
-            if self._budget is None:  # else the next turn takes it
-                added = self._given.added()
-                if self._lots is not None:
-                    self._lots.owe(added)
+            self._settle(now)
         if ticket.canary is not None and (status is None or status >= 300):
             canary, ticket.canary = ticket.canary, None
             self.canaries.let_go(canary, now, never_ran=never_ran or (status is not None and status < 500))
@@ -362,12 +373,8 @@ class Gate:
         allowance = self._allowance.opens_at(is_given=True) - now
         found = [Obstacle("request", allowance), Obstacle("server", self.outage.opens_at(now, terms.patience) - now)]
         found += [] if self._lots is None else [self._lots.obstacle(now)]
-        if post:
-            closes = self.quota.opens_at() - now
-            closes = math.inf if self.quota.is_asking and closes > 0 else closes
-            found.append(Obstacle("evaluation", closes, by_canary=self.quota.is_closed))
-        need = Need(post, 1, max(1, tokens))
-        found += self._given.obstacles(now, need, terms)
+        found += [self.quota.obstacle(now)] if post else []
+        found += self._given.obstacles(now, Need(post, 1, max(1, tokens)), terms)
         last = max(found, key=lambda each: each.opens_in)
         return last if last.opens_in > 0 else None
 
@@ -398,10 +405,7 @@ class Gate:
         Raises:
             ConfigurationError: The budget cannot be read.
         """
-        if self._budget is not None:
-            with self._learned.turn(self._budget, now) as turn:
-                if turn is not None:
-                    self._hear(now, turn, Need(post=True, rows=1))
+        self._listen(now)
         opens = self.opens_at(now, Need(post=True, rows=1), terms)
         return {
             "refusals": self.refusals,

@@ -88,12 +88,17 @@ class GivenLimits:
 
     def settle(self) -> None:
         """Count what was used in the windows it belongs to, if these are known only now."""
-        for window in self._windows.values():
-            self._added += window.settle(self._clock)
+        added = [use for window in self._windows.values() for use in window.settle(self._clock)]
+        self._added = merged((*self._added, *added)) if added else self._added
+
+    @property
+    def has_added(self) -> bool:
+        """True while there is something that `added` will return."""
+        return bool(self._added)
 
     def added(self) -> Sequence[Use]:
         """Return what was counted in further windows since this was last asked: those who share them have to know."""
-        added, self._added = merged(self._added), []
+        added, self._added = self._added, []
         return added
 
     def new_uses(self, now: float, need: Need, counted: Sequence[Counted]) -> list[Use]:

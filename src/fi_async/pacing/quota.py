@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from fi_async.pacing.clock import ServerClock
+from fi_async.pacing.waiting import Obstacle
 
 FIRST: Final = 0.5  # seconds until the first canary
 GROWTH: Final = 1.25  # so that a window is found open at most a fifth of its wait too late
@@ -94,6 +95,11 @@ class EvaluationQuota:
         if not self.is_closed:
             return 0.0
         return self._next if self._canary_at is None else self._canary_until
+
+    def obstacle(self, now: float) -> Obstacle:
+        """Return how it keeps evaluations from being started, if it does."""
+        closes = self.opens_at() - now
+        return Obstacle("evaluation", math.inf if self.is_asking and closes > 0 else closes, by_canary=self.is_closed)
 
     @property
     def is_asking(self) -> bool:
