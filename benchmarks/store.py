@@ -20,11 +20,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psycopg  # noqa: F401  # what is imported on the way would be counted as work
+
+import fi_async.engine.stored_calls  # noqa: F401  # as above
 from fi_async import AsyncEvaluator
 from postgres_server import PostgresServer
 
 _LATENCY = 0.05
-_CONCURRENCY = 128
+_CONCURRENCY = 128  # more than a processor can do with
+_CALM = 16  # so few that the processor has time, and latencies are those of a case
 _ASKED = {"eval_config": {"keyword": "needle"}}
 
 
@@ -48,8 +52,8 @@ async def _simulated(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": answer})
 
 
-def _client() -> AsyncEvaluator:
-    return AsyncEvaluator.local(_simulated, strategy="sync", rows=1, concurrency=_CONCURRENCY)
+def _client(concurrency: int = _CONCURRENCY) -> AsyncEvaluator:
+    return AsyncEvaluator.local(_simulated, strategy="sync", rows=1, concurrency=concurrency)
 
 
 def _measured(what: Any) -> dict[str, Any]:
@@ -60,10 +64,10 @@ def _measured(what: Any) -> dict[str, Any]:
     return {"wall": wall, "cpu": cpu, "latencies": latencies}
 
 
-def _streamed(count: int, path: str | None) -> dict[str, Any]:
+def _streamed(count: int, path: str | None, concurrency: int = _CONCURRENCY) -> dict[str, Any]:
     async def run() -> list[float]:
         found = []
-        async with _client() as ev, ev.stream(_cases(count), "contains", run=path, **_ASKED) as outcomes:
+        async with _client(concurrency) as ev, ev.stream(_cases(count), "contains", run=path, **_ASKED) as outcomes:
             async for each in outcomes:
                 assert each.passed == (each.index % 3 == 0)
                 found.append(each.latency_s or 0.0)
@@ -72,18 +76,18 @@ def _streamed(count: int, path: str | None) -> dict[str, Any]:
     return _measured(run)
 
 
-def _worked(url: str, ready: Any, told: Any) -> None:
+def _worked(url: str, concurrency: int, ready: Any, told: Any) -> None:
     async def run() -> list[float]:
         found: list[float] = []
         async with _client() as ev:
-            await ev.work(url, on_outcome=lambda each: found.append(each.latency_s or 0.0))
+            await ev.work(url, concurrency=concurrency, on_outcome=lambda each: found.append(each.latency_s or 0.0))
         return found
 
     ready.wait()
     told.put(_measured(run))
 
 
-def _shared(url: str, count: int, workers: int) -> list[dict[str, Any]]:
+def _shared(url: str, count: int, workers: int, concurrency: int = _CONCURRENCY) -> list[dict[str, Any]]:
     async def load() -> None:
         async with _client() as ev:
             await ev.load(
@@ -93,7 +97,7 @@ def _shared(url: str, count: int, workers: int) -> list[dict[str, Any]]:
     asyncio.run(load())
     context = multiprocessing.get_context("spawn")
     ready, told = context.Barrier(workers), context.Queue()
-    at_work = [context.Process(target=_worked, args=(url, ready, told)) for _ in range(workers)]
+    at_work = [context.Process(target=_worked, args=(url, concurrency, ready, told)) for _ in range(workers)]
     for each in at_work:
         each.start()
     found = [told.get() for _ in at_work]
@@ -142,8 +146,17 @@ def main(count: int) -> list[dict[str, Any]]:
             before = _server_cpu(database)
             found = _shared(f"{database.url()}/run_{workers}", count, workers)
             rows.append(_row(f"PostgreSQL, workers: {workers}", count, found, _server_cpu(database) - before))
+        rows += _latencies(database, max(500, count // 20))
         database.stop()
     return rows
+
+
+def _latencies(database: PostgresServer, count: int) -> list[dict[str, Any]]:
+    rows = [_row("nothing keeps it, few at once", count, [_streamed(count, None, _CALM)])]
+    with tempfile.TemporaryDirectory() as folder:
+        rows.append(_row("a file, few at once", count, [_streamed(count, f"{folder}/run.db", _CALM)]))
+    found = _shared(f"{database.url()}/latencies", count, 1, _CALM)
+    return [*rows, _row("PostgreSQL, few at once", count, found)]
 
 
 if __name__ == "__main__":

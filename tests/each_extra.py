@@ -26,6 +26,7 @@ PROGRAMS = {
     "otel": "from fi_async.integrations import otel, otel_export; otel.OpenTelemetry()",
     "parquet": "import pyarrow.parquet",
     "prices": "from fi_async import Judge; assert Judge('gpt-4o-mini', api_key='k').pricing() is not None",
+    "ray": "import ray.data; import fi_async.integrations.ray",
     "socks": "import socksio",
     "sql": "import sqlalchemy",
     "wandb": "import wandb; wandb.Table",

@@ -141,7 +141,7 @@ class RunPlan:
         for name, *numbers in rows:
             aligned = (number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True))
             lines.append("  ".join([name.ljust(widths[0]), *aligned]))
-        lines += ["", *(_reason(each) for each in self.templates)]
+        lines += ["", *dict.fromkeys(_reason(each) for each in self.templates)]
         if self.duplicates:
             lines.append(f"duplicates of earlier cases, which would be paid again: {self.duplicates:,}")
         if self.invalid:

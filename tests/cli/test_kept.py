@@ -282,6 +282,8 @@ def test_the_status_of_a_run(cli, kept):
         "unknown_cost": 0,
         "tokens": None,
         "shard": None,
+        "workers": [],
+        "control": None,
     }
     assert json.loads(cli("status", kept, "--json --watch").out)["done"] == 23
     shown = cli("status", kept).out

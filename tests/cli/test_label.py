@@ -181,6 +181,8 @@ def test_what_a_gate_cannot_mean(words, said, labelled, cli):
 def test_a_run_is_judged_by_the_labels_in_its_file(labelled, cli):
     assert cli(RUN, f"--run {labelled} --min is_json:kappa>=0.8 is_json:true>=0.6").code == 0
     assert cli(RUN, f"--run {labelled} --min kappa>=0.99").code == 4
+    assert cli(RUN, f"--run {labelled} --min is_json:kappa>=0.8 --confidence 0.95").code == 5
+    assert cli(RUN, f"--run {labelled} --min is_json:kappa>=0.3 is_json>=0.5 --confidence 0.95").code == 0
     ended = cli(RUN, "--run fresh.db --min is_json:kappa>=0.8 --json")
     assert (ended.code, ended.summary["gate"]["verdict"]) == (5, "inconclusive")
     assert (
@@ -212,6 +214,11 @@ def test_a_run_is_judged_by_the_labels_of_a_file(kept, cli, jsonl):
             "--min is_json:true>=0.5 is told by all results of a run: leave --fail-fast out",
         ),
         ("--labels none.csv --min is_json:kappa>=0.5", "none.csv: no such file of labels"),
+        ("--confidence 0.9", "--confidence is of the intervals that must reach --min: give --min too"),
+        (
+            "--min is_json>=0.5 --confidence 0.9 --fail-fast",
+            "--confidence is told by all results of a run: leave --fail-fast out",
+        ),
     ],
 )
 def test_what_a_run_cannot_mean(words, said, kept, cli):
@@ -289,6 +296,30 @@ def test_labels_of_a_file_have_to_be_of_the_draw(labelled, cli, jsonl):
     found = RunLabels.of(Path(labelled)).labelled("is_json")
     assert [outcome.case.id for outcome, _ in found.pairs] == ["r1"]
     assert found.notes == ("40 labelled cases are not of the last draw, and are left out",)
+
+
+def test_equal_cases_have_one_label(cli, jsonl):
+    rows = [{"id": f"q{n}", "text": PASSED.format(n // 2)} for n in range(4)]
+    cli("run", jsonl(*rows, name="rows.jsonl"), "--eval is_json --backend local --run run.db --no-progress")
+    name = jsonl(*({"id": f"q{n}", "label": n != 3} for n in range(4)), name="labels.jsonl")
+    ended = cli(f"label run.db --from {name} --by ana")
+    assert ended.code == 2
+    assert ended.err == (
+        "fi-async: labels.jsonl, line 4: the case equals that in labels.jsonl, line 3, which has another label: make"
+        " them one\n"
+    )
+    name = jsonl(*({"id": f"q{n}", "label": n < 2} for n in range(4)), name="labels.jsonl")
+    assert cli(f"label run.db --from {name} --by ana").out.startswith("2 labels of is_json by ana")
+    assert json.loads(cli("agree run.db --json").out)["matrix"]["Failed"] == {"Passed": 2, "Failed": 0}
+
+
+def test_labels_by_somebody_who_gave_none(labelled, cli, jsonl):
+    name = people(jsonl, ana=agreed)
+    for words in (labelled, f"{labelled} {name}"):
+        ended = cli(f"agree {words} --by anna")
+        assert ended.code == 2
+        assert ended.err.endswith("did you mean ana?\n")
+    assert json.loads(cli(f"agree {labelled} {name} --by ana --json").out)["labelled"] == 40
 
 
 def test_a_run_that_is_labelled_needs_no_page(labelled, cli):

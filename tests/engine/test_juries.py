@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fi_async import ConfigurationError, Criteria, Judge, Jury, RunFile, UndecidedError
+from fi_async.journal.merging import merge
+from fi_async.journal.salvage import Salvage
 from fi_async.journal.view import open_view
 from judged import client
 from voting import CALM, Voter, answers, noisy
@@ -120,6 +122,7 @@ async def test_jurors_at_one_endpoint_are_asked_each_in_its_way():
         report = await ev.gather(answers(3), CALM)
     assert [each.score for each in report.outcomes] == [0.5] * 3
     assert app.votes == dict.fromkeys(range(3), 2)
+    assert {tuple(vote.result.model for vote in each.votes) for each in report.outcomes} == {("cold", "hot")}
 
 
 async def test_a_jury_judges_the_templates_of_the_platform_beside_other_backends():
@@ -147,10 +150,29 @@ async def test_a_juror_without_money_leaves_cases_for_later(tmp_path):
     async with client(Jury(*judges[:2], poor)) as ev:
         report = await ev.gather(answers(20), CALM, run=tmp_path / "r.db")
     assert {str(each.status) for each in report.outcomes} == {"scored", "cancelled"}
+    spent = endpoints[2].votes.total()
+    async with client(Jury(*judges[:2], poor)) as ev:  # what it spent before counts
+        await ev.gather(answers(20), CALM, run=tmp_path / "r.db")
+    assert endpoints[2].votes.total() == spent
     async with client(Jury(*judges)) as ev:
         again = await ev.gather(answers(20), CALM, run=tmp_path / "r.db")
     assert again.coverage == 1.0
     assert all(each.votes == dict.fromkeys(range(20), 1) for each in endpoints)
+
+
+async def test_shards_become_one_run_and_a_damaged_file_is_read_by_cases(tmp_path):
+    endpoints = voters(*(noisy(lambda _: 0.6, seed) for seed in range(2)))
+    async with client(jury_of(endpoints, rule="mean")) as ev:
+        for number in (1, 2):
+            await ev.gather(answers(12), CALM, repeats=2, run=tmp_path / f"{number}.db", shard=(number, 2))
+        whole = await ev.gather(answers(12), CALM, repeats=2, run=tmp_path / "whole.db")
+    merged = merge([tmp_path / "1.db", tmp_path / "2.db"], tmp_path / "both.db")
+    assert (merged.pending, merged.absent) == (0, 0)
+    with open_view(tmp_path / "both.db") as view:
+        assert [(r.outcome.index, len(r.outcome.samples)) for r in view.records()] == [(n, 2) for n in range(12)]
+        assert view.count().is_complete
+    with Salvage(tmp_path / "whole.db") as saved:
+        assert [r.outcome.score for r in saved.records()] == [each.score for each in whole.outcomes]
 
 
 LOCAL = {"base_url": "http://127.0.0.1:1/v1"}

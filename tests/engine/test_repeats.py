@@ -9,7 +9,7 @@ import pytest
 
 from embedded import backend
 from embedded import client as platform
-from fi_async import Case, ConfigurationError, CostLimitError, RunOptions, template
+from fi_async import Case, ConfigurationError, CostLimitError, Evaluator, RunFile, RunOptions, Timeout, template
 from fi_async.journal.view import open_view
 from fi_async.local import Quota
 from judged import client
@@ -129,8 +129,6 @@ async def test_fewer_repeats_than_the_file_has_leave_the_others_out(tmp_path):
 async def test_a_sample_that_fails_is_left_out_of_the_mean_and_a_retry_asks_for_it_alone(tmp_path):
     voter = Voter(lambda number, asked: None if number == 1 and asked in (1, 2) else True)
     async with client(voter.judge(concurrency=1)) as ev:
-        from fi_async import RunFile
-
         report = await ev.gather(answers(3), CALM, repeats=3, run=tmp_path / "r.db")
         assert [[str(s.status) for s in each.samples].count("failed") for each in report.outcomes] == [0, 1, 0]
         assert report.coverage == 1.0
@@ -149,7 +147,6 @@ async def test_a_case_that_cannot_be_sent_is_one_outcome(tmp_path):
 
 
 async def test_the_timeout_of_the_call_leaves_one_outcome_a_case():
-    from fi_async import Timeout
 
     async with client(Voter(latency=10.0).judge(concurrency=5)) as ev:
         report = await ev.gather(answers(10), CALM, repeats=3, timeout=Timeout(call=25.0))
@@ -222,7 +219,6 @@ async def test_auto_goes_on_where_it_stopped_and_is_read_as_it_ended(tmp_path):
     async with client(Voter(share).judge()) as ev:
         whole = await ev.gather(answers(40), CALM, repeats="auto", run=tmp_path / "whole.db")
     voter = Voter(share)
-    from fi_async import Timeout
 
     async with client(voter.judge(concurrency=3)) as ev:
         for seconds in (0.01, 0.02, 0.05):
@@ -242,7 +238,7 @@ async def test_auto_goes_on_where_it_stopped_and_is_read_as_it_ended(tmp_path):
 async def test_auto_stops_at_the_money_and_keeps_what_is_known(tmp_path):
     voter = Voter(lambda _, asked: asked % 2 == 0)
     async with client(voter.judge(max_cost=0.012)) as ev:
-        report = await ev.gather(answers(10), CALM, repeats="auto", run=tmp_path / "r.db")
+        report = await ev.gather(answers(10), CALM, repeats="auto", reduce="median", run=tmp_path / "r.db")
     assert report.coverage == 1.0
     assert 30 < voter.votes.total() < 90
     assert report.summary()["cost"] <= 0.012
@@ -252,7 +248,7 @@ async def test_auto_stops_at_the_money_and_keeps_what_is_known(tmp_path):
         assert count.unsettled == sum(len(each.samples) < 9 for each in report.outcomes)
         assert [r.outcome.score for r in view.records()] == [each.score for each in report.outcomes]
     async with client(voter.judge()) as ev:
-        again = await ev.gather(answers(10), CALM, repeats="auto", run=tmp_path / "r.db")
+        again = await ev.gather(answers(10), CALM, repeats="auto", reduce="median", run=tmp_path / "r.db")
     assert {len(each.samples) for each in again.outcomes} == {9}
     assert voter.votes.total() == 90
 
@@ -294,6 +290,7 @@ async def test_auto_keeps_to_a_limit_and_loses_nothing():
             "precision=0.95 takes 3 repeats that say the same, and max_repeats is 2",
         ),
         ({"repeats": "auto", "reduce": "all"}, 'reduce="all"'),
+        ({"repeats": "auto", "reduce": "mean"}, "which draws their mean to 0 and 1: take"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(options, words):
@@ -310,3 +307,17 @@ async def test_any_of_labels_is_refused():
         with pytest.raises(ConfigurationError, match='reduce="any" is of verdicts and scores'):
             await ev.gather(answers(1), tone, repeats=2, reduce="any")
     assert CURT.rubric.is_scored
+
+
+def test_the_blocking_client_and_a_client_that_always_repeats():
+    voter = Voter(even_of_three)
+    with Evaluator(backends=[voter.judge()], repeats=3) as ev:
+        report = ev.gather(answers(4), CALM)
+        assert [len(each.samples) for each in report.outcomes] == [3] * 4
+        assert [len(each.samples) for each in ev.stream(answers(2), CALM, repeats=2)] == [2, 2]
+
+
+async def test_a_run_in_a_database_refuses_them_before_it_is_reached():
+    async with client(Voter().judge()) as ev:
+        with pytest.raises(ConfigurationError, match="a run in a database evaluates each case once"):
+            await ev.gather(answers(1), CALM, repeats=2, run="postgresql://127.0.0.1:1/none/nightly")

@@ -8,10 +8,11 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from urllib.parse import urlsplit
 
 import pytest
@@ -195,6 +196,20 @@ def test_the_last_label_can_be_taken_back(run):
         assert (state["case"], state["linger"]) == (None, 30.0)
         assert json.loads(page.act({"act": "back"})[2])["case"]["place"] == 2
         assert thread.is_alive()
+
+
+def test_what_cannot_be_written_is_not_said_to_be_kept(run):
+    with serving(run) as (page, _, book), closing(sqlite3.connect(run, isolation_level=None)) as other:
+        book._connection.execute("PRAGMA busy_timeout = 0")
+        other.execute("BEGIN IMMEDIATE")
+        status, _, body = page.act({"act": "label", "place": 0, "value": True})
+        assert (status, json.loads(body)["error"]) == (
+            500,
+            f"{run}: another process has it locked: wait for it, or use another file",
+        )
+        other.execute("ROLLBACK")
+        assert given(book) == []
+        assert page.act({"act": "label", "place": 0, "value": True})[0] == 200
 
 
 @pytest.fixture

@@ -50,7 +50,11 @@ def _asked(flags: RunFlags, templates: Sequence[str], known: Mapping[str, Templa
         raise UsageError(f"--min {labelled[0]} is told by all results of a run: leave --fail-fast out")
     if flags.error_rate is not None and not flags.fail_fast:
         raise UsageError("--error-rate says how early --fail-fast may stop: give --fail-fast too")
-    return _Asked(Requirements(conditions, flags.coverage), labelled) if wanted else None
+    if flags.confidence is not None and not (conditions or labelled):
+        raise UsageError("--confidence is of the intervals that must reach --min: give --min too")
+    if flags.confidence is not None and flags.fail_fast:
+        raise UsageError("--confidence is told by all results of a run: leave --fail-fast out")
+    return _Asked(Requirements(conditions, flags.coverage, flags.confidence), labelled) if wanted else None
 
 
 class LabelledRun:

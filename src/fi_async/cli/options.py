@@ -132,6 +132,7 @@ class RunFlags(RepeatChoice):
         min: What the scores must reach, such as 'groundedness>=0.9': see fi-async gate --help.
         labels: A file of labels by people, for what they decide. Omitted: those in the file of --run.
         coverage: The share of cases that must have a score; the others are let go.
+        confidence: Whole intervals must reach --min, not only the values. Omitted: the values.
         fail_fast: Stop as soon as the verdict of --min and --coverage is certain.
         error_rate: Let --fail-fast be wrong so often, to stop much sooner; rows are taken in random order.
         run: Keep the run in this file: the same command again, or fi-async resume, goes on where it stopped.
@@ -183,6 +184,7 @@ class RunFlags(RepeatChoice):
     min: Annotated[Minima, VERDICT] = None
     labels: Annotated[Path | None, VERDICT, Parameter(metavar="PATH")] = None
     coverage: Annotated[float | None, VERDICT, Parameter(metavar="SHARE", validator=SHARE)] = None
+    confidence: Annotated[float | None, VERDICT, Parameter(metavar="SHARE", validator=WITHIN)] = None
     fail_fast: Annotated[bool, VERDICT, Flag] = False
     error_rate: Annotated[float | None, VERDICT, Parameter(metavar="RATE", validator=WITHIN)] = None
     run: Annotated[Path | None, KEEPING, Parameter(metavar="PATH")] = None
@@ -213,6 +215,7 @@ class LoadFlags(RunFlags):
     run: Annotated[Path | None, _NOT_HERE] = None
     out: Annotated[Path | None, _NOT_HERE] = None
     min: Annotated[Minima, _NOT_HERE] = None
+    confidence: Annotated[float | None, _NOT_HERE] = None
     coverage: Annotated[float | None, _NOT_HERE] = None
     fail_fast: Annotated[bool, _NOT_HERE] = False
     error_rate: Annotated[float | None, _NOT_HERE] = None

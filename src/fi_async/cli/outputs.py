@@ -16,7 +16,7 @@ from fi_async._extras import need
 from fi_async._models import Outcome
 from fi_async.cli.errors import ImpossibleError, UsageError
 from fi_async.journal.schema import is_run
-from fi_async.reports.outcome_tables import COLUMNS, flat, inert
+from fi_async.reports.outcome_tables import COLUMNS, arrow_schema, flat, inert
 from fi_async.reports.run_files import BACKEND_NAMED, SHARD
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, default=str)
@@ -186,10 +186,7 @@ class ParquetWriter(OutputWriter):
     def __init__(self, path: Path) -> None:
         self._arrow = need("pyarrow", "fi-async[parquet]", f"--out {path}")
         self._parquet = need("pyarrow.parquet", "fi-async[parquet]", f"--out {path}")
-        kinds = {int: "int64", float: "float64", bool: "bool_", str: "string"}
-        self._schema = self._arrow.schema(
-            [(name, getattr(self._arrow, kinds[kind])()) for name, kind in COLUMNS.items()]
-        )
+        self._schema = arrow_schema(self._arrow)
         self._stream = path.open("ab")
         self._file: Any = None
         self._rows: list[dict[str, Any]] = []

@@ -124,7 +124,7 @@ def _missing(asked: Mapping[str, Asked], given: Mapping[str, TemplateLike], *, h
             continue
         if by_of(each) == CODE:
             found.append(f"{name} (a function): give --eval FILE.py:{name}")
-        elif by_of(each) == JUDGED and name not in _catalogue.rows():
+        elif by_of(each) == JUDGED and name not in _catalogue.rows() and not each.get("jurors"):
             found.append(f"{name} (a Criteria): give --eval FILE.py:{name}")
     found += [f"{name} (a jury): {_AGAIN}" for name, each in asked.items() if each.get("jurors")]
     judges: dict[tuple[str, ...], list[str]] = {}

@@ -14,7 +14,7 @@ import anyio
 
 from fi_async import _catalogue
 from fi_async._connection import LOCAL
-from fi_async._errors import APIConnectionError, ConfigurationError
+from fi_async._errors import APIConnectionError, ConfigurationError, FiAsyncError
 from fi_async._models import Outcome, OutcomeStatus, TemplateLike
 from fi_async._public import public
 from fi_async._report import Counts
@@ -91,6 +91,7 @@ class RunWorker:
         run: The engine's run, while one drives.
         handover: Says when outcomes are taken away; None where each is as soon as it is made.
         counts: What it asked of servers so far.
+        over: Why it takes no more works, once it does not.
     """
 
     session: Session
@@ -101,6 +102,7 @@ class RunWorker:
     run: Run | None = None
     handover: Handover | None = None
     counts: Counts = field(default_factory=Counts)
+    over: FiAsyncError | None = None
     _statuses: Counter[str] = field(default_factory=Counter)
     _fenced: int = 0
     _stopped: str = ""
@@ -204,7 +206,8 @@ class RunWorker:
                 self.run = None
         if self._unreachable is not None:
             raise self._unreachable
-        self._stopped = next((lane.over.message for lane in lanes if lane.over is not None), self._stopped)
+        self.over = next((lane.over for lane in lanes if lane.over is not None), self.over)
+        self._stopped = "" if self.over is None else self.over.message
         return scope.cancelled_caught
 
     def _sharing(self, url: RunUrl, ask: Ask, asked: Sequence[Question]) -> Session:

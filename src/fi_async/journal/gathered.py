@@ -49,7 +49,8 @@ def gathered(records: Iterable[OutcomeRecord], shapes: Shapes) -> Gathered:
         stands = standing_of(shapes[template], {place: record.outcome for place, record in found.items()})
         if stands.outcome is not None:
             unsettled += not stands.is_settled
-            key = min(found.items(), key=lambda item: (item[0][0], item[0][1] or ""))[1].key
+            # What people say of a case is kept under this key: one that jurors who come later leave as it is.
+            key = next(found[0, voter].key for voter in shapes[template].voters())
             whole.append(OutcomeRecord(key, stands.outcome, max(record.ended_at for record in found.values())))
     return Gathered(whole, unsettled)
 

@@ -22,7 +22,7 @@ from fi_async.pacing.ticket import Need, Terms
 from fi_async.pacing.waiting import Obstacle
 from fi_async.pacing.windows import Counted
 
-PARTS: Final = 8  # one lot is no more than this part of what a window has left, or what one request needs
+PARTS: Final = 2  # one lot is no more than this part of what a window has left, or what one request needs
 _AHEAD: Final = 0.25  # seconds of use that a lot is meant for
 _LOW: Final = 2  # the next lot is asked for when so small a part of the last is left
 _LOOK_AGAIN: Final = 0.05  # seconds until a request asks again whether permits have come; it is woken before
@@ -168,7 +168,9 @@ class Lots:
         self._check(now, terms.patience)
         if not self._knows_time(now):
             return False
-        if self._given.opens_at(now, need, terms) > now:  # a look at a full window: takes nothing of another limit's
+        if (
+            self._look_at <= now and self._given.opens_at(now, need, terms) > now
+        ):  # a look at a full window: takes nothing of another limit's
             self._look_at = now + self._pause
             self._ask(now, self._uses(now, need, terms), 1)
             return False
@@ -350,8 +352,8 @@ class Lots:
             is_denied |= ask.need > 0 and not told.granted
             if ask.need and (not told.granted or told.used >= ask.most):
                 full.append(ask.window.seconds)
-            if told.granted < ask.want:
-                self._low = 0  # the window empties: from here on each asks for what it needs
+            if of_window:
+                self._low = min(self._low, told.granted // of_window[0].amount)
         if full:
             longest = max(1.0, min(full) / _LOOKS)
             self._look_at = now + min(self._pause, longest)

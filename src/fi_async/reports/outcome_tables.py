@@ -57,6 +57,16 @@ def flat(outcome: Mapping[str, Any]) -> dict[str, Any]:
     return {name: text(outcome[name]) if kind is str else outcome[name] for name, kind in COLUMNS.items()}
 
 
+def arrow_schema(arrow: Any) -> Any:
+    """Return the columns as a schema of Arrow.
+
+    Args:
+        arrow: The module `pyarrow`.
+    """
+    kinds = {int: "int64", float: "float64", bool: "bool_", str: "string"}
+    return arrow.schema([(name, getattr(arrow, kinds[kind])()) for name, kind in COLUMNS.items()])
+
+
 def inert(cell: Any) -> Any:
     """Return a cell as a CSV file may hold it: text that a spreadsheet would run as a formula, after an apostrophe.
 
