@@ -232,7 +232,7 @@ class Gate:
             with suppress(ConfigurationError):  # `issue` raises it
                 self._listen(now)
         elif self._lots is not None:
-            self._lots.owe(self._given.added())
+            self._lots.owe(self._given.added(), now)
 
     def _listen(self, now: float) -> None:
         """Tell and hear what is to be told to all who share a budget, if one is shared and can be had."""
