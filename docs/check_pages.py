@@ -19,6 +19,7 @@ from chromium import MISSING, chromium, is_there, show
 WIDTH, HEIGHT = 390, 844
 _SHOWS = """
 const wide = document.documentElement.clientWidth;
+const named = (each) => `${each.tagName.toLowerCase()}: ${each.textContent.trim().split('\\n')[0].slice(0, 60)}`;
 const clipped = (each) => {
     const box = each.closest('pre, .highlight, .table-wrapper');  // what scrolls by itself
     return box && box !== each;
@@ -27,7 +28,7 @@ const beyond = [...document.querySelectorAll('article *')].filter((each) =>
     each.getBoundingClientRect().right > wide + 1 && !each.closest('.headerlink') && !clipped(each));
 return {
     over: Math.max(document.documentElement.scrollWidth, document.body.scrollWidth) - wide,
-    beyond: beyond.slice(0, 3).map((each) => `${each.tagName.toLowerCase()}: ${each.textContent.trim().split(/\\s+/).join(" ").slice(0, 60)}`),
+    beyond: beyond.slice(0, 3).map(named),
     missing: [...document.images].filter((each) => !each.complete || !each.naturalWidth).map((each) => each.src),
 };
 """
