@@ -356,9 +356,7 @@ def _short(value: object) -> str:
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
-def _works(
-    connection: sqlite3.Connection, past: Past, number: int, ranks: dict[str, int]
-) -> Iterator[tuple[Any, ...]]:
+def _works(connection: sqlite3.Connection, past: Past, number: int, ranks: dict[str, int]) -> Iterator[tuple[Any, ...]]:
     scored = f'{{"status":"{OutcomeStatus.SCORED}"'
     for n, key, template, at, body in connection.execute(_CASES):
         ended = at if past.has_ended(n) else None
