@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fi_async import ConfigurationError, Criteria, Judge, Jury, RunFile, UndecidedError
+from fi_async import ConfigurationError, CostLimitError, Criteria, Judge, Jury, RunFile, UndecidedError
 from fi_async.journal.merging import merge
 from fi_async.journal.salvage import Salvage
 from fi_async.journal.view import open_view
@@ -173,6 +173,18 @@ async def test_shards_become_one_run_and_a_damaged_file_is_read_by_cases(tmp_pat
         assert view.count().is_complete
     with Salvage(tmp_path / "whole.db") as saved:
         assert [r.outcome.score for r in saved.records()] == [each.score for each in whole.outcomes]
+
+
+async def test_no_juror_is_paid_for_cases_that_another_cannot_judge_any_more():
+    endpoints = voters(always(passed=True), always(passed=True), always(passed=True))
+    judges = [each.judge(name, concurrency=2) for each, name in zip(endpoints[:2], NAMES, strict=False)]
+    async with client(Jury(*judges, endpoints[2].judge("third", concurrency=2, max_cost=0.003))) as ev:
+        report = await ev.gather(answers(300), CALM)
+    assert [each.index for each in report.outcomes] == list(range(300))
+    scored = sum(str(each.status) == "scored" for each in report.outcomes)
+    assert 0 < scored < 20
+    assert {type(each.error) for each in report.failures} == {CostLimitError}
+    assert all(each.votes.total() <= scored + 10 for each in endpoints), "what was under way ends"
 
 
 LOCAL = {"base_url": "http://127.0.0.1:1/v1"}

@@ -110,12 +110,21 @@ def test_workers_that_ask_at_once_are_never_given_more_than_there_is(postgres_ur
     assert sum(taken) == 300
 
 
-def test_owners_do_not_mix_and_past_windows_are_dropped(session, postgres_url):
+def test_owners_do_not_mix_and_windows_that_were_over_an_hour_ago_are_dropped(session, postgres_url):
     for number in range(10, 30):
         for owner in (b"one", b"other"):
-            (lot,), _ = session.take(owner, [LotRequest(SharedWindow("requests", 10.0, number), 5, 5, 5)])
+            (lot,), _ = session.take(owner, [LotRequest(SharedWindow("requests", 600.0, number), 5, 5, 5)])
             assert lot == (5, 5)
-    assert rows(postgres_url, "SELECT DISTINCT number FROM fi_async_budget_windows ORDER BY 1") == [(27,), (28,), (29,)]
+    query = "SELECT budget, min(number), count(*) FROM fi_async_budget_windows GROUP BY 1"
+    assert [told for _, *told in rows(postgres_url, query)] == [[23, 7], [23, 7]]
+
+
+def test_windows_that_are_far_ahead_drop_none_of_the_present(session):
+    """As one asks for them whose clock is wrong, or who knows little of the server's."""
+    present = int(time.time() / 10)
+    for number in (present, present + 1_000_000, present):
+        (lot,), _ = session.take(b"owner", [LotRequest(SharedWindow("requests", 10.0, number), 5, 5, 5)])
+    assert lot == (0, 5)
 
 
 # Workers

@@ -70,9 +70,13 @@ _TAKE: Final = f"""
     SET used = {_BASE} + {_granted(_BASE)}, granted = {_granted(_BASE)}
     RETURNING granted, used, extract(epoch FROM clock_timestamp())::double precision
 """
-_FORGET: Final = """
+_KEPT: Final = 3600  # seconds after its end that a window is kept: some take it to be earlier by so much, no more
+# One who knows little of the server's time asks for windows that are far ahead: the database's clock bounds that.
+_PAST: Final = f"least(extract(epoch FROM now())::float8, %(number)s::float8 * %(seconds)s::float8) - {_KEPT}"
+_FORGET: Final = f"""
     DELETE FROM fi_async_budget_windows
-    WHERE budget = %(budget)s AND what = %(what)s AND seconds = %(seconds)s AND number < %(number)s - 2
+    WHERE budget = %(budget)s AND what = %(what)s AND seconds = %(seconds)s
+        AND number < floor(({_PAST}) / %(seconds)s::float8)::bigint
 """
 
 
@@ -270,7 +274,7 @@ class _Session:
                 lots.append(Lot(granted, used))
                 cursor.nextset()
         for row, lot in zip(rows, lots, strict=True):
-            if 0 < lot.granted == lot.used:  # a window begins: those before the last are past for every worker
+            if 0 < lot.granted == lot.used:  # a window is new: so from time to time
                 self._connection.execute(_FORGET, row)
         return lots, told
 

@@ -134,6 +134,11 @@ class JournalLedger(KeptLedger):
         if self._refuse_duplicates:
             error = encoding.refusal(each.index, past.positions[n])
             return outcome(each, context, OutcomeStatus.INVALID, error=error)
+        if n in self._dropped:  # it takes the place of the one that was not begun
+            self._dropped.discard(n)
+            self._numbers[each.index, _seat(each)] = n
+            each.number = n
+            return each
         if not past.has_ended(n):
             self._following.setdefault(n, []).append(each)
             return None

@@ -132,14 +132,15 @@ class TemplateScores:
         self.spending.add(outcome)
         self.answerers.add(outcome)
         self._count_cases()
+        # Samples that come to no verdict, as they do not agree, are tries as others are.
+        if outcome.status is not OutcomeStatus.CANCELLED and (tries := tries_of(outcome)):
+            self.tries[tries] += 1
         if outcome.result is None:
             return
         self.estimate = self.estimate or outcome.result.estimate
         score, passed, share = outcome.result.score, outcome.result.passed, outcome.pass_share
         if share is not None:
             self.pass_rate.add(share, verdict=passed is not None)
-        if tries := tries_of(outcome):
-            self.tries[tries] += 1
         if score is not None:
             self.mean.add(score, verdict=passed is not None)
             name = outcome.case.id or f"case {outcome.index}"
@@ -201,11 +202,11 @@ class TemplateScores:
 
 def value_of(outcome: Outcome, metric: MetricName | str | None) -> float | None:
     """Return what an outcome adds to a metric of its template; None if nothing."""
-    if metric in (None, "mean"):
+    if metric == "mean":
         return outcome.score
-    if metric == "pass_rate":
+    if metric in (None, "pass_rate"):
         return outcome.score if outcome.pass_share is None else outcome.pass_share
-    tries = tries_of(outcome)
+    tries = None if outcome.status is OutcomeStatus.CANCELLED else tries_of(outcome)
     return None if tries is None or metric is None else _of_tries(tries, metric)
 
 
