@@ -252,6 +252,18 @@ async def test_auto_stops_at_the_money_and_keeps_what_is_known(tmp_path):
     assert voter.votes.total() == 90
 
 
+async def test_auto_tells_nothing_of_a_case_that_has_fewer_samples_than_at_first(tmp_path):
+    voter = Voter()
+    async with client(voter.judge(max_cost=0.0024, concurrency=1)) as ev:
+        report = await ev.gather(answers(5), CALM, repeats="auto", run=tmp_path / "r.db")
+    scored = [each for each in report.outcomes if str(each.status) == "scored"]
+    assert {str(each.status) for each in report.outcomes} == {"scored", "cancelled"}
+    assert {len(each.samples) for each in scored} == {3}
+    assert voter.votes.total() % 3, "one case has some of its samples"
+    with open_view(tmp_path / "r.db") as view:
+        assert [record.outcome.index for record in view.records()] == [each.index for each in scored]
+
+
 async def test_auto_gives_up_a_case_of_which_nothing_can_be_scored():
     voter = Voter(lambda *_: None)
     async with client(voter.judge()) as ev:
