@@ -11,6 +11,9 @@ import pytest
 from embedded import backend
 from embedded import client as platform
 from fi_async import Case, ConfigurationError, CostLimitError, Evaluator, RunFile, RunOptions, Timeout, template
+from fi_async.engine.calls import Ask
+from fi_async.engine.workers import check_same
+from fi_async.journal.opening import info_of
 from fi_async.journal.view import open_view
 from fi_async.local import Quota
 from judged import client
@@ -370,3 +373,12 @@ async def test_a_run_in_a_database_refuses_them_before_it_is_reached():
     async with client(Voter().judge()) as ev:
         with pytest.raises(ConfigurationError, match="a run in a database evaluates each case once"):
             await ev.gather(answers(1), CALM, repeats=2, run="postgresql://127.0.0.1:1/none/nightly")
+
+
+async def test_a_worker_of_a_run_in_a_database_refuses_them():
+    async with client(Voter().judge()) as ev:
+        once, twice = [await Ask(CALM, RunOptions(repeats=n)).questions(ev._session) for n in (1, 2)]
+        info = info_of("nightly", RunFile("nightly.db"), ev._session, once, RunOptions())
+        check_same("nightly", info, once, ev._session)
+        with pytest.raises(ConfigurationError, match="nightly: a run in a database evaluates each case once"):
+            check_same("nightly", info, twice, ev._session)
