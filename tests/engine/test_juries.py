@@ -79,6 +79,19 @@ async def test_a_fourth_juror_costs_its_own_votes(tmp_path):
         assert [record.outcome.score for record in view.records()] == [each.score for each in fewer.outcomes]
 
 
+async def test_labels_of_a_jurys_verdicts_stay_whatever_the_order_of_the_jurors(tmp_path):
+    endpoints = voters(*(always(passed=True) for _ in range(3)))
+    judges = [each.judge(name) for each, name in zip(endpoints, NAMES, strict=False)]
+    keys = []
+    for jurors in (judges[:2], judges[::-1]):
+        async with client(Jury(*jurors)) as ev:
+            await ev.gather(answers(3), CALM, run=tmp_path / "r.db")
+        with open_view(tmp_path / "r.db") as view:
+            keys.append([record.key for record in view.records()])
+    assert keys[0] == keys[1]
+    assert len(set(keys[0])) == 3
+
+
 async def test_votes_are_reused_in_other_runs_and_paid_there(tmp_path):
     endpoints = voters(always(passed=True), always(passed=True), always(passed=False))
     async with client(jury_of(endpoints[:2])) as ev:

@@ -11,6 +11,9 @@ import pytest
 from embedded import backend
 from embedded import client as platform
 from fi_async import Case, ConfigurationError, CostLimitError, Evaluator, RunFile, RunOptions, Timeout, template
+from fi_async.engine.calls import Ask
+from fi_async.engine.workers import check_same
+from fi_async.journal.opening import info_of
 from fi_async.journal.view import open_view
 from fi_async.local import Quota
 from judged import client
@@ -252,6 +255,18 @@ async def test_auto_stops_at_the_money_and_keeps_what_is_known(tmp_path):
     assert voter.votes.total() == 90
 
 
+async def test_auto_tells_nothing_of_a_case_that_has_fewer_samples_than_at_first(tmp_path):
+    voter = Voter()
+    async with client(voter.judge(max_cost=0.0024, concurrency=1)) as ev:
+        report = await ev.gather(answers(5), CALM, repeats="auto", run=tmp_path / "r.db")
+    scored = [each for each in report.outcomes if str(each.status) == "scored"]
+    assert {str(each.status) for each in report.outcomes} == {"scored", "cancelled"}
+    assert {len(each.samples) for each in scored} == {3}
+    assert voter.votes.total() % 3, "one case has some of its samples"
+    with open_view(tmp_path / "r.db") as view:
+        assert [record.outcome.index for record in view.records()] == [each.index for each in scored]
+
+
 async def test_auto_gives_up_a_case_of_which_nothing_can_be_scored():
     voter = Voter(lambda *_: None)
     async with client(voter.judge()) as ev:
@@ -358,3 +373,12 @@ async def test_a_run_in_a_database_refuses_them_before_it_is_reached():
     async with client(Voter().judge()) as ev:
         with pytest.raises(ConfigurationError, match="a run in a database evaluates each case once"):
             await ev.gather(answers(1), CALM, repeats=2, run="postgresql://127.0.0.1:1/none/nightly")
+
+
+async def test_a_worker_of_a_run_in_a_database_refuses_them():
+    async with client(Voter().judge()) as ev:
+        once, twice = [await Ask(CALM, RunOptions(repeats=n)).questions(ev._session) for n in (1, 2)]
+        info = info_of("nightly", RunFile("nightly.db"), ev._session, once, RunOptions())
+        check_same("nightly", info, once, ev._session)
+        with pytest.raises(ConfigurationError, match="nightly: a run in a database evaluates each case once"):
+            check_same("nightly", info, twice, ev._session)

@@ -59,6 +59,13 @@ def test_samples_without_a_verdict_between_them_are_tries():
     assert verdict("t:pass^2>=0.6", repeated(0, P, P), cancelled)[0] is GateVerdict.INCONCLUSIVE
 
 
+def test_a_coverage_lets_no_cases_go_that_lack_samples():
+    outcomes = [repeated(0, P, P, P), *(repeated(n, P, P) for n in range(1, 4))]
+    said = "pass^3 1 of 1 cases; 0.25 to 1 (3 missing)"
+    assert verdict("t:pass^3>=0.9", *outcomes, coverage=0.9) == (GateVerdict.INCONCLUSIVE, said)
+    assert verdict("t:pass^3>=0.9", *outcomes, coverage=0.25)[0] is GateVerdict.PASSED
+
+
 def test_samples_that_were_asked_for_as_others_did_not_agree_are_left_out():
     case = replace(repeated(0, P, F, F, P, P, P), at_first=3)
     assert verdict("t:pass@3>=1", case) == (GateVerdict.PASSED, "pass@3 1 of 1 cases")

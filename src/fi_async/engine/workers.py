@@ -364,6 +364,8 @@ def check_same(run: str, info: RunInfo, asked: Sequence[Question], session: Sess
                 f"{run}: {name} is for {_WHO.get(was['by'], was['by'])}, and this worker would have it answered by"
                 f" {_WHO.get(now['by'], now['by'])}: give it what the run was loaded with"
             )
+        if question.shape.is_repeated:
+            raise ConfigurationError(f"{run}: a run in a database evaluates each case once: leave repeats= out")
         if now["fingerprint"] != was["fingerprint"]:
             what = (
                 "its source, or its version, is another here: bring this worker's code to that of whoever loaded it"
