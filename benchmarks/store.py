@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing
+import os
 import resource
 import statistics
 import sys
@@ -20,11 +21,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psycopg  # noqa: F401  # what is imported on the way would be counted as work
+
+import fi_async.engine.stored_calls  # noqa: F401  # as above
 from fi_async import AsyncEvaluator
 from postgres_server import PostgresServer
 
 _LATENCY = 0.05
-_CONCURRENCY = 128
+_CONCURRENCY = 128  # more than a processor can do with
+_CALM = 16  # so few that the processor has time, and latencies are those of a case
 _ASKED = {"eval_config": {"keyword": "needle"}}
 
 
@@ -48,8 +53,8 @@ async def _simulated(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": answer})
 
 
-def _client() -> AsyncEvaluator:
-    return AsyncEvaluator.local(_simulated, strategy="sync", rows=1, concurrency=_CONCURRENCY)
+def _client(concurrency: int = _CONCURRENCY) -> AsyncEvaluator:
+    return AsyncEvaluator.local(_simulated, strategy="sync", rows=1, concurrency=concurrency)
 
 
 def _measured(what: Any) -> dict[str, Any]:
@@ -60,10 +65,37 @@ def _measured(what: Any) -> dict[str, Any]:
     return {"wall": wall, "cpu": cpu, "latencies": latencies}
 
 
-def _streamed(count: int, path: str | None) -> dict[str, Any]:
+def _streamed(count: int, path: str | None, concurrency: int = _CONCURRENCY) -> list[dict[str, Any]]:
+    return _each_alone([(_streams, count, path, concurrency)])
+
+
+def _each_alone(calls: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Return what each call measured: at the same time, in a process and a session of its own.
+
+    Linux shares its processors among sessions: so each has what it would have on a machine that is as busy as this one.
+    """
+    context = multiprocessing.get_context("spawn")
+    ready, told = context.Barrier(len(calls)), context.Queue()
+    at_work = [context.Process(target=_alone, args=(*call, ready, told)) for call in calls]
+    for each in at_work:
+        each.start()
+    found = [told.get() for _ in at_work]
+    for each in at_work:
+        each.join()
+    return found
+
+
+def _alone(call: Any, *args: Any) -> None:
+    *given, ready, told = args
+    os.setsid()
+    ready.wait()
+    told.put(call(*given))
+
+
+def _streams(count: int, path: str | None, concurrency: int) -> dict[str, Any]:
     async def run() -> list[float]:
         found = []
-        async with _client() as ev, ev.stream(_cases(count), "contains", run=path, **_ASKED) as outcomes:
+        async with _client(concurrency) as ev, ev.stream(_cases(count), "contains", run=path, **_ASKED) as outcomes:
             async for each in outcomes:
                 assert each.passed == (each.index % 3 == 0)
                 found.append(each.latency_s or 0.0)
@@ -72,18 +104,17 @@ def _streamed(count: int, path: str | None) -> dict[str, Any]:
     return _measured(run)
 
 
-def _worked(url: str, ready: Any, told: Any) -> None:
+def _works(url: str, concurrency: int) -> dict[str, Any]:
     async def run() -> list[float]:
         found: list[float] = []
         async with _client() as ev:
-            await ev.work(url, on_outcome=lambda each: found.append(each.latency_s or 0.0))
+            await ev.work(url, concurrency=concurrency, on_outcome=lambda each: found.append(each.latency_s or 0.0))
         return found
 
-    ready.wait()
-    told.put(_measured(run))
+    return _measured(run)
 
 
-def _shared(url: str, count: int, workers: int) -> list[dict[str, Any]]:
+def _shared(url: str, count: int, workers: int, concurrency: int = _CONCURRENCY) -> list[dict[str, Any]]:
     async def load() -> None:
         async with _client() as ev:
             await ev.load(
@@ -91,15 +122,7 @@ def _shared(url: str, count: int, workers: int) -> list[dict[str, Any]]:
             )
 
     asyncio.run(load())
-    context = multiprocessing.get_context("spawn")
-    ready, told = context.Barrier(workers), context.Queue()
-    at_work = [context.Process(target=_worked, args=(url, ready, told)) for _ in range(workers)]
-    for each in at_work:
-        each.start()
-    found = [told.get() for _ in at_work]
-    for each in at_work:
-        each.join()
-    return found
+    return _each_alone([(_works, url, concurrency)] * workers)
 
 
 def _row(name: str, count: int, found: list[dict[str, Any]], store: float = 0.0) -> dict[str, Any]:
@@ -132,9 +155,9 @@ def _server_cpu(database: PostgresServer) -> float:
 
 
 def main(count: int) -> list[dict[str, Any]]:
-    rows = [_row("nothing keeps it", count, [_streamed(count, None)])]
+    rows = [_row("nothing keeps it", count, _streamed(count, None))]
     with tempfile.TemporaryDirectory() as folder:
-        rows.append(_row("a file", count, [_streamed(count, f"{folder}/run.db")]))
+        rows.append(_row("a file", count, _streamed(count, f"{folder}/run.db")))
     with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as directory:
         database = PostgresServer(directory, fsync="on")
         database.start()
@@ -142,8 +165,17 @@ def main(count: int) -> list[dict[str, Any]]:
             before = _server_cpu(database)
             found = _shared(f"{database.url()}/run_{workers}", count, workers)
             rows.append(_row(f"PostgreSQL, workers: {workers}", count, found, _server_cpu(database) - before))
+        rows += _latencies(database, max(500, count // 20))
         database.stop()
     return rows
+
+
+def _latencies(database: PostgresServer, count: int) -> list[dict[str, Any]]:
+    rows = [_row("nothing keeps it, few at once", count, _streamed(count, None, _CALM))]
+    with tempfile.TemporaryDirectory() as folder:
+        rows.append(_row("a file, few at once", count, _streamed(count, f"{folder}/run.db", _CALM)))
+    found = _shared(f"{database.url()}/latencies", count, 1, _CALM)
+    return [*rows, _row("PostgreSQL, few at once", count, found)]
 
 
 if __name__ == "__main__":

@@ -2,16 +2,20 @@
 
     python benchmarks/workers.py                    about 9 minutes
     python benchmarks/workers.py --workers 1 4 --rows requests-12000
+    python benchmarks/workers.py --smaller 5        for a machine that is busy with other work
+    python benchmarks/workers.py --virtual          about 2 minutes: all of it in one process, on simulated time
 
 Starts a PostgreSQL in a temporary directory (`apt-get install postgresql`), the embedded backend in a process of its
 own, which counts what it refuses, and the workers, which begin together at the start of a window. The first line of a
 row is one machine without a shared budget. Exits with 1 if a request was refused, an evaluation made twice, or a run
-took longer than it may.
+took longer than it may. On a machine that is busy, processes are late for reasons of their own; on simulated time, with
+the real database and the real clients, only the pace counts.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import subprocess
 import sys
@@ -26,6 +30,13 @@ from server import running
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
+import anyio
+import psycopg
+
+import embedded
+from clock import VirtualClockLoop, wall_clock
+from fi_async import Limit
+from fi_async.local import Quota
 from postgres_server import PostgresServer, missing
 
 _WINDOW = 10.0
@@ -83,8 +94,56 @@ asyncio.run(main())
 """
 
 
-def measured(row: Row, workers: int, budget: str | None) -> dict[str, Any]:
-    """Return what it took so many workers."""
+def _on_simulated_time(row: Row, workers: int, budget: str | None) -> dict[str, Any]:
+    """Return what it took so many clients in this process, whose clock jumps ahead whenever all of them wait."""
+    quota = Quota(row.count, _WINDOW)
+    app = embedded.backend(**{row.of: quota if row.of == "requests" else (quota,)}, latency=_LATENCY)
+    limits = [Limit(row.count, per=_WINDOW, of=row.of)]  # type: ignore[arg-type]  # one of the two
+    reports: list[Any] = []
+    asked = 0
+
+    async def work(place: int) -> None:
+        nonlocal asked
+        async with embedded.client(app, shared_budget=budget) as ev:
+            link = None if budget is None else ev._session.permits
+            if link is not None:
+                link.wall_clock = lambda: None if link._link.wall_clock() is None else wall_clock()
+            cases = ({"text": f"[{n}]"} for n in range(place, row.cases, workers))
+            reports.append(await ev.gather(cases, "is_json", rows=1, strategy="sync", limits=limits))
+            asked += 0 if link is None else link.exchanges
+
+    async def all_of_them() -> float:
+        await anyio.sleep(_WINDOW + 0.05)
+        began = anyio.current_time()
+        async with anyio.create_task_group() as tasks:
+            for place in range(workers):
+                tasks.start_soon(work, place)
+        return anyio.current_time() - began
+
+    if budget is not None:
+        _forget(budget)
+    cpu = time.process_time()
+    with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
+        wall = runner.run(all_of_them())
+    seen = app.statistics()
+    return {
+        "wall": wall,
+        "refused": seen["refused_requests"] + seen["refused_evaluations"],
+        "duplicates": seen["duplicates"] + sum(each.counts.possible_duplicates for each in reports),
+        "coverage": min(each.coverage for each in reports),
+        "cpu_us": 1e6 * (time.process_time() - cpu) / row.cases,
+        "exchanges": asked / (row.bound // _WINDOW + 1),
+    }
+
+
+def _forget(budget: str) -> None:
+    """Let nothing be used: each simulation begins at the same hour."""
+    with psycopg.connect(budget, autocommit=True) as connection:
+        connection.execute("DROP TABLE IF EXISTS fi_async_budget, fi_async_budget_windows")
+
+
+def _in_processes(row: Row, workers: int, budget: str | None) -> dict[str, Any]:
+    """Return what it took so many workers, each a process."""
     quota = f"{row.count}/{_WINDOW:g}s"
     switches: dict[str, Any] = {"latency": _LATENCY, row.of: quota if row.of == "requests" else [quota]}
     with running(**switches) as server:
@@ -124,6 +183,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--virtual", action="store_true")
+    parser.add_argument("--smaller", type=int, default=1, metavar="N", help="cases and limits divided by N")
     options = parser.parse_args()
     if (why := missing()) is not None:
         print(why)
@@ -139,6 +200,8 @@ def main() -> int:
         try:
             for name in options.rows:
                 row = ROWS[name]
+                row = Row(row.cases // options.smaller, row.count // options.smaller, row.of)
+                measured = _on_simulated_time if options.virtual else _in_processes
                 alone = measured(row, 1, None)
                 most = _LATER * max(alone["wall"], row.bound)
                 _print(name, "alone", alone, row)

@@ -50,7 +50,7 @@ html_copy_source = False
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["page.css"]
-html_js_files = ["copy.js"]
+html_js_files = ["copy.js", "pictures.js"]
 html_show_copyright = False
 
 # `name` in a docstring is code.
@@ -88,6 +88,7 @@ nitpick_ignore_regex = [
     (r"py:class", r".*\b(NamedTemplate|RunKeywords|EvaluateKeywords|HttpClient|Session|StrEnum|BaseModel)"),
     (r"py:class", r".*\b(TracerProvider|MeterProvider|LoggerProvider|TextMapPropagator|Judged|otel\.C)"),
     (r"py:class", r".*\b(Datasets|BlockingDatasets|ShardLike|Rater|MatrixCase)"),
+    (r"py:class", r".*\b(OutcomeRecord|KeptLabels|ReadableRun|LabelledCases|LabelDraw|DrawnCase)"),
     (r"py:class", r"tuple\[.*"),  # autodoc splits the type of an argument at its comma
     (r"py:exc", r".*, .*"),
 ]
@@ -133,9 +134,20 @@ def _run_each_block_by_itself(app: Sphinx, doctree: nodes.document) -> None:
         doctree.insert(0, nodes.comment(enter, enter, testnodetype="testsetup", groups=["*"], options={}))
 
 
+def _suit_narrow_screens(_app: Sphinx, doctree: nodes.document) -> None:
+    """Mark what is printed in columns, to be scrolled and not wrapped, and cells of many words, to be wide."""
+    for block in doctree.findall(nodes.literal_block):
+        if re.search(r"\S {2,}\S+ {2,}\S|──", block.astext()):
+            block["classes"].append("columns")
+    for cell in doctree.findall(nodes.entry):
+        if len(cell.astext()) > 50:
+            cell["classes"].append("long")
+
+
 def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", _keep_colons_of_properties, priority=100)
     app.connect("doctree-read", _run_each_block_by_itself)
+    app.connect("doctree-read", _suit_narrow_screens)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -150,6 +150,7 @@ class Outcome:
         cost: What these cost, in dollars; None if no price is known.
         origin: "evaluated"; or "replayed", "reused", "duplicate" where nothing was sent for it.
         samples: With `repeats`, what each of them came to, in their order; this outcome is what `reduce` makes of them.
+        at_first: With repeats="auto", how many samples each case has at first; None of a fixed number.
         votes: With a jury, what each juror said, in the jury's order; this outcome is what its `rule` makes of them.
         sample: Which of the samples of its case it is, from 0.
         juror: Which juror's vote it is; None of all else.
@@ -174,6 +175,7 @@ class Outcome:
     votes: Sequence[Outcome] = field(default=(), repr=False)
     sample: int = 0
     juror: str | None = None
+    at_first: int | None = None
 
     @property
     def score(self) -> float | None:
@@ -193,9 +195,18 @@ class Outcome:
         """
         if self.result is None or self.passed is not None:
             return None if self.passed is None else float(self.passed)
-        shares = [each.pass_share for each in self.samples or self.votes if each.result is not None]
+        shares = [each.pass_share for each in self.samples_at_first or self.votes if each.result is not None]
         told = [share for share in shares if share is not None]
         return sum(told) / len(told) if told and len(told) == len(shares) else None
+
+    @property
+    def samples_at_first(self) -> Sequence[Outcome]:
+        """The samples that were asked for whatever they say: all of them, but with repeats="auto".
+
+        What share of these passed tells without bias how the judge does. Further ones are asked for only where the
+        first do not agree, and would draw it to 0 and 1.
+        """
+        return [each for each in self.samples if self.at_first is None or each.sample < self.at_first]
 
     def evaluations(self) -> Iterator[Outcome]:
         """Yield the single evaluations behind it: its samples, and of a jury the votes; itself if it is one."""
@@ -212,7 +223,8 @@ class Outcome:
         dates and the like are as they were sent; what has no JSON form is its `str()`. `tokens` are all that were paid
         for, and those of each kind beside them; cached ones are among the input, reasoning among the output. To add up
         costs, leave out outcomes whose `origin` is "reused" or "duplicate": these were paid elsewhere. `samples` and
-        `votes` are there where the outcome has any, each as such a dict, with what it shares with the whole left out.
+        `votes` are there where the outcome has any, each as such a dict, with what it shares with the whole left out;
+        and `at_first` with repeats="auto".
         """
         return {**self._told(), "inputs": shown_inputs(getattr(self.case, "given", self.case.inputs))}
 
@@ -246,7 +258,8 @@ class Outcome:
     def _parts(self) -> dict[str, Any]:
         """Return samples and votes as plain values, under their names; nothing where there are none."""
         named = {"samples": self.samples, "votes": self.votes}
-        return {name: [each._as_part() for each in parts] for name, parts in named.items() if parts}
+        told: dict[str, Any] = {name: [each._as_part() for each in parts] for name, parts in named.items() if parts}
+        return told if self.at_first is None else {**told, "at_first": self.at_first}
 
     def _as_part(self) -> dict[str, Any]:
         """Return what a sample or a vote has of its own."""

@@ -269,7 +269,7 @@ class RunKeywords(TypedDict, total=False):
     limits: Sequence[Limit]
     rows: int | Literal["auto"]
     repeats: Repeats
-    reduce: Reduce
+    reduce: Reduce | None
     precision: float
     max_repeats: int
 
@@ -307,7 +307,7 @@ class RunOptions:
             for and paid by itself. "auto" asks further only where the verdict is not certain. What is computed, and
             so says the same again, is evaluated once.
         reduce: What the samples come to: "mean" of their scores; "majority", what more than half of all say; "median";
-            "all" or "any", whether they passed.
+            "all" or "any", whether they passed. None is "mean", and "majority" for repeats="auto".
         precision: For repeats="auto": how probably the verdict is what more than half of all repeats would say.
         max_repeats: For repeats="auto": how often a case is evaluated at most.
 
@@ -328,7 +328,7 @@ class RunOptions:
     limits: Sequence[Limit] = ()
     rows: int | Literal["auto"] = "auto"
     repeats: Repeats = 1
-    reduce: Reduce = "mean"
+    reduce: Reduce | None = None
     precision: float = PRECISION
     max_repeats: int = MOST
 
@@ -355,7 +355,8 @@ class RunOptions:
         if self.repeats != "auto":
             _whole("repeats", self.repeats, or_auto=True)
             _at_most("repeats", self.repeats, _MOST_REPEATS)
-        _one_of("reduce", self.reduce, get_args(Reduce))
+        if self.reduce is not None:
+            _one_of("reduce", self.reduce, get_args(Reduce))
         _whole("max_repeats", self.max_repeats)
         _at_most("max_repeats", self.max_repeats, _MOST_REPEATS)
         sure = self.precision
@@ -363,6 +364,11 @@ class RunOptions:
             raise ConfigurationError(f"precision must be a probability above 0.5 and below 1, not {sure!r}")
         if self.repeats != "auto":
             return
+        if self.reduce == "mean":
+            raise ConfigurationError(
+                'repeats="auto" asks no further where samples agree, which draws their mean to 0 and 1: take'
+                ' reduce="majority", or give repeats a number'
+            )
         if self.reduce in ("all", "any"):
             raise ConfigurationError(
                 f'repeats="auto" finds what a judge says in most repeats, and reduce="{self.reduce}" asks for what it'

@@ -41,7 +41,7 @@ DEFAULTS = {
     "no_progress": (False, "default"),
     "on_ambiguous": ("resubmit", "default"),
     "precision": (0.95, "default"),
-    "reduce": ("mean", "default"),
+    "reduce": (None, "default"),
     "repeats": (1, "default"),
     "shard": (None, "default"),
     "strategy": ("auto", "default"),

@@ -306,3 +306,38 @@ class Gates(RuleBasedStateMachine):
 
 TestGates = Gates.TestCase
 TestGates.settings = settings(deadline=None, max_examples=200, stateful_step_count=50)
+
+
+# What was once found in it: the steps of `Gates` that an exceeded limit needs.
+
+
+def leaves_late(gates: Gates) -> None:
+    gates.send(own=0, terms=0, need=Need(), connects=True, many=2)
+    gates.wait(31.0)
+    gates.connected(0)
+    gates.connected(1)
+    gates.answered(0, 200, is_dated=True, is_late=False)
+
+
+def is_answered_late(gates: Gates) -> None:
+    """Such a reply tells little of the server's time: a request may fall into many windows."""
+    gates.send(own=0, terms=0, need=Need(), connects=False, many=2)
+    gates.wait(31.0)
+    gates.answered(0, 200, is_dated=True, is_late=True)
+    gates.send(own=0, terms=0, need=Need(), connects=False, many=2)
+    gates.wait(0.3)
+    gates.answered(len(gates.out) - 1, 200, is_dated=True, is_late=False)
+
+
+@pytest.mark.parametrize("steps", [leaves_late, is_answered_late])
+@pytest.mark.parametrize("count", [2, 5])
+@pytest.mark.parametrize("is_shared", [True, False])
+def test_no_limit_is_exceeded_after(steps, count, is_shared):
+    gates = Gates()
+    gates.start(is_shared=is_shared, begins=(0.0, 0.0), server=(0.02, 0.0, 0.125, "always"), counts=(count, 1))
+    try:
+        steps(gates)
+        gates.send(own=1, terms=0, need=Need(), connects=False, many=1)
+        gates.send(own=0, terms=0, need=Need(), connects=False, many=3)
+    finally:
+        gates.teardown()

@@ -93,7 +93,12 @@ class Wire:
         """Be closed."""
 
     async def send(
-        self, call: HttpCall, _timeout: Any, deadline: float | None = None, left: Callable[[], None] | None = None
+        self,
+        call: HttpCall,
+        _timeout: Any,
+        deadline: float | None = None,
+        left: Callable[[], None] | None = None,
+        _headers: Any = None,
     ) -> Reply:
         with anyio.move_on_at(math.inf if deadline is None else deadline):
             return await self._send(call, left)

@@ -42,6 +42,10 @@ class Plan:
     cuts: list[float]
     seed: int
 
+    def __post_init__(self) -> None:
+        if self.repeats == "auto" and self.reduce == "mean":
+            self.reduce = "majority"
+
     @property
     def shape(self) -> PanelShape:
         names = NAMES[: self.jurors] if self.jurors > 1 else ()

@@ -57,3 +57,15 @@ def test_a_clock_that_was_set_is_learned_anew():
     clock = told()
     clock.heard(5.0, 5.0, 5_000.0)
     assert (clock.least, clock.most) == (4_995.0, 4_996.0)
+
+
+def test_it_is_told_how_often_what_was_known_was_wrong():
+    clock = ServerClock()
+    clock.assume(0.0, 100.0, within=1.0)
+    clock.heard(0.0, 0.0, 100.0)
+    clock.heard(0.5, 0.5, 100.0)
+    clock.agree(100.0, 100.2)
+    assert clock.times_set == 1, "the first is the first that was known, and all others allow it"
+    clock.heard(0.5, 0.5, 200.0)
+    clock.agree(100.0, 100.2)
+    assert clock.times_set == 2, "what another says is not believed"

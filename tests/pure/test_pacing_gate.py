@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import random
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -356,6 +358,77 @@ def test_one_that_leaves_in_a_later_window_is_counted_there_for_all_clients(pair
     assert late.may_leave(12.0)
     at["now"] = 21.0
     assert [other.issue(21.0, GET, Terms()) is not None for _ in range(3)] == [True, True, False]
+
+
+def test_one_that_leaves_late_is_not_sent_while_what_clients_share_is_locked(pair, tmp_path):
+    one, _, at = pair
+    late = leave(one, 1.0)
+    at["now"] = 11.0
+    with closing(sqlite3.connect(tmp_path / "budget", isolation_level=None)) as another:
+        another.execute("BEGIN IMMEDIATE")
+        assert not late.may_leave(11.0), "nobody else would know of it"
+    assert late.may_leave(11.0)
+
+
+def test_what_was_used_by_a_machine_whose_clock_was_wrong_is_counted_for_all(tmp_path):
+    """By then two had left; from the first Date on no more do in that window."""
+    connection = Connection("https://evals.test", Credentials("key", "secret"))
+    budgets = [SharedBudget(tmp_path / "budget", connection, lambda: EPOCH + 300.0) for _ in range(2)]
+    one, other = (Gate(budget, limits=[Limit(2, per=10.0)]) for budget in budgets)
+    first, _ = leave(one, 5.0), leave(one, 5.0)
+    first.answered(5.0, 200, EPOCH + 5.0)
+    assert one.issue(5.1, GET, Terms()) is None
+    assert other.issue(5.1, GET, Terms()) is None
+    assert other.opens_at(5.1, GET, Terms()) == pytest.approx(10.0, abs=1.0)
+    for budget in budgets:
+        budget.disconnect()
+
+
+def test_a_date_tells_of_the_time_since_the_request_left():
+    gate = Gate(limits=[Limit(2, per=10.0)])
+    ticket = leave(gate, 0.0)
+    assert ticket.may_leave(30.0)
+    ticket.answered(30.5, 200, EPOCH + 30)
+    assert (gate.clock.least, gate.clock.most) == (EPOCH - 0.5, EPOCH + 1)
+
+
+def test_one_that_leaves_in_a_later_window_than_refused_counts_in_what_that_takes():
+    gate, terms = Gate(), Terms()
+    late, later, refused = leave(gate, 0.0), leave(gate, 0.0), leave(gate, 0.0)
+    refused.refused(0.1, 5.0, None)  # so two are what a window takes
+    leave(gate, 5.2).answered(5.2, 200, None)
+    assert late.may_leave(5.2)
+    assert not later.may_leave(5.2), "it would be one more than that, and another asks"
+    later.returned(5.2)
+    assert gate.opens_at(5.2, GET, terms) == math.inf
+    late.answered(5.3, 200, None)
+    assert gate.opens_at(5.3, GET, terms) == 0.0
+
+
+def test_no_evaluation_leaves_late_once_a_plans_limit_stopped_another():
+    gate = Gate()
+    ran, late, poll = leave(gate, 0.0), leave(gate, 0.0), leave(gate, 0.0, GET)
+    ran.answered(0.1, 200, None)
+    gate.canaries.stopped(None, 0.1, since=0.0)
+    assert [late.may_leave(0.2), poll.may_leave(0.2)] == [False, True]
+    canary = leave(gate, 0.6)
+    assert canary.may_leave(0.7)
+    canary.answered(0.8, 200, None)
+    gate.canaries.ran(canary.canary, 0.9)
+    assert late.may_leave(0.9)
+
+
+def test_a_canary_tells_of_the_time_at_which_it_left():
+    gate = Gate()
+    knows_the_time(gate)
+    leave(gate, 3.0).answered(3.0, 200, None)
+    gate.canaries.ran(None, 3.0)
+    gate.canaries.stopped(None, 6.0, since=3.0)
+    canary = leave(gate, 9.0)
+    assert canary.may_leave(14.0)
+    canary.answered(14.1, 200, None)
+    gate.canaries.ran(canary.canary, 14.1)
+    assert gate.quota.period == 10.0, "a window began between 9 and 14: at 9 it was not seen to be open"
 
 
 # -- who waits ---------------------------------------------------------------------------------------------------------

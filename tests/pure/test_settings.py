@@ -132,7 +132,7 @@ def test_the_run_options_have_defaults():
         "limits": (),
         "rows": "auto",
         "repeats": 1,
-        "reduce": "mean",
+        "reduce": None,
         "precision": 0.95,
         "max_repeats": 9,
     }

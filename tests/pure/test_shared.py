@@ -114,12 +114,28 @@ def test_locks_that_pass_are_no_trouble_however_many(shared, path, monkeypatch):
             assert taken(budget, use()) == [turn]
 
 
-def test_windows_that_are_past_are_dropped(shared, path):
+def test_windows_that_were_over_an_hour_ago_are_dropped(shared, path):
     budget = shared()
-    for window in range(100_000, 100_050):
+    for window in range(100_000, 100_363):
         taken(budget, use(window))
     with closing(sqlite3.connect(path)) as file:
-        assert file.execute("SELECT number FROM windows").fetchall() == [(100_047,), (100_048,), (100_049,)]
+        assert file.execute("SELECT min(number), count(*) FROM windows").fetchall() == [(100_002, 361)]
+
+
+def test_what_may_fall_into_many_windows_drops_none_of_them(shared):
+    """While the server's time is little known, the last of them says nothing of the first."""
+    budget = shared()
+    for before in (0, 1, 2):
+        assert taken(budget, *map(use, range(100_000, 101_000))) == [before] * 1000
+
+
+def test_windows_that_are_far_ahead_drop_none_of_the_present(shared):
+    """As one sees them whose clock is wrong, or who knows little of the server's."""
+    budget = shared()
+    budget.wall_clock = lambda: AT
+    taken(budget, use(100_000))
+    taken(budget, use(200_000))
+    assert taken(budget, use(100_000)) == [1]
 
 
 @pytest.mark.parametrize(

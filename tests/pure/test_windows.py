@@ -8,8 +8,9 @@ import pytest
 
 from fi_async import Limit
 from fi_async.pacing.clock import ServerClock
+from fi_async.pacing.learned import Use
 from fi_async.pacing.windows import TRANSIT, Window
-from pure.hand import told
+from pure.hand import EPOCH, told
 
 EXACT = pytest.approx
 
@@ -35,7 +36,7 @@ def test_a_window_takes_its_count_and_opens_at_the_servers_next():
 
 def test_what_leaves_at_a_boundary_counts_on_both_sides():
     clock, one = told(), window()
-    assert one.use(9.9, 3, clock) == 100_001
+    assert one.use(9.9, 3, clock) == range(100_000, 100_002)
     assert one.opens_at(9.9, 1, clock) == EXACT(20.0, abs=0.002)
 
 
@@ -78,9 +79,9 @@ def test_what_leaves_in_a_later_window_than_it_was_counted_in_needs_room_there()
 def test_it_is_counted_once_in_each_window_that_it_may_arrive_in():
     clock, one = told(), window()
     since = one.use(9.9, 1, clock)
-    assert one.use(10.5, 1, clock, since) == 100_001
+    assert one.use(10.5, 1, clock, since) == range(100_001, 100_002)
     assert one.left(10.5, clock) == 2
-    assert one.use(20.5, 1, clock, since) == 100_002
+    assert one.use(20.5, 1, clock, since) == range(100_002, 100_003)
     assert one.left(20.5, clock) == 2
 
 
@@ -127,7 +128,7 @@ def test_the_limit_of_a_day_needs_little_memory():
     unknown, one = ServerClock(), window(100_000, 86_400.0)
     for turn in range(50_000):
         one.use(turn * 1.7, 1, unknown)
-    assert len(one._undated) <= 1000
+    assert len(one._moments) <= 1000
     assert one.left(50_000 * 1.7, unknown) == 50_000
 
 
@@ -181,8 +182,65 @@ def test_what_was_counted_before_the_first_date_is_not_counted_again_in_the_same
     one.settle(clock)
     one.use(2.0, 2, clock)
     assert one.still_open(3.0, 1, clock, since)
-    assert one.use(3.0, 1, clock, since) == 100_000
+    assert one.use(3.0, 1, clock, since) == range(100_000, 100_001)
     assert one.left(3.0, clock) == 0
     assert one.still_open(11.0, 1, clock, since)
     one.use(11.0, 3, clock)
     assert not one.still_open(11.0, 1, clock, since)
+
+
+# -- with a clock that was wrong ---------------------------------------------------------------------------------------
+
+
+def test_what_was_used_by_a_clock_that_was_wrong_is_counted_where_it_was_used():
+    clock, one = ServerClock(), window()
+    clock.assume(0.0, EPOCH + 300.0, within=0.001)
+    since = one.use(1.0, 1, clock)
+    one.use(2.0, 1, clock)
+    assert since == range(100_030, 100_031)
+    clock.heard(2.0, 2.0, EPOCH + 2)
+    assert one.settle(clock) == [Use(one.limit, 100_000, 1)] * 2
+    assert one.left(2.0, clock) == 1
+    assert one.settle(clock) == [], "once"
+
+
+def test_what_was_used_by_a_clock_that_is_only_known_better_is_not_counted_again():
+    clock, one = ServerClock(), window()
+    clock.assume(0.0, EPOCH, within=1.0)
+    one.use(2.0, 1, clock)
+    clock.heard(1.0, 33.0, EPOCH + 33)  # bounds that are wider than those that were assumed, and allow them
+    assert one.settle(clock) == []
+
+
+def test_what_leaves_late_by_a_clock_that_was_wrong_is_counted_in_an_earlier_window():
+    clock, one = ServerClock(), window(1)
+    clock.assume(0.0, EPOCH + 300.0, within=0.001)
+    since = one.use(1.0, 1, clock)
+    clock.heard(2.0, 2.0, EPOCH + 2)
+    assert one.still_open(2.0, 1, clock, since)
+    assert one.use(2.0, 1, clock, since).start == 100_000
+    assert not one.still_open(2.0, 1, clock, None)
+
+
+# -- tokens ------------------------------------------------------------------------------------------------------------
+
+
+def tokens() -> Window:
+    return Window(Limit(100, per=10.0, of="tokens"))
+
+
+def test_tokens_are_corrected_in_each_window_that_they_may_have_been_used_in():
+    clock, one = told(), tokens()
+    since = one.use(9.9, 10, clock)
+    one.correct(30, since)
+    assert [one.left(now, clock) for now in (9.7, 10.5)] == [60, 60]
+    one.correct(-35, since)
+    assert [one.left(now, clock) for now in (9.7, 10.5)] == [95, 95]
+
+
+def test_tokens_that_were_reckoned_before_the_first_date_are_corrected_after_it():
+    unknown, clock, one = ServerClock(), told(), tokens()
+    since = one.use(1.0, 10, unknown)
+    one.settle(clock)
+    one.correct(30, since)
+    assert one.left(2.0, clock) == 60

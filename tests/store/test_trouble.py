@@ -135,7 +135,7 @@ def rows(tmp_path):
     return path
 
 
-def test_the_commands_of_a_run_in_a_database(run_url, rows, tmp_path, capsys, monkeypatch):
+def test_the_commands_of_a_run_in_a_database(run_url, rows, tmp_path, capsys, monkeypatch, sql):  # noqa: PLR0917  # fixtures
     monkeypatch.chdir(tmp_path)
     evaluated = ("--eval", "contains", "--param", "keyword=needle", "--backend", "local")
     code, out, _ = run(capsys, "load", rows, *evaluated, "--run", run_url, "--json")
@@ -152,6 +152,8 @@ def test_the_commands_of_a_run_in_a_database(run_url, rows, tmp_path, capsys, mo
     assert (code, json.loads(out)["statuses"], err) == (0, {"scored": 40}, "")
     code, out, _ = run(capsys, "status", run_url)
     assert (code, "complete" in out, "40 of 40" in out, "left" in out) == (0, True, True, True)
+    ((info,),) = sql("SELECT info FROM fi_async.passes")
+    assert not any(word in info for word in SHOWN)
     assert run(capsys, "gate", run_url, "--coverage", "1", "--min", "contains>=0.3")[0] == 0
     assert run(capsys, "gate", run_url, "--min", "contains>=0.9")[0] == 4
     assert run(capsys, "export", run_url, "-o", "out.jsonl")[0] == 0

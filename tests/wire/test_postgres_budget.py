@@ -7,6 +7,7 @@ import logging
 import random
 import threading
 import time
+from pathlib import Path
 
 import anyio
 import pytest
@@ -14,8 +15,10 @@ import pytest
 from clock import VirtualClockLoop, wall_clock
 from embedded import NEEDLE, backend, client, texts
 from fi_async import AsyncEvaluator, ConfigurationError, Limit, Timeout
+from fi_async.cli import main
 from fi_async.engine.judge_session import judging
-from fi_async.engine.postgres_budget import PostgresBudget, _Session
+from fi_async.engine.postgres_budget import PostgresBudget, _Session, without_password
+from fi_async.journal.view import open_view
 from fi_async.local import Quota
 from fi_async.pacing.lots import LotRequest, SharedWindow, grant
 from judged import CALM, Endpoint, talks
@@ -107,12 +110,21 @@ def test_workers_that_ask_at_once_are_never_given_more_than_there_is(postgres_ur
     assert sum(taken) == 300
 
 
-def test_owners_do_not_mix_and_past_windows_are_dropped(session, postgres_url):
+def test_owners_do_not_mix_and_windows_that_were_over_an_hour_ago_are_dropped(session, postgres_url):
     for number in range(10, 30):
         for owner in (b"one", b"other"):
-            (lot,), _ = session.take(owner, [LotRequest(SharedWindow("requests", 10.0, number), 5, 5, 5)])
+            (lot,), _ = session.take(owner, [LotRequest(SharedWindow("requests", 600.0, number), 5, 5, 5)])
             assert lot == (5, 5)
-    assert rows(postgres_url, "SELECT DISTINCT number FROM fi_async_budget_windows ORDER BY 1") == [(27,), (28,), (29,)]
+    query = "SELECT budget, min(number), count(*) FROM fi_async_budget_windows GROUP BY 1"
+    assert [told for _, *told in rows(postgres_url, query)] == [[23, 7], [23, 7]]
+
+
+def test_windows_that_are_far_ahead_drop_none_of_the_present(session):
+    """As one asks for them whose clock is wrong, or who knows little of the server's."""
+    present = int(time.time() / 10)
+    for number in (present, present + 1_000_000, present):
+        (lot,), _ = session.take(b"owner", [LotRequest(SharedWindow("requests", 10.0, number), 5, 5, 5)])
+    assert lot == (0, 5)
 
 
 # Workers
@@ -228,7 +240,6 @@ async def test_what_will_not_mend_ends_the_call_at_once_and_shows_no_password(
         "postgresql://user:p@ss@host/db",
         "postgresql://user:p%zz@host:port/db",
         "mysql://user:p@host/db",
-        "postgresql://host/db?user=me&password=p",
         "postgresql://user:p@[::1/db",
     ],
 )
@@ -243,11 +254,33 @@ def test_a_url_that_cannot_be_read_is_not_repeated(url):
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
+def test_a_password_among_the_parameters_is_not_shown_either():
+    url = "postgresql://host/db?user=me&password=the-pass&sslmode=require"
+    assert repr(PostgresBudget(url, "owner")) == "<PostgresBudget postgresql://host/db>"
+    assert without_password(url) == "postgresql://host/db?user=me&sslmode=require"
+
+
 def test_the_database_holds_no_key(session, postgres_url):
     session.take(b"https://evals.test\nmy-api-key", [LotRequest(WINDOW, 5, 1, 1)])
     told = rows(postgres_url, "SELECT budget FROM fi_async_budget_windows")
     assert len(bytes(told[0][0])) == 32
     assert b"my-api-key" not in bytes(told[0][0])
+
+
+def test_a_kept_run_knows_the_database_and_not_the_password(postgres_url, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("in.jsonl").write_text('{"text": "[1]"}\n')
+    words = ["run", "in.jsonl", "--eval", "is_json", "--backend", "local", "--run", "r.db", "--limits", "100/min"]
+    assert main([*words, "--shared-budget", postgres_url, "--no-progress"]) == 0
+    assert main(["report", "r.db"]) == 0
+    kept = Path("r.db").read_bytes() + Path("r.html").read_bytes() + "".join(capsys.readouterr()).encode()
+    assert b"the-pass" not in kept
+    with open_view("r.db") as view:
+        assert view.info.source["flags"]["shared_budget"] == without_password(postgres_url)
+    assert without_password(f"{postgres_url}?sslmode=prefer").endswith("?sslmode=prefer")
+    assert rows(postgres_url, "SELECT used FROM fi_async_budget_windows") in ([(1,)], [(1,), (1,)])
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    assert main(["resume", "r.db", "--json", "--no-progress"]) == 0
 
 
 def test_tables_of_another_version_are_left_alone(session, postgres_url):

@@ -25,7 +25,7 @@ class RepeatChoice(PaidJudgeChoice):
 
     Attributes:
         repeats: How often each row is evaluated under each template; auto asks further where no verdict is certain.
-        reduce: What the samples of a row come to.
+        reduce: What the samples of a row come to: their mean, and with --repeats auto the majority, unless given.
         precision: With --repeats auto: how probably the verdict is what most of any number of repeats would say.
         max_repeats: With --repeats auto: how often a row is evaluated at most.
     """
@@ -35,7 +35,7 @@ class RepeatChoice(PaidJudgeChoice):
         EVALUATION,
         Parameter(metavar="N|auto", converter=whole, validator=from_one, show_choices=False),
     ] = _AS_SET.repeats
-    reduce: Annotated[Literal["mean", "majority", "median", "all", "any"], EVALUATION] = _AS_SET.reduce
+    reduce: Annotated[Literal["mean", "majority", "median", "all", "any"] | None, EVALUATION] = _AS_SET.reduce
     precision: Annotated[float, EVALUATION, Parameter(metavar="SHARE", validator=WITHIN, show_default=short)] = (
         _AS_SET.precision
     )

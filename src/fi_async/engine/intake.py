@@ -62,6 +62,8 @@ class Question:
 
     def at_first(self) -> Sequence[Parameters]:
         """Return what each case is asked with as it comes."""
+        if self.shape.is_plain:
+            return (self.parameters,)
         return [each for sample in range(self.shape.repeats) for each in self.sitting(sample)]
 
 
@@ -125,9 +127,9 @@ def _shape(template: Template, route: Answerer, options: RunOptions) -> PanelSha
             f'reduce="any" is of verdicts and scores, and {template.name} gives choices without scores: take "majority"'
         )
     if options.repeats != "auto":
-        return replace(once, repeats=options.repeats, most=options.repeats, reduce=options.reduce)
+        return replace(once, repeats=options.repeats, most=options.repeats, reduce=options.reduce or "mean")
     sure, most = options.precision, options.max_repeats
-    return replace(once, repeats=fewest(sure), most=most, precision=sure, reduce=options.reduce)
+    return replace(once, repeats=fewest(sure), most=most, precision=sure, reduce=options.reduce or "majority")
 
 
 def _is_computed(template: Template, route: Answerer) -> bool:

@@ -231,6 +231,11 @@ class RunLanes:
         """Return the lane of a template, or of one of its jurors."""
         return self._others.get((template, juror), self.first)
 
+    def beside(self, lane: Lane) -> list[Lane]:
+        """Return a lane, and those of the jurors that vote with its own: without its votes, theirs decide nothing."""
+        templates = {template for (template, juror), other in self._others.items() if juror and other is lane}
+        return list(dict.fromkeys([lane, *(self._others[seat] for seat in self._others if seat[0] in templates)]))
+
     def of_work(self, work: Work) -> Lane:
         """Return the lane of a work."""
         return self.of(work.parameters.template, work.parameters.juror)

@@ -14,7 +14,7 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Self, TypeGuard
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 import anyio
 
@@ -24,6 +24,7 @@ from fi_async._threads import Worker
 from fi_async.pacing.lots import PARTS, Lot, LotRequest, StoreTrouble
 
 SCHEMES: Final = ("postgresql://", "postgres://")
+_SECRET: Final = ("password", "sslpassword")  # parameters of a URL
 _FORMAT: Final = 1
 _LOCK: Final = 0x66694173  # "fiAs": of all that make the tables at once, one at a time does
 _CLOSING: Final = 3.0  # seconds that giving back the last permits may take
@@ -59,17 +60,23 @@ def _granted(base: str) -> str:
     )
 
 
+# What a crash of the server loses is the use of a moment: nobody waits for its disk.
 _NEW: Final = "greatest(0, -(%(back)s::bigint))"
 _TAKE: Final = f"""
+    WITH hurried AS (SELECT set_config('synchronous_commit', 'off', true))
     INSERT INTO fi_async_budget_windows AS w (budget, what, seconds, number, used, granted)
-    VALUES (%(budget)s, %(what)s, %(seconds)s, %(number)s, {_NEW} + {_granted(_NEW)}, {_granted(_NEW)})
+    SELECT %(budget)s, %(what)s, %(seconds)s, %(number)s, {_NEW} + {_granted(_NEW)}, {_granted(_NEW)} FROM hurried
     ON CONFLICT (budget, what, seconds, number) DO UPDATE
     SET used = {_BASE} + {_granted(_BASE)}, granted = {_granted(_BASE)}
     RETURNING granted, used, extract(epoch FROM clock_timestamp())::double precision
 """
-_FORGET: Final = """
+_KEPT: Final = 3600  # seconds after its end that a window is kept: some take it to be earlier by so much, no more
+# One who knows little of the server's time asks for windows that are far ahead: the database's clock bounds that.
+_PAST: Final = f"least(extract(epoch FROM now())::float8, %(number)s::float8 * %(seconds)s::float8) - {_KEPT}"
+_FORGET: Final = f"""
     DELETE FROM fi_async_budget_windows
-    WHERE budget = %(budget)s AND what = %(what)s AND seconds = %(seconds)s AND number < %(number)s - 2
+    WHERE budget = %(budget)s AND what = %(what)s AND seconds = %(seconds)s
+        AND number < floor(({_PAST}) / %(seconds)s::float8)::bigint
 """
 
 
@@ -258,19 +265,16 @@ class _Session:
             }
             for window, most, need, want, back in asks
         ]  # fmt: skip
-        # All at once: one way there and back. In the order of the windows, so that no two workers wait for each other.
-        with self._connection.pipeline(), self._connection.cursor() as cursor:
-            # What a crash of the server loses is the use of a moment, and nobody waits for its disk.
-            self._connection.execute("SELECT set_config('synchronous_commit', 'off', true)")
-            cursor.executemany(_TAKE, rows, returning=True)
-            lots, told = [], 0.0
-            while True:
+        lots, told = [], 0.0
+        with self._connection.cursor() as cursor:
+            # One way there and back. In the order of the windows, so that no two workers wait for each other.
+            cursor.executemany(_TAKE, rows, returning=True) if len(rows) > 1 else cursor.execute(_TAKE, rows[0])
+            for _ in rows:
                 granted, used, told = cursor.fetchone()
                 lots.append(Lot(granted, used))
-                if not cursor.nextset():
-                    break
+                cursor.nextset()
         for row, lot in zip(rows, lots, strict=True):
-            if 0 < lot.granted == lot.used:  # a window begins: those before the last are past for every worker
+            if 0 < lot.granted == lot.used:  # a window is new: so from time to time
                 self._connection.execute(_FORGET, row)
         return lots, told
 
@@ -292,8 +296,8 @@ def without_password(url: str) -> str:
         ConfigurationError: It is none.
     """
     shown, _ = _shown(url)
-    query = urlsplit(url).query
-    return f"{shown}?{query}" if query else shown
+    told = [(key, value) for key, value in parse_qsl(urlsplit(url).query) if key not in _SECRET]
+    return f"{shown}?{urlencode(told)}" if told else shown
 
 
 def _shown(url: str) -> tuple[str, Sequence[str]]:
@@ -311,10 +315,11 @@ def _shown(url: str) -> tuple[str, Sequence[str]]:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         raise wrong from None
-    if not url.startswith(SCHEMES) or parts.netloc.count("@") > 1 or "password" in parts.query:
+    if not url.startswith(SCHEMES) or parts.netloc.count("@") > 1:
         raise wrong
     login = f"{parts.username}@" if parts.username else ""
     where = f"[{host}]" if ":" in host else host
     shown = f"postgresql://{login}{where}{'' if port is None else f':{port}'}{parts.path}"
-    password = parts.password or os.environ.get("PGPASSWORD", "")
-    return shown, [each for each in (password, unquote(password)) if each]
+    secret = [parts.password or "", os.environ.get("PGPASSWORD", "")]
+    secret += [value for key, value in parse_qsl(parts.query) if key in _SECRET]
+    return shown, [each for each in (*secret, *map(unquote, secret)) if each]

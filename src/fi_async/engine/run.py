@@ -336,10 +336,11 @@ class Run:
             self.add(accept([work], lane.context))
 
     def _end_lane(self, lane: Lane, error: FiAsyncError) -> None:
-        """Begin no more works of a lane, and hand out those that wait: the others go on."""
-        lane.over = lane.over or error
-        for work in lane.backlog.clear():
-            self._drop(not_begun(work, lane.context, lane.over))
+        """Begin no more works of a lane, and of its fellow jurors, and hand out those that wait: the others go on."""
+        for each in self._lanes.beside(lane):
+            each.over = each.over or error
+            for work in each.backlog.clear():
+                self._drop(not_begun(work, each.context, each.over))
 
     def _emit(self, item: Any) -> None:
         """Hand out what is finished: of a case with several evaluations, once all are in."""

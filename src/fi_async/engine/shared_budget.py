@@ -9,6 +9,7 @@ requests at once would leave some unused in the end.
 from __future__ import annotations
 
 import hmac
+import math
 import os
 import secrets
 import sqlite3
@@ -27,6 +28,7 @@ _OURS: Final = 0x66694173  # "fiAs": how a budget's file is told from other prog
 _FORMAT: Final = 3
 _SET_UP: Final = 2.0  # seconds that others may take to make the file
 _BUSY: Final = 0.02  # seconds that the loop stands still for another's transaction, at most
+_KEPT: Final = 3600.0  # seconds after its end that a window is kept: some take it to be earlier by so much, no more
 _PATIENCE: Final = 100  # claims in a row that may find the file locked: with the pauses between, over 5 s
 
 _TABLES: Final = (
@@ -228,10 +230,19 @@ class _Turn:
         self._file.executemany(
             "INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?, ?)", [(*key, n) for key, n in now_used.items()]
         )
-        if 0 in used:  # a window begins: those before the last are past for every client
-            self._file.executemany(
-                "DELETE FROM windows WHERE budget = ? AND what = ? AND seconds = ? AND number < ? - 2", list(now_used)
-            )
+        if 0 in used:  # a window is new: so from time to time
+            self._drop_past(uses)
+
+    def _drop_past(self, uses: Sequence[Use]) -> None:
+        """Drop windows that are past for every client, however little it knows of the server's time.
+
+        A request may fall into many windows as long as that is little: of these, only the first tells what is past.
+        """
+        past = min(self._now, *(use.window * use.limit.seconds for use in uses)) - _KEPT
+        self._file.executemany(
+            "DELETE FROM windows WHERE budget = ? AND what = ? AND seconds = ? AND number < ?",
+            {(*self._key(use)[:3], math.floor(past / use.limit.seconds)) for use in uses},
+        )
 
     def keep(self) -> None:
         if self.learned != self._before:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 import anyio
@@ -60,7 +60,7 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
             worker.take = take
             await worker.work()
             outcomes: list[Outcome] = []
-            async for each in _kept(url):
+            async for each in _kept(url, worker):
                 is_own = not told.add(each)
                 outcomes.append(each if is_own else _replayed(each))
                 if not is_own:
@@ -68,6 +68,9 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
     except FiAsyncError as error:
         error.report = Report([], anyio.current_time() - began, worker.counts)
         raise
+    if worker.over is not None:  # those that were not begun come last
+        place = {name: number for number, name in enumerate(by_name(ask.templates))}
+        outcomes.sort(key=lambda each: (each.index, place[each.template]))
     return Report(outcomes, anyio.current_time() - began, worker.counts)
 
 
@@ -104,7 +107,7 @@ async def stream(
             working.cancel()
             with anyio.CancelScope(shield=True):
                 await asyncio.wait([working])
-        async for each in _kept(url):
+        async for each in _kept(url, worker):
             if told.add(each):
                 seen(each)
                 ready.append(_replayed(each))
@@ -133,17 +136,19 @@ def _worker(session: Session, ask: Ask) -> RunWorker:
     return RunWorker(session, ask.kept, tuple(by_name(ask.templates).values()), given)
 
 
-async def _kept(url: RunUrl) -> AsyncGenerator[Outcome]:
-    """Yield the outcomes that the store has, in input order."""
+async def _kept(url: RunUrl, worker: RunWorker) -> AsyncGenerator[Outcome]:
+    """Yield the outcomes that the store has, in input order, and those of cases that nobody may begin any more."""
     thread = Thread("fi_async-read")
     try:
         with anyio.CancelScope(shield=True):  # a connection is opened to be closed
             view = await thread.call(lambda: open_run(url))
         try:
-            records = iter(view.records())
-            while batch := await thread.call(lambda: list(islice(records, _AT_ONCE))):
-                for record in batch:
-                    yield record.outcome
+            ended = (record.outcome for record in view.records())
+            left = () if worker.over is None else view.pending(worker.over)
+            outcomes = chain(ended, left)
+            while batch := await thread.call(lambda: list(islice(outcomes, _AT_ONCE))):
+                for each in batch:
+                    yield each
         finally:
             thread.start(view.close, lambda _: None)
     finally:

@@ -14,7 +14,7 @@ import anyio
 
 from fi_async import _catalogue
 from fi_async._connection import LOCAL
-from fi_async._errors import APIConnectionError, ConfigurationError
+from fi_async._errors import APIConnectionError, ConfigurationError, FiAsyncError
 from fi_async._models import Outcome, OutcomeStatus, TemplateLike
 from fi_async._public import public
 from fi_async._report import Counts
@@ -91,6 +91,7 @@ class RunWorker:
         run: The engine's run, while one drives.
         handover: Says when outcomes are taken away; None where each is as soon as it is made.
         counts: What it asked of servers so far.
+        over: Why it takes no more works, once it does not.
     """
 
     session: Session
@@ -101,6 +102,7 @@ class RunWorker:
     run: Run | None = None
     handover: Handover | None = None
     counts: Counts = field(default_factory=Counts)
+    over: FiAsyncError | None = None
     _statuses: Counter[str] = field(default_factory=Counter)
     _fenced: int = 0
     _stopped: str = ""
@@ -158,8 +160,8 @@ class RunWorker:
     async def _serve(self, journal: WorkerJournal) -> None:
         """Return once nothing is left to do; begin the engine's run anew whenever settings change."""
         while True:
-            if journal.control.paused:
-                await journal.changed()
+            if (control := journal.control).paused:
+                await journal.changed(control)
                 await journal.flush()
                 continue
             if await self._drive(journal):
@@ -174,10 +176,11 @@ class RunWorker:
 
     async def _drive(self, journal: WorkerJournal) -> bool:
         """Return True if settings changed, and False once nothing is left to do."""
+        control = journal.control
         ask = self._ask(journal)
         asked = await ask.questions(self.session)
         check_same(str(journal.url), journal.info, asked, self.session)
-        asked = [_with_most(each, journal.control.max_cost) for each in asked]
+        asked = [_with_most(each, control.max_cost) for each in asked]
         session = self._sharing(journal.url, ask, asked)
         spent = await journal.spent() if has_bound(asked) else None
         ledger = WorkerLedger(journal, asked, drain=self.kept.drain, spent=spent)
@@ -191,7 +194,7 @@ class RunWorker:
             self._scope = scope
 
             async def watch() -> None:
-                await journal.changed()
+                await journal.changed(control)
                 if not journal.has_failed:
                     ledger.drain = max(ledger.drain, _SETTLING)
                 scope.cancel()
@@ -204,7 +207,8 @@ class RunWorker:
                 self.run = None
         if self._unreachable is not None:
             raise self._unreachable
-        self._stopped = next((lane.over.message for lane in lanes if lane.over is not None), self._stopped)
+        self.over = next((lane.over for lane in lanes if lane.over is not None), self.over)
+        self._stopped = "" if self.over is None else self.over.message
         return scope.cancelled_caught
 
     def _sharing(self, url: RunUrl, ask: Ask, asked: Sequence[Question]) -> Session:
@@ -360,6 +364,8 @@ def check_same(run: str, info: RunInfo, asked: Sequence[Question], session: Sess
                 f"{run}: {name} is for {_WHO.get(was['by'], was['by'])}, and this worker would have it answered by"
                 f" {_WHO.get(now['by'], now['by'])}: give it what the run was loaded with"
             )
+        if question.shape.is_repeated:
+            raise ConfigurationError(f"{run}: a run in a database evaluates each case once: leave repeats= out")
         if now["fingerprint"] != was["fingerprint"]:
             what = (
                 "its source, or its version, is another here: bring this worker's code to that of whoever loaded it"

@@ -25,7 +25,7 @@ _DUPLICATES: Final = f"""
     FROM (SELECT max(seq) AS last FROM events WHERE kind = {EventKind.ENDED} GROUP BY n) CROSS JOIN events ON seq = last
     WHERE instr(events.body, '"possible_duplicates"') > 0
 """
-_CASE: Final = "SELECT key, template, inputs FROM cases WHERE n = ?"
+_CASE: Final = "SELECT key, template, id, inputs FROM cases WHERE n = ?"
 _SAYS_WHEN_READ: Final = 2  # the version from which on a file has READ events
 
 
@@ -110,10 +110,10 @@ class FileReader:
         """Return the number and the template of each case."""
         return self._connection.execute("SELECT n, template FROM cases")
 
-    def case(self, n: int) -> tuple[str, str, str]:
-        """Return the key, the template and the inputs of a case."""
-        key, template, inputs = self._connection.execute(_CASE, (n,)).fetchone()
-        return key, template, inputs
+    def case(self, n: int) -> tuple[str, str, str | None, str]:
+        """Return the key, the template, the id and the inputs of a case."""
+        key, template, case_id, inputs = self._connection.execute(_CASE, (n,)).fetchone()
+        return key, template, case_id, inputs
 
     def labels(self) -> KeptLabels:
         """Return what people said of its cases."""

@@ -59,6 +59,7 @@ class KeptLedger:
         self._spent = spent or {}
         self._numbers: dict[tuple[int, Seat], int] = {}
         self._following: dict[int, list[Work]] = {}
+        self._dropped: set[int] = set()
 
     def intended(self, works: Sequence[Work]) -> None:
         """Take note that a request to evaluate them is about to leave."""
@@ -97,6 +98,7 @@ class KeptLedger:
     def dropped(self, outcome: Outcome, emit: Callable[[Any], None]) -> None:
         """Hand out how a work ended that the end of the run cut off, without keeping it."""
         n = self._numbers.pop((outcome.index, seat(outcome)), 0)
+        self._dropped.add(n)  # equal cases that come later have nobody to wait for
         emit(outcome)
         for each in self._followers(n, outcome):
             emit(each)

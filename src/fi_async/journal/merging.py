@@ -133,7 +133,7 @@ class _Merging:
     found: Merged = field(default_factory=Merged)
 
     def read(self) -> None:
-        """Take note of which works the shards have, and where these stand."""
+        """Take note of which works the shards have, and where these stand: samples and votes each have a rank."""
         ranks = {name: rank for rank, name in enumerate(self.runs[0].info.templates)}
         for number, run in enumerate(self.runs):
             with closing(schema.open_reader(run.path)) as connection, schema.explained(run.path):
@@ -362,24 +362,23 @@ def _short(value: object) -> str:
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
-def _works(
-    connection: sqlite3.Connection, past: Past, number: int, ranks: Mapping[str, int]
-) -> Iterator[tuple[Any, ...]]:
+def _works(connection: sqlite3.Connection, past: Past, number: int, ranks: dict[str, int]) -> Iterator[tuple[Any, ...]]:
     scored = f'{{"status":"{OutcomeStatus.SCORED}"'
     for n, key, template, at, body in connection.execute(_CASES):
         ended = at if past.has_ended(n) else None
         is_scored = ended is not None and body.startswith(scored)
-        yield key, number, n, past.positions[n], ranks.get(template, len(ranks)), past.is_removed(n), ended, is_scored
+        rank = ranks.setdefault(template, len(ranks))
+        yield key, number, n, past.positions[n], rank, past.is_removed(n), ended, is_scored
 
 
 def _places(
-    connection: sqlite3.Connection, past: Past, number: int, ranks: Mapping[str, int]
+    connection: sqlite3.Connection, past: Past, number: int, ranks: dict[str, int]
 ) -> Iterator[tuple[Any, ...]]:
     """Yield where cases stand, each with its id: first all of the cases themselves, then those that equal one."""
     names: dict[int, tuple[str, int]] = {}
     further = {n for n, _ in (*past.also, *past.refused)}
     for n, key, template, case_id in connection.execute("SELECT n, key, template, id FROM cases ORDER BY n"):
-        rank = ranks.get(template, len(ranks))
+        rank = ranks.setdefault(template, len(ranks))
         if n in further:
             names[n] = key, rank
         if not past.is_removed(n):

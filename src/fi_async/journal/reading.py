@@ -67,8 +67,8 @@ class Reader(Protocol):
     def templates(self) -> Iterable[tuple[int, str]]:
         """Return the number and the template of each case; as template the name of its seat, where it has several."""
 
-    def case(self, n: int) -> tuple[str, str, str]:
-        """Return the key, the template and the inputs of a case."""
+    def case(self, n: int) -> tuple[str, str, str | None, str]:
+        """Return the key, the template, the id and the inputs of a case."""
 
     def labels(self) -> KeptLabels:
         """Return what people said of its cases."""

@@ -201,8 +201,10 @@ class Past:
             self.positions[n] = position
         elif kind is EventKind.ALSO:
             self.also[n, position] = case_id
+            self.refused.pop((n, position), None)
         elif kind is EventKind.REFUSED:
             self.refused[n, position] = case_id
+            self.also.pop((n, position), None)
         else:
             self.also.pop((n, position), None)
             self.refused.pop((n, position), None)

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Self
 
+from fi_async._errors import FiAsyncError
 from fi_async._models import Case, Outcome, OutcomeStatus
 from fi_async.journal import encoding, paid
 from fi_async.journal.file_reader import FileReader
@@ -162,12 +163,28 @@ class RunView:
         """Yield the records of equal cases that were refused for that."""
         with self._reader.explained():
             for (n, position), case_id in self.past.refused.items():
-                key, template, inputs = self._reader.case(n)
+                key, template, _, inputs = self._reader.case(n)
                 error = encoding.refusal(position, self.past.positions[n])
                 case, backend = Case(json.loads(inputs), case_id), self.info.backend
                 seat, invalid = Seat.of(template), OutcomeStatus.INVALID
                 refused = Outcome(position, case, seat.template, invalid, error=error, backend=backend)
                 yield OutcomeRecord(key, replace(refused, sample=seat.sample, juror=seat.juror), 0.0)
+
+    def pending(self, error: FiAsyncError) -> Iterator[Outcome]:
+        """Iterate over the cases that have not ended, each as an outcome that was cancelled for this.
+
+        Raises:
+            JournalError: They cannot be read.
+        """
+        also = self.past.further_places()
+        with self._reader.explained():
+            for n in self.past.unfinished():
+                _, template, case_id, inputs = self._reader.case(n)
+                case = Case(json.loads(inputs), case_id)
+                for position, each in ((self.past.positions[n], case_id), *also.get(n, ())):
+                    own = case if each == case_id else replace(case, id=each)
+                    status, backend = OutcomeStatus.CANCELLED, self.info.backend
+                    yield Outcome(position, own, template, status, error=error, backend=backend)
 
     def _counts(self, n: int) -> bool:
         return self.past.has_ended(n) and not self.past.is_removed(n)

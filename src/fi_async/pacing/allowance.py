@@ -121,6 +121,10 @@ class Allowance:
         self._in_flight += 1
         return leave
 
+    def is_over(self, leave: Leave) -> bool:
+        """Return True if the window that a request was counted in has ended, or is full until it does."""
+        return leave.window != self._window or self.closed_until > 0.0
+
     def _see_passed(self, now: float) -> None:
         """Take what left some time ago to have passed, as no refusal came; and mark what leaves now, for the next."""
         if now >= self._marked_at + self._refuses_in:

@@ -46,6 +46,11 @@ class Canaries:
         self.note(now)
         return canary
 
+    def leaves(self, canary: Canary | None, now: float, reckoned: float) -> None:
+        """Record that a canary leaves now, later than it was reckoned to."""
+        if canary is not None and canary is self._canary and now > reckoned:
+            self._learned.tell(lambda: self._learned.quota.canary_leaves(now, reckoned), at_once=False)
+
     def note(self, now: float) -> None:
         """Tell of a limit that has closed, or that is open again."""
         if self._learned.quota.is_closed:

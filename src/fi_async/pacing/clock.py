@@ -11,9 +11,15 @@ class ServerClock:
     A reply with Date d was written at a server time in [d, d + 1), and at a time of ours between sending the
     request and receiving the reply. Each reply so bounds the offset from both sides; the bounds only narrow
     (the intersection method of K. Marzullo, 1984, for one source).
+
+    Attributes:
+        least: The least that the server's clock is ahead of ours, in seconds.
+        most: The most.
+        times_set: How often bounds were taken up that those before do not allow: what was reckoned by these was wrong.
     """
 
     def __init__(self) -> None:
+        self.times_set = 0
         self.least = -math.inf
         self.most = math.inf
         self._is_assumed = False
@@ -26,19 +32,24 @@ class ServerClock:
         """True once a reply has said the time, or it was assumed."""
         return self.least > -math.inf
 
+    @property
+    def doubt(self) -> float:
+        """Seconds between the bounds; 0 if there are none."""
+        return self.most - self.least if self.is_known else 0.0
+
     def assume(self, now: float, server_time: float, within: float) -> None:
         """Take the server's time to be this, give or take `within` seconds, until a reply says it."""
-        self.least, self.most = server_time - within - now, server_time + within - now
+        self._set(server_time - within - now, server_time + within - now)
         self._is_assumed = True
 
     def heard(self, sent_at: float, received_at: float, date: float) -> None:
         """Record a reply's Date, in seconds since the epoch; the other times are of our clock."""
         least, most = date - received_at, date + 1.0 - sent_at
-        if self._is_assumed or least > self.most or most < self.least:
+        if self._is_assumed or not self._allows(least, most):
             # What was assumed is not needed any more; or one of the clocks was set, and what was learned is void.
-            self.least, self.most, self._is_assumed = least, most, False
-            return
-        self.least, self.most = max(self.least, least), min(self.most, most)
+            self._set(least, most)
+        else:
+            self._set(max(self.least, least), min(self.most, most))
 
     @property
     def told(self) -> tuple[float, float] | None:
@@ -48,10 +59,17 @@ class ServerClock:
     def agree(self, least: float, most: float) -> None:
         """Record the bounds that another client of the server was told, in our time."""
         if self.told is None:
-            self.least, self.most, self._is_assumed = least, most, False
-        elif least <= self.most and self.least <= most:
-            self.least, self.most = max(self.least, least), min(self.most, most)
+            self._set(least, most)
+        elif self._allows(least, most):
+            self._set(max(self.least, least), min(self.most, most))
         # Else one of the two clients has a clock that was set: the next reply tells which.
+
+    def _allows(self, least: float, most: float) -> bool:
+        return least <= self.most and self.least <= most
+
+    def _set(self, least: float, most: float) -> None:
+        self.times_set += not (self.is_known and self._allows(least, most))
+        self.least, self.most, self._is_assumed = least, most, False
 
     def ours(self, server_time: float) -> float:
         """Return the time of our clock at which it is certainly that late on the server's."""

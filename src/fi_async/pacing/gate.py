@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, Final, Literal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Final
 
 from fi_async._errors import ConfigurationError
 from fi_async._events import Event
 from fi_async._settings import Limit
-from fi_async.pacing.allowance import Allowance
+from fi_async.pacing.allowance import Allowance, Leave
 from fi_async.pacing.canaries import Canaries
 from fi_async.pacing.clock import ServerClock, end_said
 from fi_async.pacing.given_limits import GivenLimits
-from fi_async.pacing.headroom import headroom
+from fi_async.pacing.headroom import headroom, known
 from fi_async.pacing.holds import OUTAGE, REQUESTS, Holds
 from fi_async.pacing.learned import Budget, Learned, Turn, Use
 from fi_async.pacing.lots import Lots, PermitStore
@@ -29,7 +29,7 @@ from fi_async.pacing.planner import Headroom
 from fi_async.pacing.quota import EvaluationQuota
 from fi_async.pacing.ticket import Need, Terms, Ticket
 from fi_async.pacing.waiters import Waiters
-from fi_async.pacing.waiting import ONE_OF, Obstacle
+from fi_async.pacing.waiting import Obstacle
 
 _TRUST: Final = 1.0  # seconds that this machine's clock and the server's are taken to differ at most, until it is told
 _LOOK_AGAIN: Final = 0.05  # seconds until a shared budget is asked again that was busy
@@ -186,11 +186,7 @@ class Gate:
             return self._issue(now, need, terms)
 
     def _issue(self, now: float, need: Need, terms: Terms) -> Ticket:
-        canary = None
-        if need.evaluates:
-            canary = self.canaries.left(now, need.rows)
-        if 0.0 < self._allowance.closed_until <= now:
-            self._holds.end(REQUESTS, now)
+        canary = self.canaries.left(now, need.rows) if need.evaluates else None
         terms.slots.take(now)
         self._out += 1
         return Ticket(
@@ -199,18 +195,25 @@ class Gate:
             now,
             terms.slots,
             epoch=self._epoch,
-            leave=self._allowance.left(now),
+            leave=self._left(now),
             tries=self.outage.left(),
             canary=canary,
             before=self._out - 1,
             charged=self._given.use(now, need),
         )
 
+    def _left(self, now: float) -> Leave:
+        if 0.0 < self._allowance.closed_until <= now:
+            self._holds.end(REQUESTS, now)
+        return self._allowance.left(now)
+
     def _hear(self, now: float, turn: Turn, need: Need) -> tuple[Sequence[Use], Sequence[int]]:
         """Hear of a refusal that another met, and of what all used; return that, and what a request is to use."""
         if self._budget is not None and not self.clock.is_known:
             self.clock.assume(now, self._budget.wall_clock(), within=_TRUST)
-            self._given.settle()
+        self._given.settle()
+        added = self._given.added()
+        turn.take(added, turn.used(added))
         uses = self._given.uses(now, need)
         used = turn.used(uses)
         self._given.learn(uses, used)
@@ -222,45 +225,65 @@ class Gate:
         self._heeded, self._has_asked = max(self._heeded, opens), True
         return uses, used
 
+    def _settle(self, now: float) -> None:
+        """Count what was used in the windows it belongs to; those who share limits are told if a clock was wrong."""
+        self._given.settle()
+        if self._given.has_added and self._budget is not None:
+            with suppress(ConfigurationError):  # `issue` raises it
+                self._listen(now)
+        elif self._lots is not None:
+            self._lots.owe(self._given.added(), now)
+
+    def _listen(self, now: float) -> None:
+        """Tell and hear what is to be told to all who share a budget, if one is shared and can be had."""
+        if self._budget is not None:
+            with self._learned.turn(self._budget, now) as turn:
+                if turn is not None:
+                    self._hear(now, turn, Need(post=True, rows=1))
+
     def confirm(self, ticket: Ticket, now: float) -> bool:
         """Return True if a request may leave now, later than its ticket was issued; see `Ticket.may_leave`."""
         if ticket.epoch != self._epoch:
             return True
-        if self._allowance.closed_until > now and not ticket.tries:
+        is_over = not ticket.tries and self._allowance.is_over(ticket.leave)
+        is_stopped = ticket.need.evaluates and ticket.canary is None and self.quota.stops_all
+        if is_stopped or (is_over and self._allowance.opens_at(is_given=True) > now):
             return False
-        if not self._given or now == ticket.issued_at:
-            return True
-        new = self._given.new_uses(now, ticket.need, ticket.charged)
-        with self._turn_for(now, ticket.need, new) as turn:
-            if turn is not None:  # what others have told of the server's time may be more than was known
-                new = self._given.new_uses(now, ticket.need, ticket.charged)
-            charged = self._given.use_again(now, ticket.need, ticket.charged)
-            if charged is None or (self._lots is not None and not self._lots.covers_later(new)):
-                return False
-            ticket.charged = charged
-            if turn is not None:
-                turn.take(new, turn.used(new))
+        if self._given and now > ticket.issued_at and not self._uses_later(ticket, now):
+            return False
+        ticket.leave = self._left(now) if is_over else ticket.leave
+        self.canaries.leaves(ticket.canary, now, ticket.left_at)
+        ticket.left_at = now
         return True
 
-    @contextmanager
-    def _turn_for(self, now: float, need: Need, new: Sequence[Use]) -> Iterator[Turn | None]:
-        """Take a turn of the shared budget, if there is one and there is something new to be used of it."""
+    def _uses_later(self, ticket: Ticket, now: float) -> bool:
+        """Return True if windows that have begun since a request was counted have room for it; it is counted there."""
+        new = self._given.new_uses(now, ticket.need, ticket.charged)
         if self._budget is None or not new:
-            yield None
-            return
+            return self._counts_again(ticket, now, new)
         with self._learned.turn(self._budget, now) as turn:
-            if turn is not None:
-                self._hear(now, turn, need)
-            yield turn
+            if turn is None:
+                return False
+            self._hear(now, turn, ticket.need)
+            # What others have told of the server's time may be more than was known.
+            new = self._given.new_uses(now, ticket.need, ticket.charged)
+            if not self._counts_again(ticket, now, new):
+                return False
+            turn.take(new, turn.used(new))
+            return True
+
+    def _counts_again(self, ticket: Ticket, now: float, new: Sequence[Use]) -> bool:
+        charged = self._given.use_again(now, ticket.need, ticket.charged)
+        if charged is None or (self._lots is not None and not self._lots.covers_later(new)):
+            return False
+        ticket.charged = charged
+        return True
 
     # What became of a request
 
     def returned(self, ticket: Ticket, now: float) -> None:
         """Take back a ticket whose request did not leave. What it used of a window is not given back."""
-        self._take_back(ticket, now, status=None, never_ran=True)
-        if ticket.epoch == self._epoch:
-            self._allowance.answered(ticket.leave, None)
-            self.outage.unknown(now, tried=ticket.tries)
+        self._untold(ticket, now, never_ran=True)
 
     def answered(self, ticket: Ticket, now: float, status: int, date: float | None, tokens: int | None = None) -> None:
         """Record that a request was answered, and that no limit refused it."""
@@ -279,12 +302,10 @@ class Gate:
             return
         self._correct(ticket, 0)  # tokens are not used up by a refusal
         self._reached(now)
-        until = now + self._allowance.pause(retry_after, self._rng)
         ends = end_said(date, retry_after)
-        if ends is not None and self.clock.is_known:
-            until = min(until, self.clock.ours(ends))
-        doubt = self.clock.most - self.clock.least if self.clock.is_known else 0.0
-        if self._allowance.refused(ticket.leave, until, ends, doubt):
+        until = now + self._allowance.pause(retry_after, self._rng)
+        until = min(until, math.inf if ends is None else self.clock.ours(ends))
+        if self._allowance.refused(ticket.leave, until, ends, self.clock.doubt):
             self._holds.begin(REQUESTS, now, until)
             self._heeded = max(self._heeded, until)
             self._learned.tell(lambda: self._learned.refused(until))
@@ -292,7 +313,7 @@ class Gate:
     def _correct(self, ticket: Ticket, tokens: int) -> None:
         self._given.correct(ticket.charged, ticket.need, tokens)
         if self._lots is not None:
-            self._lots.correct(self._given.corrections(ticket.charged, ticket.need, tokens))
+            self._lots.correct(ticket.charged, ticket.need, tokens)
 
     def unreachable(self, ticket: Ticket, now: float) -> None:
         """Record that there is no server to send a request to: others wait, and one at a time tries."""
@@ -304,8 +325,10 @@ class Gate:
 
     def lost(self, ticket: Ticket, now: float | None, *, timed_out: bool = False) -> None:
         """Record that no answer came, or that nobody told what became of a request."""
-        now = ticket.issued_at if now is None else now
-        self._take_back(ticket, now, status=None, timed_out=timed_out)
+        self._untold(ticket, ticket.issued_at if now is None else now, timed_out=timed_out)
+
+    def _untold(self, ticket: Ticket, now: float, *, timed_out: bool = False, never_ran: bool = False) -> None:
+        self._take_back(ticket, now, status=None, timed_out=timed_out, never_ran=never_ran)
         if ticket.epoch == self._epoch:
             self._allowance.answered(ticket.leave, None)
             self.outage.unknown(now, tried=ticket.tries)
@@ -329,8 +352,8 @@ class Gate:
             return
         self._out -= 1
         if date is not None:
-            self.clock.heard(ticket.issued_at, now, date)
-            self._given.settle()
+            self.clock.heard(ticket.left_at, now, date)
+            self._settle(now)
         if ticket.canary is not None and (status is None or status >= 300):
             canary, ticket.canary = ticket.canary, None
             self.canaries.let_go(canary, now, never_ran=never_ran or (status is not None and status < 500))
@@ -350,16 +373,8 @@ class Gate:
         allowance = self._allowance.opens_at(is_given=True) - now
         found = [Obstacle("request", allowance), Obstacle("server", self.outage.opens_at(now, terms.patience) - now)]
         found += [] if self._lots is None else [self._lots.obstacle(now)]
-        if post:
-            closes = self.quota.opens_at() - now
-            closes = math.inf if self.quota.is_asking and closes > 0 else closes
-            found.append(Obstacle("evaluation", closes, by_canary=self.quota.is_closed))
-        need = Need(post, 1, max(1, tokens))
-        found += [
-            Obstacle(ONE_OF[w.limit.of], w.opens_at(now, amount, self.clock) - now)
-            for w in self._given.binding(terms)
-            if (amount := need.of(w.limit))
-        ]
+        found += [self.quota.obstacle(now)] if post else []
+        found += self._given.obstacles(now, Need(post, 1, max(1, tokens)), terms)
         last = max(found, key=lambda each: each.opens_in)
         return last if last.opens_in > 0 else None
 
@@ -390,20 +405,13 @@ class Gate:
         Raises:
             ConfigurationError: The budget cannot be read.
         """
-        if self._budget is not None:
-            with self._learned.turn(self._budget, now) as turn:
-                if turn is not None:
-                    self._hear(now, turn, Need(post=True, rows=1))
+        self._listen(now)
         opens = self.opens_at(now, Need(post=True, rows=1), terms)
-        limits_by: Literal["server", "machine"] = "server" if self.clock.is_known else "machine"
         return {
             "refusals": self.refusals,
-            "learned_requests_per_window": self._allowance.learned,
             "refused_evaluations": self.canaries.stopped_evaluations,
-            "learned_evaluations_per_window": self.quota.learned,
-            "learned_window_s": self.quota.period,
-            "limits": self._given.statistics(now),
-            "limits_by_clock_of": limits_by,
+            **known(self._given, self._allowance, self.quota, now),
+            "limits_by_clock_of": "server" if self.clock.is_known else "machine",
             "shared_budget": getattr(self._budget or self._permits, "path", None),
             "opens_in_s": max(0.0, opens - now),
             "unreachable_for_s": 0.0 if self.outage.since is None else now - self.outage.since,

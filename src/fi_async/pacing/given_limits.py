@@ -8,10 +8,11 @@ from typing import Any
 
 from fi_async._settings import Limit
 from fi_async.pacing.clock import ServerClock
-from fi_async.pacing.learned import Use
+from fi_async.pacing.learned import Use, merged
 from fi_async.pacing.planner import Headroom
 from fi_async.pacing.ticket import Need, Terms
-from fi_async.pacing.windows import Counted, Window
+from fi_async.pacing.waiting import ONE_OF, Obstacle
+from fi_async.pacing.windows import Counted, Window, counted_in
 
 
 class GivenLimits:
@@ -26,6 +27,7 @@ class GivenLimits:
         self._always = tuple(always)
         self._clock = clock
         self._windows = {limit: Window(limit) for limit in always}
+        self._added: list[Use] = []
 
     def __repr__(self) -> str:
         return f"<GivenLimits {list(self._windows.values())}>"
@@ -78,15 +80,26 @@ class GivenLimits:
     def corrections(self, counted: Sequence[Counted], need: Need, tokens: int) -> list[Use]:
         """Return how much more a request took of limits of tokens than it was reckoned to take, or less."""
         return [
-            Use(window.limit, since, tokens - need.tokens)
+            Use(window.limit, index, tokens - need.tokens)
             for window, since in self._counted(counted)
-            if window.limit.of == "tokens" and isinstance(since, int)
+            if window.limit.of == "tokens"
+            for index in counted_in(since)
         ]
 
     def settle(self) -> None:
-        """Count what was used before the server's time was known in the windows it belongs to, if it is by now."""
-        for window in self._windows.values():
-            window.settle(self._clock)
+        """Count what was used in the windows it belongs to, if these are known only now."""
+        added = [use for window in self._windows.values() for use in window.settle(self._clock)]
+        self._added = merged((*self._added, *added)) if added else self._added
+
+    @property
+    def has_added(self) -> bool:
+        """True while there is something that `added` will return."""
+        return bool(self._added)
+
+    def added(self) -> Sequence[Use]:
+        """Return what was counted in further windows since this was last asked: those who share them have to know."""
+        added, self._added = self._added, []
+        return added
 
     def new_uses(self, now: float, need: Need, counted: Sequence[Counted]) -> list[Use]:
         """Return what a request uses in windows that have begun since it was counted; nothing while none is known."""
@@ -97,7 +110,7 @@ class GivenLimits:
             for window, since in self._counted(counted)
             if need.of(window.limit)
             for use in window.uses(now, need.of(window.limit), self._clock)
-            if _is_new(window, use, since, self._clock)
+            if use.window not in counted_in(since)
         ]
 
     def use_again(self, now: float, need: Need, counted: Sequence[Counted]) -> Sequence[Counted] | None:
@@ -129,15 +142,17 @@ class GivenLimits:
             for w in (*self.binding(terms), *(Window(each) for each in others if each not in self._windows))
         ]
 
+    def obstacles(self, now: float, need: Need, terms: Terms) -> list[Obstacle]:
+        """Return how each limit that binds a run keeps a request from leaving, if it does."""
+        return [
+            Obstacle(ONE_OF[w.limit.of], w.opens_at(now, amount, self._clock) - now)
+            for w in self.binding(terms)
+            if (amount := need.of(w.limit))
+        ]
+
     def statistics(self, now: float) -> list[Mapping[str, Any]]:
         """Return each limit, and what is left of it in the present window."""
         return [
             {"count": w.limit.count, "seconds": w.limit.seconds, "of": w.limit.of, "left": w.left(now, self._clock)}
             for w in self._windows.values()
         ]
-
-
-def _is_new(window: Window, use: Use, since: Counted, clock: ServerClock) -> bool:
-    """Return True if what was counted before is not yet counted in the window of a use."""
-    last = window.last_counted(since, clock)
-    return last is None or use.window > last

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from fi_async._settings import Limit
 from fi_async.pacing.allowance import Allowance
@@ -13,6 +13,16 @@ from fi_async.pacing.quota import EvaluationQuota
 from fi_async.pacing.ticket import Terms
 
 _MINUTE: Final = 60.0  # the window of requests until it is learned: the platform counts by the UTC minute
+
+
+def known(given: GivenLimits, allowance: Allowance, quota: EvaluationQuota, now: float) -> Mapping[str, Any]:
+    """Return what of each limit is known, as `Gate.statistics` tells it."""
+    return {
+        "learned_requests_per_window": allowance.learned,
+        "learned_evaluations_per_window": quota.learned,
+        "learned_window_s": quota.period,
+        "limits": given.statistics(now),
+    }
 
 
 def headroom(

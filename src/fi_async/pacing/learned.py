@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -23,6 +24,20 @@ class Use(NamedTuple):
     limit: Limit
     window: int
     amount: int
+
+
+def merged(uses: Iterable[Use]) -> list[Use]:
+    """Return uses one for each window: what several limits count there was used once."""
+    sums: defaultdict[Limit, Counter[int]] = defaultdict(Counter)
+    for use in uses:
+        sums[use.limit][use.window] += use.amount
+    found: dict[tuple[str, float, int], Use] = {}
+    for limit, of_window in sums.items():
+        for window, amount in of_window.items():
+            key = limit.of, limit.seconds, window
+            if key not in found or amount > found[key].amount:
+                found[key] = Use(limit, window, amount)
+    return list(found.values())
 
 
 class Turn(Protocol):

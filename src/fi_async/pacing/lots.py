@@ -17,11 +17,12 @@ from fi_async._settings import Limit
 from fi_async.pacing.clock import ServerClock
 from fi_async.pacing.given_limits import GivenLimits
 from fi_async.pacing.holds import BUDGET, Holds
-from fi_async.pacing.learned import Use
+from fi_async.pacing.learned import Use, merged
 from fi_async.pacing.ticket import Need, Terms
 from fi_async.pacing.waiting import Obstacle
+from fi_async.pacing.windows import Counted
 
-PARTS: Final = 8  # one lot is no more than this part of what a window has left, or what one request needs
+PARTS: Final = 2  # one lot is no more than this part of what a window has left, or what one request needs
 _AHEAD: Final = 0.25  # seconds of use that a lot is meant for
 _LOW: Final = 2  # the next lot is asked for when so small a part of the last is left
 _LOOK_AGAIN: Final = 0.05  # seconds until a request asks again whether permits have come; it is woken before
@@ -137,7 +138,7 @@ class Lots:
         self._holds = holds
         self._store, self._given, self._clock, self._opened = store, given, clock, opened
         self._held: dict[SharedWindow, int] = {}
-        self._is_asking = self._is_to_rest = self._was_reached = False
+        self._is_asking = self._is_to_rest = self._is_to_tell = self._was_reached = False
         self._asked_at = self._retry_at = self._busy_until = 0.0
         self._look_at, self._pause = math.inf, _FIRST_LOOK
         self._pause_away = _PAUSES[0]
@@ -167,7 +168,9 @@ class Lots:
         self._check(now, terms.patience)
         if not self._knows_time(now):
             return False
-        if self._given.opens_at(now, need, terms) > now:  # a look at a full window: takes nothing of another limit's
+        if (
+            self._look_at <= now and self._given.opens_at(now, need, terms) > now
+        ):  # a look at a full window: takes nothing of another limit's
             self._look_at = now + self._pause
             self._ask(now, self._uses(now, need, terms), 1)
             return False
@@ -183,18 +186,32 @@ class Lots:
 
     def covers_later(self, uses: Sequence[Use]) -> bool:
         """Return True if permits cover a request in windows that have begun since it had its ticket; they are used."""
-        merged = self._merged(uses)
-        if not self._covers(merged):
+        taken = self._merged(uses)
+        if not self._covers(taken):
             return False
-        self._take(merged)
+        self._take(taken)
         return True
 
-    def correct(self, uses: Sequence[Use]) -> None:
+    def correct(self, counted: Sequence[Counted], need: Need, tokens: int) -> None:
         """Count that so much more was used, or less, than permits were taken for."""
+        more = self._given.corrections(counted, need, tokens)
+        self._owe([use for use in merged(more) if _window(use) in self._held])
+
+    def owe(self, uses: Sequence[Use], now: float) -> None:
+        """Count what was used and no permits were taken for, and tell the store as soon as it can be told."""
+        self._owe(uses)
+        self._is_to_tell |= bool(uses)
+        self._tell(now)
+
+    def _owe(self, uses: Sequence[Use]) -> None:
         for use in uses:
             window = _window(use)
-            if window in self._held:
-                self._held[window] -= use.amount
+            self._held[window] = self._held.get(window, 0) - use.amount
+
+    def _tell(self, now: float) -> None:
+        if self._is_to_tell and not self._is_asking and self.away_since is None:
+            self._is_to_tell = False
+            self._give_back(now, [window for window, held in self._held.items() if held < 0])
 
     def rest(self, now: float) -> None:
         """Give back what is not used: nobody here waits for permits."""
@@ -202,10 +219,14 @@ class Lots:
             self._is_to_rest = True
             return
         self._is_to_rest = False
-        asks = [LotRequest(window, 0, back=held) for window, held in self._held.items() if held]
-        for ask in asks:
-            self._held[ask.window] = 0
-        if asks and self.away_since is None:
+        if self.away_since is None:
+            self._give_back(now, [window for window, held in self._held.items() if held])
+
+    def _give_back(self, now: float, windows: Sequence[SharedWindow]) -> None:
+        """Give back what is held of windows, and tell what was used beyond what was taken of them."""
+        asks = [LotRequest(window, 0, back=self._held[window]) for window in windows]
+        self._held.update(dict.fromkeys(windows, 0))
+        if asks:
             self._exchange(now, asks, [()] * len(asks))
 
     # What is asked
@@ -244,12 +265,12 @@ class Lots:
     def _merged(
         self, uses: Sequence[Use], counts: dict[tuple[str, float], int] | None = None
     ) -> dict[SharedWindow, tuple[int, int, list[Use]]]:
-        merged: dict[SharedWindow, tuple[int, int, list[Use]]] = {}
+        found: dict[SharedWindow, tuple[int, int, list[Use]]] = {}
         for use in uses:
             window = _window(use)
             count = use.limit.count if counts is None else counts.get(window[:2], use.limit.count)
-            merged.setdefault(window, (use.amount, count, []))[2].append(use)
-        return merged
+            found.setdefault(window, (use.amount, count, []))[2].append(use)
+        return found
 
     def _covers(self, uses: dict[SharedWindow, tuple[int, int, list[Use]]]) -> bool:
         return all(self._held.get(window, 0) >= amount for window, (amount, *_) in uses.items())
@@ -303,6 +324,9 @@ class Lots:
             self._is_asking = False
             self._busy_until = 0.0
             if isinstance(answer, StoreTrouble):
+                for ask in asks:  # what was used is told again, even if the store may have heard it
+                    self._held[ask.window] = self._held.get(ask.window, 0) + min(0, ask.back)
+                    self._is_to_tell |= ask.back < 0
                 self._lost(answer, at)
             else:
                 self._arrived(at, asks, uses, answer)
@@ -343,8 +367,8 @@ class Lots:
             is_denied |= ask.need > 0 and not told.granted
             if ask.need and (not told.granted or told.used >= ask.most):
                 full.append(ask.window.seconds)
-            if told.granted < ask.want:
-                self._low = 0  # the window empties: from here on each asks for what it needs
+            if of_window:
+                self._low = min(self._low, told.granted // of_window[0].amount)
         if full:
             longest = max(1.0, min(full) / _LOOKS)
             self._look_at = now + min(self._pause, longest)
@@ -353,6 +377,7 @@ class Lots:
             self._look_at, self._pause = math.inf, _FIRST_LOOK
         if is_denied or self._is_to_rest:
             self.rest(now)  # what one limit gave is of no use while another gives nothing
+        self._tell(now)
 
 
 def _window(use: Use) -> SharedWindow:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from fi_async.pacing.clock import ServerClock
+from fi_async.pacing.waiting import Obstacle
 
 FIRST: Final = 0.5  # seconds until the first canary
 GROWTH: Final = 1.25  # so that a window is found open at most a fifth of its wait too late
@@ -16,6 +17,7 @@ OVERDUE: Final = 120.0  # seconds without a word of a canary: no evaluation is t
 UNASKED: Final = 30.0  # seconds that a canary is waited for that was started, and that nobody asks for
 _SURE: Final = 60.0  # seconds: a longer window may hide a shorter one, which is looked for again
 _ROUNDING: Final = 1e-6  # seconds
+_ROUNDED: Final = 1e-3  # seconds by which a time may differ that went from one loop's clock to another's, and back
 _LENGTHS: Final = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400)
 _TIMES: Final = frozenset({"_closed_at", "_next", "_canary_at", "_canary_until", "_refused_at", "_full_at"})
 
@@ -94,6 +96,11 @@ class EvaluationQuota:
             return 0.0
         return self._next if self._canary_at is None else self._canary_until
 
+    def obstacle(self, now: float) -> Obstacle:
+        """Return how it keeps evaluations from being started, if it does."""
+        closes = self.opens_at() - now
+        return Obstacle("evaluation", math.inf if self.is_asking and closes > 0 else closes, by_canary=self.is_closed)
+
     @property
     def is_asking(self) -> bool:
         """True while a canary is out."""
@@ -112,6 +119,16 @@ class EvaluationQuota:
             self.learned, self._step, self._was_refused = self.learned + self._step, 2 * self._step, False
             self._close(now, clock)
         return False
+
+    @property
+    def stops_all(self) -> bool:
+        """True while it is closed by an evaluation that was refused: only a canary tells more."""
+        return self.is_closed and self._was_refused
+
+    def canary_leaves(self, now: float, reckoned: float) -> None:
+        """Take note that the canary that is out leaves now, later than it was reckoned to."""
+        if self._canary_at is not None and abs(self._canary_at - reckoned) < _ROUNDED:
+            self._canary_at = now
 
     def wait_for_canary(self, until: float) -> None:
         """Wait for the canary that is out until then; no longer, nor shorter."""

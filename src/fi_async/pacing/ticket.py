@@ -95,6 +95,7 @@ class Ticket:
     Attributes:
         need: What the request is for.
         issued_at: Since when the request is under way.
+        left_at: The earliest that it can have left: when it was last told that it may.
         slots: Where it has its place.
         canary: The one that its evaluation is, if it is; the gate takes it back unless the request was answered.
         leave: As which request it counts for the learned allowance.
@@ -105,7 +106,8 @@ class Ticket:
     """
 
     __slots__ = (
-        "_issuer", "before", "canary", "charged", "epoch", "is_settled", "issued_at", "leave", "need", "slots", "tries",
+        "_issuer", "before", "canary", "charged", "epoch", "is_settled", "issued_at", "leave", "left_at", "need",
+        "slots", "tries",
     )  # fmt: skip
 
     def __init__(
@@ -123,7 +125,7 @@ class Ticket:
         charged: Sequence[Counted] = (),
     ) -> None:
         self._issuer = issuer
-        self.need, self.issued_at, self.slots = need, now, slots
+        self.need, self.issued_at, self.left_at, self.slots = need, now, now, slots
         self.epoch, self.leave, self.tries, self.canary = epoch, leave, tries, canary
         self.charged, self.before = charged, before
         self.is_settled = False
@@ -143,8 +145,8 @@ class Ticket:
     def may_leave(self, now: float) -> bool:
         """Return True if the request may leave at this moment, later than it was reckoned to.
 
-        False if a window began meanwhile that has no room for it, or a refusal closed the gate: then it is to be
-        returned.
+        False if a window began meanwhile that has no room for it, a refusal closed the gate, or what clients share
+        cannot be had for the moment: then it is to be returned.
         """
         return self._issuer.confirm(self, now)
 

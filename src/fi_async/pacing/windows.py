@@ -15,17 +15,28 @@ TRANSIT: Final = 0.25  # seconds after which a request has surely arrived; at a 
 _AS_ONE: Final = 1000  # parts of a span, in each of which uses are counted together: what a day's limit needs of memory
 
 
+_NOWHERE: Final = range(0)
+
+
 @dataclass(slots=True, eq=False)
-class Undated:
-    """What was used within a short time while the server's clock was not known."""
+class Moment:
+    """What was used within a short time.
+
+    Attributes:
+        first: When it began.
+        latest: When it ended.
+        amount: How much was used.
+        windows: Those that it is counted in: none as long as the server's clock is not known.
+    """
 
     first: float
     latest: float
     amount: int
+    windows: range = _NOWHERE
 
 
-Counted = int | Undated | None
-"""Where something was counted: in windows up to that number, or without any; None if nowhere."""
+Counted = range | Moment | None
+"""Where something was counted: in windows of these numbers, or in a moment, before any was known; None if nowhere."""
 
 
 @dataclass(slots=True)
@@ -39,7 +50,8 @@ class Window:
     limit: Limit
     was_full: bool = False
     _used: dict[int, int] = field(default_factory=dict)
-    _undated: deque[Undated] = field(default_factory=deque)
+    _moments: deque[Moment] = field(default_factory=deque)
+    _settled: int = 0
 
     def opens_at(self, now: float, amount: int, clock: ServerClock) -> float:
         """Return the time from which so much more may be used. More than the whole limit goes by itself."""
@@ -59,18 +71,18 @@ class Window:
         room = max(self.limit.count, amount) - amount
         used = sum(each.amount for each in self._recent(now))
         at = now
-        for each in self._undated:
+        for each in self._moments:
             if used <= room:
                 break
             used, at = used - each.amount, each.latest + self._reach
         self.was_full |= at > now
         return at
 
-    def _recent(self, now: float) -> deque[Undated]:
+    def _recent(self, now: float) -> deque[Moment]:
         """Return what was used in the last span, as it may have arrived."""
-        while self._undated and self._undated[0].latest + self._reach <= now:
-            self._undated.popleft()
-        return self._undated
+        while self._moments and self._moments[0].latest + self._reach <= now:
+            self._moments.popleft()
+        return self._moments
 
     @property
     def _reach(self) -> float:
@@ -98,37 +110,45 @@ class Window:
         if not amount:
             return None
         if not clock.is_known:
-            if isinstance(since, Undated):
+            if isinstance(since, Moment):
                 since.amount -= amount
-            return self._use_undated(now, amount)
-        first, last = self._span(now, clock)
-        for index in [index for index in self._used if index < first]:
+            return self._note(now, amount, _NOWHERE)
+        windows = self._windows(now, now, clock)
+        for index in [index for index in self._used if index < windows.start]:
             del self._used[index]
-        before = self.last_counted(since, clock)
-        for index in range(first if before is None else max(first, before + 1), last + 1):
-            self._used[index] = self._used.get(index, 0) + amount
-        return last
+        self._count(amount, windows, counted_in(since))
+        if not self._recent(now):
+            self._settled = clock.times_set  # all that is kept of moments was counted by the clock as it is
+        self._note(now, amount, windows)
+        return windows
 
     def correct(self, more: int, since: Counted) -> None:
-        """Count so much more, or less, where something was counted before."""
-        if isinstance(since, Undated):
+        """Count so much more, or less, in each window that something may have arrived in."""
+        if isinstance(since, Moment):
             since.amount = max(0, since.amount + more)
-        elif since is not None and since in self._used:
-            self._used[since] = max(0, self._used[since] + more)
+        for index in counted_in(since):
+            if index in self._used:
+                self._used[index] = max(0, self._used[index] + more)
 
-    def _use_undated(self, now: float, amount: int) -> Undated:
-        self._recent(now)
-        if not self._undated or now - self._undated[-1].first >= self.limit.seconds / _AS_ONE:
-            self._undated.append(Undated(now, now, 0))
-        last = self._undated[-1]
+    def _windows(self, first: float, latest: float, clock: ServerClock) -> range:
+        """Return the windows that what leaves between two times may arrive in."""
+        return range(self._span(first, clock)[0], self._span(latest, clock)[1] + 1)
+
+    def _count(self, amount: int, windows: range, before: range) -> list[Use]:
+        """Count so much in windows that it was not counted in before, and return in which."""
+        new = [index for index in windows if index not in before]
+        for index in new:
+            self._used[index] = self._used.get(index, 0) + amount
+        return [Use(self.limit, index, amount) for index in new]
+
+    def _note(self, now: float, amount: int, windows: range) -> Moment:
+        recent = self._recent(now)
+        last = recent[-1] if recent else None
+        if last is None or now - last.first >= self.limit.seconds / _AS_ONE or last.windows != windows:
+            last = Moment(now, now, 0, windows)
+            self._moments.append(last)
         last.latest, last.amount = now, last.amount + amount
         return last
-
-    def last_counted(self, since: Counted, clock: ServerClock) -> int | None:
-        """Return the last window that something was counted in; None if in none."""
-        if isinstance(since, Undated):
-            return self._span(since.latest, clock)[1] if clock.is_known else None
-        return since
 
     def still_open(self, now: float, amount: int, clock: ServerClock, since: Counted) -> bool:
         """Return True if what was counted some time ago may leave now: in the same window, or in one with room."""
@@ -136,29 +156,33 @@ class Window:
             return True
         if not clock.is_known:
             # As long as it counts, whatever left since has made room for it.
-            counts = isinstance(since, Undated) and now < since.latest + self._reach
+            counts = isinstance(since, Moment) and now < since.latest + self._reach
             return counts or self._opens_undated(now, amount) <= now
-        first, last = self._span(now, clock)
-        before = self.last_counted(since, clock)
-        return all(
-            self._fits(index, amount) for index in range(first if before is None else max(first, before + 1), last + 1)
-        )
+        before = counted_in(since)
+        return all(self._fits(index, amount) for index in self._windows(now, now, clock) if index not in before)
 
     def uses(self, now: float, amount: int, clock: ServerClock) -> list[Use]:
         """Return what so much takes, in each window that it may fall into."""
-        first, last = self._span(now, clock)
-        return [Use(self.limit, index, amount) for index in range(first, last + 1)]
+        return [Use(self.limit, index, amount) for index in self._windows(now, now, clock)]
 
     def learn(self, index: int, used: int) -> None:
         """Record what all who share a budget have used of a window."""
         self._used[index] = used
 
-    def settle(self, clock: ServerClock) -> None:
-        """Count what was used before the server's time was known in the windows it belongs to, now that it is."""
-        while self._undated and clock.is_known:
-            each = self._undated.popleft()
-            for index in range(self._span(each.first, clock)[0], self._span(each.latest, clock)[1] + 1):
-                self._used[index] = self._used.get(index, 0) + each.amount
+    def settle(self, clock: ServerClock) -> list[Use]:
+        """Count what was used in the windows it belongs to, if these are known only now, and return what that adds.
+
+        What was counted by a clock that turned out wrong stays counted there too: a clock may have been set, or this
+        machine have slept, before it left or after.
+        """
+        if not clock.is_known or self._settled == clock.times_set:
+            return []
+        self._settled, added = clock.times_set, []
+        for each in self._moments:
+            windows = self._windows(each.first, each.latest, clock)
+            added += self._count(each.amount, windows, each.windows)
+            each.windows = windows
+        return added
 
     def next_in(self, now: float, clock: ServerClock) -> float:
         """Return the seconds until more may be used: until the next window begins."""
@@ -173,3 +197,8 @@ class Window:
         if not clock.is_known:
             return self.limit.count - sum(each.amount for each in self._recent(now))
         return self.limit.count - max(self._used.get(index, 0) for index in self._span(now, clock))
+
+
+def counted_in(since: Counted) -> range:
+    """Return the windows that something was counted in."""
+    return since.windows if isinstance(since, Moment) else _NOWHERE if since is None else since

@@ -77,8 +77,8 @@ def sample_of(samples: Sequence[Outcome], shape: PanelShape) -> Outcome:
     """Return what the samples of a case come to."""
     told = _Combined(samples, None, samples=samples)
     if shape.precision is not None:  # further samples that were not begun: what there is stays
-        begun = [each for each in samples if each.status is not OutcomeStatus.CANCELLED]
-        told = _Combined(begun or samples, None, samples=begun or samples)
+        begun = [each for each in samples if each.sample < shape.repeats or each.status is not OutcomeStatus.CANCELLED]
+        told = _Combined(begun, None, samples=begun, at_first=shape.repeats)
     if (ended := told.without_verdict()) is not None:
         return ended
     parts = told.parts
@@ -164,7 +164,7 @@ class _Combined:
             return None
         ended = alone or next(found[status] for status in _ENDS if status in found)
         if ended.status is OutcomeStatus.INVALID:  # nothing was sent: there is nothing to show of each
-            self._facts.update(samples=(), votes=())
+            self._facts.update(samples=(), votes=(), at_first=None)
         return self._outcome(ended.status, error=ended.error)
 
     def failed(self, message: str) -> Outcome:
@@ -230,7 +230,7 @@ class _Combined:
             usage=usage,
             cost=cost,
             origin="evaluated" if "evaluated" in origins else next(each for each in _NOT_SENT if each in origins),
-            **{"samples": (), "votes": (), "sample": 0, "juror": None, **self._facts},
+            **{"samples": (), "votes": (), "sample": 0, "juror": None, "at_first": None, **self._facts},
         )
 
 

@@ -34,7 +34,7 @@ class JurorTally:
 
     def add(self, outcome: Outcome) -> None:
         """Count an outcome; one without votes is none. Of a case with samples, each is voted on."""
-        for sitting in outcome.samples or (outcome,):
+        for sitting in outcome.samples_at_first or (outcome,):
             if sitting.votes:
                 self._add(sitting)
 

@@ -110,8 +110,9 @@ def has_passed(outcome: Outcome) -> bool | None:
 def tries_of(outcome: Outcome) -> tuple[int, int] | None:
     """Return how many of the samples of a case passed, and how many were scored; None if none can pass.
 
-    A case that was evaluated once is its only sample.
+    A case that was evaluated once is its only sample. Samples that were asked for because others did not agree tell
+    nothing without bias, and are left out.
     """
-    passed = [has_passed(each) for each in outcome.samples or (outcome,)]
+    passed = [has_passed(each) for each in outcome.samples_at_first or (outcome,)]
     told = [each for each in passed if each is not None]
     return (sum(told), len(told)) if told else None

@@ -199,6 +199,7 @@ def _told(line: Mapping[str, Any], index: int, case: Case) -> Outcome:
         votes=votes,
         sample=line.get("sample", 0),
         juror=line.get("juror"),
+        at_first=line.get("at_first"),
     )
 
 

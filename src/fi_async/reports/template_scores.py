@@ -60,6 +60,11 @@ class Average:
         """Cases without a value."""
         return self.total - self.n
 
+    @property
+    def coverage(self) -> float:
+        """The share of cases that have a value, from 0 to 1; 1 of none."""
+        return self.n / self.total if self.total else 1.0
+
     def bounds(self) -> Interval | None:
         """Return the value if every missing case were 0, and if every one were 1.
 
@@ -132,14 +137,15 @@ class TemplateScores:
         self.spending.add(outcome)
         self.answerers.add(outcome)
         self._count_cases()
+        # Samples that come to no verdict, as they do not agree, are tries as others are.
+        if outcome.status is not OutcomeStatus.CANCELLED and (tries := tries_of(outcome)):
+            self.tries[tries] += 1
         if outcome.result is None:
             return
         self.estimate = self.estimate or outcome.result.estimate
         score, passed, share = outcome.result.score, outcome.result.passed, outcome.pass_share
         if share is not None:
             self.pass_rate.add(share, verdict=passed is not None)
-        if tries := tries_of(outcome):
-            self.tries[tries] += 1
         if score is not None:
             self.mean.add(score, verdict=passed is not None)
             name = outcome.case.id or f"case {outcome.index}"
@@ -199,13 +205,18 @@ class TemplateScores:
         }
 
 
+def is_of_tries(metric: str) -> bool:
+    """Return True for pass^k and pass@k: a case with a score may have no value of these, for want of samples."""
+    return metric.startswith(("pass^", "pass@"))
+
+
 def value_of(outcome: Outcome, metric: MetricName | str | None) -> float | None:
     """Return what an outcome adds to a metric of its template; None if nothing."""
-    if metric in (None, "mean"):
+    if metric == "mean":
         return outcome.score
-    if metric == "pass_rate":
+    if metric in (None, "pass_rate"):
         return outcome.score if outcome.pass_share is None else outcome.pass_share
-    tries = tries_of(outcome)
+    tries = None if outcome.status is OutcomeStatus.CANCELLED else tries_of(outcome)
     return None if tries is None or metric is None else _of_tries(tries, metric)
 
 

@@ -22,7 +22,7 @@ from fi_async.store.store_queries import facts_of
 _ENDED_SINCE: Final = f"""
     SELECT count(*) FROM fi_async.events WHERE run = %(run)s AND kind = {EventKind.ENDED} AND at > %(at)s
 """
-_CASE: Final = "SELECT key, template, inputs FROM fi_async.cases WHERE run = %(run)s AND n = %(n)s"
+_CASE: Final = "SELECT key, template, id, inputs FROM fi_async.cases WHERE run = %(run)s AND n = %(n)s"
 
 
 class StoreReader:
@@ -106,10 +106,10 @@ class StoreReader:
         """Return the number and the template of each case."""
         return ((row.n, row.template) for row in self.outcomes())
 
-    def case(self, n: int) -> tuple[str, str, str]:
-        """Return the key, the template and the inputs of a case."""
-        ((key, template, inputs),) = self.connection.execute(_CASE, {"run": self.run, "n": n}).fetchall()
-        return key, template, inputs
+    def case(self, n: int) -> tuple[str, str, str | None, str]:
+        """Return the key, the template, the id and the inputs of a case."""
+        ((key, template, case_id, inputs),) = self.connection.execute(_CASE, {"run": self.run, "n": n}).fetchall()
+        return key, template, case_id, inputs
 
 
 def open_run(run: Path | RunUrl) -> RunView:
