@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from fi_async.journal.lock import locked
 from fi_async.reports.run_labels import RunLabels
 
 ROWS = [
@@ -147,6 +149,17 @@ def test_labels_of_a_shard_that_is_given_twice_count_once(cli, shards):
         told.append(cli("agree", out, "--json").summary | {"run": ""})
     assert told[0] == told[1]
     assert len(told[0]["people"]) == 2
+
+
+def test_a_shard_that_goes_on_is_not_gone_on_with_by_others(cli, shards):
+    names = shards(2)
+    with closing(locked(Path(names[0]))):
+        ended = cli("merge", *names, "-o all.db")
+    assert (ended.code, ended.err) == (
+        1,
+        "fi-async: part-1.db: it goes on, and what is here would be paid twice by resume: merge again once it has"
+        " ended\n",
+    )
 
 
 def test_what_cannot_be_merged_is_refused(cli, shards):

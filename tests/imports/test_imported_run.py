@@ -256,3 +256,14 @@ def test_names_of_the_file_make_no_lines_of_their_own(lines, tmp_path, capsys):
     assert "templates   t\\x1b[31m gate: passed" in " ".join(capsys.readouterr().out.split()).replace(
         "templates ", "templates   "
     )
+
+
+def test_the_first_look_at_a_file_is_outside_of_an_event_loop(lines, tmp_path, monkeypatch):
+    def begun(write):
+        write.close()
+        raise AssertionError("an event loop, which puts off an interrupt until it is waited for something")
+
+    monkeypatch.setattr("asyncio.run", begun)
+    (tmp_path / "none.jsonl").write_text("[]\n" * 3, encoding="utf-8")
+    with pytest.raises(ConfigurationError, match="none of 3 rows has a result"):
+        import_run("none.jsonl", "new.db", tool="jsonl")

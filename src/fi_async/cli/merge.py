@@ -13,6 +13,7 @@ from fi_async.cli import errors
 from fi_async.cli.errors import UsageError
 from fi_async.cli.outputs import check_output
 from fi_async.cli.saved_command import check_run, command_line
+from fi_async.journal.lock import is_being_written
 from fi_async.journal.merging import Merged, merge
 
 
@@ -30,24 +31,29 @@ def merge_runs(runs: Sequence[Path], out: Path, *, as_json: bool) -> int:
     if out.exists():
         raise UsageError(f"--out {out}: it is there already: name another file, or move it away")
     check_output("--out", out)
+    busy = [run for run in runs if is_being_written(run)]
     merged = merge(runs, out)
     if as_json:
         print(json.dumps({**asdict(merged), "unread": list(map(str, merged.unread))}, indent=2))
     else:
         left = f"; {merged.pending:,} have not ended" if merged.pending else ""
         print(f"{merged.evaluations:,} evaluations of {len(runs):,} shards are in {out}{left}")
-    for remark in _remarks(merged):
+    for remark in _remarks(merged, busy):
         print(f"fi-async: {remark}", file=sys.stderr)
-    if merged.is_whole and not merged.pending:
+    if merged.is_whole and not merged.pending and not busy:
         return errors.DONE
+    if busy:
+        return errors.INCOMPLETE
     print(f"fi-async: to go on with all that is missing: {command_line('resume', out)}", file=sys.stderr)
     return errors.INCOMPLETE
 
 
-def _remarks(merged: Merged) -> Iterator[str]:
+def _remarks(merged: Merged, busy: Sequence[Path]) -> Iterator[str]:
+    for path in busy:
+        yield f"{path}: it goes on, and what is here would be paid twice by resume: merge again once it has ended"
     if merged.missing:
         yield f"no file was given of shard {_spans(merged.missing)}: their cases are missing"
-    for path in merged.unread:
+    for path in (each for each in merged.unread if each not in busy):
         yield f"{path}: it was stopped before all its cases were read: {command_line('resume', path)} goes on with it"
     if merged.absent:
         yield f"{merged.absent:,} cases of the source are in no shard: were all shards run on the same source?"

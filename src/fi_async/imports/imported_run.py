@@ -160,7 +160,9 @@ def import_run(
         return _reader(given, tool, eval_file, prompt, columns)
 
     with made_whole(target, ".part") as part:
-        found = _run(_Importing(reader, given, part, tool).write)
+        importing = _Importing(reader, given, part, tool)
+        importing.find_templates()  # outside of an event loop, which would put off an interrupt
+        found = _run(importing.write)
     return replace(found, run=target)
 
 
@@ -224,11 +226,11 @@ class _Importing:
         self._counts: Counter[str] = Counter()
         self._odd: list[str] = []
         self._next = self._named = 0
+        self._again = reader()
 
     async def write(self) -> ImportedRun:
         """Write the run, and return what became of the rows."""
-        self._find_templates()
-        reader = self._reader()
+        reader = self._again
         info = RunInfo(
             name=Path(self._part.stem).stem,
             templates=tuple(self._templates),
@@ -252,7 +254,12 @@ class _Importing:
                 journal.write(0, EventKind.READ, str(journal.pass_number))
         return self._result(reader)
 
-    def _find_templates(self) -> None:
+    def find_templates(self) -> None:
+        """Read the file once, before it is written.
+
+        Raises:
+            ConfigurationError: It has no result, or far too many templates.
+        """
         reader, first = self._reader(), ""
         for row in reader.rows():
             first = first or row.fault or row.failure
