@@ -143,6 +143,16 @@ def test_a_narrow_terminal_shows_the_change_and_not_the_means(width, heads, cli,
     assert head == f"template {heads} 95% interval better worse p"
 
 
+def test_no_number_is_cut_off_on_a_phone(cli, run, monkeypatch):
+    run("a.jsonl", [True, False] * 8)
+    run("b.jsonl", [False] * 16)
+    for width in (80, 79, 54, 53, 40):
+        monkeypatch.setenv("COLUMNS", str(width))
+        out = cli("compare a.jsonl b.jsonl").out
+        assert "…" not in out
+        assert "-0.500" in out
+
+
 def test_as_a_page(cli, run, tmp_path):
     run("a.jsonl", [True, 0.5, None])
     run("b.jsonl", [False, 0.5, True])

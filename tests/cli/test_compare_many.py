@@ -62,8 +62,13 @@ def test_a_wide_terminal_shows_means_and_a_narrow_one_its_numbers(cli, run, monk
         run(f"{name}.jsonl", contains="PPPF" * 5)
     monkeypatch.setenv("COLUMNS", "110")
     assert "a 20 0.750 baseline" in lines(cli("compare a.jsonl b.jsonl c.jsonl").out)
-    monkeypatch.setenv("COLUMNS", "60")
-    assert max(map(len, cli("compare a.jsonl b.jsonl c.jsonl").out.splitlines()[2:])) <= 60
+    for width in (96, 80, 79, 66, 65, 50, 49, 40):
+        monkeypatch.setenv("COLUMNS", str(width))
+        out = cli("compare a.jsonl b.jsonl c.jsonl").out.partition("\n")[2]
+        assert max(map(len, out.splitlines())) <= width
+        assert "…" not in out
+        told = [line.split() for line in out.splitlines() if "unclear" in line or "baseline" in line]
+        assert [(line[0], line[-1]) for line in told] == [("a", "baseline"), ("b", "unclear"), ("c", "unclear")]
 
 
 @pytest.mark.parametrize("name", ["b", "b.jsonl"])

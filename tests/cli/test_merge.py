@@ -155,10 +155,10 @@ def test_a_shard_that_goes_on_is_not_gone_on_with_by_others(cli, shards):
     names = shards(2)
     with closing(locked(Path(names[0]))):
         ended = cli("merge", *names, "-o all.db")
-    assert (ended.code, ended.err) == (
-        1,
+    assert ended.code == 1
+    assert ended.err == (
         "fi-async: part-1.db: it goes on, and what is here would be paid twice by resume: merge again once it has"
-        " ended\n",
+        " ended\n"
     )
 
 

@@ -31,6 +31,7 @@ from fi_async.reports.statistics import Interval
 _SHOWN: Final = 10
 _LONGEST: Final = 160  # characters of a reason
 _NARROW: Final = 80  # columns of a terminal
+_SLIM: Final = 54
 _WIDE: Final = 96
 
 
@@ -167,7 +168,7 @@ def _show(found: Comparison, before: str, after: str) -> None:
 
 
 def _table(found: Comparison, width: int) -> Table:
-    """Return a row for each template; a narrow terminal does without the means themselves."""
+    """Return a row for each template, in the columns that fit the terminal whole."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, int(width >= _WIDE)))
     table.add_column("template", overflow="fold", min_width=10)
     columns: dict[str, Callable[[TemplateComparison], str]] = {
@@ -182,6 +183,8 @@ def _table(found: Comparison, width: int) -> Table:
     }
     if width < _NARROW:
         del columns["before"], columns["after"]
+    if width < _SLIM:
+        columns = {name: shown for name, shown in columns.items() if name != "pairs" and not name.endswith("interval")}
     for heading in columns:
         table.add_column(heading, justify="right", no_wrap=width >= _NARROW or not heading.endswith("interval"))
     for each in found.templates:

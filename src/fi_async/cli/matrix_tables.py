@@ -18,6 +18,8 @@ from fi_async.reports.run_matrix import MatrixCase, RunDifference, RunMatrix, sh
 _SHOWN: Final = 10
 _NARROW: Final = 80  # columns of a terminal
 _WIDE: Final = 96
+_SLIM: Final = 66
+_THIN: Final = 50
 _STYLES: Final = {"worse": "red", "better": "green", "unclear": ""}
 _OF_VERDICTS: Final = {GateVerdict.PASSED: "green", GateVerdict.BELOW: "red", GateVerdict.INCONCLUSIVE: "yellow"}
 _CODES: Final = {
@@ -95,22 +97,24 @@ def show_matrix(found: RunMatrix) -> None:
 
 
 def _table(found: RunMatrix, width: int) -> Table:
-    """Return a row for each run below one for each template; a narrow terminal does without the means."""
+    """Return a row for each run below one for each template, in the columns that fit the terminal whole."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, int(width >= _WIDE)))
     table.add_column("template, run", overflow="fold", min_width=10)
-    headings = ["pairs", "mean", "change", f"{100 * found.confidence:.4g}% interval", "better", "worse", "p", "verdict"]
-    is_narrow = width < _WIDE
-    if is_narrow:
-        headings.remove("mean")
+    reach = f"{100 * found.confidence:.4g}% interval"
+    headings = ["pairs", "mean", "change", reach, "better", "worse", "p", "verdict"]
+    left_out = {name for names, least in (("mean", _WIDE), (f"pairs,{reach}", _SLIM), ("better,worse", _THIN))
+                if width < least for name in names.split(",")}  # fmt: skip
+    headings = [name for name in headings if name not in left_out]
     for heading in headings:
-        table.add_column(heading, justify="right", no_wrap=width >= _NARROW or not heading.endswith("interval"))
+        table.add_column(heading, justify="right", no_wrap=width >= _NARROW or heading != reach)
     for template, means in found.means.items():
         mean, n = means[found.names.index(found.baseline)]
         table.add_row(Text(terminal.printable(template), style="bold"))
-        cells = [f"{n:,}", *([] if is_narrow else [_number(mean)]), "baseline"]
-        table.add_row(f"  {terminal.printable(found.baseline)}", *cells)
+        first: dict[str, RenderableType] = {"pairs": f"{n:,}", "mean": _number(mean), "change": "baseline"}
+        table.add_row(f"  {terminal.printable(found.baseline)}", *(first.get(name, "") for name in headings))
         for each in (each for each in found.differences if each.template == template):
-            table.add_row(f"  {terminal.printable(each.run)}", *_cells(each, is_narrow=is_narrow), _verdict(each))
+            cells = {**_cells(each), reach: _reach(each), "verdict": _verdict(each)}
+            table.add_row(f"  {terminal.printable(each.run)}", *(cells[name] for name in headings))
     return table
 
 
@@ -118,19 +122,19 @@ def _verdict(each: RunDifference) -> Text:
     return Text(each.verdict if each.pairs else "", style=_STYLES[each.verdict])
 
 
-def _cells(each: RunDifference, *, is_narrow: bool) -> list[str]:
-    interval = "-" if each.interval is None else f"{each.interval.low:+z.3f} to {each.interval.high:+z.3f}"
-    change = "-" if each.difference is None else f"{each.difference:+z.3f}"
-    mean = [] if is_narrow else [_number(each.mean)]
-    return [
-        f"{each.pairs:,}",
-        *mean,
-        change,
-        interval,
-        f"{each.wins:,}",
-        f"{each.losses:,}",
-        shown_p(each.adjusted_p),
-    ]
+def _cells(each: RunDifference) -> dict[str, RenderableType]:
+    return {
+        "pairs": f"{each.pairs:,}",
+        "mean": _number(each.mean),
+        "change": "-" if each.difference is None else f"{each.difference:+z.3f}",
+        "better": f"{each.wins:,}",
+        "worse": f"{each.losses:,}",
+        "p": shown_p(each.adjusted_p),
+    }
+
+
+def _reach(each: RunDifference) -> str:
+    return "-" if each.interval is None else f"{each.interval.low:+z.3f} to {each.interval.high:+z.3f}"
 
 
 def _number(value: float | None) -> str:
