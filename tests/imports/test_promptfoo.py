@@ -140,3 +140,10 @@ def test_inputs_of_the_same_name_as_the_answer_stay(imported):
     found = imported(result(vars={"output": "mine", "prompt": "mine"}, response={"output": {"a": 1}}))
     with load_run(found.run) as view:
         assert next(iter(outcomes_of(view))).case.inputs == {"output": "mine", "prompt": "mine", "response": {"a": 1}}
+
+
+def test_a_prompt_that_is_not_there_is_named_as_the_reason(tmp_path):
+    with pytest.raises(ConfigurationError) as raised:
+        import_run(RESULTS, tmp_path / "new.db", tool="promptfoo", prompt=7)
+    assert str(raised.value) == (f"{RESULTS}: none of 4 rows is of the prompt that was asked for; nothing is written")
+    assert list(tmp_path.iterdir()) == []

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
-from contextlib import closing
+import sys
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -121,3 +125,39 @@ def test_several_runs_that_become_one_have_one_draw_of_all():
     merged = merged_labels([KeptLabels((earlier, DRAW), (GIVEN,)), KeptLabels((other,), (late, early)), KeptLabels()])
     assert merged.draws == (LabelDraw("is_json", (*DRAW.cases, *other.cases), {"draw": "random", "of": 7}, 11.0),)
     assert merged.labels == (early, GIVEN, late)
+
+
+@contextmanager
+def nobody():
+    """Be somebody who may do no more than anybody, if this is root."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65_534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the modes of files are those of POSIX")
+def test_a_run_is_read_where_nothing_can_be_written(run):
+    label(run, "ana", {"q0": True})
+    before = read(run)
+    with TemporaryDirectory() as place:
+        there = Path(place)
+        shutil.copy(run, there / "whole.db")
+        with LabelBook(run) as book:
+            book.add(GIVEN)
+            for ending in ("", "-wal"):
+                shutil.copy(f"{run}{ending}", there / f"logged.db{ending}")
+        for each in there.iterdir():
+            each.chmod(0o444)
+        there.chmod(0o555)
+        with nobody():
+            assert read(there / "whole.db") == before
+            # What is in the log alone would be missed.
+            with pytest.raises(JournalError, match="a run needs a directory of its own that you may write to"):
+                read(there / "logged.db")
+            assert len(list(there.iterdir())) == 3
+        there.chmod(0o755)

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from fi_async import Case, Criteria, Evaluator, Judge
+from fi_async.cli import main
 from fi_async.journal.kept_labels import LabelBook
 from fi_async.journal.label_records import LabelAct, LabelDraw
 from fi_async.local import LocalBackend
@@ -148,7 +149,7 @@ def test_scores_may_be_labelled_passed_or_failed(tmp_path):
         assert labelling_of(run, book, "ben", "distinct_n").state()["kind"] == "verdicts"
 
 
-def test_choices_are_those_of_the_criteria(tmp_path):
+def test_choices_are_those_of_the_criteria(tmp_path, capsys):
     run = tmp_path / "choices.db"
     tone = Criteria("tone_of", "How does {{output}} sound?", choices=["calm", "curt", "rude"])
     with Evaluator.local(judge=Judge("m", app=LocalBackend(), api_key="k")) as ev:
@@ -162,6 +163,9 @@ def test_choices_are_those_of_the_criteria(tmp_path):
             act(labelling, value="loud")
         act(labelling, value="curt")
         assert [each.value for each in book.read().labels] == ["curt"]
+    (tmp_path / "labels.csv").write_text("index,label\n0,Calm\n1,courteous\n", encoding="utf-8")
+    assert main(["label", str(run), "--from", str(tmp_path / "labels.csv"), "--by", "ana"]) == 2
+    assert "line 3: tone_of has no label 'courteous': there are calm, curt, rude" in capsys.readouterr().err
 
 
 def test_what_is_asked_of_templates_of_ones_own():

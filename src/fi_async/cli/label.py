@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,11 +25,10 @@ from fi_async.journal.label_records import KeptLabel, LabelAct, LabelKeeper
 from fi_async.reports.agreement import template_of
 from fi_async.reports.kept_draws import AskedDraw, draw_for, draw_of_labels
 from fi_async.reports.label_draws import draw_cases, write_sheet
-from fi_async.reports.labelling import Labelling, task_of
+from fi_async.reports.labelling import Labelling, LabelTask, choices_of, task_of
 from fi_async.reports.labels import (
     BY,
     GivenLabel,
-    LabelKind,
     LabelledCases,
     match_labels,
     read_choice,
@@ -61,7 +61,7 @@ def label_run(run: Path | RunUrl, flags: LabelFlags) -> int:
     by = person(flags.by)
     with open_labels(run) as book:
         if flags.from_ is not None:
-            return _take(book, found, name, by, flags)
+            return _take(book, found, name, by, flags, choices=choices_of(info, name))
         asked = AskedDraw(flags.sample, flags.draw, flags.seed, flags.threshold, flags.verdicts)
         draw = draw_for(found, name, asked, redraw=flags.redraw, at=time.time())
         if draw not in found.kept.draws:
@@ -115,12 +115,12 @@ def _write_sheet(run: Path | RunUrl, out: Path, flags: LabelFlags) -> int:
     return errors.DONE
 
 
-def _take(book: LabelKeeper, run: RunLabels, name: str, by: str, flags: LabelFlags) -> int:
+def _take(book: LabelKeeper, run: RunLabels, name: str, by: str, flags: LabelFlags, *, choices: Sequence[str]) -> int:
     """Put the labels of a file into the run's; where a row says by whom, by those."""
     path = flags.from_ or Path()
     given = match_labels(path, run.of_template(name))
     draw = draw_of_labels(run, name, given, f"--from {path}", redraw=flags.redraw, at=time.time())
-    labels = _read_labels(run, name, given, draw.how["kind"], by)
+    labels = _read_labels(run, LabelTask(name, draw.how["kind"], choices=choices), given, by)
     if draw not in run.kept.draws:
         book.draw(draw)
     book.add(*labels)
@@ -132,17 +132,17 @@ def _take(book: LabelKeeper, run: RunLabels, name: str, by: str, flags: LabelFla
     return errors.DONE
 
 
-def _read_labels(run: RunLabels, name: str, given: LabelledCases, kind: LabelKind, by: str) -> list[KeptLabel]:
+def _read_labels(run: RunLabels, task: LabelTask, given: LabelledCases, by: str) -> list[KeptLabel]:
     """Return the labels of a file as they are kept: one for all equal cases.
 
     Raises:
         ConfigurationError: One is no label of the template, or equal cases have different ones.
     """
-    keys, now = run.keys(name), time.time()
+    keys, now = run.keys(task.template), time.time()
     found: dict[tuple[str, str], tuple[KeptLabel, str]] = {}
     for outcome, label in given.pairs:
         who, key = _person_of(label) or by, keys[outcome.index]
-        kept = KeptLabel(name, key, who, LabelAct.GIVEN, _read(kind, name, label), note=label.note, at=now)
+        kept = KeptLabel(task.template, key, who, LabelAct.GIVEN, _read(task, label), note=label.note, at=now)
         before, place = found.setdefault((who, key), (kept, label.place))
         if before.value != kept.value:
             raise ConfigurationError(
@@ -164,10 +164,10 @@ def _person_of(label: GivenLabel) -> str:
         raise ConfigurationError(f"{label.place}: its column {BY!r}: {said}") from None
 
 
-def _read(kind: LabelKind, template: str, label: GivenLabel) -> bool | str | float:
-    if kind == "verdicts":
+def _read(task: LabelTask, label: GivenLabel) -> bool | str | float:
+    if task.kind == "verdicts":
         return read_verdict(label)
-    return read_score(label) if kind == "scores" else read_choice(template, label)
+    return read_score(label) if task.kind == "scores" else read_choice(task.template, label, task.choices)
 
 
 def _serve(labelling: Labelling, flags: LabelFlags) -> None:

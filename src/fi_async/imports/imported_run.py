@@ -262,6 +262,10 @@ class _Importing:
                 raise ConfigurationError(
                     f"{self._path}: more than {_MOST_TEMPLATES:,} templates: is that which names them right?"
                 )
+        if not self._templates and reader.left_out:
+            raise ConfigurationError(
+                f"{self._path}: none of {reader.read:,} rows is of the prompt that was asked for; nothing is written"
+            )
         if not self._templates:
             said = f"; the first says: {first}" if first else ""
             raise ConfigurationError(

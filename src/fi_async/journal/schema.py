@@ -138,7 +138,7 @@ def open_reader(path: Path, prepare: Callable[[sqlite3.Connection], None] | None
     if not path.is_file():
         raise JournalError(f"{path}: there is no such run")
     _check_size(path)
-    connection = _opened(path)
+    connection = _opened_to_read(path)
     try:
         with explained(path):
             if prepare is not None:
@@ -160,10 +160,21 @@ def open_damaged(path: Path) -> sqlite3.Connection:
     return _opened(path, "PRAGMA query_only = 1", "PRAGMA writable_schema = 1")  # the latter reads one that is cut off
 
 
-def _opened(path: Path, *pragmas: str) -> sqlite3.Connection:
+def _opened_to_read(path: Path) -> sqlite3.Connection:
+    try:
+        return _opened(path)
+    except JournalError as error:
+        code = getattr(error.__cause__, "sqlite_errorname", "")
+        if not code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")) or _size_of_log(path):
+            raise
+    # SQLite makes files beside a database. Where it may not, as on a disk for reading, nobody writes the run either.
+    return _opened(path, mode="ro&immutable=1")
+
+
+def _opened(path: Path, *pragmas: str, mode: str = "rw") -> sqlite3.Connection:
     with explained(path):
         # Not mode=ro: that leaves the files behind which SQLite makes beside a database while it is open.
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, check_same_thread=False)
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, check_same_thread=False)
         try:
             bound(connection, path)
             for pragma in pragmas:

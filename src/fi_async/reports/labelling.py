@@ -43,6 +43,23 @@ class LabelTask:
     choices: Sequence[str] = ()
 
 
+def _question(info: RunInfo, template: str) -> Mapping[str, Any]:
+    return next((each for each in info.questions if each.get("template") == template), {})
+
+
+def choices_of(info: RunInfo, template: str) -> tuple[str, ...]:
+    """Return the choices that a template gives its judge; none where nobody says.
+
+    Args:
+        info: What the run's file says of it.
+        template: Its name.
+    """
+    asked = _question(info, template)
+    own, config = (asked.get(part) or {} for part in ("asks", "config"))
+    found = own.get("choices") or _catalogue.rows().get(template, {}).get("choices") or config.get("choices")
+    return tuple(map(str, found)) if isinstance(found, list | tuple) else ()
+
+
 def task_of(info: RunInfo, draw: LabelDraw, outcomes: Sequence[Outcome]) -> LabelTask:
     """Return what people are asked of a run's cases.
 
@@ -52,11 +69,10 @@ def task_of(info: RunInfo, draw: LabelDraw, outcomes: Sequence[Outcome]) -> Labe
         outcomes: Of the run, under the template.
     """
     name = draw.template
-    asked = next((each for each in info.questions if each.get("template") == name), {})
-    own = asked.get("asks") or {}
+    own = _question(info, name).get("asks") or {}
     known = _catalogue.rows().get(name, {})
-    choices = own.get("choices") or known.get("choices") or (asked.get("config") or {}).get("choices") or ()
-    if not isinstance(choices, list | tuple) or not choices:
+    choices: Sequence[str] = choices_of(info, name)
+    if not choices:
         results = [each.result.choices for each in outcomes if each.result is not None]
         choices = sorted({choice for each in results for choice in each or ()})
     kind = str(draw.how.get("kind", "verdicts"))

@@ -351,14 +351,19 @@ def read_score(label: GivenLabel) -> float:
     return number
 
 
-def read_choice(template: str, label: GivenLabel) -> str:
+def read_choice(template: str, label: GivenLabel, choices: Sequence[str] = ()) -> str:
     """Return the choice that a label is.
+
+    Args:
+        template: The name of the template.
+        label: The label.
+        choices: Those that there are, where the run says so.
 
     Raises:
         ConfigurationError: The template has no such choice.
     """
     given = str(label.value).strip()
-    known = _catalogue.rows().get(template, {}).get("choices") or [given]
+    known = choices or _catalogue.rows().get(template, {}).get("choices") or [given]
     found = next((choice for choice in known if choice.lower() == given.lower()), None)
     if found is None:
         raise ConfigurationError(
