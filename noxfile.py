@@ -129,6 +129,7 @@ def docs(session: nox.Session) -> None:
     for builder in ("html", "doctest"):  # the second has what the first has read
         read, made = str(out / "doctrees"), str(out / builder)
         session.run("sphinx-build", "-W", "-n", "-q", "-d", read, "-b", builder, "docs", made)
+    session.run("python", "docs/check_pages.py", str(out / "html"))
 
 
 @nox.session(python=OLDEST)

@@ -9,12 +9,14 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 _LONGEST = 60_000  # characters; GitHub takes 65,536
 _A_PAGE = 100
+_TRUSTED = ("OWNER", "MEMBER", "COLLABORATOR")
 
 
 def keep_comment(client: httpx.Client, repository: str, number: int, name: str, text: str) -> str:
@@ -24,7 +26,7 @@ def keep_comment(client: httpx.Client, repository: str, number: int, name: str, 
         httpx.HTTPError: GitHub did not take it.
     """
     mark = f"<!-- fi-async: {name} -->"
-    body = {"body": f"{mark}\n{text[:_LONGEST]}"}
+    body = {"body": f"{mark}\n{text}"}
     issues = f"/repos/{quote(repository)}/issues"
     if (known := _find(client, f"{issues}/{number}/comments", mark)) is None:
         reply = client.post(f"{issues}/{number}/comments", json=body)
@@ -37,12 +39,23 @@ def _find(client: httpx.Client, comments: str, mark: str) -> int | None:
     page = 1
     while found := client.get(comments, params={"per_page": _A_PAGE, "page": page}).raise_for_status().json():
         for each in found:
-            if (each.get("body") or "").startswith(mark):
+            if (each.get("body") or "").startswith(mark) and _is_of_ours(each):
                 return int(each["id"])
         if len(found) < _A_PAGE:
             return None
         page += 1
     return None
+
+
+def clipped(text: str) -> str:
+    """Return a text that GitHub takes, with room for what comes behind it."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n\n(cut off)\n"
+
+
+def _is_of_ours(comment: dict[str, Any]) -> bool:
+    """Tell whether somebody who may write here wrote it: in a public repository, anybody can write our mark."""
+    is_bot = (comment.get("user") or {}).get("type") == "Bot"
+    return is_bot or comment.get("author_association") in _TRUSTED
 
 
 def step() -> int:
@@ -63,7 +76,7 @@ def step() -> int:
                 os.environ["GITHUB_REPOSITORY"],
                 event["pull_request"]["number"],
                 name,
-                f"{text}\n[The report and all scores]({run})\n",
+                f"{clipped(text)}\n[The report and all scores]({run})\n",
             )
         except httpx.HTTPStatusError as error:
             print(

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from fi_async import ConfigurationError
 from fi_async.cli import main
 from fi_async.reports.compare import Comparison, TemplateComparison, compare
 from fi_async.reports.pairing import CaseScore, Pair, read_baseline, write_baseline
@@ -48,7 +49,11 @@ def evaluate(out: Path) -> tuple[int, str]:
     command = ["run", given("CASES"), "--eval", *given("EVAL").split(), "--run", run, "--no-progress"]
     command += ["--out", str(out / "scores.csv")]
     command += ["--backend", given("BACKEND")] if given("BACKEND") else []
-    code = main([*command, *shlex.split(given("ARGS"))])
+    try:
+        more = shlex.split(given("ARGS"))
+    except ValueError as error:
+        sys.exit(f"args: {error}: write it as in a shell")
+    code = main([*command, *more])
     if code not in (_ALL_SCORED, _SOME_SCORED):
         return code, _VERDICTS.get(code, "error")
     conditions = [line.strip() for line in given("MIN").splitlines() if line.strip()]
@@ -58,6 +63,16 @@ def evaluate(out: Path) -> tuple[int, str]:
     asked += ["--coverage", given("COVERAGE")] if given("COVERAGE") else []
     code = main(["gate", run, *asked, "--junit", str(out / "gate.xml")])
     return code, _VERDICTS.get(code, "error")
+
+
+def _against(base: Path, scores: Sequence[CaseScore]) -> str:
+    """Return what changed; or that nobody can tell, which changes no verdict."""
+    try:
+        before = read_baseline(base)
+    except (ConfigurationError, OSError):
+        print("::warning::the scores of the base branch cannot be read: a push there writes them anew")
+        return f"#### Against `{_code(given('BASE'))}`\n\nnot compared: its scores cannot be read\n"
+    return changes(compare(before, scores), given("BASE"))
 
 
 def changes(compared: Comparison, base: str) -> str:
@@ -115,10 +130,10 @@ def step() -> int:
             scores = [CaseScore.of(each) for each in outcomes_of(run)]
         if (out / _BASE).exists() and given("BASE"):
             with summary.open("a", encoding="utf-8") as file:
-                file.write(changes(compare(read_baseline(out / _BASE), scores), given("BASE")))
+                file.write(_against(out / _BASE, scores))
         write_baseline(out / _BASE, scores)  # ids, verdicts and scores: no inputs, no reasons
     said = summary.read_text(encoding="utf-8")[begins_at:] if summary.exists() else ""
-    (out / "comment.md").write_text(said or f"### {given('NAME')}: {verdict}\n", encoding="utf-8")
+    (out / "comment.md").write_text(said or f"### {out.name}: {verdict}\n", encoding="utf-8")
     with Path(os.environ.get("GITHUB_OUTPUT") or os.devnull).open("a", encoding="utf-8") as file:
         file.writelines(f"{name}={value}\n" for name, value in told.items())
     return 0 if "report" in told else code

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing
+import os
 import resource
 import statistics
 import sys
@@ -64,7 +65,34 @@ def _measured(what: Any) -> dict[str, Any]:
     return {"wall": wall, "cpu": cpu, "latencies": latencies}
 
 
-def _streamed(count: int, path: str | None, concurrency: int = _CONCURRENCY) -> dict[str, Any]:
+def _streamed(count: int, path: str | None, concurrency: int = _CONCURRENCY) -> list[dict[str, Any]]:
+    return _each_alone([(_streams, count, path, concurrency)])
+
+
+def _each_alone(calls: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Return what each call measured: at the same time, in a process and a session of its own.
+
+    Linux shares its processors among sessions: so each has what it would have on a machine that is as busy as this one.
+    """
+    context = multiprocessing.get_context("spawn")
+    ready, told = context.Barrier(len(calls)), context.Queue()
+    at_work = [context.Process(target=_alone, args=(*call, ready, told)) for call in calls]
+    for each in at_work:
+        each.start()
+    found = [told.get() for _ in at_work]
+    for each in at_work:
+        each.join()
+    return found
+
+
+def _alone(call: Any, *args: Any) -> None:
+    *given, ready, told = args
+    os.setsid()
+    ready.wait()
+    told.put(call(*given))
+
+
+def _streams(count: int, path: str | None, concurrency: int) -> dict[str, Any]:
     async def run() -> list[float]:
         found = []
         async with _client(concurrency) as ev, ev.stream(_cases(count), "contains", run=path, **_ASKED) as outcomes:
@@ -76,15 +104,14 @@ def _streamed(count: int, path: str | None, concurrency: int = _CONCURRENCY) -> 
     return _measured(run)
 
 
-def _worked(url: str, concurrency: int, ready: Any, told: Any) -> None:
+def _works(url: str, concurrency: int) -> dict[str, Any]:
     async def run() -> list[float]:
         found: list[float] = []
         async with _client() as ev:
             await ev.work(url, concurrency=concurrency, on_outcome=lambda each: found.append(each.latency_s or 0.0))
         return found
 
-    ready.wait()
-    told.put(_measured(run))
+    return _measured(run)
 
 
 def _shared(url: str, count: int, workers: int, concurrency: int = _CONCURRENCY) -> list[dict[str, Any]]:
@@ -95,15 +122,7 @@ def _shared(url: str, count: int, workers: int, concurrency: int = _CONCURRENCY)
             )
 
     asyncio.run(load())
-    context = multiprocessing.get_context("spawn")
-    ready, told = context.Barrier(workers), context.Queue()
-    at_work = [context.Process(target=_worked, args=(url, concurrency, ready, told)) for _ in range(workers)]
-    for each in at_work:
-        each.start()
-    found = [told.get() for _ in at_work]
-    for each in at_work:
-        each.join()
-    return found
+    return _each_alone([(_works, url, concurrency)] * workers)
 
 
 def _row(name: str, count: int, found: list[dict[str, Any]], store: float = 0.0) -> dict[str, Any]:
@@ -136,9 +155,9 @@ def _server_cpu(database: PostgresServer) -> float:
 
 
 def main(count: int) -> list[dict[str, Any]]:
-    rows = [_row("nothing keeps it", count, [_streamed(count, None)])]
+    rows = [_row("nothing keeps it", count, _streamed(count, None))]
     with tempfile.TemporaryDirectory() as folder:
-        rows.append(_row("a file", count, [_streamed(count, f"{folder}/run.db")]))
+        rows.append(_row("a file", count, _streamed(count, f"{folder}/run.db")))
     with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as directory:
         database = PostgresServer(directory, fsync="on")
         database.start()
@@ -152,9 +171,9 @@ def main(count: int) -> list[dict[str, Any]]:
 
 
 def _latencies(database: PostgresServer, count: int) -> list[dict[str, Any]]:
-    rows = [_row("nothing keeps it, few at once", count, [_streamed(count, None, _CALM)])]
+    rows = [_row("nothing keeps it, few at once", count, _streamed(count, None, _CALM))]
     with tempfile.TemporaryDirectory() as folder:
-        rows.append(_row("a file, few at once", count, [_streamed(count, f"{folder}/run.db", _CALM)]))
+        rows.append(_row("a file, few at once", count, _streamed(count, f"{folder}/run.db", _CALM)))
     found = _shared(f"{database.url()}/latencies", count, 1, _CALM)
     return [*rows, _row("PostgreSQL, few at once", count, found)]
 

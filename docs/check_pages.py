@@ -19,16 +19,16 @@ from chromium import MISSING, chromium, is_there, show
 WIDTH, HEIGHT = 390, 844
 _SHOWS = """
 const wide = document.documentElement.clientWidth;
+const named = (each) => `${each.tagName.toLowerCase()}: ${each.textContent.trim().split('\\n')[0].slice(0, 60)}`;
 const clipped = (each) => {
-    for (let box = each.parentElement; box && box !== document.body; box = box.parentElement)
-        if (getComputedStyle(box).overflowX !== 'visible') return true;
-    return false;
+    const box = each.closest('pre, .highlight, .table-wrapper');  // what scrolls by itself
+    return box && box !== each;
 };
 const beyond = [...document.querySelectorAll('article *')].filter((each) =>
-    each.getBoundingClientRect().right > wide + 1 && !clipped(each));
+    each.getBoundingClientRect().right > wide + 1 && !each.closest('.headerlink') && !clipped(each));
 return {
     over: Math.max(document.documentElement.scrollWidth, document.body.scrollWidth) - wide,
-    beyond: beyond.slice(0, 3).map((each) => `${each.tagName.toLowerCase()}: ${each.textContent.trim().slice(0, 60)}`),
+    beyond: beyond.slice(0, 3).map(named),
     missing: [...document.images].filter((each) => !each.complete || !each.naturalWidth).map((each) => each.src),
 };
 """
@@ -38,7 +38,7 @@ def faults(shows: dict[str, Any]) -> list[str]:
     """Return what is wrong with a page, each in words."""
     found = [f"no image: {source}" for source in shows["missing"]]
     if shows["over"] > 0 or shows["beyond"]:
-        found.append(f"{shows['over']} px too wide: {'; '.join(shows['beyond']) or 'no element of the text'}")
+        found.append(f"too wide: {'; '.join(shows['beyond']) or 'something beside the text'}")
     return found
 
 

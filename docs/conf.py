@@ -134,17 +134,20 @@ def _run_each_block_by_itself(app: Sphinx, doctree: nodes.document) -> None:
         doctree.insert(0, nodes.comment(enter, enter, testnodetype="testsetup", groups=["*"], options={}))
 
 
-def _keep_columns(_app: Sphinx, doctree: nodes.document) -> None:
-    """Mark what is printed in columns: a narrow screen scrolls it, where it wraps lines of words."""
+def _suit_narrow_screens(_app: Sphinx, doctree: nodes.document) -> None:
+    """Mark what is printed in columns, to be scrolled and not wrapped, and cells of many words, to be wide."""
     for block in doctree.findall(nodes.literal_block):
         if re.search(r"\S {2,}\S+ {2,}\S|──", block.astext()):
             block["classes"].append("columns")
+    for cell in doctree.findall(nodes.entry):
+        if len(cell.astext()) > 50:
+            cell["classes"].append("long")
 
 
 def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", _keep_colons_of_properties, priority=100)
     app.connect("doctree-read", _run_each_block_by_itself)
-    app.connect("doctree-read", _keep_columns)
+    app.connect("doctree-read", _suit_narrow_screens)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -37,7 +37,8 @@ class Counts:
         throttled: Refusals by a rate limit, waited out.
         ambiguous: Evaluation requests that left and had no readable answer.
         possible_duplicates: Evaluations asked for again after that, which may be paid twice.
-        removed: Cases that the run's file has from earlier, and that were not among these.
+        removed: Cases that the run's file has from earlier, and that were not among these; each sample and each vote
+            that is no longer asked for counts too.
     """
 
     requests: int = 0

@@ -106,6 +106,7 @@ def test_as_json(cli, run):
             (5, "inconclusive", "contains: 12 cases had a score and have none: with all of them worse"),
         ),
         ("-" * 20, (5, "inconclusive", "contains: not compared: no case has a number in both")),
+        ("P" * 2, (5, "inconclusive", "contains: too few cases to tell: not even if all 2 were worse, it would be")),
     ],
 )
 def test_the_exit_code_tells_whether_a_run_is_worse(cli, run, letters, expected, others):

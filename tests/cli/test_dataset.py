@@ -100,3 +100,28 @@ def test_a_backend_of_this_process_alone_keeps_no_datasets(cli, monkeypatch, key
         monkeypatch.setenv(name, value)
     code, _, err = cli("dataset list")
     assert (code, "start fi-async serve" in err) == (2, True)
+
+
+def test_how_to_come_back_is_told_as_a_shell_takes_it(cli, served):
+    cli("dataset push answers.csv --name may")
+    cli("dataset evaluate may --eval is_json --map text=answer --as is_json=$(id)")
+    ended = cli("dataset retry may $(id)")
+    assert ended.out == "started; to come back: fi-async dataset pull may --eval '$(id)' --out scores.jsonl\n"
+
+
+def test_a_table_and_outcomes_have_a_file_each(cli, served):
+    cli("dataset push answers.csv --name may")
+    ended = cli("dataset pull may --table may.csv --out ./may.csv")
+    assert (ended.code, ended.err) == (
+        2,
+        "fi-async: --table may.csv: --out is written there: name another file for one of them\n",
+    )
+
+
+def test_keys_that_are_missing_are_no_reason_to_name_a_flag_of_others(cli, served, monkeypatch):
+    monkeypatch.delenv("FI_API_KEY")
+    ended = cli("dataset list")
+    assert (ended.code, ended.err) == (
+        2,
+        "fi-async: FI_API_KEY missing: set FI_API_KEY and FI_SECRET_KEY to use your account\n",
+    )

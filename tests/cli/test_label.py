@@ -348,3 +348,17 @@ def test_a_browser_opens_where_a_person_sits(monkeypatch):
     monkeypatch.delenv("SSH_CONNECTION")
     monkeypatch.setattr(label_command.sys.stdout, "isatty", lambda: False, raising=False)
     assert label_command._shall_open() is False
+
+
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [
+        ("ben@corp.example", "is kept in the run's file: give a name, and no address"),
+        ("a\nb", "a name is one line of at most 64 characters that can be shown"),
+    ],
+)
+def test_who_gave_a_label_of_a_file_has_a_name(kept, cli, jsonl, by, said):
+    name = jsonl({"id": "q0", "label": "pass"}, {"id": "q1", "label": "pass", "by": by}, name="some.jsonl")
+    ended = cli(f"label {kept} --from {name} --by ana")
+    assert (ended.code, ended.err) == (2, f"fi-async: some.jsonl, line 2: its column 'by': {said}\n")
+    assert RunLabels.of(Path(kept)).kept.labels == ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,11 @@ def shards(cli, jsonl):
         return [f"part-{number}.db" for number in only or range(1, of + 1)]
 
     return run
+
+
+def lines_of(cli, name):
+    """The outcomes of one_line that have a score."""
+    return [line for line in exported(cli, name) if line["template"] == "one_line" and line["status"] == "scored"]
 
 
 def exported(cli, name):
@@ -124,6 +130,23 @@ def test_what_cannot_be_meant_is_refused(cli, jsonl, words, said):
     ended = cli("run", jsonl(*ROWS), ASKED, words)
     assert ended.code == 2
     assert said in ended.err
+
+
+def test_labels_of_a_shard_that_is_given_twice_count_once(cli, shards):
+    names = shards(2)
+    for name in names:
+        places = [line["index"] for line in lines_of(cli, name)]
+        Path("labels.csv").write_text("index,label\n" + "".join(f"{at},pass\n" for at in places), encoding="utf-8")
+        assert cli("label", name, "--from labels.csv --by ana --eval one_line").code == 0
+    shutil.copy(names[0], "copy.db")
+    Path("labels.csv").write_text(f"index,label\n{places[0]},fail\n", encoding="utf-8")
+    assert cli("label", names[1], "--from labels.csv --by ben --eval one_line").code == 0
+    told = []
+    for several, out in ((names, "all.db"), ([names[0], "copy.db", names[1]], "again.db")):
+        assert cli("merge", *several, "-o", out).code == 0
+        told.append(cli("agree", out, "--json").summary | {"run": ""})
+    assert told[0] == told[1]
+    assert len(told[0]["people"]) == 2
 
 
 def test_what_cannot_be_merged_is_refused(cli, shards):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fi_async import ConfigurationError, Criteria, Judge, Jury, RunFile, UndecidedError
+from fi_async import ConfigurationError, CostLimitError, Criteria, Judge, Jury, RunFile, UndecidedError
 from fi_async.journal.merging import merge
 from fi_async.journal.salvage import Salvage
 from fi_async.journal.view import open_view
@@ -77,6 +77,19 @@ async def test_a_fourth_juror_costs_its_own_votes(tmp_path):
     assert fewer.coverage == 1.0
     with open_view(path) as view:
         assert [record.outcome.score for record in view.records()] == [each.score for each in fewer.outcomes]
+
+
+async def test_labels_of_a_jurys_verdicts_stay_whatever_the_order_of_the_jurors(tmp_path):
+    endpoints = voters(*(always(passed=True) for _ in range(3)))
+    judges = [each.judge(name) for each, name in zip(endpoints, NAMES, strict=False)]
+    keys = []
+    for jurors in (judges[:2], judges[::-1]):
+        async with client(Jury(*jurors)) as ev:
+            await ev.gather(answers(3), CALM, run=tmp_path / "r.db")
+        with open_view(tmp_path / "r.db") as view:
+            keys.append([record.key for record in view.records()])
+    assert keys[0] == keys[1]
+    assert len(set(keys[0])) == 3
 
 
 async def test_votes_are_reused_in_other_runs_and_paid_there(tmp_path):
@@ -173,6 +186,18 @@ async def test_shards_become_one_run_and_a_damaged_file_is_read_by_cases(tmp_pat
         assert view.count().is_complete
     with Salvage(tmp_path / "whole.db") as saved:
         assert [r.outcome.score for r in saved.records()] == [each.score for each in whole.outcomes]
+
+
+async def test_no_juror_is_paid_for_cases_that_another_cannot_judge_any_more():
+    endpoints = voters(always(passed=True), always(passed=True), always(passed=True))
+    judges = [each.judge(name, concurrency=2) for each, name in zip(endpoints[:2], NAMES, strict=False)]
+    async with client(Jury(*judges, endpoints[2].judge("third", concurrency=2, max_cost=0.003))) as ev:
+        report = await ev.gather(answers(300), CALM)
+    assert [each.index for each in report.outcomes] == list(range(300))
+    scored = sum(str(each.status) == "scored" for each in report.outcomes)
+    assert 0 < scored < 20
+    assert {type(each.error) for each in report.failures} == {CostLimitError}
+    assert all(each.votes.total() <= scored + 10 for each in endpoints), "what was under way ends"
 
 
 LOCAL = {"base_url": "http://127.0.0.1:1/v1"}

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import aclosing
 
+import anyio
 import pytest
 
 from embedded import backend
 from embedded import client as platform
 from fi_async import Case, ConfigurationError, CostLimitError, Evaluator, RunFile, RunOptions, Timeout, template
+from fi_async.engine.calls import Ask
+from fi_async.engine.workers import check_same
+from fi_async.journal.opening import info_of
 from fi_async.journal.view import open_view
 from fi_async.local import Quota
 from judged import client
@@ -194,8 +198,6 @@ async def test_auto_asks_further_only_where_the_verdict_is_not_certain():
 
 
 async def test_auto_in_a_stream_of_slow_cases_does_not_wait_for_the_next_case():
-    import anyio
-
     voter = Voter(lambda _, asked: asked % 2 == 0)
 
     async def slowly():
@@ -253,6 +255,18 @@ async def test_auto_stops_at_the_money_and_keeps_what_is_known(tmp_path):
     assert voter.votes.total() == 90
 
 
+async def test_auto_tells_nothing_of_a_case_that_has_fewer_samples_than_at_first(tmp_path):
+    voter = Voter()
+    async with client(voter.judge(max_cost=0.0024, concurrency=1)) as ev:
+        report = await ev.gather(answers(5), CALM, repeats="auto", run=tmp_path / "r.db")
+    scored = [each for each in report.outcomes if str(each.status) == "scored"]
+    assert {str(each.status) for each in report.outcomes} == {"scored", "cancelled"}
+    assert {len(each.samples) for each in scored} == {3}
+    assert voter.votes.total() % 3, "one case has some of its samples"
+    with open_view(tmp_path / "r.db") as view:
+        assert [record.outcome.index for record in view.records()] == [each.index for each in scored]
+
+
 async def test_auto_gives_up_a_case_of_which_nothing_can_be_scored():
     voter = Voter(lambda *_: None)
     async with client(voter.judge()) as ev:
@@ -267,6 +281,44 @@ async def test_auto_keeps_to_a_limit_and_loses_nothing():
         report = await ev.gather([Case(each, id=str(n)) for n, each in enumerate(answers(60))], CALM, repeats="auto")
     assert report.coverage == 1.0
     assert voter.votes.total() == sum(len(each.samples) for each in report.outcomes)
+
+
+async def test_what_auto_tells_of_the_judge_is_of_the_samples_of_every_case(tmp_path):
+    voter = Voter(lambda number, asked: number == 0 or asked % 3 != 0)  # the second: F P P F P P F P P
+    async with client(voter.judge()) as ev:
+        report = await ev.gather(answers(2), CALM, repeats="auto", run=tmp_path / "r.db")
+    assert [(each.passed, len(each.samples), each.at_first) for each in report.outcomes] == [(True, 3, 3), (True, 9, 3)]
+    assert [[sample.passed for sample in each.samples_at_first] for each in report.outcomes] == [
+        [True, True, True],
+        [False, True, True],
+    ]
+    told = report.summary()["templates"]["calm"]["repeats"]
+    assert (told["samples"], told["flips"], told["pass^k"]["3"], told["variance"]["mean"]) == (12, 1, 0.5, 5 / 6)
+    with open_view(tmp_path / "r.db") as view:
+        assert [record.outcome.at_first for record in view.records()] == [3, 3]
+
+
+@pytest.mark.parametrize("repeats", [1, 2, "auto"])
+async def test_an_equal_case_that_comes_after_the_money_is_spent_has_its_outcome(repeats, tmp_path):
+    voter = Voter(prices={"m": (1.0, 1.0)})
+    async with client(voter.judge(max_cost=0.002, concurrency=1)) as ev:
+        with anyio.fail_after(1000):
+            report = await ev.gather(answers(70) * 2, CALM, repeats=repeats, run=tmp_path / "r.db")
+    assert [each.index for each in report.outcomes] == list(range(140))
+    statuses = [str(each.status) for each in report.outcomes]
+    assert statuses[:70] == statuses[70:]
+    assert set(statuses) == {"scored", "cancelled"}
+
+
+async def test_a_case_that_was_refused_as_equal_may_be_evaluated_with_the_other(tmp_path):
+    async with client(Voter().judge()) as ev:
+        for duplicates, statuses in (("refuse", ["scored", "invalid"]), ("once", ["scored"] * 2)) * 2:
+            run = RunFile(tmp_path / "r.db", duplicates=duplicates)
+            report = await ev.gather(answers(1) * 2, CALM, repeats=2, run=run)
+            assert [str(each.status) for each in report.outcomes] == statuses
+            with open_view(tmp_path / "r.db") as view:
+                assert [str(record.outcome.status) for record in view.records()] == statuses
+                assert view.count().evaluations == 2
 
 
 # What cannot be meant
@@ -321,3 +373,12 @@ async def test_a_run_in_a_database_refuses_them_before_it_is_reached():
     async with client(Voter().judge()) as ev:
         with pytest.raises(ConfigurationError, match="a run in a database evaluates each case once"):
             await ev.gather(answers(1), CALM, repeats=2, run="postgresql://127.0.0.1:1/none/nightly")
+
+
+async def test_a_worker_of_a_run_in_a_database_refuses_them():
+    async with client(Voter().judge()) as ev:
+        once, twice = [await Ask(CALM, RunOptions(repeats=n)).questions(ev._session) for n in (1, 2)]
+        info = info_of("nightly", RunFile("nightly.db"), ev._session, once, RunOptions())
+        check_same("nightly", info, once, ev._session)
+        with pytest.raises(ConfigurationError, match="nightly: a run in a database evaluates each case once"):
+            check_same("nightly", info, twice, ev._session)

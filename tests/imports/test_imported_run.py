@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import tracemalloc
 from collections import Counter
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fi_async import ConfigurationError, Evaluator, JournalError, RunFile, import_run
+from fi_async import ConfigurationError, Evaluator, RunFile, import_run
 from fi_async.cli import main
 from fi_async.imports.json_stream import JsonReader, StreamError
 from fi_async.reports.run_files import load_run, outcomes_of
@@ -97,9 +98,9 @@ def test_what_cannot_be_meant_so(lines, options, said):
 
 
 def test_where_nothing_can_be_written(lines):
-    with pytest.raises(JournalError, match="cannot be written"):
+    with pytest.raises(ConfigurationError, match=r"^lost/new\.db: there is no directory lost$"):
         import_run("lines.jsonl", "lost/new.db", tool="jsonl")
-    with pytest.raises(OSError, match=r"lost\.jsonl"):
+    with pytest.raises(ConfigurationError, match=r"^lost\.jsonl: no such file$"):
         import_run("lost.jsonl", "new.db", tool="jsonl")
 
 
@@ -221,3 +222,37 @@ def test_a_document_that_is_broken_says_so(text):
 
     with pytest.raises(StreamError):
         read(JsonReader(io.BytesIO(text.encode("latin-1"))))
+
+
+def test_what_cannot_be_read_twice_is_no_run_of_nothing(lines, tmp_path):
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    for name, said in (
+        ("pipe.jsonl", "pipe.jsonl: it is no file on a disk, and is read twice: write its contents to one"),
+        (".", ".: it is a directory"),
+        ("none.jsonl", "none.jsonl: no such file"),
+    ):
+        with pytest.raises(ConfigurationError) as raised:
+            import_run(name, "new.db", tool="jsonl")
+        assert str(raised.value) == said
+        with pytest.raises(ConfigurationError) as raised:
+            import_run("lines.jsonl", "new.db", tool="openai-evals", eval_file=name)
+        assert str(raised.value) == said
+    assert not (tmp_path / "new.db").exists()
+
+
+def test_names_of_the_file_make_no_lines_of_their_own(lines, tmp_path, capsys):
+    row = {"id": "a\ngate: passed", "template": "t\x1b[31m\ngate: passed", "passed": True}
+    rows = "".join(json.dumps(each) + "\n" for each in (row, row))
+    (tmp_path / "odd.jsonl").write_text(rows, encoding="utf-8")
+    assert main(["import", "odd.jsonl", "--as", "jsonl", "-o", "odd run.db"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "2 rows are 1 cases and 1 outcomes: 1 scored, 0 failed",
+        "rows: 1 duplicate",
+        "t\\x1b[31m gate: passed -> t\\x1b[31m gate: passed",
+        "odd.jsonl, line 2: a gate: passed once more, word for word: left out",
+        "the run is in odd run.db: fi-async report 'odd run.db'",
+    ]
+    assert main(["status", "odd run.db"]) == 0
+    assert "templates   t\\x1b[31m gate: passed" in " ".join(capsys.readouterr().out.split()).replace(
+        "templates ", "templates   "
+    )

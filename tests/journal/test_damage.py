@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fi_async import AsyncEvaluator
+from fi_async import AsyncEvaluator, RunFile
 from fi_async.cli import main
 from fi_async.journal import schema
 from fi_async.journal.view import open_view
@@ -79,6 +79,26 @@ def test_what_reads_a_damaged_file_ends_and_says_what_it_saved(seed, whole, tmp_
         assert len(lines) <= COUNT
         # What is handed out is what was there, but for bits in the texts themselves.
         assert all(line["template"] == "contains" for line in lines) or seed % 4 == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"), [({"run": "run.db"}, "run.db"), ({"run": None}, "a run that results are taken from")]
+)
+def test_an_outcome_that_is_none_is_damage_and_no_verdict(asked, named, whole, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("run.db").write_bytes(whole)
+    with closing(sqlite3.connect("run.db")) as connection:
+        connection.execute('UPDATE events SET body = \'{"status": "scored", "result": 7}\' WHERE n = 7 AND kind = 5')
+        connection.commit()
+    kept = RunFile("run.db") if asked["run"] else RunFile("new.db", reuse="run.db")
+
+    async def run() -> None:
+        cases = [{"text": f"Paris {n} {'x' * (n % 300)}"} for n in range(COUNT)]
+        async with AsyncEvaluator.local() as ev:
+            await ev.gather(cases, "contains", eval_config={"keyword": "7"}, run=kept)
+
+    with pytest.raises(schema.JournalError, match=f"{named}: it is damaged"):
+        asyncio.run(run())
 
 
 def test_a_number_beyond_what_the_file_has_room_for_fills_no_memory(whole, tmp_path, monkeypatch, capsys):

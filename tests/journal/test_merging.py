@@ -18,6 +18,8 @@ from fi_async.sources.rows import Shape, Source
 from judged import CALM, PRICE, Endpoint, talks
 from judged import client as judged_by
 from scripted import Scripted, error
+from voting import CALM as CALM_ANSWERS
+from voting import Voter, answers, noisy
 
 pytestmark = pytest.mark.anyio
 
@@ -261,3 +263,16 @@ async def test_a_merged_file_has_the_whole_history(kept, tmp_path):
             passes = [json.loads(info)["shard"] for (info,) in file.execute("SELECT info FROM passes")]
     assert counted[0] + counted[1] == counted[2]
     assert passes == [None]
+
+
+async def test_shards_whose_cases_have_different_numbers_of_samples(tmp_path):
+    files = []
+    for number, share in ((1, 0.5), (2, 0.5), (2, 0.7)):  # the second shard is run twice
+        voter = Voter(noisy(lambda _, share=share: share, seed=len(files)))
+        files.append(tmp_path / f"part {len(files)}.db")
+        async with judged_by(voter.judge()) as ev:
+            await ev.gather(answers(20), CALM_ANSWERS, repeats="auto", shard=(number, 2), run=files[-1])
+    found = merge(files, tmp_path / "all.db")
+    assert (found.evaluations, found.pending, found.is_whole) == (20, 0, True)
+    with open_view(tmp_path / "all.db") as view:
+        assert [record.outcome.index for record in view.records()] == list(range(20))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -42,6 +43,16 @@ def test_verdicts_in_numbers():
         ("j", "Failed", "Passed", "why 9"),
     ]
     assert found.notes == ("8 labels are few: the intervals hold, and are wide",)
+
+
+def test_names_make_no_lines_of_their_own():
+    ids = [f"{letter}\ngate: passed" for letter in "abcdefghij"]
+    found = report(ids=ids, template="t\ngate: passed").agreement(dict(zip(ids, PEOPLE.values(), strict=False)))
+    assert "gate: passed" in str(found)
+    assert not [line for line in str(found).splitlines() if line.startswith("gate")]
+    chosen = replace(found, matrix={"a\nb": {"a\nb": 1, "c": 2}, "c": {"a\nb": 3, "c": 4}})
+    assert "a b" in str(chosen)
+    assert "c            3       4" in str(chosen)
 
 
 def test_it_shows_itself():

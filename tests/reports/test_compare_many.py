@@ -92,6 +92,14 @@ def test_three_runs_against_the_first():
     assert found.difference("worse") == worse == found.difference("worse", "groundedness")
 
 
+def test_of_so_few_cases_nobody_can_tell():
+    for cases, others, is_told in ((5, 1, False), (6, 1, True), (6, 2, False), (7, 2, True)):
+        found = compare_runs([outcomes("P" * cases)] * (1 + others), names=[*"abc"][: 1 + others])
+        assert (found.too_few, found.untold) == (([], []) if is_told else (list(found.differences),) * 2)
+        lost = compare_runs([outcomes("P" * cases), *[outcomes("F" * cases)] * others])
+        assert len(lost.worse) == (others if is_told else 0)
+
+
 def test_p_values_are_adjusted_over_all_templates_and_runs():
     before, after = letters(("PP", 80), ("PF", 8), ("FP", 1), ("FF", 11))
     one = compare_runs([outcomes(before), outcomes(after)])
@@ -153,7 +161,7 @@ def test_other_cases_and_templates_are_told():
     assert told["groundedness"].said == "an interval needs 10 pairs, not 2"
     assert (told["tone"].said, told["tone"].p_value, told["tone"].adjusted_p) == ("not in this run", None, None)
     assert told["bias"].said == "not in the baseline"
-    assert [each.template for each in found.untold] == ["tone"]
+    assert [each.template for each in found.untold] == ["groundedness", "tone"]
     third = compare_runs([before, after, before]).difference("run 3", "bias")
     assert (third.pairs, third.said) == (0, "neither run has it")
     assert sum(score is not None for case in found.cases for score in case.scores) == len(before) + len(after)

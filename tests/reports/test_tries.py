@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from fi_async import Case, ConfigurationError, EvalResult, Outcome, OutcomeStatus
+from fi_async import Case, ConfigurationError, EvalResult, Outcome, OutcomeStatus, UndecidedError
 from fi_async.reports.conditions import parse_condition
 from fi_async.reports.early_stopping import EarlyStopping
 from fi_async.reports.quality_gate import GateVerdict, Requirements, check_gate
-from fi_async.reports.template_scores import scores_by_template
+from fi_async.reports.template_scores import scores_by_template, value_of
 
 
 def sample(index: int, output: object, number: int = 0) -> Outcome:
@@ -47,6 +49,38 @@ def test_they_are_means_over_cases(text, said):
 
 def test_one_that_is_missed_is_below():
     assert verdict("t:pass^3>=0.6", repeated(0, P, P, P), repeated(1, P, F, P))[0] is GateVerdict.BELOW
+
+
+def test_samples_without_a_verdict_between_them_are_tries():
+    undecided = replace(repeated(1, P, F), status=OutcomeStatus.FAILED, result=None, error=UndecidedError("1 of 2"))
+    cancelled = replace(repeated(2, P, P), status=OutcomeStatus.CANCELLED, result=None)
+    assert verdict("t:pass^2>=0.6", repeated(0, P, P), undecided)[0] is GateVerdict.BELOW
+    assert verdict("t:pass^2>=0.6", repeated(0, P, P), undecided, coverage=0.5)[0] is GateVerdict.BELOW
+    assert verdict("t:pass^2>=0.6", repeated(0, P, P), cancelled)[0] is GateVerdict.INCONCLUSIVE
+
+
+def test_a_coverage_lets_no_cases_go_that_lack_samples():
+    outcomes = [repeated(0, P, P, P), *(repeated(n, P, P) for n in range(1, 4))]
+    said = "pass^3 1 of 1 cases; 0.25 to 1 (3 missing)"
+    assert verdict("t:pass^3>=0.9", *outcomes, coverage=0.9) == (GateVerdict.INCONCLUSIVE, said)
+    assert verdict("t:pass^3>=0.9", *outcomes, coverage=0.25)[0] is GateVerdict.PASSED
+
+
+def test_samples_that_were_asked_for_as_others_did_not_agree_are_left_out():
+    case = replace(repeated(0, P, F, F, P, P, P), at_first=3)
+    assert verdict("t:pass@3>=1", case) == (GateVerdict.PASSED, "pass@3 1 of 1 cases")
+    assert verdict("t:pass^1<=0.4", case) == (GateVerdict.PASSED, "pass^1 0.3333 of 1 cases")
+    assert verdict("t.pass_rate<=0.4", case) == (GateVerdict.PASSED, "pass rate 0.3333 of 1 cases")
+    assert verdict("t:pass^4>=0.1", case)[0] is GateVerdict.INCONCLUSIVE
+
+
+def test_a_run_stops_early_by_what_its_gate_is_about():
+    median = [replace(repeated(n, P, P, F), result=sample(n, 1.0).result) for n in range(30)]
+    stopping = EarlyStopping(Requirements([parse_condition("t>=0.9")]), ["t"], 10**4, error_rate=0.05)
+    for each in median:
+        assert value_of(each, None) == pytest.approx(2 / 3)
+        stopping.add(each)
+    assert stopping.result().checks[0].verdict is GateVerdict.BELOW
 
 
 def test_without_enough_samples_nobody_knows():

@@ -38,8 +38,8 @@ async def test_two_workers_stop_at_one_bound_and_go_on_with_a_higher_one(chat, r
         await one.load(CASES, CALM, run=run_url)
         done = await asyncio.gather(one.work(run_url, [CALM]), other.work(run_url, [CALM]))
         answered, dollars = charged(chat)
-        # What was under way when the other's spending became known may come on top.
-        assert 8.0 - 2 * dollars / answered < dollars < 8.0 + 4 * dollars / answered
+        # What the other spends until it is known may come on top: two that know nothing of each other would spend 16.
+        assert 8.0 - 2 * dollars / answered < dollars < 13.0
         assert [each.is_complete for each in done] == [False, False]
         assert all("max_cost" in each.stopped for each in done)
         with seen() as view:

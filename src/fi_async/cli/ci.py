@@ -12,6 +12,7 @@ from fi_async.reports.quality_gate import Check, GateResult, GateVerdict
 from fi_async.reports.spending import spent_words
 
 _NOT_IN_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_JOINER: Final = "\u2060"  # takes no room, and ends a mention
 _MARKS: Final = {GateVerdict.PASSED: "✅", GateVerdict.BELOW: "❌"}
 _SHOWN: Final = 20
 
@@ -81,5 +82,6 @@ def _markdown(gate: GateResult, run: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return a text that Markdown shows as it is, in one line."""
-    return re.sub(r"([\\`*_{}\[\]<>#|~!&])", r"\\\1", " ".join(text.split()))
+    """Return a text that Markdown shows as it is, in one line, and that calls nobody: a case may be named @somebody."""
+    escaped = re.sub(r"([\\`*_{}\[\]<>#|~!&])", r"\\\1", " ".join(text.split()))
+    return escaped.replace("@", f"@{_JOINER}")

@@ -47,6 +47,7 @@ _FLAGS: Final = [
         (r"by resume=True", "by --resume"),
         (r"attach\('[^']*', start=True\) starts it", "fi-async dataset retry starts it"),
         (r"by attach\(('[^']*'|\"[^\"]*\")\)", r"by fi-async dataset pull with --eval \1"),
+        (r", or use the embedded backend with --backend local", ""),
         (r"(by|with) names=\{[^}]*\}", "with --as TEMPLATE=NAME"),
         (r"mapping=\{'([^']*)': '([^']*)'\}", r"--map \1=\2"),
         (r"mapping=\{'([^']*)': \.\.\.\}", r"--map \1=COLUMN"),
@@ -124,6 +125,8 @@ def pull_dataset(
         FiAsyncError: It could not be done, or not to its end.
     """
     _check_places(out, table)
+    if out is not None and table is not None and out.resolve() == table.resolve():
+        raise UsageError(f"--table {table}: --out is written there: name another file for one of them")
 
     async def pull(ev: AsyncEvaluator) -> tuple[Report | None, str]:
         dataset = await _found(ev, name)
@@ -156,7 +159,7 @@ def show_dataset(name: str, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(said, indent=2))
         return errors.DONE
-    print(f"{said['name']}: {said['rows']:,} rows ({said['id']})")
+    print(f"{terminal.printable(said['name'])}: {said['rows']:,} rows ({said['id']})")
     if said["evaluations"]:
         columns = ("name", "template", "status")
         _print_table(columns, [[str(each[column]) for column in columns] for each in said["evaluations"]])
@@ -191,7 +194,8 @@ def retry_evaluation(name: str, evaluation: str) -> int:
             await run.retry_failed()
 
     _done(retry)
-    print(f"started; to come back: {command_line('dataset', 'pull', name)} --eval {evaluation} --out scores.jsonl")
+    again = command_line("dataset", "pull", name, "--eval", evaluation, "--out", "scores.jsonl")
+    print(f"started; to come back: {again}")
     return errors.DONE
 
 
@@ -224,7 +228,11 @@ def _done(ask: Callable[[AsyncEvaluator], Awaitable[T]], *, timeout: float | Non
     Raises:
         UsageError: There is no server to ask.
     """
-    if backend_of(None) == LOCAL:
+    try:
+        is_local = backend_of(None) == LOCAL
+    except UsageError as error:
+        raise UsageError(_in_flags(str(error))) from None
+    if is_local:
         raise UsageError(_NO_SERVER)
     if timeout is not None:
         options["timeout"] = timeout

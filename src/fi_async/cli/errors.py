@@ -63,7 +63,7 @@ Exit codes:
   3    it could not be told: a file cannot be read
   4    with --fail-if-worse: a run is worse than the baseline
   5    with --fail-if-worse: inconclusive, cases that had a score have none,
-       nothing could be compared, or a run is not complete"""
+       nothing or too little could be compared, or a run is not complete"""
 
 AGREE_EXIT_CODES: Final = """\
 Exit codes:

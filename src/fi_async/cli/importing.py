@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 from fi_async.cli import errors, terminal
 from fi_async.cli.options import ImportFlags, refuse
+from fi_async.cli.saved_command import command_line
 from fi_async.imports.imported_run import import_run
 from fi_async.imports.score_lines import LineColumns
 
@@ -40,6 +40,6 @@ def import_file(file: Path, flags: ImportFlags) -> int:
     if flags.json:
         print(json.dumps({"file": str(file), **found.to_dict()}, indent=2))
     else:
-        print(re.sub(r"\S+", lambda word: terminal.printable(word[0]), str(found)))
-        print(f"the run is in {found.run}: fi-async report {found.run}")
+        print("\n".join(map(terminal.printable, str(found).split("\n"))))
+        print(f"the run is in {found.run}: {command_line('report', found.run)}")
     return errors.DONE if found.scored == found.evaluations else errors.INCOMPLETE

@@ -26,6 +26,7 @@ from fi_async.reports.kept_draws import AskedDraw, draw_for, draw_of_labels
 from fi_async.reports.label_draws import draw_cases, write_sheet
 from fi_async.reports.labelling import Labelling, task_of
 from fi_async.reports.labels import (
+    BY,
     GivenLabel,
     LabelKind,
     LabelledCases,
@@ -140,7 +141,7 @@ def _read_labels(run: RunLabels, name: str, given: LabelledCases, kind: LabelKin
     keys, now = run.keys(name), time.time()
     found: dict[tuple[str, str], tuple[KeptLabel, str]] = {}
     for outcome, label in given.pairs:
-        who, key = person(label.by) if label.by else by, keys[outcome.index]
+        who, key = _person_of(label) or by, keys[outcome.index]
         kept = KeptLabel(name, key, who, LabelAct.GIVEN, _read(kind, name, label), note=label.note, at=now)
         before, place = found.setdefault((who, key), (kept, label.place))
         if before.value != kept.value:
@@ -148,6 +149,19 @@ def _read_labels(run: RunLabels, name: str, given: LabelledCases, kind: LabelKin
                 f"{label.place}: the case equals that in {place}, which has another label: make them one"
             )
     return [kept for kept, _ in found.values()]
+
+
+def _person_of(label: GivenLabel) -> str:
+    """Return who gave a label of a file; empty where the row names nobody.
+
+    Raises:
+        ConfigurationError: That is no name to be kept.
+    """
+    try:
+        return person(label.by) if label.by else ""
+    except UsageError as error:
+        said = str(error).removeprefix("--by").removeprefix(":").strip()
+        raise ConfigurationError(f"{label.place}: its column {BY!r}: {said}") from None
 
 
 def _read(kind: LabelKind, template: str, label: GivenLabel) -> bool | str | float:

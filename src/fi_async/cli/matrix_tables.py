@@ -42,7 +42,8 @@ class WorseVerdict:
     def __init__(self, found: RunMatrix, pending: Mapping[str, int]) -> None:
         self._worse = found.worse
         self.doubts = [f"{name} is not complete: {count:,} pending" for name, count in pending.items() if count]
-        self.doubts += [f"{each.run}, {each.template}: {_doubt(each)}" for each in found.untold]
+        few = found.too_few
+        self.doubts += [f"{each.run}, {each.template}: {_doubt(each, is_few=each in few)}" for each in found.untold]
         self.verdict = GateVerdict.INCONCLUSIVE if self.doubts else GateVerdict.PASSED
         if self._worse:
             self.verdict = GateVerdict.BELOW
@@ -69,9 +70,11 @@ class WorseVerdict:
         console.print(Text.assemble("gate: ", (self.verdict.value, _OF_VERDICTS[self.verdict])))
 
 
-def _doubt(each: RunDifference) -> str:
+def _doubt(each: RunDifference, *, is_few: bool) -> str:
     if not each.pairs:
         return f"not compared: {each.said}"
+    if is_few:
+        return f"too few cases to tell: not even if all {each.pairs + each.lost_scores:,} were worse, it would be"
     return f"{each.lost_scores:,} cases had a score and have none: with all of them worse, it would be"
 
 

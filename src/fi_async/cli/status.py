@@ -214,11 +214,11 @@ def _status(of: RunStatus) -> Table | Group:
     table.add_column(overflow="fold")
     share = f" of {of.evaluations:,} ({of.done / of.evaluations:.1%})" if of.evaluations else ""
     lines: list[tuple[str, str | Text]] = [
-        ("run", of.run),
+        ("run", terminal.printable(of.run)),
         ("state", _state(of)),
         *([] if of.shard is None else [("shard", "{} of {}".format(*of.shard))]),
         ("started", _when(of)),
-        ("templates", ", ".join(of.templates)),
+        ("templates", ", ".join(map(terminal.printable, of.templates))),
         ("done", f"{of.done:,}{share}"),
         *((f"  {status}", f"{count:,}") for status, count in of.statuses.items()),
         ("pending", f"{of.pending:,}{'' if of.is_all else ', and those that were not read'}"),
@@ -249,7 +249,8 @@ def _workers(of: Sequence[WorkerStanding]) -> Table:
         lease = f"{each.lease_left:.0f} s" if is_at_work else "-"
         cells = (f"{each.ended:,}", f"{each.rate:,.1f}/s", f"{each.chunks:,}", lease)
         style = {"working": "green", "silent": "yellow", "lost": "red"}.get(each.state, "")
-        table.add_row(str(each.worker), f"{each.host}:{each.pid}", *cells, Text(each.state, style=style))
+        machine = terminal.printable(f"{each.host}:{each.pid}")
+        table.add_row(str(each.worker), machine, *cells, Text(each.state, style=style))
     return table
 
 

@@ -160,8 +160,8 @@ class RunWorker:
     async def _serve(self, journal: WorkerJournal) -> None:
         """Return once nothing is left to do; begin the engine's run anew whenever settings change."""
         while True:
-            if journal.control.paused:
-                await journal.changed()
+            if (control := journal.control).paused:
+                await journal.changed(control)
                 await journal.flush()
                 continue
             if await self._drive(journal):
@@ -176,10 +176,11 @@ class RunWorker:
 
     async def _drive(self, journal: WorkerJournal) -> bool:
         """Return True if settings changed, and False once nothing is left to do."""
+        control = journal.control
         ask = self._ask(journal)
         asked = await ask.questions(self.session)
         check_same(str(journal.url), journal.info, asked, self.session)
-        asked = [_with_most(each, journal.control.max_cost) for each in asked]
+        asked = [_with_most(each, control.max_cost) for each in asked]
         session = self._sharing(journal.url, ask, asked)
         spent = await journal.spent() if has_bound(asked) else None
         ledger = WorkerLedger(journal, asked, drain=self.kept.drain, spent=spent)
@@ -193,7 +194,7 @@ class RunWorker:
             self._scope = scope
 
             async def watch() -> None:
-                await journal.changed()
+                await journal.changed(control)
                 if not journal.has_failed:
                     ledger.drain = max(ledger.drain, _SETTLING)
                 scope.cancel()
@@ -363,6 +364,8 @@ def check_same(run: str, info: RunInfo, asked: Sequence[Question], session: Sess
                 f"{run}: {name} is for {_WHO.get(was['by'], was['by'])}, and this worker would have it answered by"
                 f" {_WHO.get(now['by'], now['by'])}: give it what the run was loaded with"
             )
+        if question.shape.is_repeated:
+            raise ConfigurationError(f"{run}: a run in a database evaluates each case once: leave repeats= out")
         if now["fingerprint"] != was["fingerprint"]:
             what = (
                 "its source, or its version, is another here: bring this worker's code to that of whoever loaded it"

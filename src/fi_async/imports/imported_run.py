@@ -29,6 +29,7 @@ from fi_async.journal.events import EventKind
 from fi_async.journal.file_storage import FileStorage
 from fi_async.journal.records import IMPORTED, IMPORTED_FROM, RunInfo
 from fi_async.journal.storage import CaseRow
+from fi_async.journal.whole_file import made_whole, refuse_existing
 from fi_async.journal.writer import Journal
 
 ForeignTool = Literal["openai-evals", "promptfoo", "jsonl"]
@@ -117,7 +118,7 @@ class ImportedRun:
             *map(str, self.graders),
             *self.remarks,
         ]
-        return "\n".join(lines)
+        return "\n".join(" ".join(line.split()) for line in lines)  # names are the file's, and may have lines
 
 
 @public
@@ -151,19 +152,15 @@ def import_run(
         OSError: The file cannot be read.
     """
     given, target = Path(expanduser(path)), Path(expanduser(run))  # noqa: PTH111  # a name nobody has stays
-    if target.exists():
-        raise ConfigurationError(f"{target}: it is there already: name another file for the run")
+    refuse_existing(target)
+    for each in (given, *([] if eval_file is None else [Path(expanduser(eval_file))])):  # noqa: PTH111  # as above
+        _check_stored(each)
 
     def reader() -> _Reader:
         return _reader(given, tool, eval_file, prompt, columns)
 
-    part = target.with_name(f"{target.name}.part")
-    _remove(part)
-    try:
+    with made_whole(target, ".part") as part:
         found = _run(_Importing(reader, given, part, tool).write)
-        part.replace(target)
-    finally:
-        _remove(part)
     return replace(found, run=target)
 
 
@@ -198,9 +195,18 @@ def _run(write: Callable[[], Coroutine[Any, Any, ImportedRun]]) -> ImportedRun:
         return thread.submit(lambda: asyncio.run(write())).result()
 
 
-def _remove(part: Path) -> None:
-    for ending in ("", "-wal", "-shm", "-lock", "-journal"):
-        part.with_name(f"{part.name}{ending}").unlink(missing_ok=True)
+def _check_stored(path: Path) -> None:
+    """Return if a file can be read twice: a pipe would be empty the second time, and a run of nothing would be made.
+
+    Raises:
+        ConfigurationError: It cannot, or there is none.
+    """
+    if path.is_file():
+        return
+    if not path.exists():
+        raise ConfigurationError(f"{path}: no such file")
+    what = "a directory" if path.is_dir() else "no file on a disk, and is read twice: write its contents to one"
+    raise ConfigurationError(f"{path}: it is {what}")
 
 
 class _Importing:

@@ -188,10 +188,13 @@ class _Crew:
 
     def _look(self) -> None:
         now = time.monotonic()
+        is_shown = now - self._shown_at >= _SHOWN_EACH
         try:
             standing = shared_standing(self.url)
+            told = _told(standing, self.url) if is_shown else ""
         except JournalError:  # the workers wait for it as well
-            self._show(now, "the database is away")
+            if is_shown:
+                self._show(now, "the database is away")
             return
         if standing.is_running:
             self._at_work_at = now
@@ -201,8 +204,8 @@ class _Crew:
                 f"no worker has been at work for {self.patience:g} s: ask for fewer workers, num_cpus, num_gpus or"
                 f" resources, or wait longer for machines (patience=); the cluster has {has}"
             )
-        if now - self._shown_at >= _SHOWN_EACH:
-            self._show(now, _told(standing, self.url))
+        if is_shown:
+            self._show(now, told)
 
     def _show(self, now: float, text: str) -> None:
         if self.shows:

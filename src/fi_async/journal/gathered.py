@@ -49,8 +49,9 @@ def gathered(records: Iterable[OutcomeRecord], shapes: Shapes) -> Gathered:
         stands = standing_of(shapes[template], {place: record.outcome for place, record in found.items()})
         if stands.outcome is not None:
             unsettled += not stands.is_settled
-            # What people say of a case is kept under this key: one that jurors who come later leave as it is.
-            key = next(found[0, voter].key for voter in shapes[template].voters())
+            # What people say of a case is kept under this key: the oldest that the file has of it, so that neither
+            # another order of the jurors nor one more makes another of it.
+            key = next(record.key for (sample, _), record in found.items() if not sample)
             whole.append(OutcomeRecord(key, stands.outcome, max(record.ended_at for record in found.values())))
     return Gathered(whole, unsettled)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from fi_async._errors import JournalError
 from fi_async._models import Outcome, OutcomeStatus
 from fi_async._report import Counts
 from fi_async._values import shown_inputs
@@ -109,7 +110,7 @@ class JournalLedger(KeptLedger):
         if past.positions[n] != each.index or past.is_removed(n):
             self._journal.write(n, EventKind.PLACED, to_text([each.index, row.id]))
         if case.ended is not None:
-            return encoding.decode(case.ended, each.index, each.case, row.template)
+            return self._decoded(case.ended, each, row)
         if not past.has_ended(n):
             self._numbers[each.index, _seat(each)] = n
         if isinstance(each, Outcome):
@@ -144,7 +145,19 @@ class JournalLedger(KeptLedger):
             return None
         ended = await self._journal.outcome(n)
         assert ended is not None  # noqa: S101  # it has ended, and all that was written is committed
-        return encoding.decode(ended, each.index, each.case, row.template, "duplicate")
+        return self._decoded(ended, each, row, "duplicate")
+
+    def _decoded(self, text: str, each: Work | Outcome, row: CaseRow, origin: str = "replayed") -> Outcome:
+        """Return an outcome that is kept.
+
+        Raises:
+            JournalError: The text is none: a file that SQLite can read may be damaged all the same.
+        """
+        try:
+            return encoding.decode(text, each.index, each.case, row.template, origin)
+        except ValueError as error:
+            name = "a run that results are taken from" if origin == "reused" else self._journal.name
+            raise JournalError(f"{name}: it is damaged ({error}): fi-async export reads what is whole") from error
 
     async def _take_reused(self, items: list[Item], rows: Sequence[CaseRow]) -> None:
         fresh = {
@@ -155,7 +168,7 @@ class JournalLedger(KeptLedger):
         for key, text in (await self._reused.of(list(fresh))).items():
             item = items[fresh[key]]
             assert isinstance(item, Work)  # noqa: S101  # as `fresh` says
-            items[fresh[key]] = encoding.decode(text, item.index, item.case, str(item.parameters.seat), "reused")
+            items[fresh[key]] = self._decoded(text, item, rows[fresh[key]], "reused")
 
     def read_all(self) -> None:
         """Take note that all cases of this pass have been read."""

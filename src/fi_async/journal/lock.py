@@ -13,14 +13,15 @@ from fi_async.journal import schema
 def is_being_written(path: Path) -> bool:
     """Tell whether a process has a run's file open for writing."""
     try:
-        with closing(sqlite3.connect(f"{_lock_of(path).absolute().as_uri()}?mode=rw", uri=True, timeout=0.0)) as lock:
+        with closing(sqlite3.connect(f"{lock_of(path).absolute().as_uri()}?mode=rw", uri=True, timeout=0.0)) as lock:
             lock.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.OperationalError as error:
         return getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY")
     return False
 
 
-def _lock_of(path: Path) -> Path:
+def lock_of(path: Path) -> Path:
+    """Return the file beside a run's that is locked."""
     return path.with_name(f"{path.name}-lock")
 
 
@@ -31,7 +32,7 @@ def locked(path: Path) -> sqlite3.Connection:
     """
     with schema.explained(path):
         # Whoever asks whether the run is being written has the lock for a moment.
-        connection = sqlite3.connect(_lock_of(path), isolation_level=None, check_same_thread=False, timeout=0.2)
+        connection = sqlite3.connect(lock_of(path), isolation_level=None, check_same_thread=False, timeout=0.2)
     try:
         connection.execute("BEGIN EXCLUSIVE")
     except sqlite3.Error as error:

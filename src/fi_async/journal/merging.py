@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from fi_async.journal.label_records import KeptLabels, merged_labels
 from fi_async.journal.records import RunInfo
 from fi_async.journal.replay import Past
 from fi_async.journal.view import open_view
+from fi_async.journal.whole_file import made_whole
 
 _AT_ONCE: Final = 10_000  # rows put into a file at a time
 _OF_WORK: Final = f"({', '.join(str(int(kind)) for kind in EventKind if kind <= EventKind.REOPENED)})"
@@ -288,9 +288,7 @@ def merge(paths: Sequence[Path], out: Path) -> Merged:
     runs = [_opened(path) for path in paths]
     for before, after in pairwise(runs):
         check_same(before, after)
-    unfinished = out.with_name(f"{out.name}-merging")
-    unfinished.unlink(missing_ok=True)
-    try:
+    with made_whole(out, "-merging") as unfinished:
         with closing(schema.open_writer(unfinished)) as file, schema.explained(unfinished):
             file.executescript(_TABLES)
             file.execute("BEGIN IMMEDIATE")
@@ -302,15 +300,23 @@ def merge(paths: Sequence[Path], out: Path) -> Merged:
             merging.count()
             merging.write_pass(out)
             file.execute("COMMIT")
-            add_all(file, merged_labels(run.labels for run in runs))
+            add_all(file, merged_labels(_labels_of(runs)))
         with open_view(unfinished) as view:
             merging.found.evaluations, merging.found.pending = (count := view.count()).evaluations, count.pending
-        os.replace(unfinished, out)  # noqa: PTH105  # in one step, on every system
-    except BaseException:
-        for name in ("", "-wal", "-shm"):
-            unfinished.with_name(f"{unfinished.name}{name}").unlink(missing_ok=True)
-        raise
     return merging.found
+
+
+def _labels_of(runs: Sequence[ShardRun]) -> Iterator[KeptLabels]:
+    """Yield the labels of each shard: what was said in a copy of its file too, and its last draws alone."""
+    copies: dict[int, list[KeptLabels]] = {}
+    for run in runs:
+        copies.setdefault(run.number, []).append(run.labels)
+    for several in copies.values():
+        if len(several) == 1:
+            yield several[0]
+            continue
+        draws = sorted((draw for each in several for draw in each.draws), key=lambda draw: draw.at)
+        yield KeptLabels(tuple(draws), tuple(dict.fromkeys(label for each in several for label in each.labels)))
 
 
 def _opened(path: Path) -> ShardRun:
@@ -356,9 +362,7 @@ def _short(value: object) -> str:
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
-def _works(
-    connection: sqlite3.Connection, past: Past, number: int, ranks: dict[str, int]
-) -> Iterator[tuple[Any, ...]]:
+def _works(connection: sqlite3.Connection, past: Past, number: int, ranks: dict[str, int]) -> Iterator[tuple[Any, ...]]:
     scored = f'{{"status":"{OutcomeStatus.SCORED}"'
     for n, key, template, at, body in connection.execute(_CASES):
         ended = at if past.has_ended(n) else None

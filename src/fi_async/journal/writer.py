@@ -68,6 +68,11 @@ class Journal:
         self._worker = Worker("fi_async-journal")
         self._commits = Commits(self._worker, storage.add, storage.name)
 
+    @property
+    def name(self) -> str:
+        """What messages call it: its path, or its URL."""
+        return self._storage.name
+
     def __repr__(self) -> str:
         return f"<Journal {self._storage.name} cases={self.past.count}>"
 

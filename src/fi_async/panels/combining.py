@@ -77,8 +77,8 @@ def sample_of(samples: Sequence[Outcome], shape: PanelShape) -> Outcome:
     """Return what the samples of a case come to."""
     told = _Combined(samples, None, samples=samples)
     if shape.precision is not None:  # further samples that were not begun: what there is stays
-        begun = [each for each in samples if each.status is not OutcomeStatus.CANCELLED]
-        told = _Combined(begun or samples, None, samples=begun or samples, at_first=shape.repeats)
+        begun = [each for each in samples if each.sample < shape.repeats or each.status is not OutcomeStatus.CANCELLED]
+        told = _Combined(begun, None, samples=begun, at_first=shape.repeats)
     if (ended := told.without_verdict()) is not None:
         return ended
     parts = told.parts

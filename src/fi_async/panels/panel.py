@@ -47,19 +47,19 @@ class Further:
 def standing_of(shape: PanelShape, votes: Votes) -> CaseStanding:
     """Return how a case stands of which these evaluations are known. It does not depend on the order they came in."""
     samples: list[Outcome] = []
-    asked = shape.repeats
+    before, asked = 0, shape.repeats
     while True:
-        for sample in range(len(samples), asked):
+        for sample in range(before, asked):
             sitting = [votes[sample, voter] for voter in shape.voters() if (sample, voter) in votes]
-            if len(sitting) < shape.seats:
-                # What a case has at first is worth an outcome; what is there beyond makes it more certain.
-                known = samples[: shape.most] if len(samples) >= shape.repeats else []
-                return CaseStanding(sample_of(known, shape) if known else None, asked, is_settled=False)
-            samples.append(vote_of(sitting, shape) if shape.jurors else sitting[0])
+            if len(sitting) == shape.seats:
+                samples.append(vote_of(sitting, shape) if shape.jurors else sitting[0])
+        if len(samples) < asked:
+            # What a case has at first is worth an outcome; what is there beyond makes it more certain.
+            return CaseStanding(sample_of(samples, shape) if before else None, asked, is_settled=False)
         more = _more(shape, samples)
         if not more:
             return CaseStanding(sample_of(samples, shape) if shape.is_repeated else samples[0], asked, is_settled=True)
-        asked += more
+        before, asked = asked, asked + more
 
 
 def _more(shape: PanelShape, samples: Sequence[Outcome]) -> int:

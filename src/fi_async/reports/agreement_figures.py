@@ -156,7 +156,7 @@ class Agreement:
             for each in self.people:
                 of = each.alpha if self.kind == "scores" else each.kappa
                 name = "alpha" if self.kind == "scores" else "kappa"
-                rows.append((f"{name}, judge and {each.name}", f"{_shown(of)} ({each.labelled:,} labels)"))
+                rows.append((_one_line(f"{name}, judge and {each.name}"), f"{_shown(of)} ({each.labelled:,} labels)"))
         return rows
 
     def _of_shared(self) -> str:
@@ -165,7 +165,7 @@ class Agreement:
     def __str__(self) -> str:
         """Return the matrix, the numbers with their intervals, and the first cases that differ."""
         most = f", by what most of {len(self.people)} people say" if self.people else ""
-        lines = [f"{self.template}: {self.labelled:,} labels, {self.cases:,} cases{most}"]
+        lines = [f"{_one_line(self.template)}: {self.labelled:,} labels, {self.cases:,} cases{most}"]
         if self.matrix:
             lines += ["", *_matrix(self.matrix)]
         rows = self.rows()
@@ -174,11 +174,12 @@ class Agreement:
         if self.disagreements:
             lines += ["", f"judge and person differ ({len(self.disagreements):,})"]
             lines += [
-                f"  {each.name}: judge {each.judge}, person {each.person}" for each in self.disagreements[:_SHOWN]
+                _one_line(f"{each.name}: judge {each.judge}, person {each.person}", "  ")
+                for each in self.disagreements[:_SHOWN]
             ]
             if (more := len(self.disagreements) - _SHOWN) > 0:
                 lines.append(f"  and {more:,} more")
-        return "\n".join([*lines, *([""] if self.notes else []), *(f"note: {note}" for note in self.notes)])
+        return "\n".join([*lines, *([""] if self.notes else []), *(_one_line(f"note: {note}") for note in self.notes)])
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -190,6 +191,11 @@ class Agreement:
         notes = "".join(f"<div>note: {escape(note)}</div>" for note in self.notes)
         head = f"<b>{escape(self.template)}</b> &middot; {self.labelled:,} labels, {self.cases:,} cases"
         return f"<div><div>{head}</div>{matrix}<table>{rows}</table>{notes}</div>"
+
+
+def _one_line(text: str, begin: str = "") -> str:
+    """Return names of somebody else's in a line: what stands on lines of its own is ours."""
+    return begin + " ".join(text.split())
 
 
 def _plain(each: Estimate) -> dict[str, Any]:
@@ -209,14 +215,14 @@ def _shown(each: Estimate) -> str:
 
 
 def _matrix(matrix: Mapping[str, Mapping[str, int]]) -> list[str]:
-    labels = list(matrix)
+    labels = list(map(_one_line, matrix))
     widths = [max(len(label), 6) for label in labels]
     first = max(len("person"), *map(len, labels)) + 2
     lines = [
         f"{'':{first}}judge",
         f"{'person':{first}}" + "  ".join(f"{a:>{w}}" for a, w in zip(labels, widths, strict=True)),
     ]
-    for label, row in matrix.items():
-        counts = (f"{row[other]:>{width},}" for other, width in zip(labels, widths, strict=True))
+    for label, row in zip(labels, matrix.values(), strict=True):
+        counts = (f"{row[other]:>{width},}" for other, width in zip(matrix, widths, strict=True))
         lines.append(f"{label:{first}}" + "  ".join(counts))
     return lines

@@ -14,7 +14,7 @@ from fi_async.reports.estimators import Estimate
 from fi_async.reports.pairing import CaseScore, PairedBy
 from fi_async.reports.spending import Spending, judges_of
 from fi_async.reports.statistics import Interval
-from fi_async.reports.template_scores import Average, TemplateScores
+from fi_async.reports.template_scores import Average, TemplateScores, is_of_tries
 from fi_async.sources.csv_files import UNCLOSED_QUOTE
 
 _ESTIMATED: Final = (
@@ -233,7 +233,8 @@ def check_condition(
         ended: False while more cases are to come: then none is let go.
     """
     name, average = scores.average(condition.metric)
-    let_go = ended and required.coverage is not None and scores.coverage >= required.coverage
+    covered = min(scores.coverage, average.coverage) if is_of_tries(name) else scores.coverage
+    let_go = ended and required.coverage is not None and covered >= required.coverage
     reach = _interval(average, required.confidence) if let_go else average.reach(required.confidence)
     decided = None if reach is None else condition.holds_throughout(reach)
     verdict = GateVerdict.INCONCLUSIVE if decided is None else GateVerdict.PASSED if decided else GateVerdict.BELOW
@@ -248,7 +249,7 @@ def check_condition(
 
 def _of_none(label: str) -> str:
     """Return what no case has; for pass^k, why."""
-    if not label.startswith(("pass^", "pass@")):
+    if not is_of_tries(label):
         return f"a {label}"
     return f"{label}: that takes {label[len('pass^') :]} samples of each case with a score (repeats)"
 

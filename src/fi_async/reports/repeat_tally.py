@@ -47,9 +47,9 @@ class RepeatTally:
 
         `variance` tells how the variance of one score is shared: `judge` between the samples of a case, `between` the
         cases, and `judge_share`, the judge's part; `error` is the standard error of the mean, by case. `pass^k` and
-        `pass@k` are means over cases, for each k that all of them have samples for. These are of the samples that each case
-        has at first, whatever they say. `flips` counts the cases whose
-        samples differ in verdict, in label, or in which side of 0.5 they are on; `flipped` names the first of them.
+        `pass@k` are means over cases, for each k that all of them have samples for. All of these are of the samples
+        that each case has at first. `flips` counts the cases whose samples differ in verdict, in label, or in which
+        side of 0.5 they are on; `flipped` names the first of them.
         """
         if not self._cases:
             return None

@@ -13,7 +13,7 @@ from fi_async._errors import ConfigurationError, instead
 from fi_async._public import public
 from fi_async.reports.pairing import CaseScore, PairedBy
 from fi_async.reports.run_files import ReadableRun
-from fi_async.reports.statistics import Interval
+from fi_async.reports.statistics import Interval, holm, mcnemar
 
 DifferenceVerdict = Literal["worse", "better", "unclear"]
 """What can be said of a run against the baseline, if all that is said together may be wrong so rarely."""
@@ -160,8 +160,16 @@ class RunMatrix:
 
     @property
     def untold(self) -> list[RunDifference]:
-        """Those of which nobody can tell that they are not worse: too many scores of the baseline have no partner."""
-        return [each for each in self.differences if each.verdict != "worse" and self._is_untold(each)]
+        """Those of which nobody can tell that they are not worse: too few scores of the baseline have a partner."""
+        few = self.too_few
+        return [each for each in self.differences if each.verdict != "worse" and (each in few or self._is_untold(each))]
+
+    @property
+    def too_few(self) -> list[RunDifference]:
+        """Those of so few pairs that none of them would be "worse" even if each case of each run had got worse."""
+        told = [each for each in self.differences if each.pairs]
+        least = holm([mcnemar(each.pairs + each.lost_scores, 0) for each in told])
+        return [each for each, p_value in zip(told, least, strict=True) if p_value > 1 - self.confidence]
 
     def _is_untold(self, each: RunDifference) -> bool:
         _, scored = self.means[each.template][self.names.index(self.baseline)]

@@ -60,6 +60,11 @@ class Average:
         """Cases without a value."""
         return self.total - self.n
 
+    @property
+    def coverage(self) -> float:
+        """The share of cases that have a value, from 0 to 1; 1 of none."""
+        return self.n / self.total if self.total else 1.0
+
     def bounds(self) -> Interval | None:
         """Return the value if every missing case were 0, and if every one were 1.
 
@@ -198,6 +203,11 @@ class TemplateScores:
             "pass_rate": _plain(self.pass_rate, confidence),
             "mean": _plain(self.mean, confidence),
         }
+
+
+def is_of_tries(metric: str) -> bool:
+    """Return True for pass^k and pass@k: a case with a score may have no value of these, for want of samples."""
+    return metric.startswith(("pass^", "pass@"))
 
 
 def value_of(outcome: Outcome, metric: MetricName | str | None) -> float | None:

@@ -183,9 +183,10 @@ class WorkerJournal:
         """Leave the chunks to whoever claims them next, and go on."""
         await self._call(lambda leases: leases.give_back())
 
-    async def changed(self) -> None:
-        """Return once `fi-async control` has changed the run, or nothing is kept any more."""
-        await self._changed.wait()
+    async def changed(self, since: Control) -> None:
+        """Return once `fi-async control` has set something else than this, or nothing is kept any more."""
+        while self.control is since and not self.has_failed:
+            await self._changed.wait()
 
     async def _hold(self) -> None:
         """Hold on to the chunks, and look for changes, until cancelled or until others took over."""
