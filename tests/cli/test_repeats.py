@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from fi_async import Evaluator, Jury
 from fi_async.reports.run_files import load_run
+from voting import CALM, Voter, answers
 
 CASES = [{"output": f"Answer {n}.", "context": f"Answer {n % 2}.", "input": "Where?"} for n in range(4)]
 HOW = "--eval groundedness --backend local --no-progress"
@@ -79,3 +81,13 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_sent(flags, said, cl
     ended = cli("run", jsonl(*CASES), HOW, flags)
     assert (ended.code, ended.out) == (2, "")
     assert said in " ".join(ended.err.replace("│", " ").split())
+
+
+def test_a_run_with_a_jury_is_gone_on_with_by_its_program(cli):
+    voter = Voter()
+    with Evaluator(backends=[Jury(voter.judge("mini"), voter.judge("qwen", max_cost=1e-9))]) as ev:
+        ev.gather(answers(3), CALM, run="r.db")
+    told = cli("resume r.db").err
+    assert told == (
+        "fi-async: r.db: a program began it, and no file holds what evaluates calm (a jury): run the program again\n"
+    )

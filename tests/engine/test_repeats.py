@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
-from contextlib import aclosing
+from contextlib import aclosing, closing
 
 import anyio
 import pytest
@@ -14,6 +15,7 @@ from fi_async import Case, ConfigurationError, CostLimitError, Evaluator, RunFil
 from fi_async.engine.calls import Ask
 from fi_async.engine.workers import check_same
 from fi_async.journal.opening import info_of
+from fi_async.journal.salvage import Salvage
 from fi_async.journal.view import open_view
 from fi_async.local import Quota
 from judged import client
@@ -382,3 +384,15 @@ async def test_a_worker_of_a_run_in_a_database_refuses_them():
         check_same("nightly", info, once, ev._session)
         with pytest.raises(ConfigurationError, match="nightly: a run in a database evaluates each case once"):
             check_same("nightly", info, twice, ev._session)
+
+
+async def test_samples_are_no_cases_where_a_damaged_file_does_not_say_what_they_come_to(tmp_path):
+    async with client(Voter().judge()) as ev:
+        await ev.gather(answers(4), CALM, repeats=3, run=tmp_path / "r.db")
+    for is_damaged, samples in ((False, 3), (True, 0)):
+        if is_damaged:
+            with closing(sqlite3.connect(tmp_path / "r.db")) as file, file:
+                file.execute("UPDATE passes SET info = '{'")
+        with Salvage(tmp_path / "r.db") as salvage:
+            found = [(each.outcome.index, len(each.outcome.samples)) for each in salvage.records()]
+        assert found == [(index, samples) for index in range(4)]

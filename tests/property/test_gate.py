@@ -206,6 +206,7 @@ class Gates(RuleBasedStateMachine):
         if not self.limits and loop == 0:  # what was used by then is not known any more
             self.clients[own].loop = object()
             self.clients[own].gate.go_by(self.clients[own].loop)
+            self.arrivals = [each for each in self.arrivals if each.client != own]
 
     # -- what holds ------------------------------------------------------------------------------------------------
 

@@ -54,9 +54,9 @@ def templates_and_choice(
             )
     judge = judge_named(flags)
     if missing := _missing(asked, given, has_judge=judge is not None):
-        raise UsageError(
-            f"{run}: a program began it, and no file holds what evaluates {'; '.join(missing)}. Or {_AGAIN}"
-        )
+        needed = "; ".join(missing)
+        otherwise = "" if _AGAIN in needed else f". Or {_AGAIN}"
+        raise UsageError(f"{run}: a program began it, and no file holds what evaluates {needed}{otherwise}")
     templates = {name: given.get(name, name) for name in info.templates}
     kinds = {by_of(each) for each in info.questions}
     if JUDGED not in kinds and judge is not None:

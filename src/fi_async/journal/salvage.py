@@ -56,8 +56,8 @@ class Salvage:
         if shapes := self._shapes():
             found = gathered(self._evaluations(), shapes).records
             yield from sorted(found, key=lambda each: (each.outcome.index, each.outcome.template))
-        else:
-            yield from self._evaluations()
+        else:  # where nobody knows what samples and votes come to, they are no outcomes of cases
+            yield from (each for each in self._evaluations() if not each.outcome.sample and each.outcome.juror is None)
 
     def _shapes(self) -> Mapping[str, PanelShape]:
         """Return what the run asks of each case; nothing where that cannot be read."""

@@ -28,6 +28,7 @@ class GivenLimits:
         self._clock = clock
         self._windows = {limit: Window(limit) for limit in always}
         self._added: list[Use] = []
+        self._settled = 0
 
     def __repr__(self) -> str:
         return f"<GivenLimits {list(self._windows.values())}>"
@@ -88,8 +89,10 @@ class GivenLimits:
 
     def settle(self) -> None:
         """Count what was used in the windows it belongs to, if these are known only now."""
-        added = [use for window in self._windows.values() for use in window.settle(self._clock)]
-        self._added = merged((*self._added, *added)) if added else self._added
+        if self._settled != self._clock.times_set:
+            self._settled = self._clock.times_set
+            added = [use for window in self._windows.values() for use in window.settle(self._clock)]
+            self._added = merged((*self._added, *added))
 
     @property
     def has_added(self) -> bool:

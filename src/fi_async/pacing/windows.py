@@ -117,9 +117,8 @@ class Window:
         for index in [index for index in self._used if index < windows.start]:
             del self._used[index]
         self._count(amount, windows, counted_in(since))
-        if not self._recent(now):
+        if self._note(now, amount, windows) is self._moments[0]:
             self._settled = clock.times_set  # all that is kept of moments was counted by the clock as it is
-        self._note(now, amount, windows)
         return windows
 
     def correct(self, more: int, since: Counted) -> None:
@@ -134,12 +133,12 @@ class Window:
         """Return the windows that what leaves between two times may arrive in."""
         return range(self._span(first, clock)[0], self._span(latest, clock)[1] + 1)
 
-    def _count(self, amount: int, windows: range, before: range) -> list[Use]:
+    def _count(self, amount: int, windows: range, before: range) -> list[int]:
         """Count so much in windows that it was not counted in before, and return in which."""
         new = [index for index in windows if index not in before]
         for index in new:
             self._used[index] = self._used.get(index, 0) + amount
-        return [Use(self.limit, index, amount) for index in new]
+        return new
 
     def _note(self, now: float, amount: int, windows: range) -> Moment:
         recent = self._recent(now)
@@ -180,7 +179,7 @@ class Window:
         self._settled, added = clock.times_set, []
         for each in self._moments:
             windows = self._windows(each.first, each.latest, clock)
-            added += self._count(each.amount, windows, each.windows)
+            added += [Use(self.limit, index, each.amount) for index in self._count(each.amount, windows, each.windows)]
             each.windows = windows
         return added
 
