@@ -64,7 +64,7 @@ class Routes(BaseHTTPRequestHandler):
         if self.server.refuses:
             self.answer(403, {"message": "Resource not accessible by integration"})
             return
-        self.server.comments.append({"id": len(self.server.comments) + 1, "body": text})
+        self.server.comments.append({"id": len(self.server.comments) + 1, "body": text, "user": {"type": "Bot"}})
         self.answer(201, {"html_url": f"{self.server.url}/c"})
 
     def do_PATCH(self) -> None:
