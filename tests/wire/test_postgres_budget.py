@@ -166,7 +166,8 @@ async def test_tokens_of_a_judge_are_shared(postgres_url):
     assert [report.coverage for report in reports] == [1.0] * 2
     assert endpoint.counted["refused"] == {}
     took = endpoint.counted["prompt_tokens"] + endpoint.counted["completion_tokens"]
-    assert max(report.wall_s for report in reports) <= 60.0 * (took // 8_000 + 1)
+    # The last ones of a window are answered in the next.
+    assert max(report.wall_s for report in reports) <= 60.0 * (took // 8_000 + 1) + 0.5
     (used,) = rows(postgres_url, "SELECT sum(used) FROM fi_async_budget_windows")[0]
     assert took <= used <= 2 * took  # one that may fall into two windows counts in both
 
