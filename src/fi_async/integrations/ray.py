@@ -34,6 +34,7 @@ MakeEvaluator = Callable[[], AsyncEvaluator]
 _EXTRA: Final = "fi-async[ray]"
 _TURN: Final = 1.0  # seconds between two looks at the workers
 _SHOWN_EACH: Final = 5.0  # seconds between two lines of progress
+_SHARE: Final = 20.0  # times as long as the count of a run takes, at least, between two
 _DRAIN: Final = 15.0  # seconds that workers may take to their end once they are told to
 _ROWS: Final = 1_000  # outcomes in a block of a dataset
 
@@ -94,7 +95,8 @@ def work(
         resources: Others that it takes, by name, so that it is placed where they are.
         restarts: How often each worker may be started again.
         lease: Seconds that a worker may be silent before others take over; None for the usual.
-        patience: Seconds that nobody may be at work although there is something to do.
+        patience: Seconds that nobody may be at work although there is something to do, or that the
+            database may be away.
         progress: Print how far the run is, every few seconds.
         **options: In place of those that the run was loaded with: see RunOptions. Of each worker.
 
@@ -161,6 +163,7 @@ class _Crew:
     began: float = field(default_factory=time.monotonic)
     _done: list[WorkReport] = field(default_factory=list)
     _shown_at: float = 0.0
+    _shown_each: float = _SHOWN_EACH
     _at_work_at: float = field(default_factory=time.monotonic)
 
     def watch(self) -> RayReport:
@@ -188,14 +191,18 @@ class _Crew:
 
     def _look(self) -> None:
         now = time.monotonic()
-        is_shown = now - self._shown_at >= _SHOWN_EACH
+        is_shown = self.shows and now - self._shown_at >= self._shown_each
         try:
             standing = shared_standing(self.url)
             told = _told(standing, self.url) if is_shown else ""
         except JournalError:  # the workers wait for it as well
+            if now - self._at_work_at > self.patience:
+                raise
             if is_shown:
                 self._show(now, "the database is away")
             return
+        if is_shown:  # to count a large run takes the database a while: it is to have time for the workers
+            self._shown_each = max(_SHOWN_EACH, _SHARE * (time.monotonic() - now))
         if standing.is_running:
             self._at_work_at = now
         elif now - self._at_work_at > self.patience:
@@ -208,8 +215,7 @@ class _Crew:
             self._show(now, told)
 
     def _show(self, now: float, text: str) -> None:
-        if self.shows:
-            print(f"fi_async: {text}", file=sys.stderr, flush=True)  # noqa: T201  # asked for
+        print(f"fi_async: {text}", file=sys.stderr, flush=True)  # noqa: T201  # asked for
         self._shown_at = now
 
     def _report(self) -> RayReport:
