@@ -119,12 +119,15 @@ def _keep_colons_of_properties(_app: Sphinx, what: str, *others: Any) -> None:
 
 
 _folder = TemporaryDirectory()
+os.environ["DOCS_FOLDER"] = (
+    _folder.name
+)  # doctrees outlive it: what they hold must find that of whoever runs the blocks
 
 
 def _run_each_block_by_itself(app: Sphinx, doctree: nodes.document) -> None:
     """Give each block of code names of its own, as a reader pastes it; those of a page share a folder, in order."""
-    place = Path(_folder.name, app.env.docname)
-    enter = f"import os\nos.makedirs({str(place)!r}, exist_ok=True)\nos.chdir({str(place)!r})"
+    place = f"os.path.join(os.environ['DOCS_FOLDER'], {app.env.docname!r})"
+    enter = f"import os\nos.makedirs({place}, exist_ok=True)\nos.chdir({place})"
     blocks = [node for node in doctree.findall() if isinstance(node, nodes.Element) and "testnodetype" in node]
     number = 0
     for block in blocks:
