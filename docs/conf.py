@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections import Counter
@@ -119,9 +120,8 @@ def _keep_colons_of_properties(_app: Sphinx, what: str, *others: Any) -> None:
 
 
 _folder = TemporaryDirectory()
-os.environ["DOCS_FOLDER"] = (
-    _folder.name
-)  # doctrees outlive it: what they hold must find that of whoever runs the blocks
+# Doctrees outlive it: what they hold must find that of whoever runs the blocks.
+os.environ["DOCS_FOLDER"] = _folder.name
 
 
 def _run_each_block_by_itself(app: Sphinx, doctree: nodes.document) -> None:
