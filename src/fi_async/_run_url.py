@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
@@ -12,7 +14,9 @@ from fi_async._errors import ConfigurationError
 _SCHEMES: Final = ("postgresql", "postgres")
 _RUN: Final = "run"
 _NAME: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}")
-_SECRET: Final = ("password", "sslpassword")
+SECRET: Final = ("password", "sslpassword")
+"""Parameters of a URL that nobody may see."""
+
 _LIKE: Final = "postgresql://user@host/database/RUN"
 HIDDEN: Final = "***"
 
@@ -43,13 +47,6 @@ class RunUrl:
     def name(self) -> str:
         """What messages call it."""
         return self.shown
-
-    @property
-    def password(self) -> str | None:
-        """The password that the URL holds; None without one."""
-        parts = urlsplit(self.database)
-        told = dict(parse_qsl(parts.query))
-        return unquote(parts.password) if parts.password else told.get("password")
 
     @classmethod
     def parse(cls, text: str, *, needs_run: bool = True) -> Self:
@@ -86,10 +83,18 @@ class RunUrl:
         return cls(f"postgresql://{parts.netloc}/{database}{told}", run, shown)
 
 
+def secrets_of(url: str) -> Sequence[str]:
+    """Return what nobody may see of a database's URL and of what libpq adds to it: as it is, and as a URL quotes it."""
+    parts = urlsplit(url)
+    found = [parts.password or "", os.environ.get("PGPASSWORD", "")]
+    found += [value for key, value in parse_qsl(parts.query) if key.lower() in SECRET]
+    return sorted({each for each in (*found, *map(unquote, found)) if each}, key=len, reverse=True)
+
+
 def _shown(parts: SplitResult, run: str, query: list[tuple[str, str]], port: int | None) -> str:
     login = f"{parts.username or ''}{f':{HIDDEN}' if parts.password is not None else ''}"
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
     where = f"{f'{login}@' if login else ''}{host}{'' if port is None else f':{port}'}"
     database = parts.path.strip("/").partition("/")[0]
-    told = "&".join(f"{key}={HIDDEN if key.lower() in _SECRET else value}" for key, value in query)
+    told = "&".join(f"{key}={HIDDEN if key.lower() in SECRET else value}" for key, value in query)
     return f"postgresql://{where}/{database}{f'/{run}' if run else ''}{f'?{told}' if told else ''}"

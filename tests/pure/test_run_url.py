@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fi_async import ConfigurationError, RunFile
-from fi_async._run_url import RunUrl, is_store_url
+from fi_async._run_url import RunUrl, is_store_url, secrets_of
 
 SECRET = "p%2Fw"
 
@@ -34,11 +34,14 @@ SECRET = "p%2Fw"
         ),
     ],
 )
-def test_a_url_names_a_database_and_a_run(text, database, run, shown):
+def test_a_url_names_a_database_and_a_run(text, database, run, shown, monkeypatch):
+    monkeypatch.delenv("PGPASSWORD", raising=False)
     found = RunUrl.parse(text)
     assert (found.database, found.run, str(found)) == (database, run, shown)
     assert SECRET not in repr(found)
-    assert found.password == ("p/w" if SECRET in text else None)
+    assert set(secrets_of(found.database)) == (
+        {"p/w", *(["p%2Fw"] if "u:" in text else [])} if SECRET in text else set()
+    )
     assert pickle.loads(pickle.dumps(found)) == found
 
 
@@ -84,3 +87,9 @@ def test_a_url_as_a_path_is_refused_and_not_shown():
     with pytest.raises(ConfigurationError, match="pass it as text") as caught:
         RunFile(Path("postgresql://u:p%2Fw@h/db/nightly"))
     assert SECRET not in str(caught.value)
+
+
+def test_what_nobody_may_see_is_found_wherever_libpq_takes_it_from(monkeypatch):
+    monkeypatch.setenv("PGPASSWORD", "of-the-environment")
+    url = "postgresql://u:p%40w@h/db?sslpassword=of-the-key&sslmode=require"
+    assert secrets_of(url) == ["of-the-environment", "of-the-key", "p%40w", "p@w"]

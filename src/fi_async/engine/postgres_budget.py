@@ -14,17 +14,17 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Self, TypeGuard
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import anyio
 
 from fi_async._errors import ConfigurationError
 from fi_async._extras import need
+from fi_async._run_url import HIDDEN, SECRET, secrets_of
 from fi_async._threads import Worker
 from fi_async.pacing.lots import PARTS, Lot, LotRequest, StoreTrouble
 
 SCHEMES: Final = ("postgresql://", "postgres://")
-_SECRET: Final = ("password", "sslpassword")  # parameters of a URL
 _FORMAT: Final = 1
 _LOCK: Final = 0x66694173  # "fiAs": of all that make the tables at once, one at a time does
 _CLOSING: Final = 3.0  # seconds that giving back the last permits may take
@@ -137,7 +137,7 @@ class _Link:
     def __init__(self, url: str) -> None:
         self._psycopg: Any = need("psycopg", "fi-async[postgres]", "shared_budget=postgresql://...")
         self._url = url
-        self.shown, self._secret = _shown(url)
+        self.shown, self._secret = _shown(url), secrets_of(url)
         self._worker: Worker | None = None
         self._session: _Session | None = None
         self._process = os.getpid()
@@ -196,10 +196,10 @@ class _Link:
 
     def _trouble(self, error: Any) -> StoreTrouble:
         said = " ".join(str(error).split()) or type(error).__name__
-        for secret in self._secret:
-            said = said.replace(secret, "***")
         state = error.sqlstate or ""
         is_final = state[:2] in _WILL_NOT_CHANGE or (not state and any(each in said for each in _FINAL))
+        for secret in self._secret:
+            said = said.replace(secret, HIDDEN)
         return StoreTrouble(said[:300], is_final)
 
 
@@ -295,13 +295,13 @@ def without_password(url: str) -> str:
     Raises:
         ConfigurationError: It is none.
     """
-    shown, _ = _shown(url)
-    told = [(key, value) for key, value in parse_qsl(urlsplit(url).query) if key not in _SECRET]
+    shown = _shown(url)
+    told = [(key, value) for key, value in parse_qsl(urlsplit(url).query) if key not in SECRET]
     return f"{shown}?{urlencode(told)}" if told else shown
 
 
-def _shown(url: str) -> tuple[str, Sequence[str]]:
-    """Return a URL for people, and what of it nobody may see.
+def _shown(url: str) -> str:
+    """Return a URL for people.
 
     Raises:
         ConfigurationError: It is none.
@@ -319,7 +319,4 @@ def _shown(url: str) -> tuple[str, Sequence[str]]:
         raise wrong
     login = f"{parts.username}@" if parts.username else ""
     where = f"[{host}]" if ":" in host else host
-    shown = f"postgresql://{login}{where}{'' if port is None else f':{port}'}{parts.path}"
-    secret = [parts.password or "", os.environ.get("PGPASSWORD", "")]
-    secret += [value for key, value in parse_qsl(parts.query) if key in _SECRET]
-    return shown, [each for each in (*secret, *map(unquote, secret)) if each]
+    return f"postgresql://{login}{where}{'' if port is None else f':{port}'}{parts.path}"

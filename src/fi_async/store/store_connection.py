@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from fi_async._errors import FiAsyncError, JournalError
 from fi_async._extras import need
-from fi_async._run_url import HIDDEN, RunUrl
+from fi_async._run_url import HIDDEN, RunUrl, secrets_of
 from fi_async._version import __version__
 
 if TYPE_CHECKING:
@@ -148,16 +148,17 @@ class StoreConnection:
 
     def _trouble(self, error: Any) -> JournalError:
         state = str(error.sqlstate or "")
-        said = self._without_password(str(error).strip().partition("\n")[0])
+        said = str(error).strip().partition("\n")[0]
         hint = next((words for code, words in _HINTS.items() if state.startswith(code)), "")
         if not state:  # libpq, before a server has said anything in its own words
             hint = next((words for part, words in _SAID.items() if part in said), "")
-        return JournalError(f"{self.url}: {hint or 'it cannot be used'} ({said})")
+        return JournalError(f"{self.url}: {hint or 'it cannot be used'} ({self._without_password(said)})")
 
     def _without_password(self, said: str) -> str:
-        password = self.url.password
         said = said.replace(self.url.database, str(self.url))
-        return said.replace(password, HIDDEN) if password else said
+        for secret in secrets_of(self.url.database):
+            said = said.replace(secret, HIDDEN)
+        return said
 
 
 NO_RUNS: Final = "there is no run of fi-async in this database: fi-async load puts one there"
