@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from fi_async.integrations.otel_spans import Judged
 
-C = TypeVar("C", Client, Evaluator)
+C = TypeVar("C", bound=Client | Evaluator)
 
 
 class OpenTelemetry:
