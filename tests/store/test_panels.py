@@ -9,8 +9,10 @@ import pytest
 
 from fi_async import AsyncEvaluator, ConfigurationError, CostLimitError, Judge, Jury, RunFile
 from fi_async._run_url import RunUrl
+from fi_async.integrations.ray import _outcomes
 from fi_async.journal.events import EventKind
 from fi_async.journal.view import open_view
+from fi_async.reports.outcome_tables import flat
 from fi_async.store.run_control import change
 from fi_async.store.settling import Settling
 from fi_async.store.store_connection import StoreConnection
@@ -366,6 +368,49 @@ async def test_equal_cases_share_their_further_samples(run_url, seen):
     assert max(len(each.samples) for each in second) > 3
     assert {each.origin for each in second} == {"duplicate"}
     assert kept(seen)[1].is_complete
+
+
+async def test_equal_cases_may_be_refused(run_url, seen):
+    endpoints = seeded()
+    async with client(jury_of(endpoints)) as ev:
+        kept_as = RunFile(run_url, duplicates="refuse")
+        report = await ev.gather([*answers(4), *answers(1)], CALM, run=kept_as, repeats="auto")
+        again = await ev.gather([*answers(4), *answers(1)], CALM, run=kept_as, repeats="auto")
+    assert [each.status.value for each in report.outcomes[4:]] == ["invalid"]
+    assert said(again.outcomes) == said(report.outcomes) == said(kept(seen)[0])
+    assert again.counts.requests == 0
+
+
+async def test_votes_that_files_have_are_reused(run_url, seen, tmp_path):
+    endpoints = seeded()
+    async with client(jury_of(endpoints[:2])) as ev:
+        await ev.gather(answers(4), CALM, run=tmp_path / "two.db")
+    async with client(jury_of(endpoints)) as ev:
+        loaded = await ev.load(answers(4), CALM, run=RunFile(run_url, reuse=f"{tmp_path}/*.db"), repeats=2)
+        assert (loaded.evaluations, loaded.votes, loaded.ended) == (4, 24, 8)
+        assert (await ev.work(run_url, [CALM])).statuses == {"scored": 4}
+    assert asked(endpoints) == [dict.fromkeys(range(4), 2)] * 3
+    assert kept(seen)[1].is_complete
+
+
+async def test_what_is_told_of_a_run_is_told_of_its_cases(run_url, seen, tmp_path):
+    pytest.importorskip("pyarrow")
+    alone, shared = seeded(), seeded()
+    await by_file(tmp_path, alone, answers(6), repeats="auto")
+    async with client(jury_of(shared[:2])) as ev:
+        await ev.gather(answers(6), CALM, run=run_url, repeats="auto")
+    with seen() as view:
+        labelled = [record.key for record in view.records()]
+    async with client(jury_of(shared)) as ev:
+        await ev.gather(answers(6), CALM, run=run_url, repeats="auto")
+    with seen() as view:
+        assert [record.key for record in view.records()] == labelled  # people's labels stay
+    (rows,) = [table.to_pylist() for table in _outcomes(None, RunUrl.parse(run_url))]
+    with open_view(tmp_path / "same.db") as view:
+        by_a_file = [flat(record.outcome.to_dict()) for record in view.records()]
+    assert [(row["index"], row["score"], row["reason"]) for row in rows] == [
+        (row["index"], row["score"], row["reason"]) for row in by_a_file
+    ]
 
 
 async def test_what_cannot_be_sent_is_invalid_once(run_url, seen):

@@ -192,9 +192,9 @@ class WorkerLedger(KeptLedger):
             part.left -= 1
             if (case := part.cases.get((outcome.index, outcome.template))) is not None:
                 case.votes[outcome.sample, outcome.juror] = outcome
-            emit(ended)
             if not part.left:
                 self._end(part)
+            emit(ended)
 
         super().ended(outcome, hand_out)
 
@@ -219,10 +219,10 @@ class WorkerLedger(KeptLedger):
                 open_cases.append(case)
             elif stands.outcome is not None:
                 outcomes.append(stands.outcome)
-        for each in outcomes:
-            self._settled(each)
         part.cases = {(case.position, case.template): case for case in open_cases}
         self._settle(part)
+        for each in outcomes:
+            self._settled(each)
 
     def _settle(self, part: _Part) -> None:
         cases = list(part.cases.values())
@@ -236,12 +236,12 @@ class WorkerLedger(KeptLedger):
         if settled.is_later:
             self._later.append(part)
             return
-        for each in settled.outcomes:
-            self._settled(each)
         if settled.further is not None:
             self._further.append(settled.further)
         self._unsettled -= self._may_deepen
         self._stirred.set()
+        for each in settled.outcomes:
+            self._settled(each)
 
     def next_further(self) -> Chunk | None:
         """Return a chunk of further samples, which this worker holds; None if there is none."""
