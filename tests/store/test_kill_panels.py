@@ -71,7 +71,7 @@ def test_each_vote_is_given_once_but_those_in_flight_and_these_are_counted(tmp_p
                 workers = [each for each in workers if each.poll() is None]
                 with open_run(url) as view:
                     count, rows = view.count(), view.past.count
-                if count.is_complete or time.monotonic() - began > 60 + KILLS:
+                if count.is_complete or time.monotonic() - began > 60 + 20 * KILLS:
                     break
                 while len(workers) < WORKERS:
                     words = f"work {run} --lease {LEASE} --no-progress"
