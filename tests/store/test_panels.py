@@ -359,6 +359,40 @@ async def test_further_samples_stand_and_go_with_their_cases(run_url, seen):
     assert (count.evaluations, count.is_complete) == (9, True)
 
 
+async def test_samples_that_were_loaded_and_are_not_asked_any_more_wait_until_a_case_is_worth_them(
+    run_url, seen, tmp_path
+):
+    alone, shared = seeded(), seeded()
+    cases = [*answers(6), *answers(2)]
+    report = await by_file(tmp_path, alone, cases, repeats="auto")
+    async with client(jury_of(shared)) as ev:
+        await ev.load(cases, CALM, run=run_url, repeats=6)
+        await ev.load(cases, CALM, run=run_url, repeats="auto")
+        done = await ev.work(run_url, [CALM])
+        assert asked(shared) == asked(alone)
+        assert said(kept(seen)[0]) == said(report.outcomes)
+        assert (done.is_complete, kept(seen)[1].is_complete) == (True, True)
+        again = await ev.gather(cases, CALM, run=run_url, repeats="auto")
+    assert (again.counts.requests, said(again.outcomes)) == (0, said(report.outcomes))
+
+
+async def test_a_run_with_other_templates_beside_a_jurys(run_url, seen):
+    endpoints = seeded()
+    async with client("local", jury_of(endpoints)) as ev:
+        cases = [{**each, "text": "[1]"} for each in answers(6)]
+        how = {"run": run_url, "repeats": "auto", "extra_keys": "ignore"}
+        report = await ev.gather(cases, [CALM, "is_json"], **how)
+        again = await ev.gather(cases, [CALM, "is_json"], **how)
+    assert [(each.index, each.template) for each in report.outcomes] == [
+        (n, name) for n in range(6) for name in ("calm", "is_json")
+    ]
+    assert {len(each.samples) for each in report.outcomes[1::2]} == {0}
+    assert min(len(each.samples) for each in report.outcomes[::2]) >= 3
+    assert said(again.outcomes) == said(report.outcomes) == said(kept(seen)[0])
+    count = kept(seen)[1]
+    assert (count.evaluations, count.is_complete, again.counts.requests) == (12, True, 0)
+
+
 async def test_equal_cases_share_their_further_samples(run_url, seen):
     endpoints = seeded()
     async with client(jury_of(endpoints)) as ev:
