@@ -107,7 +107,11 @@ def unequal(rng: Random, n: int, rate: float, tpr: float, tnr: float) -> Sample:
         squares[place] += weight * weight
     passes = binomial(rng, ROWS[n], rate * tpr + (1 - rate) * (1 - tnr))
     return ppi_rate(
-        VerdictCounts(*cells, tuple(squares)), passes, ROWS[n], seed=rng.getrandbits(32), draws=POSTERIOR
+        VerdictCounts(*cells, squares=(squares[0], squares[1], squares[2], squares[3])),
+        passes,
+        ROWS[n],
+        seed=rng.getrandbits(32),
+        draws=POSTERIOR,
     ), rate
 
 
@@ -262,10 +266,10 @@ def main() -> None:
         )
     print("\n| interval | n | coverage | settings within 93-97 % | greatest bias |\n| --- | --- | --- | --- | --- |")
     for (kind, n), group in found.items():
-        held = [each[5] for each in group]
-        within = sum(0.93 <= each <= 0.97 for each in held)
+        all_held = [each[5] for each in group]
+        within = sum(0.93 <= each <= 0.97 for each in all_held)
         print(
-            f"| {kind} | {n:,} | {min(held):.1%} to {max(held):.1%} | {within} of {len(held)} |"
+            f"| {kind} | {n:,} | {min(all_held):.1%} to {max(all_held):.1%} | {within} of {len(all_held)} |"
             f" {max((each[6] for each in group), key=abs):+.4f} |"
         )
 
