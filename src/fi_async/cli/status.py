@@ -22,14 +22,16 @@ from fi_async.cli import errors, terminal
 from fi_async.cli.errors import UsageError
 from fi_async.cli.saved_command import check_run
 from fi_async.cli.stored_runs import words_of
+from fi_async.journal.counting import CountedRun
 from fi_async.journal.lock import is_being_written
 from fi_async.journal.records import RunCount
 from fi_async.journal.schema import is_run
+from fi_async.journal.view import open_view
 from fi_async.progress.displays import clock
 from fi_async.reports.spending import spent_words
 from fi_async.store.run_control import Control
 from fi_async.store.run_workers import SharedStanding, WorkerStanding, shared_standing
-from fi_async.store.store_reader import open_run
+from fi_async.store.store_counts import count_run
 
 _WINDOW: Final = 60.0  # seconds that the rate is taken over
 _EVERY: Final = 1.0  # second between two looks
@@ -101,7 +103,7 @@ def status_of(run: Path | RunUrl, now: float) -> RunStatus:
     """
     shared = shared_standing(run) if isinstance(run, RunUrl) else None
     is_running = is_being_written(run) if isinstance(run, Path) else shared is not None and shared.is_running
-    with open_run(run) as view:
+    with _counted(run) as view:
         info, count = view.info, view.count(is_running=is_running)
         since = min(_WINDOW, max(1.0, now - info.passes[-1]))
         rate = view.ended_since(now - since) / since
@@ -126,6 +128,10 @@ def status_of(run: Path | RunUrl, now: float) -> RunStatus:
             workers=() if shared is None else shared.workers,
             control=None if shared is None else shared.control,
         )
+
+
+def _counted(run: Path | RunUrl) -> CountedRun:
+    return count_run(run) if isinstance(run, RunUrl) else open_view(run)
 
 
 def _state_of(count: RunCount, shared: SharedStanding | None, *, is_running: bool) -> str:

@@ -18,7 +18,7 @@ from fi_async._version import __version__
 from fi_async.journal.commits import KeptEvent
 from fi_async.journal.events import EventKind
 from fi_async.journal.replay import Past, past_of
-from fi_async.store import store_schema
+from fi_async.store import store_schema, tallies
 from fi_async.store.store_connection import StoreConnection
 
 LOADING: Final = 0x6669_6C64  # "fild": of advisory locks
@@ -100,9 +100,9 @@ _FENCE: Final = """
     UPDATE fi_async.chunks AS held SET worker = NULL FROM gone WHERE held.worker = gone.worker AND held.run = %(run)s
         AND NOT held.done
 """
-_FINISH: Final = """
-    UPDATE fi_async.chunks
-    SET done = (reopened = %(reopened)s), worker = CASE WHEN reopened = %(reopened)s THEN worker END
+_FINISH: Final = f"""
+    UPDATE fi_async.chunks AS held
+    SET done = (reopened = %(reopened)s), worker = CASE WHEN reopened = %(reopened)s THEN worker END, {tallies.COUNTED}
     WHERE run = %(run)s AND chunk = %(chunk)s AND worker = %(worker)s AND NOT done
 """
 _RELEASE: Final = """

@@ -92,7 +92,7 @@ def shared_standing(url: RunUrl) -> SharedStanding:
     connection = StoreConnection(url, read_only=True)
     try:
         with connection.explained():
-            store_schema.check(connection)
+            store_schema.check(connection, reads_only=True)
             run = store_schema.run_of(connection)
             found = connection.execute(_WORKERS, {"run": run, "window": _WINDOW}).fetchall()
             query = "SELECT control FROM fi_async.runs WHERE run = %(run)s"

@@ -18,7 +18,7 @@ from fi_async.journal.events import EventKind
 from fi_async.journal.records import RunInfo
 from fi_async.journal.replay import Past
 from fi_async.journal.storage import Admitted, CaseRow, OpenedRun
-from fi_async.store import store_queries, store_schema
+from fi_async.store import store_queries, store_schema, tallies
 from fi_async.store.leases import LOADING, Leases
 from fi_async.store.store_connection import StoreConnection
 
@@ -44,8 +44,12 @@ _PUT_ENDED: Final = f"""
     FROM unnest(%(n)s::integer[], %(body)s::text[]) AS each (n, body)
 """
 _CHUNK: Final = """
-    INSERT INTO fi_async.chunks (run, chunk, first, last)
-    SELECT %(run)s, coalesce((SELECT max(chunk) FROM fi_async.chunks WHERE run = %(run)s), 0) + 1, %(first)s, %(last)s
+    INSERT INTO fi_async.chunks (run, chunk, first, last, done)
+    SELECT %(run)s, coalesce((SELECT max(chunk) FROM fi_async.chunks WHERE run = %(run)s), 0) + 1, %(first)s, %(last)s,
+        %(done)s
+"""
+_COUNTED: Final = f"""
+    UPDATE fi_async.chunks AS held SET {tallies.COUNTED} WHERE run = %(run)s AND first >= %(first)s AND done
 """
 _OUTCOMES: Final = f"""
     SELECT DISTINCT ON (n) n, body FROM fi_async.events
@@ -185,10 +189,12 @@ class StoreStorage:
         if ended:
             told = {"run": run, "worker": self._open.worker, "at": now, "n": list(ended), "body": list(ended.values())}
             connection.execute(_PUT_ENDED, told)
-        if len(ended) < len(new):
-            for start in range(first, first + len(new), self._in_chunk):
-                last = min(start + self._in_chunk, first + len(new)) - 1
-                connection.execute(_CHUNK, {"run": run, "first": start, "last": last})
+        for start in range(first, first + len(new), self._in_chunk):
+            last = min(start + self._in_chunk, first + len(new)) - 1
+            done = all(n in ended for n in range(start, last + 1))
+            connection.execute(_CHUNK, {"run": run, "first": start, "last": last, "done": done})
+        if ended:
+            connection.execute(_COUNTED, {"run": run, "first": first})
 
     def outcomes(self, numbers: Sequence[int]) -> Mapping[int, str]:
         """Return the texts of the outcomes that these cases ended in last, as far as they did."""
