@@ -39,7 +39,8 @@ def numbers(view, *, is_running=False):
 def told_alike(run_url):
     """Return the run's count, as its events and its chunks tell it alike."""
     url = RunUrl.parse(run_url)
-    with open_run(url) as whole, count_run(url) as counted:
+    counted, _ = count_run(url)
+    with open_run(url) as whole, counted:
         assert type(counted) is CountedRun
         for is_running in (False, True):
             assert numbers(counted, is_running=is_running) == numbers(whole, is_running=is_running)
@@ -173,7 +174,8 @@ async def test_tables_of_the_first_version_are_read_as_they_are_and_counted_by_w
         sql(f"ALTER TABLE fi_async.chunks {', '.join(f'DROP COLUMN {name}' for name in dropped)}")
         sql("UPDATE fi_async.format SET version = 1")
         url = RunUrl.parse(run_url)
-        with count_run(url) as view:
+        view, _ = count_run(url)
+        with view:
             assert type(view) is RunView
         assert status_of(url, 0.0).statuses == {"scored": 40}
         await ev.work(run_url)

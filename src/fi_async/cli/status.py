@@ -30,10 +30,11 @@ from fi_async.journal.view import open_view
 from fi_async.progress.displays import clock
 from fi_async.reports.spending import spent_words
 from fi_async.store.run_control import Control
-from fi_async.store.run_workers import SharedStanding, WorkerStanding, shared_standing
+from fi_async.store.run_workers import SharedStanding, WorkerStanding, standing_of
 from fi_async.store.store_counts import count_run
 
-_WINDOW: Final = 60.0  # seconds that the rate is taken over
+_WINDOWS: Final = (5.0, 60.0)  # seconds that the rate is taken over: the first in which many ended
+_MANY: Final = 2_000  # so that the rate is right to some percent
 _EVERY: Final = 1.0  # second between two looks
 _SHARE: Final = 5  # a look takes no more than one part in so many of the time
 
@@ -56,7 +57,8 @@ class RunStatus:
         under_way: Those of the pending whose request waits for its answer, while the run is running.
         ambiguous: The others of the pending that may have been evaluated: sent, and no answer is known.
         possible_duplicates: Requests sent again although the one before may have been evaluated.
-        rate: Evaluations a second that ended within the last minute, since the run was begun or gone on with.
+        rate: Evaluations a second that ended within the last minute, or 5 seconds if 2,000 did; since the run was begun
+            or gone on with.
         eta_s: Seconds until all are done, at this rate; None if that is not known.
         templates: Their names.
         cost: Dollars that judges took so far; None if none are known.
@@ -101,12 +103,14 @@ def status_of(run: Path | RunUrl, now: float) -> RunStatus:
     Raises:
         JournalError: Its file cannot be read.
     """
-    shared = shared_standing(run) if isinstance(run, RunUrl) else None
-    is_running = is_being_written(run) if isinstance(run, Path) else shared is not None and shared.is_running
-    with _counted(run) as view:
-        info, count = view.info, view.count(is_running=is_running)
-        since = min(_WINDOW, max(1.0, now - info.passes[-1]))
-        rate = view.ended_since(now - since) / since
+    is_written = isinstance(run, Path) and is_being_written(run)  # before it is read: it may come to its end meanwhile
+    view, reader = count_run(run) if isinstance(run, RunUrl) else (open_view(run), None)
+    with view:
+        info = view.info
+        since, rate = _rate(view, now)
+        shared = None if reader is None else standing_of(reader, now, since)
+        is_running = is_written if shared is None else shared.is_running
+        count = view.count(is_running=is_running)
         return RunStatus(
             run=str(run),
             state=_state_of(count, shared, is_running=is_running),
@@ -130,8 +134,16 @@ def status_of(run: Path | RunUrl, now: float) -> RunStatus:
         )
 
 
-def _counted(run: Path | RunUrl) -> CountedRun:
-    return count_run(run) if isinstance(run, RunUrl) else open_view(run)
+def _rate(view: CountedRun, now: float) -> tuple[float, float]:
+    """Return the last seconds in which enough evaluations ended, and how many a second did."""
+    since = rate = 0.0
+    for window in _WINDOWS:
+        since = min(window, max(1.0, now - view.info.passes[-1]))
+        ended = view.ended_since(now - since)
+        rate = ended / since
+        if ended >= _MANY:
+            break
+    return since, rate
 
 
 def _state_of(count: RunCount, shared: SharedStanding | None, *, is_running: bool) -> str:

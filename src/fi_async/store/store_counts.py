@@ -23,7 +23,11 @@ from fi_async.store.store_queries import facts_of
 from fi_async.store.store_reader import StoreConnected, StoreReader
 from fi_async.store.tallies import FIGURES, SUMS, OutcomeFigures, OutcomeTally
 
-_CASES: Final = "SELECT coalesce(max(n), 0) FROM fi_async.cases WHERE run = %(run)s"
+# Cases are in chunks; of those of which none could be sent, the first version made no chunks.
+_CASES: Final = """
+    SELECT coalesce(max(n), (SELECT max(last) FROM fi_async.chunks WHERE run = %(run)s), 0) FROM fi_async.cases
+    WHERE run = %(run)s AND n > (SELECT coalesce(max(last), 0) FROM fi_async.chunks WHERE run = %(run)s)
+"""
 _SUMS: Final = f"""
     SELECT max(last_at), {SUMS} FROM fi_async.chunks WHERE run = %(run)s AND counted_to IS NOT NULL
 """
@@ -174,8 +178,8 @@ class StoreCounts(StoreConnected):
                 yield n, each.usage, None if each.cost is None else float(each.cost)
 
 
-def count_run(url: RunUrl) -> CountedRun:
-    """Return the numbers of a run in a store.
+def count_run(url: RunUrl) -> tuple[CountedRun, StoreConnected]:
+    """Return the numbers of a run in a store, and what reads them; it is closed with them.
 
     It takes milliseconds, however many cases there are, and longer by what cannot be counted before: equal, removed and
     reopened cases, and all of a run whose cases have several evaluations each.
@@ -184,8 +188,9 @@ def count_run(url: RunUrl) -> CountedRun:
         ConfigurationError: psycopg is not installed.
         JournalError: The store cannot be read, or has no such run.
     """
-    reader = StoreCounts(url)
-    if reader.can_count():
-        return CountedRun(reader)
-    reader.close()
-    return RunView(StoreReader(url))
+    counts = StoreCounts(url)
+    if counts.can_count():
+        return CountedRun(counts), counts
+    counts.close()
+    reader = StoreReader(url)
+    return RunView(reader), reader
