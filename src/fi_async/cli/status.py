@@ -32,6 +32,7 @@ from fi_async.reports.spending import spent_words
 from fi_async.store.run_control import Control
 from fi_async.store.run_workers import SharedStanding, WorkerStanding, standing_of
 from fi_async.store.store_counts import count_run
+from fi_async.store.store_reader import runs_in
 
 _WINDOWS: Final = (5.0, 60.0)  # seconds that the rate is taken over: the first in which many ended
 _MANY: Final = 2_000  # so that the rate is right to some percent
@@ -154,29 +155,36 @@ def _state_of(count: RunCount, shared: SharedStanding | None, *, is_running: boo
     return "running" if is_running else "stopped"
 
 
-def list_runs(folder: Path, *, as_json: bool) -> int:
-    """Return 0 after printing a line for each run in a directory.
+def list_runs(place: Path | RunUrl, *, as_json: bool) -> int:
+    """Return 0 after printing a line for each run in a directory, or in a database.
 
     Raises:
         UsageError: There is no such directory.
+        JournalError: The database cannot be read, or has no runs.
     """
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: {'not a directory' if folder.exists() else 'no such directory'}")
-    found = [_or_damaged(path) for path in sorted(folder.iterdir()) if path.is_file() and is_run(path)]
+    found = [_or_damaged(each) for each in _runs_in(place)]
     if as_json:
         print(json.dumps([asdict(each) for each in found], indent=2))
     elif found:
         terminal.stdout().print(_table(found))
     else:
-        print(f"{folder}: no runs")
+        print(f"{place}: no runs")
     return errors.DONE
 
 
-def _or_damaged(path: Path) -> RunStatus:
+def _runs_in(place: Path | RunUrl) -> Sequence[Path | RunUrl]:
+    if isinstance(place, RunUrl):
+        return runs_in(place)
+    if not place.is_dir():
+        raise UsageError(f"{place}: {'not a directory' if place.exists() else 'no such directory'}")
+    return [path for path in sorted(place.iterdir()) if path.is_file() and is_run(path)]
+
+
+def _or_damaged(run: Path | RunUrl) -> RunStatus:
     try:
-        return status_of(path, time.time())
+        return status_of(run, time.time())
     except JournalError:
-        return RunStatus(str(path), "damaged")
+        return RunStatus(str(run), "damaged")
 
 
 def _table(found: list[RunStatus]) -> Table:

@@ -157,3 +157,20 @@ def facts(url: RunUrl) -> RunInfo:
             return facts_of(reader.passes())
     finally:
         reader.close()
+
+
+def runs_in(url: RunUrl) -> list[RunUrl]:
+    """Return the runs in a database, by their names.
+
+    Raises:
+        ConfigurationError: psycopg is not installed.
+        JournalError: The database cannot be read, or has no runs.
+    """
+    connection = StoreConnection(url, read_only=True)
+    try:
+        with connection.explained():
+            store_schema.check(connection, reads_only=True)
+            names = connection.execute("SELECT name FROM fi_async.runs ORDER BY name").fetchall()
+    finally:
+        connection.close()
+    return [url.of_run(name) for (name,) in names]
