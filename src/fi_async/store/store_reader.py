@@ -22,6 +22,7 @@ from fi_async.store.store_queries import facts_of
 _ENDED_SINCE: Final = f"""
     SELECT count(*) FROM fi_async.events WHERE run = %(run)s AND kind = {EventKind.ENDED} AND at > %(at)s
 """
+_TEMPLATES: Final = "SELECT n, template FROM fi_async.cases WHERE run = %(run)s"
 _CASE: Final = "SELECT key, template, id, inputs FROM fi_async.cases WHERE run = %(run)s AND n = %(n)s"
 
 
@@ -45,7 +46,7 @@ class StoreConnected:
         self.connection = StoreConnection(url)
         try:
             with self.explained():
-                self.version = store_schema.check(self.connection, reads_only=True)
+                self.version = store_schema.check(self.connection)
                 self.connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 self.run = store_schema.run_of(self.connection)
         except BaseException:
@@ -126,7 +127,8 @@ class StoreReader(StoreConnected):
 
     def templates(self) -> Iterable[tuple[int, str]]:
         """Return the number and the template of each case."""
-        return ((row.n, row.template) for row in self.outcomes())
+        found = store_queries.rows(self.connection, _TEMPLATES, run=self.run)
+        return ((n, template) for n, template in found)
 
     def case(self, n: int) -> tuple[str, str, str | None, str]:
         """Return the key, the template, the id and the inputs of a case."""
@@ -169,7 +171,7 @@ def runs_in(url: RunUrl) -> list[RunUrl]:
     connection = StoreConnection(url, read_only=True)
     try:
         with connection.explained():
-            store_schema.check(connection, reads_only=True)
+            store_schema.check(connection)
             names = connection.execute("SELECT name FROM fi_async.runs ORDER BY name").fetchall()
     finally:
         connection.close()

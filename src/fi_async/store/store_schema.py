@@ -24,11 +24,11 @@ from fi_async.journal.events import EventKind
 from fi_async.store import tallies
 from fi_async.store.store_connection import NO_RUNS, StoreConnection
 
-VERSION: Final = 2
-COUNTED_FROM: Final = 2
+VERSION: Final = 3
+COUNTED_FROM: Final = 3
 """The version from which on chunks have the sums of their outcomes."""
 
-_READ_FROM: Final = 1  # the oldest version that whoever only reads takes as it is
+_LIKE_THESE: Final = 1  # the oldest version whose tables are these, to all but who works
 _LOCK: Final = 0x6669_6173  # "fias": of advisory locks
 
 _SCHEMA: Final = """
@@ -90,6 +90,7 @@ APART: Final = f"kind = {EventKind.REOPENED} OR kind > {EventKind.PLACED}"
 """Which events say more of a case than how it came to its outcome: few cases have any."""
 
 MIGRATIONS: Final[Sequence[str]] = (
+    "ALTER TABLE fi_async.workers ADD COLUMN spent_on jsonb NOT NULL DEFAULT '{}'",
     f"""
     ALTER TABLE fi_async.chunks {tallies.COLUMNS};
     CREATE INDEX events_apart ON fi_async.events (run, n, seq) WHERE {APART};
@@ -139,12 +140,8 @@ def set_up(connection: StoreConnection) -> None:
         connection.execute("UPDATE fi_async.format SET version = %(version)s", {"version": version})
 
 
-def check(connection: StoreConnection, *, reads_only: bool = False) -> int:
-    """Return the version of the tables, if they can be read and written as they are.
-
-    Args:
-        connection: To their database.
-        reads_only: True to take those of older versions too that can be read as they are.
+def check(connection: StoreConnection, *, works: bool = False) -> int:
+    """Return the version of the tables, if they can be read and written as they are: by a worker, or by others.
 
     Raises:
         JournalError: There are none, or of another version.
@@ -152,7 +149,7 @@ def check(connection: StoreConnection, *, reads_only: bool = False) -> int:
     version = version_of(connection)
     if version is None:
         raise JournalError(f"{connection.url}: {NO_RUNS}")
-    if version < (_READ_FROM if reads_only else VERSION):
+    if version < (VERSION if works else _LIKE_THESE):
         raise JournalError(
             f"{connection.url}: an older version of fi-async made its tables (version {version}, this one writes"
             f" {VERSION}): fi-async load with any run, or fi-async work, brings them to this version"
