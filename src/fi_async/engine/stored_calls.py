@@ -95,7 +95,7 @@ async def stream(
             arrived.set()
 
         worker.take = take
-        working = asyncio.create_task(worker.work())
+        working = handover.driving = asyncio.create_task(worker.work())
         working.add_done_callback(lambda _: arrived.set())
         try:
             while ready or not working.done():
