@@ -82,6 +82,11 @@ class RunUrl:
         told = f"?{urlencode(rest, quote_via=quote)}" if rest else ""
         return cls(f"postgresql://{parts.netloc}/{database}{told}", run, shown)
 
+    def of_run(self, run: str) -> Self:
+        """Return the URL of another run in the same database."""
+        parts = urlsplit(self.database)
+        return self.parse(parts._replace(path=f"{parts.path}/{quote(run)}").geturl())
+
 
 def secrets_of(url: str) -> Sequence[str]:
     """Return what nobody may see of a database's URL and of what libpq adds to it: as it is, and as a URL quotes it."""

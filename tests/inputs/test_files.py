@@ -244,7 +244,7 @@ async def test_columns_that_no_template_takes_are_left_out_and_keys_of_dicts_are
 def test_the_header_tells_what_separates_cells(name, written, mark, tmp_path):
     path = tmp_path / name
     path.write_text(mark + written, encoding="utf-8", newline="")
-    source = cases_from(path)
+    source: Any = cases_from(path)
     assert pairs(source) == [("1", {"text": "a;b"}), ("2", {"text": "1,5"})]
     assert source.count() == 2
     lines = 3 if "sep=" in written else 2

@@ -178,8 +178,8 @@ def _check_outputs(run: Path | RunUrl, flags: GateFlags) -> None:
         raise UsageError(f"--write-baseline {flags.write_baseline}: its name must end in {_BASELINE}, to be known by")
 
 
-def _baseline(path: Path) -> list[CaseScore]:
-    if path.suffix.lower() == _BASELINE and path.is_file():
+def _baseline(path: Path | RunUrl) -> list[CaseScore]:
+    if isinstance(path, Path) and path.suffix.lower() == _BASELINE and path.is_file():
         return read_baseline(path)
     with load_run(path) as run:
         return [CaseScore.of(each) for each in outcomes_of(run)]

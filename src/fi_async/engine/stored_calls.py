@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import chain, islice
-from typing import Final
+from typing import Any, Final
 
 import anyio
 
 from fi_async._errors import ConfigurationError, FiAsyncError
-from fi_async._models import Outcome
+from fi_async._models import Outcome, OutcomeStatus
 from fi_async._report import Report
 from fi_async._run_url import RunUrl
 from fi_async._threads import Worker as Thread
 from fi_async.engine.calls import Ask, Handover
 from fi_async.engine.case_reading import Cases
-from fi_async.engine.loading import LoadReport, load
+from fi_async.engine.loading import load, reopen
 from fi_async.engine.session import Session
 from fi_async.engine.workers import RunWorker
+from fi_async.journal.records import RunCount
 from fi_async.progress.displays import ProgressLike
 from fi_async.progress.watch import watched
+from fi_async.store.store_counts import count_run
 from fi_async.store.store_reader import open_run
 from fi_async.wire.templates import by_name
 
@@ -50,8 +52,8 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
     url, told = _store_of(ask), _Told()
     worker = _worker(session, ask)
     try:
-        loaded = await load(session, ask, cases)
-        async with watched(progress, loaded.evaluations, worker.standing) as seen:
+        total, stood = await _prepared(session, ask, cases)
+        async with watched(progress, total, worker.standing, stood) as seen:
 
             def take(outcome: Outcome) -> None:
                 told.add(outcome)
@@ -60,9 +62,9 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
             worker.take = take
             await worker.work()
             outcomes: list[Outcome] = []
-            async for each in _kept(url, worker):
+            async for each, is_new in _kept(url, worker):
                 is_own = not told.add(each)
-                outcomes.append(each if is_own else _replayed(each))
+                outcomes.append(each if is_own or is_new else _replayed(each))
                 if not is_own:
                     seen(each)
     except FiAsyncError as error:
@@ -83,8 +85,8 @@ async def stream(
     worker = _worker(session, ask)
     worker.counts = handover.counts
     worker.handover = handover
-    loaded: LoadReport = await load(session, ask, cases)
-    async with watched(progress, loaded.evaluations, worker.standing) as seen:
+    total, stood = await _prepared(session, ask, cases)
+    async with watched(progress, total, worker.standing, stood) as seen:
 
         def take(outcome: Outcome) -> None:
             told.add(outcome)
@@ -107,10 +109,10 @@ async def stream(
             working.cancel()
             with anyio.CancelScope(shield=True):
                 await asyncio.wait([working])
-        async for each in _kept(url, worker):
+        async for each, is_new in _kept(url, worker):
             if told.add(each):
                 seen(each)
-                ready.append(_replayed(each))
+                ready.append(each if is_new else _replayed(each))
                 while ready:
                     yield
 
@@ -132,21 +134,53 @@ def _store_of(ask: Ask) -> RunUrl:
     return ask.kept.store
 
 
+async def _prepared(session: Session, ask: Ask, cases: Cases) -> tuple[int, tuple[int, int]]:
+    """Return how many outcomes there will be, once the cases are there; and how many are, and those without a score."""
+    kept, url = ask.kept, _store_of(ask)
+    assert kept is not None  # noqa: S101  # as there
+    if not kept.held_only:
+        await load(session, ask, cases)
+    elif kept.retry:
+        await reopen(session, kept)
+    thread = Thread("fi_async-read")
+    try:
+        count = await thread.call(lambda: _count(url))
+    finally:
+        thread.close()
+    return count.evaluations, (count.done, count.done - count.scored)
+
+
+def _count(url: RunUrl) -> RunCount:
+    view, _ = count_run(url)
+    with view:
+        return view.count()
+
+
 def _worker(session: Session, ask: Ask) -> RunWorker:
-    given = {"concurrency": ask.options.concurrency} if ask.own_bound else {}
-    assert ask.kept is not None  # noqa: S101  # as above
-    return RunWorker(session, ask.kept, tuple(by_name(ask.templates).values()), given)
+    kept = ask.kept
+    assert kept is not None  # noqa: S101  # as above
+    given: dict[str, Any] = {"concurrency": ask.options.concurrency} if ask.own_bound else {}
+    if kept.held_only:  # nothing was loaded that says how
+        given = {each.name: getattr(ask.options, each.name) for each in fields(ask.options)}
+    return RunWorker(session, kept, tuple(by_name(ask.templates).values()), given)
 
 
-async def _kept(url: RunUrl, worker: RunWorker) -> AsyncGenerator[Outcome]:
-    """Yield the outcomes that the store has, in input order, and those of cases that nobody may begin any more."""
+async def _kept(url: RunUrl, worker: RunWorker) -> AsyncGenerator[tuple[Outcome, bool]]:
+    """Yield the outcomes that the store has, in input order, and those of cases that nobody may begin any more.
+
+    With each, True if nobody evaluated it, as the last load had it end: it is as new as this call.
+    """
     thread = Thread("fi_async-read")
     try:
         with anyio.CancelScope(shield=True):  # a connection is opened to be closed
             view = await thread.call(lambda: open_run(url))
         try:
-            ended = (record.outcome for record in view.records())
-            left = () if worker.over is None else view.pending(worker.over)
+            loaded = view.info.passes[-1]
+            ended = (
+                (each.outcome, each.ended_at >= loaded and each.outcome.status is OutcomeStatus.INVALID)
+                for each in view.records()
+            )
+            left = () if worker.over is None else ((each, True) for each in view.pending(worker.over))
             outcomes = chain(ended, left)
             while batch := await thread.call(lambda: list(islice(outcomes, _AT_ONCE))):
                 for each in batch:

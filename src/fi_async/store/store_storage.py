@@ -20,7 +20,7 @@ from fi_async.journal.records import RunInfo
 from fi_async.journal.replay import Past
 from fi_async.journal.storage import Admitted, CaseRow, OpenedRun
 from fi_async.panels.shape import PanelShape, shapes_of
-from fi_async.store import store_queries, store_schema
+from fi_async.store import store_queries, store_schema, tallies
 from fi_async.store.leases import LOADING, Leases
 from fi_async.store.store_cases import chunks_of, put_cases, put_chunk
 from fi_async.store.store_connection import StoreConnection
@@ -33,6 +33,7 @@ _BETWEEN_TRIES: Final = 0.1  # seconds
 _MOST_IN_CHUNK: Final = 200
 _LEAST_IN_CHUNK: Final = 10
 _CHUNKS: Final = 100  # as many at least as there are cases for, so that workers end at about the same time
+_WHO: Final = ("fingerprint", "jury", "judge_model", "judge_url")
 _OF_PANELS: Final = ("panel",)
 _OF_JURIES: Final = ("panel", "jurors", "fingerprint", "model")
 _PUTS_BACK: Final = (EventKind.REOPENED, EventKind.PLACED)
@@ -40,6 +41,9 @@ _PUT_ENDED: Final = f"""
     INSERT INTO fi_async.events (run, n, kind, at, worker, body)
     SELECT %(run)s, each.n, {EventKind.ENDED}, %(at)s, %(worker)s, each.body
     FROM unnest(%(n)s::integer[], %(body)s::text[]) AS each (n, body)
+"""
+_COUNTED: Final = f"""
+    UPDATE fi_async.chunks AS held SET {tallies.COUNTED} WHERE run = %(run)s AND first >= %(first)s AND done
 """
 _CHANGED: Final = "UPDATE fi_async.runs SET changes = changes + 1 WHERE run = %(run)s"
 _PUT_ALL_BACK: Final = """
@@ -198,9 +202,11 @@ class StoreStorage:
         if ended:
             told = {"run": run, "worker": self._open.worker, "at": now, "n": list(ended), "body": list(ended.values())}
             connection.execute(_PUT_ENDED, told)
-        if len(ended) < len(new):
-            for start, last in chunks_of(new, self._in_chunk):
-                put_chunk(connection, run, first + start, first + last)
+        for start, last in chunks_of(new, self._in_chunk):
+            is_done = all(first + place in ended for place in range(start, last + 1))
+            put_chunk(connection, run, first + start, first + last, is_done=is_done)
+        if ended:
+            connection.execute(_COUNTED, {"run": run, "first": first})
 
     def outcomes(self, numbers: Sequence[int]) -> Mapping[int, str]:
         """Return the texts of the outcomes that these cases ended in last, as far as they did."""
@@ -262,6 +268,6 @@ def _difference(before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, 
     for one, other in zip(map(_lasting, before), map(_lasting, now), strict=True):
         for key in one.keys() | other.keys():
             if one.get(key) != other.get(key):
-                what = "what answers it (its source, criteria or judge)" if key in ("fingerprint", "jury") else key
+                what = "what answers it (its source, criteria or judge)" if key in _WHO else key
                 return f"{other['template']} with another {what}"
     return "these"
