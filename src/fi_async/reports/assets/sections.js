@@ -49,13 +49,16 @@ function showRemarks() {
 
 function showRepeats(each) {
   if (!each.length) return;
-  const passes = ({ repeats }, name) => {
-    const k = Math.max(0, ...Object.keys(repeats[name]).map(Number));
-    return k ? `${repeats[name][k].toFixed(3)} (k = ${k})` : "-";
+  const greatest = ({ repeats }, name) => Math.max(0, ...Object.keys(repeats[name]).map(Number));
+  const all = new Set(each.map((template) => greatest(template, "pass^k")).filter(Boolean));
+  const k = all.size === 1 ? [...all][0] : null; // of all, and in the heads then
+  const passes = (template, name) => {
+    const own = greatest(template, name);
+    return own ? template.repeats[name][own].toFixed(3) + (own === k ? "" : ` (k = ${own})`) : "-";
   };
   byId("templates").append(table(
     "Repeats",
-    ["Template", "Samples", "Cases", "Judge's share of the variance", "pass^k", "pass@k", "Cases that flip", "The first of them"],
+    ["Template", "Samples", "Cases", "Judge's share", `pass^${k ?? "k"}`, `pass@${k ?? "k"}`, "Cases that flip", "The first of them"],
     each.map((template) => {
       const { repeats } = template;
       return [
@@ -66,12 +69,12 @@ function showRepeats(each) {
         passes(template, "pass^k"),
         passes(template, "pass@k"),
         whole(repeats.flips),
-        repeats.flipped.slice(0, 5).join(", ") || "-",
+        repeats.flipped.length ? el("ul", { class: "names" }, ...repeats.flipped.slice(0, 5).map((name) => el("li", {}, name))) : "-",
       ];
     }),
     {
-      caption: "pass^k: how probably k tries of a case all pass; pass@k: at least one of them. A case flips if its samples do not say the same.",
-      numbers: [1, 2, 3, 6],
+      caption: "Judge's share: of the variance of scores. pass^k: how probably k tries of a case all pass; pass@k: at least one of them. A case flips if its samples do not say the same.",
+      numbers: [1, 2, 3, 4, 5, 6],
       name: "repeats",
     },
   ));
