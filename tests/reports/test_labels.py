@@ -93,7 +93,7 @@ def test_rows_that_cannot_be_used_are_named(text, said, matched):
 
 
 def test_what_is_no_table_and_what_has_no_ids(matched):
-    with pytest.raises(ConfigurationError, match=r"labels.txt: labels come from a .csv or .jsonl file"):
+    with pytest.raises(ConfigurationError, match=r"labels.txt: labels come from a .csv, .xlsx or .jsonl file"):
         matched("x", name="labels.txt")
     with pytest.raises(
         ConfigurationError, match="the cases of the run have no ids: give labels in order, or by 'index'"
