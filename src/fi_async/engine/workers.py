@@ -290,9 +290,11 @@ class _Feeding:
         while not all(lane.over is not None for lane in self.lanes):
             chunk = await self.journal.claim()
             if chunk is not None:
-                items = self.ledger.items(chunk, intakes, lambda template: self.lanes.of(template).context)
-                if items:
-                    yield items
+                for items in self.ledger.items(chunk, intakes, lambda template: self.lanes.of(template).context):
+                    if items:
+                        yield items
+                    else:
+                        await anyio.sleep(_LOOK)
                 continue
             if self.ledger.dropped_cases:
                 return

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -26,6 +26,7 @@ from fi_async.journal.keeping import Item, KeptLedger, continued
 from fi_async.journal.records import RunInfo
 from fi_async.pacing.purse import Purse
 from fi_async.panels.panel import seat
+from fi_async.panels.shape import Seat
 from fi_async.store import store_queries, store_schema
 from fi_async.store.leases import Chunk, Leases, RunStanding, StoredCase
 from fi_async.store.run_control import Control
@@ -252,11 +253,10 @@ class WorkerJournal:
 
 @dataclass(slots=True)
 class _Part:
-    """A chunk that is under way: how many of its cases have not ended, and whether one was dropped."""
+    """A chunk that is under way, and how many of its cases have not ended."""
 
     chunk: Chunk
     left: int
-    lost: set[int] = field(default_factory=set)
 
 
 class WorkerLedger(KeptLedger):
@@ -282,8 +282,13 @@ class WorkerLedger(KeptLedger):
         self._keys = {each.template.name: Keys(each.parameters) for each in questions}
         self._parts: dict[int, _Part] = {}
 
-    def items(self, chunk: Chunk, intakes: Mapping[str, Intake], context_of: Callable[[str], Context]) -> list[Item]:
-        """Return what is to be done of the cases of a chunk that have not ended.
+    def items(
+        self, chunk: Chunk, intakes: Mapping[str, Intake], context_of: Callable[[str], Context]
+    ) -> Iterator[list[Item]]:
+        """Yield what is to be done of the cases of a chunk that have not ended; nothing where some have to wait.
+
+        What ends is told by its place. A load may move cases while they are under way: one that comes to another's
+        place waits until that one has ended, so that neither gets the outcome of the other.
 
         Raises:
             JournalError: They are not what this version, or this code, would make of them.
@@ -298,34 +303,36 @@ class WorkerLedger(KeptLedger):
         if not todo:
             self._journal.finish_soon(chunk)
         self._parts.update(dict.fromkeys((each.n for each in todo), part))
-        return list(self._items(chunk, todo, intakes, context_of))
+        while todo:
+            items, waiting = [], []
+            for each in todo:
+                if (_position(chunk, each), Seat.of(each.template)) in self._numbers:
+                    waiting.append(each)
+                else:
+                    items.append(self._item(chunk, each, intakes, context_of))
+            yield items
+            todo = waiting
 
-    def _items(
-        self,
-        chunk: Chunk,
-        todo: Sequence[StoredCase],
-        intakes: Mapping[str, Intake],
-        context_of: Callable[[str], Context],
-    ) -> Iterator[Item]:
-        for stored in todo:
-            place = stored.n - chunk.first + 1
-            position = chunk.past.positions[place]
-            intake = intakes.get(stored.template)
-            admitted = [] if intake is None else intake.admit(position, Case(json.loads(stored.inputs), stored.id))
-            work = admitted[0] if admitted else None
-            if (
-                not isinstance(work, Work)
-                or work.row is None
-                or self._keys[stored.template].of(work.row.inputs) != stored.key
-            ):
-                raise JournalError(
-                    f"{self._journal.url}: case {position} under {stored.template} is not what was loaded: another"
-                    " version of fi-async, or of your code, loaded it"
-                )
-            work.number = stored.n
-            self._numbers[position, work.parameters.seat] = stored.n
-            story = chunk.past.story(place)
-            yield continued(work, story, max(0.0, self._journal.now() - story.accepted_at), context_of(stored.template))
+    def _item(
+        self, chunk: Chunk, stored: StoredCase, intakes: Mapping[str, Intake], context_of: Callable[[str], Context]
+    ) -> Item:
+        position = _position(chunk, stored)
+        intake = intakes.get(stored.template)
+        admitted = [] if intake is None else intake.admit(position, Case(json.loads(stored.inputs), stored.id))
+        work = admitted[0] if admitted else None
+        if (
+            not isinstance(work, Work)
+            or work.row is None
+            or self._keys[stored.template].of(work.row.inputs) != stored.key
+        ):
+            raise JournalError(
+                f"{self._journal.url}: case {position} under {stored.template} is not what was loaded: another"
+                " version of fi-async, or of your code, loaded it"
+            )
+        work.number = stored.n
+        self._numbers[position, work.parameters.seat] = stored.n
+        story = chunk.past.story(stored.n - chunk.first + 1)
+        return continued(work, story, max(0.0, self._journal.now() - story.accepted_at), context_of(stored.template))
 
     def ended(self, outcome: Outcome, emit: Callable[[Any], None]) -> None:
         """Keep an outcome, and hand it out once it is committed, or None; a chunk is done with its last one."""
@@ -348,3 +355,8 @@ class WorkerLedger(KeptLedger):
         """Hand out how a work ended that was cut off: its chunk is not done."""
         self.dropped_cases += 1
         super().dropped(outcome, emit)
+
+
+def _position(chunk: Chunk, stored: StoredCase) -> int:
+    """Return where a case of a chunk stands in the input."""
+    return chunk.past.positions[stored.n - chunk.first + 1]
