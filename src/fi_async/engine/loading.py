@@ -55,7 +55,13 @@ class LoadReport:
 
 
 async def load(session: Session, ask: Ask, cases: Cases) -> LoadReport:
-    """Return what came of it once all cases are in the store.
+    """Return what came of it once all cases are in the store. See `loaded`."""
+    report, _ = await loaded(session, ask, cases)
+    return report
+
+
+async def loaded(session: Session, ask: Ask, cases: Cases) -> tuple[LoadReport, bytes]:
+    """Return what came of it once all cases are in the store, and where they stand; see `Past.places`.
 
     Raises:
         ConfigurationError: The run evaluates other templates, or with other parameters, or is kept in a file.
@@ -86,7 +92,7 @@ async def load(session: Session, ask: Ask, cases: Cases) -> LoadReport:
                     await journal.flush()
         await journal.flush()
         past = journal.past
-        return LoadReport(
+        report = LoadReport(
             run=str(kept.store),
             evaluations=past.held,
             new=past.count - before,
@@ -96,6 +102,7 @@ async def load(session: Session, ask: Ask, cases: Cases) -> LoadReport:
             reopened=reopened,
             wall_s=anyio.current_time() - began,
         )
+        return report, past.places()
 
 
 def _check_shapes(asked: Sequence[Question]) -> None:

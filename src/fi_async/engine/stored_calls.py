@@ -10,14 +10,14 @@ from typing import Final
 
 import anyio
 
-from fi_async._errors import ConfigurationError, FiAsyncError
+from fi_async._errors import ConfigurationError, FiAsyncError, JournalError
 from fi_async._models import Outcome
 from fi_async._report import Report
 from fi_async._run_url import RunUrl
 from fi_async._threads import Worker as Thread
 from fi_async.engine.calls import Ask, Handover
 from fi_async.engine.case_reading import Cases
-from fi_async.engine.loading import LoadReport, load
+from fi_async.engine.loading import loaded
 from fi_async.engine.session import Session
 from fi_async.engine.workers import RunWorker
 from fi_async.progress.displays import ProgressLike
@@ -50,8 +50,8 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
     url, told = _store_of(ask), _Told()
     worker = _worker(session, ask)
     try:
-        loaded = await load(session, ask, cases)
-        async with watched(progress, loaded.evaluations, worker.standing) as seen:
+        report, places = await loaded(session, ask, cases)
+        async with watched(progress, report.evaluations, worker.standing) as seen:
 
             def take(outcome: Outcome) -> None:
                 told.add(outcome)
@@ -60,7 +60,7 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
             worker.take = take
             await worker.work()
             outcomes: list[Outcome] = []
-            async for each in _kept(url, worker):
+            async for each in _kept(url, worker, places):
                 is_own = not told.add(each)
                 outcomes.append(each if is_own else _replayed(each))
                 if not is_own:
@@ -83,8 +83,8 @@ async def stream(
     worker = _worker(session, ask)
     worker.counts = handover.counts
     worker.handover = handover
-    loaded: LoadReport = await load(session, ask, cases)
-    async with watched(progress, loaded.evaluations, worker.standing) as seen:
+    report, places = await loaded(session, ask, cases)
+    async with watched(progress, report.evaluations, worker.standing) as seen:
 
         def take(outcome: Outcome) -> None:
             told.add(outcome)
@@ -107,7 +107,7 @@ async def stream(
             working.cancel()
             with anyio.CancelScope(shield=True):
                 await asyncio.wait([working])
-        async for each in _kept(url, worker):
+        async for each in _kept(url, worker, places):
             if told.add(each):
                 seen(each)
                 ready.append(_replayed(each))
@@ -136,13 +136,22 @@ def _worker(session: Session, ask: Ask) -> RunWorker:
     return RunWorker(session, ask.kept, tuple(by_name(ask.templates).values()), given)
 
 
-async def _kept(url: RunUrl, worker: RunWorker) -> AsyncGenerator[Outcome]:
-    """Yield the outcomes that the store has, in input order, and those of cases that nobody may begin any more."""
+async def _kept(url: RunUrl, worker: RunWorker, places: bytes) -> AsyncGenerator[Outcome]:
+    """Yield the outcomes that the store has, in input order, and those of cases that nobody may begin any more.
+
+    Raises:
+        JournalError: The store cannot be read, or another load has changed which cases the run has, or where.
+    """
     thread = Thread("fi_async-read")
     try:
         with anyio.CancelScope(shield=True):  # a connection is opened to be closed
             view = await thread.call(lambda: open_run(url))
         try:
+            if view.past.places() != places:
+                raise JournalError(
+                    f"{url}: another load changed its cases while this call worked on them, so that its outcomes are no"
+                    " longer those of the cases given here: give each set of cases a run of its own, or call again"
+                )
             ended = (record.outcome for record in view.records())
             left = () if worker.over is None else view.pending(worker.over)
             outcomes = chain(ended, left)

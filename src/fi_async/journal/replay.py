@@ -8,6 +8,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any, Final
 
 from fi_async._models import OutcomeStatus
@@ -145,6 +146,14 @@ class Past:
         for (n, position), case_id in self.also.items():
             places.setdefault(n, []).append((position, case_id))
         return places
+
+    def places(self) -> bytes:
+        """Return a digest of where the cases stand: the same for as long as no pass adds, moves or removes any."""
+        standing = self.positions[:]
+        for n in self._removed:
+            standing[n] = -1
+        further = repr(sorted((*self.also, *self.refused)))
+        return blake2b(standing.tobytes() + further.encode(), digest_size=16).digest()
 
     def add(self, position: int) -> None:
         """Take note of the next case."""
