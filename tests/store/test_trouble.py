@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import signal
 import subprocess
 import sys
 import traceback
+from contextlib import suppress
 
 import pytest
 
 from embedded import NEEDLE, texts
-from fi_async import JournalError
+from fi_async import JournalError, RunFile
 from fi_async._run_url import RunUrl
 from fi_async.cli import main
 from fi_async.local import LocalBackend, Switches
@@ -189,3 +192,55 @@ def test_a_worker_gives_back_what_it_holds_when_it_is_stopped(run_url, rows, sql
     assert worker.returncode == 143
     assert PASSWORD not in said
     assert sql("SELECT left_at IS NOT NULL, fenced FROM fi_async.workers WHERE role = 'work'") == [(True, True)]
+
+
+@pytest.fixture
+def frozen(sql):
+    """Stop the database's processes that serve us: it takes connections, and answers nothing."""
+    pids = []
+
+    def freeze():
+        ours = "application_name ^@ 'fi-async ' AND datname = current_database()"
+        pids.extend(pid for (pid,) in sql(f"SELECT pid FROM pg_stat_activity WHERE {ours}"))
+        assert pids
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+
+    yield freeze
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("what", ["work", "load", "gather"])
+async def test_a_store_that_answers_nothing_keeps_nobody_from_stopping(what, evaluator, run_url, frozen, monkeypatch):
+    for module in ("store.worker_journal", "journal.writer"):
+        monkeypatch.setattr(f"fi_async.{module}._CLOSING", 0.2)
+    monkeypatch.setattr("fi_async.store.worker_journal._LEAVING", 0.2)
+    app = LocalBackend(Switches(latency=0.02))
+    async with evaluator(app, concurrency=4) as ev:
+        await ev.load(texts(100), "contains", eval_config=NEEDLE, run=run_url)
+        read = asyncio.Event()
+
+        async def cases():
+            for each in texts(2_200):
+                yield each
+                if each["text"].startswith("case 1200 "):
+                    read.set()
+
+        if what == "work":
+            task = asyncio.create_task(ev.work(RunFile(run_url, drain=0.1), on_outcome=lambda _: read.set()))
+        elif what == "load":
+            task = asyncio.create_task(ev.load(cases(), "contains", eval_config=NEEDLE, run=run_url))
+        else:
+            run = RunFile(run_url, drain=0.1)
+            task = asyncio.create_task(ev.gather(texts(100), "contains", eval_config=NEEDLE, run=run))
+            while not app.statistics()["requests"]:  # noqa: ASYNC110  # it has no event
+                await asyncio.sleep(0.01)
+            read.set()
+        await read.wait()
+        frozen()
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(task, 5)

@@ -121,6 +121,7 @@ class Run:
     async def _drive(self, feed: Feed | None, further: Feed | None) -> None:
         self._set_fed(feed is not None)
         self._is_deepening = further is not None
+        patience = self.context.ledger.drain
         try:
             with anyio.move_on_after(self._options.timeout.call) as scope:
                 for lane in self._lanes:
@@ -135,9 +136,11 @@ class Run:
                     finally:
                         await self._drain()
                         tasks.cancel_scope.cancel()
+            if not scope.cancelled_caught:
+                patience = math.inf  # it came to its end: a store that is away is waited for
         finally:
             self._let_go()
-            with anyio.CancelScope(shield=True), suppress(JournalError):
+            with anyio.CancelScope(shield=True), anyio.move_on_after(patience), suppress(JournalError):
                 await all_kept(self.context.ledger)
         if self._failure is not None:
             raise self._failure

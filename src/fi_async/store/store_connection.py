@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,14 +23,20 @@ T = TypeVar("T")
 _EXTRA: Final = "fi-async[postgres]"
 _SOONEST: Final = 0.1  # seconds between two tries to reach a store that is away
 _LATEST: Final = 2.0
-_CONNECTION: Final = {
+_CONNECTION: Final = {  # where the URL does not say it
     "connect_timeout": 10,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,  # ms: a machine that vanished is noticed before a lease ends
+    "client_encoding": "utf8",
     "application_name": f"fi-async {__version__}",
 }
+# Of a client that vanished, the server is to know as soon: else it keeps that one's locks for hours.
+_SESSION: Final = """
+    SELECT set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false),
+        set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '15000', false)
+"""
 _AWAY: Final = ("08", "57P", "53300")  # classes of errors: connections, shutdowns and starts, too many connections
 _ROLLED_BACK: Final = "40"  # of two that wait for each other, one is undone, and may try again
 _log: Final = logging.getLogger("fi_async")
@@ -58,8 +66,10 @@ class StoreConnection:
         return f"<StoreConnection {self.url}>"
 
     def _connected(self) -> psycopg.Connection[Any]:
-        known = {} if "connect_timeout" in self.url.database else _CONNECTION
+        given = self._psycopg.conninfo.conninfo_to_dict(self.url.database)
+        known = {name: value for name, value in _CONNECTION.items() if name not in given}
         made: psycopg.Connection[Any] = self._psycopg.connect(self.url.database, autocommit=True, **known)
+        made.execute(_SESSION)
         if self._read_only:
             made.read_only = True
         return made
@@ -84,6 +94,11 @@ class StoreConnection:
     def give_up(self) -> None:
         """Wait for a store that is away no longer; called from any thread."""
         self._given_up.set()
+
+    def cut(self) -> None:
+        """Break the connection, so that whoever waits for an answer has an error instead; called from any thread."""
+        with suppress(self._psycopg.Error, OSError), socket.socket(fileno=os.dup(self._connection.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
 
     def lasting(self, call: Callable[[bool], T], renewed: Callable[[], None] | None = None) -> T:
         """Return what a call returns, made again for as long as the store is away.

@@ -144,6 +144,16 @@ class StoreStorage:
             self._connection.execute("SELECT pg_advisory_unlock_all()")
         self._connection.close()
 
+    def give_up(self) -> None:
+        """Wait no longer for a store that is away. Called from any thread."""
+        if self._connection is not None:
+            self._connection.give_up()
+
+    def cut(self) -> None:
+        """Break the connection: whoever waits for an answer has an error instead. Called from any thread."""
+        if self._connection is not None:
+            self._connection.cut()
+
     def admit(self, rows: Sequence[CaseRow], now: float, has_ended: Callable[[int], bool]) -> Admitted:
         """Put the rows that are not there yet, in chunks, and return which case each is."""
         connection, leases = self._open.connection, self._open

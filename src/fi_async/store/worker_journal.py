@@ -35,6 +35,7 @@ from fi_async.store.store_connection import StoreConnection
 T = TypeVar("T")
 
 _CLOSING: Final = 10.0  # seconds that the last commit may take
+_LEAVING: Final = 3.0  # seconds that giving back what is held may take
 _RENEWALS: Final = 3  # in the time of a lease, where no commit renews it
 _LOOK: Final = 1.0  # seconds between two looks for what `fi-async control` has set
 
@@ -81,9 +82,7 @@ class WorkerJournal:
         try:
             await self._thread.call(self._open)
         except BaseException:
-            with anyio.CancelScope(shield=True):
-                await self._thread.call(self._close)
-            self._thread.close()
+            await self._closed()
             raise
         self._commits = Commits(self._thread, self.leases.add, str(self.url))
         self._changed = anyio.Event()
@@ -117,10 +116,17 @@ class WorkerJournal:
                 if error is None:
                     raise
             finally:
-                if self._connection is not None:
-                    self._connection.give_up()
-                await self._thread.call(self._close)
-                self._thread.close()
+                await self._closed()
+
+    async def _closed(self) -> None:
+        """Give back what is held, and close the connection: of a store that answers nothing, without its consent."""
+        if self._connection is not None:
+            self._connection.give_up()
+        with anyio.CancelScope(shield=True), anyio.move_on_after(_LEAVING):
+            await self._thread.end(self._close)
+            return
+        if self._connection is not None:
+            self._connection.cut()
 
     def _close(self) -> None:
         if self._connection is None:
