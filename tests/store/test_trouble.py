@@ -244,3 +244,25 @@ async def test_a_store_that_answers_nothing_keeps_nobody_from_stopping(what, eva
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asyncio.wait_for(task, 5)
+
+
+async def test_a_store_that_gives_no_answer_is_told_and_goes_on_where_it_was(evaluator, run_url, sql, seen, caplog):
+    caplog.set_level(logging.WARNING)
+    async with evaluator(LocalBackend(Switches(latency=0.02)), concurrency=4) as ev:
+        await ev.load(texts(60), "contains", eval_config=NEEDLE, run=run_url)
+        locked = asyncio.Event()
+
+        def lock(_):
+            if not locked.is_set():
+                locked.set()
+                sql("BEGIN")
+                sql("LOCK TABLE fi_async.workers")
+
+        working = asyncio.create_task(ev.work(RunFile(run_url, lease=0.3), on_outcome=lock))
+        await locked.wait()
+        while "given no answer for 0.3 s" not in caplog.text:  # noqa: ASYNC110  # it has no event
+            await asyncio.sleep(0.02)
+        sql("COMMIT")
+        assert (await working).is_complete
+    with seen() as view:
+        assert view.count().statuses == {"scored": 60}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import ExitStack
 from dataclasses import replace
 from itertools import chain, islice
 from typing import Final
@@ -142,23 +143,21 @@ async def _kept(url: RunUrl, worker: RunWorker, places: bytes) -> AsyncGenerator
     Raises:
         JournalError: The store cannot be read, or another load has changed which cases the run has, or where.
     """
-    thread = Thread("fi_async-read")
+    thread, opened = Thread("fi_async-read"), ExitStack()
     try:
-        with anyio.CancelScope(shield=True):  # a connection is opened to be closed
-            view = await thread.call(lambda: open_run(url))
-        try:
-            if view.past.places() != places:
-                raise JournalError(
-                    f"{url}: another load changed its cases while this call worked on them, so that its outcomes are no"
-                    " longer those of the cases given here: give each set of cases a run of its own, or call again"
-                )
-            ended = (record.outcome for record in view.records())
-            left = () if worker.over is None else view.pending(worker.over)
-            outcomes = chain(ended, left)
-            while batch := await thread.call(lambda: list(islice(outcomes, _AT_ONCE))):
-                for each in batch:
-                    yield each
-        finally:
-            thread.start(view.close, lambda _: None)
+        view = await thread.call(lambda: opened.enter_context(open_run(url)))
+        if view.past.places() != places:
+            raise JournalError(
+                f"{url}: another load changed its cases while this call worked on them, so that its outcomes are no"
+                " longer those of the cases given here: give each set of cases a run of its own, or call again"
+            )
+        ended = (record.outcome for record in view.records())
+        left = () if worker.over is None else view.pending(worker.over)
+        outcomes = chain(ended, left)
+        while batch := await thread.call(lambda: list(islice(outcomes, _AT_ONCE))):
+            for each in batch:
+                yield each
     finally:
+        # In its turn, also where nobody waits any more for what the thread opens.
+        thread.start(opened.close, lambda _: None)
         thread.close()

@@ -18,7 +18,6 @@ from fi_async._version import __version__
 from fi_async.journal.commits import KeptEvent
 from fi_async.journal.events import EventKind
 from fi_async.journal.replay import Past, past_of
-from fi_async.store import store_schema
 from fi_async.store.store_connection import StoreConnection
 
 LOADING: Final = 0x6669_6C64  # "fild": of advisory locks
@@ -218,7 +217,6 @@ class Leases:
     Attributes:
         run: The run's number.
         worker: Its own.
-        clock_ahead: Seconds that the store's clock is ahead of this machine's.
         changes: How often `fi-async control` had changed the run when it began.
         renewed: Called with each new connection.
     """
@@ -375,11 +373,3 @@ class Leases:
         """Give back what is held, for others to take at once."""
         if self.worker:
             self.connection.execute(_RELEASE, self._asked())
-
-
-def opened(connection: StoreConnection, leases: Leases) -> int:
-    """Return the number of the run, after this worker was taken note of."""
-    store_schema.check(connection)
-    run = store_schema.run_of(connection)
-    leases.register(run)
-    return run

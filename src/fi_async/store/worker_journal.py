@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ T = TypeVar("T")
 _CLOSING: Final = 10.0  # seconds that the last commit may take
 _LEAVING: Final = 3.0  # seconds that giving back what is held may take
 _RENEWALS: Final = 3  # in the time of a lease, where no commit renews it
+_log: Final = logging.getLogger("fi_async")
 _LOOK: Final = 1.0  # seconds between two looks for what `fi-async control` has set
 
 
@@ -96,7 +98,7 @@ class WorkerJournal:
                 store_schema.set_up(connection)
             store_schema.check(connection)
             ((now,),) = connection.execute("SELECT extract(epoch FROM clock_timestamp())::double precision").fetchall()
-            self._clock_ahead = now - time.time()
+            self._clock_ahead = now - time.monotonic()
             self._leases = Leases(connection, "work", self.lease, self._concurrency)
             self._leases.register(store_schema.run_of(connection))
             control, changes, self._others = self._leases.pulse()
@@ -148,8 +150,8 @@ class WorkerJournal:
         return self._leases
 
     def now(self) -> float:
-        """Return the store's time, in seconds since the epoch."""
-        return time.time() + self._clock_ahead
+        """Return the store's time, in seconds since the epoch, whatever becomes of this machine's."""
+        return time.monotonic() + self._clock_ahead
 
     # The run
 
@@ -199,17 +201,25 @@ class WorkerJournal:
         """Hold on to the chunks, and look for changes, until cancelled or until others took over."""
         while True:
             await anyio.sleep(min(_LOOK, self.lease / _RENEWALS))
+            late = asyncio.get_running_loop().call_later(self.lease, self._tell_of_silence)
             try:
                 control, changes, others = await self._call(lambda leases: leases.pulse(self.spent_here))
             except JournalError as error:
                 self._commits.fail(error)
                 self._changed.set()
                 return
+            finally:
+                late.cancel()
             self._pay(others)
             if changes != self.leases.changes:
                 self._take_note(control, changes)
                 self._changed.set()
                 self._changed = anyio.Event()
+
+    def _tell_of_silence(self) -> None:
+        _log.warning(
+            "%s: the store has given no answer for %g s: no request leaves until it does", self.url, self.lease
+        )
 
     def _pay(self, others: float) -> None:
         """Let the purses know of what the others have spent since this was last known."""
