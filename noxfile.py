@@ -88,6 +88,8 @@ def types(session: nox.Session) -> None:
     install(session, "types")
     session.install("nox")
     session.run("mypy")
+    for names in ("tests", "benchmarks", "examples", "docs"):  # whether what they name is there
+        session.run("mypy", "--config-file", "tests/mypy.ini", names, env={"MYPYPATH": names})
 
 
 def _tests(session: nox.Session) -> None:

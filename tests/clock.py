@@ -14,6 +14,8 @@ EPOCH = 86_400.0  # a UTC midnight, where windows of any length begin; small, so
 class VirtualClockLoop(asyncio.SelectorEventLoop):
     """An event loop that runs an hour in milliseconds. Its time starts at 0."""
 
+    _scheduled: list[asyncio.TimerHandle]  # a heap of BaseEventLoop
+
     def __init__(self) -> None:
         self.now = 0.0
         super().__init__(_Selector(self))

@@ -67,7 +67,7 @@ def attributes(of: Any) -> dict[str, Any]:
 def collecting() -> Iterator[Collector]:
     """Yield a collector that listens."""
     collector = Collector()
-    kinds = {
+    kinds: dict[str, Any] = {
         "/v1/traces": ExportTraceServiceRequest,
         "/v1/metrics": ExportMetricsServiceRequest,
         "/v1/logs": ExportLogsServiceRequest,

@@ -86,7 +86,8 @@ if TYPE_CHECKING:
     from fi_async.progress.meter import Progress
     from fi_async.reports.agreement_figures import Agreement
     from fi_async.reports.compare_many import compare_runs
-    from fi_async.reports.run_matrix import MatrixCase, RunDifference, RunMatrix
+    from fi_async.reports.matrix_figures import MatrixCase, RunDifference
+    from fi_async.reports.run_matrix import RunMatrix
     from fi_async.sources import cases_from
     from fi_async.standalone import aevaluate, evaluate
     from fi_async.sync import Evaluator
@@ -234,7 +235,8 @@ _HOMES: Final[Mapping[str, str]] = {
         "progress.meter": "Progress",
         "reports.agreement_figures": "Agreement",
         "reports.compare_many": "compare_runs",
-        "reports.run_matrix": "MatrixCase RunDifference RunMatrix",
+        "reports.matrix_figures": "MatrixCase RunDifference",
+        "reports.run_matrix": "RunMatrix",
         "sources": "cases_from",
         "standalone": "aevaluate evaluate",
         "sync": "Evaluator",

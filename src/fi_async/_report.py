@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fi_async._results import EvalResult
     from fi_async.reports.agreement_figures import Agreement
     from fi_async.reports.labels import Labels
+    from fi_async.reports.tracking import TrackedReport
 
 
 @public
@@ -239,7 +240,7 @@ class Report:
         """
         from fi_async.reports.tracking import log_to_mlflow  # noqa: PLC0415  # few reports are tracked
 
-        return log_to_mlflow(self, run_name=run_name, table=table, page=page)
+        return log_to_mlflow(self._tracked(), run_name=run_name, table=table, page=page)
 
     def to_wandb(self, run: Any = None, *, rows: int | None = 10_000, page: bool = True, **settings: Any) -> str:
         """Log the report to a run of Weights & Biases, and return its id. Needs [wandb].
@@ -258,7 +259,12 @@ class Report:
         """
         from fi_async.reports.tracking import log_to_wandb  # noqa: PLC0415  # as above
 
-        return log_to_wandb(self, run, rows=rows, page=page, **settings)
+        return log_to_wandb(self._tracked(), run, rows=rows, page=page, **settings)
+
+    def _tracked(self) -> TrackedReport:
+        from fi_async.reports.tracking import TrackedReport  # noqa: PLC0415  # as above
+
+        return TrackedReport(self.summary(), self.outcomes, self.to_html)
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return the outcomes as plain values, in order; see `Outcome.to_dict`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, Unpack, overload
 
 from fi_async._errors import ConfigurationError, instead
 from fi_async._models import Case, Inputs, TemplateLike
@@ -17,6 +17,8 @@ from fi_async.wire.preflight import rows_of
 
 if TYPE_CHECKING:
     from fi_async._results import BatchRunResult, EvalResult
+
+NamedT = TypeVar("NamedT", bound=TemplateLike)  # a list of names is no list of what may be named in other ways
 
 _REMEMBERED: Final = 10_000  # evaluations whose template `poll` knows by their id
 
@@ -74,6 +76,24 @@ class Evaluations(PlatformCalls):
         span_id: str | None = ...,
         **fields: Any,
     ) -> EvalResult: ...
+
+    @overload
+    async def evaluate(
+        self,
+        /,
+        eval_templates: list[NamedT] | tuple[NamedT, ...],
+        *,
+        model_name: str | Omitted | None = ...,
+        model: str | Omitted | None = ...,
+        is_async: bool = ...,
+        timeout: float | Timeout | Omitted | None = ...,
+        eval_config: Mapping[str, Any] | None = ...,
+        custom_eval_name: str | None = ...,
+        trace_eval: bool = ...,
+        error_localizer: bool = ...,
+        span_id: str | None = ...,
+        **fields: Any,
+    ) -> BatchRunResult: ...
 
     async def evaluate(
         self,
@@ -170,7 +190,7 @@ class Evaluations(PlatformCalls):
     @overload
     async def submit(
         self,
-        eval_templates: list[TemplateLike],
+        eval_templates: list[NamedT] | tuple[NamedT, ...],
         inputs: Inputs | Case | Sequence[Inputs | Case],
         **given: Unpack[EvaluateKeywords],
     ) -> list[Execution]: ...

@@ -18,7 +18,7 @@ from fi_async._settings import Omitted, Timeout, not_picklable
 from fi_async._statistics import ClientStatistics
 from fi_async.blocking import BlockingExecution, BlockingQueue, BlockingStream
 from fi_async.engine.calls import TemplatesLike
-from fi_async.evaluations import EvaluateKeywords
+from fi_async.evaluations import EvaluateKeywords, NamedT
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.execution import Execution
 from fi_async.sources.callers import CallersCases, callers_cases
@@ -233,6 +233,24 @@ class Evaluator:
         **fields: Any,
     ) -> EvalResult: ...
 
+    @overload
+    def evaluate(
+        self,
+        /,
+        eval_templates: list[NamedT] | tuple[NamedT, ...],
+        *,
+        model_name: str | Omitted | None = ...,
+        model: str | Omitted | None = ...,
+        is_async: bool = ...,
+        timeout: float | Timeout | Omitted | None = ...,
+        eval_config: Mapping[str, Any] | None = ...,
+        custom_eval_name: str | None = ...,
+        trace_eval: bool = ...,
+        error_localizer: bool = ...,
+        span_id: str | None = ...,
+        **fields: Any,
+    ) -> BatchRunResult: ...
+
     def evaluate(self, /, eval_templates: Any, inputs: Any = None, **kwargs: Any) -> Any:
         """Return the results of one set of inputs, or of a batch, in order."""
         evaluate: Callable[..., Awaitable[Any]] = self._async.evaluate
@@ -251,7 +269,7 @@ class Evaluator:
     @overload
     def submit(
         self,
-        eval_templates: list[TemplateLike],
+        eval_templates: list[NamedT] | tuple[NamedT, ...],
         inputs: Inputs | Case | Sequence[Inputs | Case],
         **given: Unpack[EvaluateKeywords],
     ) -> list[BlockingExecution]: ...

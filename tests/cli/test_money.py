@@ -124,9 +124,9 @@ def test_the_summary_in_a_terminal_names_the_judge_its_tokens_and_its_cost(kept)
     summary = kept[0].summary()
     assert totals.as_dict(1.0)["cost"] == summary["cost"]
     assert totals.as_dict(1.0)["templates"]["calm"]["tokens"] == summary["templates"]["calm"]["tokens"]
-    console = Console(width=100, file=io.StringIO())
-    show(totals, 1.0, console)
-    shown = [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
+    written = io.StringIO()
+    show(totals, 1.0, Console(width=100, file=written))
+    shown = [" ".join(line.split()) for line in written.getvalue().splitlines()]
     [calm] = [line for line in shown if line.startswith("calm")]
     assert calm.endswith(f"{summary['tokens']['total']:,} ${summary['cost']:.6f} judge mini")
     assert JUDGES in shown

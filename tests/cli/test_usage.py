@@ -32,7 +32,7 @@ WRONG = [
     ("run empty --eval is_json", "empty: a directory without .json files"),
     (
         "run in.txt --eval is_json",
-        "in.txt: give a .csv or .parquet file, a .jsonl file with one JSON object a line, a .json",
+        "in.txt: give a .csv, .xlsx or .parquet file, a .jsonl file with one JSON object a line, a .json",
     ),
     ("run in.jsonl --eval is_jason", "did you mean is_json"),
     ("run in.jsonl --eval tone", "the local backend has no evaluator for tone"),

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import pickle
 from contextlib import nullcontext
+from typing import Any
 
 import anyio
 import pytest
@@ -158,7 +159,7 @@ async def test_a_row_that_spoils_its_batch_costs_only_itself():
 @pytest.mark.parametrize("is_refused", [False, True])
 async def test_a_number_of_seconds_bounds_each_case_whatever_the_call(call, is_refused):
     refusing = Scripted((429, {"status": False, "result": {"retry_after": 100}}), scored())
-    given = {"timeout": 5}
+    given: dict[str, Any] = {"timeout": 5}
     async with client(refusing if is_refused else backend(latency=60), **(given if call == "client" else {})) as ev:
         if call == "gather":
             report = await ev.gather([{"text": "x"}], "contains", **given)

@@ -303,7 +303,7 @@ async def test_wrong_options_are_refused_before_anything_is_sent():
         with pytest.raises(ConfigurationError, match="concurrency"):
             await needles(ev, texts(1), concurrency=0)
         with pytest.raises(TypeError, match="concurency"):
-            await ev.gather(texts(1), "contains", concurency=3)
+            await ev.gather(texts(1), "contains", concurency=3)  # type: ignore[call-arg]  # so it is meant
         with pytest.raises(ConfigurationError, match="by template name"):
             await ev.gather(texts(1), ["contains", "one_line"], eval_config=NEEDLE)
     assert app.statistics()["requests"] == 0

@@ -10,6 +10,7 @@ import pytest
 from embedded import NEEDLE, backend, client, texts
 from fi_async import OutcomeStatus, Timeout
 from fi_async.local import Faults, Lognormal
+from fi_async.local.store import MemoryStore
 
 pytestmark = pytest.mark.anyio
 
@@ -45,6 +46,7 @@ async def test_what_takes_long_or_short_is_found_soon_after_it_ends():
         wall = anyio.current_time()
         told = ev.statistics().polling
     slowest = 0.0
+    assert isinstance(app._store, MemoryStore)
     for row in app._store._rows.values():
         took = row.ready - row.start
         slowest = max(slowest, took)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import anyio
 import pytest
 
@@ -16,7 +18,7 @@ pytestmark = pytest.mark.anyio
 
 async def gathered(app, of, cases, *asked, **how):
     """The reports of all shards of a run, done at once by a client each, and the seconds that they took."""
-    reports = [None] * of
+    reports: list[Any] = [None] * of
 
     async def shard(number):
         async with client(app) as ev:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from pyarrow import parquet
@@ -46,7 +47,7 @@ class Target:
 
 
 def _read(path: Path) -> None:
-    source = cases_from(path)
+    source: Any = cases_from(path)
     with suppress(ConfigurationError):
         cases = list(source)
         assert all(isinstance(case, Case) for case in cases)

@@ -5,6 +5,7 @@ import random
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import polars as pl
@@ -55,7 +56,7 @@ def test_cells_of_a_frame_are_plain_values():
 
 def test_a_file_of_parquet(tmp_path):
     parquet.write_table(pa.Table.from_pylist(ROWS), tmp_path / "in.parquet", row_group_size=1)
-    cases = list(cases_from(tmp_path / "in.parquet", mapping=MAPPING))
+    cases: list[Any] = list(cases_from(tmp_path / "in.parquet", mapping=MAPPING))
     assert pairs(cases) == EXPECTED
     assert [case.place for case in cases] == [f"{tmp_path}/in.parquet, row 0", f"{tmp_path}/in.parquet, row 1"]
 
@@ -80,7 +81,7 @@ def test_a_directory_of_json_is_read_by_name(tmp_path):
     (tmp_path / "c.json").write_text('{"text":\n 1,,}')
     (tmp_path / "d.txt").write_text("not read")
     (tmp_path / "e.json").mkdir()
-    cases = list(cases_from(tmp_path))
+    cases: list[Any] = list(cases_from(tmp_path))
     assert [(Path(case.place).name, case.problem, case.id, case.inputs) for case in cases] == [
         ("a.json", None, "one", {"text": "1"}),
         ("b.json[0]", None, None, {"text": "2"}),
@@ -103,7 +104,7 @@ def test_any_iterable():
         Case({"id": 4, "text": None}),
         Case("d", id="5"),
     ]
-    cases = list(cases_from(each for each in given))
+    cases: list[Any] = list(cases_from(each for each in given))
     assert pairs(cases) == [
         ("1", {"text": "a"}),
         ("mine", {"text": "b"}),
@@ -117,7 +118,9 @@ def test_any_iterable():
 
 def test_cases_of_cases_keep_why_they_cannot_be_read(tmp_path):
     (tmp_path / "in.jsonl").write_text('{"answer": "a"}\n[]\n')
-    cases = list(cases_from(cases_from(tmp_path / "in.jsonl", mapping={"text": "answer"}), constants={"n": 1}))
+    cases: list[Any] = list(
+        cases_from(cases_from(tmp_path / "in.jsonl", mapping={"text": "answer"}), constants={"n": 1})
+    )
     assert [(case.inputs, case.problem) for case in cases] == [
         ({"text": "a", "n": 1}, None),
         ({}, "not a JSON object but a list"),
@@ -309,7 +312,8 @@ def test_a_dataset_in_another_format_is_read_by_values_of_its_chosen_columns():
 
 
 def test_a_transform_is_the_caller_s_and_what_is_no_row_is_told():
-    refused, case = cases_from(Formatted([ROW], "custom", ["id"]))
+    found: Any = cases_from(Formatted([ROW], "custom", ["id"]))
+    refused, case = found
     assert (case.inputs, case.id, case.place) == ({"answer": "needle", "n": 1}, "a", "row 1")
     assert refused.problem == "the dataset's transform makes a int of it, not a dict of cells by column"
 

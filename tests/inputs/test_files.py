@@ -7,6 +7,7 @@ import io
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ def problems(cases):
 def test_json_is_read_however_it_is_laid_out(written, mark, ending, tmp_path):
     path = tmp_path / f"in{ending}"
     path.write_text(mark + written, encoding="utf-8")
-    source = cases_from(path)
+    source: Any = cases_from(path)
     assert pairs(source) == READ
     assert source.count() == 2
     assert [case.place for case in source][1].startswith(f"{path}")
@@ -73,7 +74,7 @@ def test_an_array_that_is_not_valid_is_told_once(tmp_path):
 @pytest.mark.parametrize("written", ['{"text"\n{"text":\n{"text": "c"}\n', '[1]\n{"text":\n{"text": "c"}\n'])
 def test_lines_that_are_not_valid_stay_lines(written, tmp_path):
     (tmp_path / "in.jsonl").write_text(written)
-    cases = list(cases_from(tmp_path / "in.jsonl"))
+    cases: list[Any] = list(cases_from(tmp_path / "in.jsonl"))
     assert [case.problem is None for case in cases] == [False, False, True]
     assert [case.place.rpartition(", ")[2] for case in cases] == ["line 1", "line 2", "line 3"]
 
@@ -120,7 +121,7 @@ def test_utf_16_is_told_once_with_what_makes_utf_8_of_it(name, written, encoding
 )
 def test_columns_without_a_name_and_commas_at_the_end_are_nobodys(written, tmp_path):
     (tmp_path / "in.csv").write_text(written)
-    source = cases_from(tmp_path / "in.csv")
+    source: Any = cases_from(tmp_path / "in.csv")
     assert pairs(source) == [(None, {"text": "a"}), (None, {"text": "b"}), (None, {"text": "c"})]
     assert source.table.columns() == ["text"]
 
@@ -133,7 +134,7 @@ def test_a_cell_beyond_the_header_is_not_dropped_in_silence(tmp_path):
 def test_a_quote_that_never_closes_counts_what_it_swallows(tmp_path):
     path = tmp_path / "in.csv"
     path.write_text("n,text\n" + "".join(f'{n},"a"\n' for n in range(3)) + '3,"b\n4,c\n5,d\n')
-    source = cases_from(path)
+    source: Any = cases_from(path)
     cases = list(source)
     assert [case.problem for case in cases] == [
         None,
@@ -200,8 +201,9 @@ def test_of_a_directory_one_file_that_cannot_be_read_is_one_invalid_case(tmp_pat
     (tmp_path / "a.json").write_text('{"text": "a"}')
     (tmp_path / "b.json").symlink_to(tmp_path / "b.json")
     (tmp_path / "c.json").write_text('{"text": "c"}')
-    assert [case.problem for case in cases_from(tmp_path)] == [None, None]  # a link to itself is no file
-    table = cases_from(tmp_path).table
+    source: Any = cases_from(tmp_path)
+    assert problems(source) == [None, None]  # a link to itself is no file
+    table = source.table
     (tmp_path / "c.json").unlink()
     assert [record.fault for record in table.records()] == [None]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from embedded import client
-from fi_async import DatasetError, EvaluationError, NotFoundError, OutcomeStatus, StalledError
+from fi_async import DatasetError, EvaluationError, NotFoundError, Outcome, OutcomeStatus, StalledError
 from fi_async.datasets.row_outcomes import EvaluatedColumn, outcomes_of
 from fi_async.wire import dataset_replies as replies
 from fi_async.wire.dataset_replies import ListedEvaluation
@@ -133,7 +133,7 @@ async def test_the_recorded_table_is_the_report_of_its_run():
     assert report.outcomes[0].case.inputs == {"text": "[0]", "expected": "[0]"}
 
 
-def read_table(name: str, *evaluated: tuple[str, str, str, str]) -> list[object]:
+def read_table(name: str, *evaluated: tuple[str, str, str, str]) -> list[Outcome]:
     page = replies.table(recorded(name))
     columns = [
         EvaluatedColumn(ListedEvaluation(identity, called, template, status), from_catalogue(template))

@@ -61,13 +61,16 @@ class Client:
     """A gate in a process of its own, whose loop counts from a zero of its own, and three kinds of runs."""
 
     def __init__(self, budget: SharedBudget | None, begins: float, limits: list[Limit], own: Limit) -> None:
-        self.gate, self.begins = Gate(budget, limits=limits), begins
-        self.loop = object()
-        self.gate.go_by(self.loop)
+        self.gate = Gate(budget, limits=limits)
+        self.goes_by_another_loop(begins)
         self.gate.keep_count_of([own])
         shared = Slots(4)
         self.terms = (Terms(shared), Terms(Slots(1), [own], 40.0), Terms(Slots("auto"), patience=0.0))
         self.canaries: list[Canary] = []
+
+    def goes_by_another_loop(self, begins: float) -> None:
+        self.loop, self.begins = object(), begins
+        self.gate.go_by(self.loop, -begins)  # the machine's own time is what is the same in all loops
 
 
 class Gates(RuleBasedStateMachine):
@@ -201,12 +204,10 @@ class Gates(RuleBasedStateMachine):
         else:
             gate.canaries.entrust(name, canary, now)
 
-    @rule(own=owns, loop=st.integers(0, 3))
-    def goes_by_another_loop(self, own, loop):
-        if not self.limits and loop == 0:  # what was used by then is not known any more
-            self.clients[own].loop = object()
-            self.clients[own].gate.go_by(self.clients[own].loop)
-            self.arrivals = [each for each in self.arrivals if each.client != own]
+    @rule(own=owns, loop=st.integers(0, 3), begins=st.sampled_from([0.0, 7.0]) | st.floats(0, 1e5))
+    def goes_by_another_loop(self, own, loop, begins):
+        if loop == 0:
+            self.clients[own].goes_by_another_loop(begins)
 
     # -- what holds ------------------------------------------------------------------------------------------------
 

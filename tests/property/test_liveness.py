@@ -298,7 +298,6 @@ class Client(RuleBasedStateMachine):
         self.loop = VirtualClockLoop()
         self.world.fates.clear()
         self.world.arrivals.clear()
-        self.ev._session.transport._is_warm = False
 
     def end_loop(self) -> None:
         pending = [call.task for call in self.calls if not call.task.done()]

@@ -42,6 +42,44 @@ def test_no_window_is_overfilled_and_every_request_leaves(offset, count, length,
     assert max(arrivals.values()) <= count
 
 
+@settings(deadline=None, max_examples=150)
+@given(
+    offset=st.floats(0, 60).map(lambda value: value + 1.7e9),
+    counts=st.tuples(st.integers(1, 6), st.integers(1, 9)),
+    loops=st.lists(
+        st.tuples(st.floats(0, 1e5), st.lists(st.floats(0, 3), min_size=1, max_size=12)), min_size=2, max_size=6
+    ),
+    transit=st.floats(0, 0.2),
+    is_dated=st.booleans(),
+)
+def test_no_window_is_overfilled_over_several_loops_whose_clocks_count_from_anywhere(
+    offset, counts, loops, transit, is_dated
+):
+    limits = [Limit(counts[0], per=7.5), Limit(counts[1], per=60.0, of="evaluations")]
+    gate, terms = Gate(limits=limits), Terms()
+    arrivals: list[float] = []
+    now = 0.0  # by the machine's clock
+    for begins, gaps in loops:
+        gate.go_by(object(), -begins)
+        for gap in gaps:
+            now += gap
+            opens = gate.opens_at(now + begins, ONE, terms)
+            assert opens <= now + begins + 2 * 60 + 1, "what was used is not kept for ever"
+            now = max(now, opens - begins + 1e-6)  # a rounding
+            ticket = gate.issue(now + begins, ONE, terms)
+            assert ticket is not None
+            arrivals.append(now + transit + offset)
+            now += 2 * transit
+            ticket.answered(now + begins, 200, float(math.floor(arrivals[-1])) if is_dated else None)
+    for limit in limits:
+        used = Counter(math.floor(each / limit.seconds) for each in arrivals)
+        assert max(used.values()) <= limit.count
+        if not is_dated:  # then it is kept in every span
+            assert all(
+                later - first >= limit.seconds for first, later in zip(arrivals, arrivals[limit.count :], strict=False)
+            )
+
+
 @settings(deadline=None, max_examples=100)
 @given(
     offset=st.floats(0, 60).map(lambda value: value + 1.7e9),

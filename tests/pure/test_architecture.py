@@ -26,15 +26,16 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "architecture.md"
 
 # The floors, from the ground up. Modules of one line may not import each other; a module may import those of
 # the lines above it. A name that ends in a dot stands for a whole package, whose insides are checked for circles.
-# Imports inside functions count as any other. Those under TYPE_CHECKING are for type checkers only, and do not.
+# Imports inside functions, and those that only type checkers see, count as any other.
 FLOORS = [
     ["_public"],
-    ["_catalogue", "_version", "_errors", "_results", "_threads", "_loop_thread", "_statistics", "_values"],
+    ["_results"],
+    ["_catalogue", "_version", "_errors", "_threads", "_loop_thread", "_statistics", "_values"],
     ["_models", "_rubric"],
     ["_events"],
     ["_extras", "_run_url"],
     ["journal.records"],
-    ["panels.", "sources.csv_files", "sources.files", "sources.rows"],
+    ["panels.", "sources.csv_files", "sources.files", "sources.rows", "sources.tables", "sources.workbooks"],
     [
         "journal.label_records",
         "reports.agreement",
@@ -66,6 +67,7 @@ FLOORS = [
     ["progress."],
     [
         "engine.attempts",
+        "engine.asked",
         "engine.work",
         "engine.backlog",
         "engine.conduct",
@@ -132,7 +134,6 @@ PURE = {
     "engine.ready_queue",
     "engine.backlog",
 }
-TYPING = ("TYPE_CHECKING", "typing.TYPE_CHECKING")
 LOCAL = "local"
 LOCAL_MAY_IMPORT = {"_catalogue", "_version", "_threads"}
 MAY_IMPORT_LOCAL = {"backends", "client", "cli", "testing"}
@@ -158,12 +159,11 @@ NOT_OUR_WORDS = {"base", "common", "data", "handler", "helper", "manager", "misc
 
 @dataclass(frozen=True)
 class Import:
-    """One import: `lazy` inside a function, `typing` where only type checkers see it."""
+    """One import: `lazy` inside a function."""
 
     importer: str
     imported: str
     lazy: bool
-    typing: bool = False
 
 
 def modules() -> dict[str, Path]:
@@ -198,20 +198,19 @@ def parsed(name: str) -> ast.Module:
 
 
 def imports_of(name: str) -> list[Import]:
-    return list(_imports(name, parsed(name), lazy=False, typing=False))
+    return list(_imports(name, parsed(name), lazy=False))
 
 
-def _imports(name: str, within: ast.AST, *, lazy: bool, typing: bool) -> Iterator[Import]:
+def _imports(name: str, within: ast.AST, *, lazy: bool) -> Iterator[Import]:
     for node in ast.iter_child_nodes(within):
         if isinstance(node, ast.Import):
-            yield from (Import(name, alias.name, lazy, typing) for alias in node.names)
+            yield from (Import(name, alias.name, lazy) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name} has a relative import"
-            yield from (Import(name, _module(node.module or "", alias.name), lazy, typing) for alias in node.names)
+            yield from (Import(name, _module(node.module or "", alias.name), lazy) for alias in node.names)
         elif not isinstance(node, ast.expr):  # in which there are no imports
             is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-            is_for_typing = isinstance(node, ast.If) and ast.unparse(node.test) in TYPING
-            yield from _imports(name, node, lazy=lazy or is_function, typing=typing or is_for_typing)
+            yield from _imports(name, node, lazy=lazy or is_function)
 
 
 def _module(source: str, member: str) -> str:
@@ -222,7 +221,7 @@ def _module(source: str, member: str) -> str:
 
 IMPORTS = [each for name in MODULES for each in imports_of(name)]
 INTERNAL = [
-    Import(each.importer, each.imported.removeprefix(PACKAGE).removeprefix("."), each.lazy, each.typing)
+    Import(each.importer, each.imported.removeprefix(PACKAGE).removeprefix("."), each.lazy)
     for each in IMPORTS
     if each.imported.split(".")[0] == PACKAGE
 ]
@@ -265,7 +264,7 @@ def test_every_import_within_the_package_names_a_module_of_it():
 @pytest.mark.parametrize("name", [name for name in MODULES if room(name) != LOCAL])
 def test_imports_run_downward(name):
     for each in INTERNAL:
-        if each.importer != name or each.typing or room(each.imported) == LOCAL:
+        if each.importer != name or room(each.imported) == LOCAL:
             continue
         same_room = room(name) == room(each.imported) and "." in f"{name}{each.imported}"
         assert same_room or floor(each.imported) < floor(name), f"{name} imports {each.imported}, which is not below it"
@@ -273,9 +272,7 @@ def test_imports_run_downward(name):
 
 def circles() -> set[frozenset[str]]:
     """Each set of modules that all import each other, directly or by way of others."""
-    reached = {
-        name: {each.imported for each in INTERNAL if each.importer == name and not each.typing} for name in MODULES
-    }
+    reached = {name: {each.imported for each in INTERNAL if each.importer == name} for name in MODULES}
     for way in MODULES:
         for seen in reached.values():
             seen.update(reached[way] if way in seen else ())
@@ -396,15 +393,12 @@ def test_the_command_line_imports_its_commands_when_one_is_run():
         ("def f():\n    import httpx", [("httpx", "lazy")]),
         ("if True:\n    from fi_async.local import LocalBackend", [("fi_async.local", "")]),
         ("class A:\n    async def f(self):\n        from fi_async.local import x", [("fi_async.local", "lazy")]),
-        ("if TYPE_CHECKING:\n    import httpx", [("httpx", "typing")]),
+        ("if TYPE_CHECKING:\n    import httpx", [("httpx", "")]),
     ],
 )
 def test_this_test_sees_every_kind_of_import(source, expected, written):
     written(source)
-    found = [
-        (each.imported, "typing" if each.typing else "lazy" if each.lazy else "") for each in imports_of("written")
-    ]
-    assert found == expected
+    assert [(each.imported, "lazy" if each.lazy else "") for each in imports_of("written")] == expected
 
 
 @pytest.fixture
@@ -423,8 +417,6 @@ def test_this_test_sees_a_circle_through_a_function(monkeypatch):
     lower, upper = "_errors", "evaluator"
     monkeypatch.setitem(globals(), "INTERNAL", [*INTERNAL, Import(lower, upper, lazy=True)])
     assert any({lower, upper} <= circle for circle in circles())
-    monkeypatch.setitem(globals(), "INTERNAL", [*INTERNAL[:-1], Import(lower, upper, lazy=True, typing=True)])
-    assert not any({lower, upper} <= circle for circle in circles())
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -317,7 +318,8 @@ def test_where_no_key_is_sent_it_says_so():
     ],
 )
 def test_a_code_is_the_servers_word(body, code):
-    assert error_for(reply(body, 400), ASKED, NOW).code == code
+    error: Any = error_for(reply(body, 400), ASKED, NOW)
+    assert error.code == code
 
 
 def test_words_are_few():

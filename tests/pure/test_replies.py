@@ -293,7 +293,7 @@ ANSWERED: dict[str, tuple[tuple[str, str], ...]] = {
 
 
 def test_every_recorded_reply_is_in_exactly_one_of_the_tables():
-    tables = [
+    tables: list[dict[str, Any]] = [
         SCORED,
         ACCEPTED,
         UNDER_WAY,
@@ -397,7 +397,7 @@ def test_a_poll_brings_an_error_with_the_servers_words(name, words):
     assert error.throttled is (name == "ratelimit_calllog_async_get")
 
 
-def refusal(it: Reply) -> Exception:
+def refusal(it: Reply) -> Any:
     with pytest.raises((APIStatusError, ProtocolError)) as caught:
         responses.read(it)
     assert caught.value.status == it.status
@@ -486,7 +486,7 @@ def test_answers_of_other_endpoints_are_handed_on(name, part):
 
 # -- what nobody recorded ----------------------------------------------------------------------------------------------
 
-RECORD = {
+RECORD: dict[str, Any] = {
     "eval_id": "5c1d77cf-9fff-4ff3-a622-b83fd06ea645",
     "name": "groundedness",
     "reason": "why",

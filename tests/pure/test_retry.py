@@ -87,7 +87,7 @@ def named(value: object) -> str:
         return f"{type(value).__name__}-{value.message}"
     if isinstance(value, RetryPolicy):
         return f"{value.max_retries}-{value.on_ambiguous}"
-    return {True: "repeatable", False: "evaluates"}.get(value, repr(value))
+    return {"True": "repeatable", "False": "evaluates"}.get(repr(value), repr(value))
 
 
 def decided(error: FiAsyncError, *, repeatable: bool, policy: RetryPolicy = RESUBMIT, **counted: int) -> Decision:

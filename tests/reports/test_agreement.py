@@ -91,6 +91,23 @@ def test_labels_from_elsewhere_correct_by_the_errors_of_the_judge():
     assert "true pass rate          none: the judge may be no better than chance" in str(poor)
 
 
+def test_a_rate_that_is_cut_says_what_to_average():
+    labelled = Report(outcomes("P" * 40 + "F" * 40), 0.0)
+    people = [True] * 36 + [False] * 40 + [True] * 4
+    found = Report(outcomes("P" * 10), 0.0).agreement(people, labelled=labelled)
+    told = json.loads(json.dumps(found.to_dict()))
+    assert (found.rate.value, told["rate"]["unbiased"]) == (1.0, found.rate.unbiased)
+    assert found.rate.unbiased > 1.1
+    assert found.notes[-1] == (
+        f"the labels tell a true pass rate of {found.rate.unbiased:.3f}, and none is beyond 0 and 1: it is"
+        " rate.unbiased of --json, for averages over runs"
+    )
+    assert "unbiased" not in told["kappa"]
+    within = report().agreement(people, labelled=labelled)
+    assert within.rate.unbiased != within.rate.value
+    assert not any("beyond" in note for note in within.notes)
+
+
 def test_scores_and_verdicts_of_a_judge_that_gives_scores():
     judged = [0.1, 0.4, 0.6, 0.9, 0.7]
     run = Report(outcomes(judged), 0.0)

@@ -104,6 +104,6 @@ def test_any_other_file_is_a_journal(name, tmp_path):
             await ev.gather([{"text": "[1]"}, {"text": "[1"}], "is_json", run=path)
 
     asyncio.run(run())
-    with load_run(path) as run:
-        assert [outcome.passed for outcome in outcomes_of(run)] == [True, False]
-        assert (run.info.name, run.info.templates, run.count().pending) == ("nightly", ("is_json",), 0)
+    with load_run(path) as kept:
+        assert [outcome.passed for outcome in outcomes_of(kept)] == [True, False]
+        assert (kept.info.name, kept.info.templates, kept.count().pending) == ("nightly", ("is_json",), 0)

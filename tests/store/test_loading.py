@@ -8,6 +8,7 @@ from embedded import NEEDLE, texts
 from fi_async import Case, ConfigurationError, JournalError, RunFile
 from fi_async._run_url import RunUrl
 from fi_async.store import store_schema
+from fi_async.store.run_control import change
 from fi_async.store.store_reader import open_run
 from fi_async.store.store_storage import StoreStorage
 
@@ -142,13 +143,28 @@ async def test_many_runs_live_in_one_database(evaluator, postgres_url, seen):
 async def test_tables_of_an_older_version_are_migrated_by_who_writes(evaluator, run_url, sql, monkeypatch):
     async with evaluator() as ev:
         await ev.load(texts(2), "contains", eval_config=NEEDLE, run=run_url)
+        steps = (*store_schema.MIGRATIONS, "ALTER TABLE fi_async.runs ADD COLUMN note text")
         monkeypatch.setattr(store_schema, "VERSION", store_schema.VERSION + 1)
-        monkeypatch.setattr(store_schema, "MIGRATIONS", ("ALTER TABLE fi_async.runs ADD COLUMN note text",))
+        monkeypatch.setattr(store_schema, "_LIKE_THESE", store_schema.VERSION)
+        monkeypatch.setattr(store_schema, "MIGRATIONS", steps)
         with pytest.raises(JournalError, match="an older version of fi-async made its tables"):
             open_run(RunUrl.parse(run_url))
         await ev.work(run_url)
-    assert sql("SELECT version FROM fi_async.format") == [(2,)]
+    assert sql("SELECT version FROM fi_async.format") == [(store_schema.VERSION,)]
     assert sql("SELECT note FROM fi_async.runs") == [(None,)]
+
+
+async def test_tables_of_the_first_version_are_read_as_they_are_and_worked_on(evaluator, run_url, sql, seen):
+    async with evaluator() as ev:
+        await ev.load(texts(2), "contains", eval_config=NEEDLE, run=run_url)
+        sql("ALTER TABLE fi_async.workers DROP COLUMN spent_on")
+        sql("UPDATE fi_async.format SET version = 1")
+        with seen() as view:
+            assert view.count().pending == 2
+        assert change(RunUrl.parse(run_url), concurrency=2).concurrency == 2
+        assert sql("SELECT version FROM fi_async.format") == [(1,)]
+        assert (await ev.work(run_url)).statuses == {"scored": 2}
+    assert sql("SELECT version FROM fi_async.format") == [(store_schema.VERSION,)]
 
 
 async def test_tables_of_a_newer_version_are_refused(evaluator, run_url, sql):

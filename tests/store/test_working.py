@@ -107,11 +107,11 @@ async def test_other_code_under_the_same_name_is_refused(evaluator, run_url, sql
             def short(text: str) -> bool:
                 return len(text) < 14
 
-            return short
+        else:
 
-        @template
-        def short(text: str) -> bool:
-            return len(text) < 15
+            @template
+            def short(text: str) -> bool:
+                return len(text) < 15
 
         return short
 

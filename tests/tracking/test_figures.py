@@ -12,7 +12,7 @@ from fi_async.reports.tracking import figures_of
 
 
 def test_figures_have_intervals_and_what_is_missing_is_no_zero(report):
-    told = figures_of(report)
+    told = figures_of(report._tracked())
     passed = sum(bool(each.passed) for each in report.outcomes if each.template == "contains")
     interval = wilson(passed, 8)
     assert (told["contains/pass_rate"], told["contains/pass_rate.n"]) == (passed / 8, 8)
@@ -34,7 +34,7 @@ def test_figures_have_intervals_and_what_is_missing_is_no_zero(report):
 
 
 def test_a_run_without_judges_has_no_tokens_and_no_cost():
-    told = figures_of(Report([], 0.0))
+    told = figures_of(Report([], 0.0)._tracked())
     assert "cost" not in told
     assert not [name for name in told if name.startswith("tokens")]
 

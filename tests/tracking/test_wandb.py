@@ -23,8 +23,8 @@ def _offline(tmp_path, monkeypatch):
 def test_a_run_holds_figures_table_and_page(report, tmp_path):
     with wandb.init(project="evals", dir=str(tmp_path)) as run:
         assert report.to_wandb(run) == run.id
-        told = {name: run.summary[name] for name in figures_of(report)}
-        assert told == pytest.approx(figures_of(report))
+        told = {name: run.summary[name] for name in figures_of(report._tracked())}
+        assert told == pytest.approx(figures_of(report._tracked()))
         assert run.config["fi_async.templates"] == ["calm", "contains", "is_json"]
         (table,) = tmp_path.rglob("files/media/table/outcomes_*.table.json")
         rows = json.loads(table.read_text())

@@ -30,6 +30,7 @@ from fi_async import (
     import_run,
     template,
 )
+from fi_async.integrations.otel import instrument
 
 if TYPE_CHECKING:
     import httpx
@@ -60,6 +61,10 @@ async def awaited(client: httpx.AsyncClient) -> None:
         assert_type(await ev.submit("toxicity", {"output": "x"}, timeout=5), Execution)
         assert_type(await ev.submit("toxicity", [{"output": "x"}]), list[Execution])
         assert_type(await ev.submit(["toxicity", "tone"], {"output": "x"}), list[Execution])
+        names = ["toxicity", "tone"]
+        assert_type(await ev.submit(names, {"output": "x"}), list[Execution])
+        assert_type(await ev.evaluate(names, output="x"), BatchRunResult)
+        assert_type(await ev.evaluate(("toxicity", short), output="x"), BatchRunResult)
         report = await ev.gather([{"output": "x"}, Case({"output": "y"}, id="1")], ["toxicity"], concurrency=64)
         assert_type(report, Report)
         assert_type(report.results, list[EvalResult])
@@ -84,6 +89,7 @@ async def awaited(client: httpx.AsyncClient) -> None:
     async with AsyncEvaluator(backends=["local", Judge("m", max_cost=1.0), "cloud"]) as ev:
         assert_type(await ev.gather([{"output": "x"}], ["is_json", CALM, short]), Report)
         assert_type(await ev.evaluate(CALM, output="x"), EvalResult)
+        assert_type(instrument(ev), AsyncEvaluator)
 
 
 async def numbers() -> AsyncIterator[dict[str, str]]:
@@ -107,6 +113,8 @@ def blocking() -> None:
         assert_type(ev.submit("toxicity", {"output": "x"}, timeout=5), BlockingExecution)
         assert_type(ev.submit("toxicity", [{"output": "x"}]), list[BlockingExecution])
         assert_type(ev.submit(["toxicity", "tone"], {"output": "x"}), list[BlockingExecution])
+        assert_type(ev.evaluate(["toxicity", "tone"], output="x"), BatchRunResult)
+        assert_type(instrument(ev), Evaluator)
         assert_type(ev.poll("id"), EvalResult)
         assert_type(ev.poll(ev.get_execution("id")), EvalResult)
         assert_type(ev.with_options(max_retries=0), Evaluator)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import anyio
 import httpx
@@ -16,11 +17,18 @@ from fi_async.local import LocalBackend, Switches, bounded
 pytestmark = pytest.mark.anyio
 
 
+class SiteServer(ThreadingHTTPServer):
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.let_go = threading.Event()
+
+
 class Site(BaseHTTPRequestHandler):
     """Has a page, an API that repeats what it was sent, and a place that never answers."""
 
     def do_HEAD(self) -> None:
         if self.path == "/never":
+            assert isinstance(self.server, SiteServer)
             self.server.let_go.wait(20)
         self.send_response(200 if self.path == "/" else 404)
         self.end_headers()
@@ -38,8 +46,7 @@ class Site(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def site() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
-    server.let_go = threading.Event()
+    server = SiteServer(("127.0.0.1", 0), Site)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:

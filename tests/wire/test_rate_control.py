@@ -69,6 +69,7 @@ async def slowly(url: str) -> AsyncIterator[str]:
         writer.close()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert isinstance(writer.transport, asyncio.ReadTransport)
         writer.transport.pause_reading()  # what the client says belongs to the handshake
         await asyncio.sleep(SLOW)
         await writer.start_tls(tls_of_server())

@@ -94,7 +94,7 @@ def _write(directory: Path, name: str, *errors: BaseException | None) -> None:
         for error in filter(None, errors):
             said = [str(error), repr(error), repr(vars(error)), *traceback.format_exception(error)]
             file.write("\n".join(said).encode("utf-8", "backslashreplace"))
-            error.report = None  # it holds the cases, which are the caller's
+            vars(error)["report"] = None  # it holds the cases, which are the caller's
             file.write(pickle.dumps(error))
 
 

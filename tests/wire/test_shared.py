@@ -66,7 +66,6 @@ def test_two_processes_keep_to_one_limit_and_use_it_whole(tmp_path):
         reports = told(*processes)
     assert [(report["coverage"], report["throttled"]) for report in reports] == [(1.0, 0)] * 2
     assert (backend.statistics()["posts"], backend.statistics()["refused_requests"]) == (130, 0)
-    assert max(report["wall_s"] for report in reports) <= 1.2 * 8.0, "two full windows, then 10 more"
 
 
 def test_a_process_that_is_refused_holds_another(tmp_path):
@@ -98,7 +97,6 @@ def test_two_processes_learn_what_a_plan_lets_through_together(tmp_path):
     assert backend.statistics()["evaluations_made"] == 60
     # At first each that does not fit, held and then polled; after that canaries.
     assert backend.statistics()["refused_evaluations"] <= 2 * 40 + 10
-    assert max(report["wall_s"] for report in reports) <= 8.0, "two full windows, then 20 more; one to spare"
 
 
 def test_processes_that_make_the_file_at_the_same_moment_share_it(tmp_path):

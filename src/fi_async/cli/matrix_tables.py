@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from fi_async.cli import errors, terminal
+from fi_async.reports.matrix_figures import MatrixCase, RunDifference, short_score
 from fi_async.reports.quality_gate import GateVerdict
-from fi_async.reports.run_matrix import MatrixCase, RunDifference, RunMatrix, short_score
+from fi_async.reports.run_matrix import RunMatrix
 
 _SHOWN: Final = 10
 _NARROW: Final = 80  # columns of a terminal

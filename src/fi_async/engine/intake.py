@@ -21,7 +21,7 @@ from fi_async.engine.outcomes import cut_off, outcome
 from fi_async.engine.work import Work
 from fi_async.panels.certainty import fewest
 from fi_async.panels.panel import Further
-from fi_async.panels.shape import PanelShape
+from fi_async.panels.shape import PanelShape, Seat
 from fi_async.sources.callers import CallersCases
 from fi_async.sources.rows import Source, TableCase
 from fi_async.sources.tables import in_memory
@@ -59,6 +59,11 @@ class Question:
     def sitting(self, sample: int) -> Sequence[Parameters]:
         """Return what one sample of a case is asked with, of each who evaluates it."""
         return [replace(each.parameters, sample=sample) if sample else each.parameters for each in self.seats]
+
+    def asked_of(self, seat: Seat) -> Parameters | None:
+        """Return what one evaluation of a case is asked with; None if nobody has that seat."""
+        found = next((each.parameters for each in self.seats if each.parameters.juror == seat.juror), None)
+        return replace(found, sample=seat.sample) if found is not None and seat.sample else found
 
     def at_first(self) -> Sequence[Parameters]:
         """Return what each case is asked with as it comes."""
@@ -186,6 +191,11 @@ class Intake:
                 return []
         asked = [(each.at_first(), row) for each, row in zip(self.questions, rows, strict=True)]
         return self._works(index, case, asked, is_only=is_only)
+
+    def seated(self, index: int, item: Inputs | Case, asked: Sequence[Parameters]) -> list[Work | Outcome]:
+        """Return the works of single evaluations of a case, of an intake of one question."""
+        case, (row,) = self._prepared(index, item)
+        return self._works(index, case, [(asked, row)])
 
     def further(self, wanted: Further) -> list[Work | Outcome]:
         """Return the works of a sample that a case is worth beyond those it had at first."""

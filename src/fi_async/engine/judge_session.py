@@ -69,5 +69,5 @@ def judging(session: Session, judge: Judge) -> JudgeSession:
         of, permits = judge.endpoint, session.permits
         shared = None if permits is None else permits.of(f"{of.base_url}\n{of.model}\n{of.account}")
         known = session.judges[of] = JudgeSession(judge, session.rng, shared)
-    known.on_event, known.wall_clock = session.on_event, session.wall_clock
+    known.on_event, known.wall_clock, known.steady_clock = session.on_event, session.wall_clock, session.steady_clock
     return known

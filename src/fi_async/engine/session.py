@@ -89,6 +89,7 @@ class Session:
         self.backends = Backends()
         self.judges: dict[Endpoint, Session] = {}
         self.wall_clock: Callable[[], float] = time.time
+        self.steady_clock: Callable[[], float] = time.monotonic  # the same in all loops, whatever theirs count from
         self.on_event: Listener | None = None
         self.name = connection.backend
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -102,7 +103,7 @@ class Session:
         other.templates, other.gate, other.polls = self.templates, self.gate, self.polls
         other.latencies, other.queues, other.runs = self.latencies, self.queues, self.runs
         other.backends, other.judges = self.backends, self.judges
-        other.wall_clock, other.on_event = self.wall_clock, self.on_event
+        other.wall_clock, other.steady_clock, other.on_event = self.wall_clock, self.steady_clock, self.on_event
         return other
 
     def with_permits(self, permits: PostgresBudget) -> Session:
@@ -112,7 +113,7 @@ class Session:
         )
         other.templates, other.polls, other.backends = self.templates, self.polls, self.backends
         other.latencies, other.queues, other.runs = self.latencies, self.queues, self.runs
-        other.wall_clock, other.on_event = self.wall_clock, self.on_event
+        other.wall_clock, other.steady_clock, other.on_event = self.wall_clock, self.steady_clock, self.on_event
         return other
 
     async def part(self) -> None:
@@ -162,7 +163,7 @@ class Session:
             self._loop = loop
             self._slots = Slots(self.concurrency)
             self._listing = anyio.Lock()
-        self.gate.go_by(loop)
+        self.gate.go_by(loop, self.steady_clock() - loop.time())
 
     def terms(self, options: RunOptions, slots: Slots | None = None) -> Terms:
         """Return what binds the requests of a run with these options, in slots of its own or in those that runs share.

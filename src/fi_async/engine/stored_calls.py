@@ -117,7 +117,9 @@ async def stream(
 
 
 def _replayed(outcome: Outcome) -> Outcome:
-    return replace(outcome, origin="replayed") if outcome.origin == "evaluated" else outcome
+    samples, votes = tuple(map(_replayed, outcome.samples)), tuple(map(_replayed, outcome.votes))
+    origin = "replayed" if outcome.origin == "evaluated" else outcome.origin
+    return replace(outcome, origin=origin, samples=samples, votes=votes)
 
 
 def _store_of(ask: Ask) -> RunUrl:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from fi_async.integrations.otel_spans import Judged
 
-C = TypeVar("C", Client, Evaluator)
+C = TypeVar("C", bound=Client | Evaluator)
 
 
 class OpenTelemetry:
@@ -111,9 +111,9 @@ class OpenTelemetry:
         for tell in self._told.get(type(event), ()):
             tell(event)  # each guarded for itself: what fails of spans keeps nothing from metrics
 
-    def headers(self, _: RequestSent) -> Mapping[str, str]:
+    def headers(self, sent: RequestSent) -> Mapping[str, str]:
         """Return what a request carries."""
-        return self._spans.headers()
+        return self._spans.headers(sent)
 
 
 class _Both:

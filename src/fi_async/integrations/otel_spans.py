@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import time_ns
 from typing import Any, Final
@@ -32,6 +32,7 @@ from fi_async._events import (
 from fi_async._models import Case, Outcome, OutcomeStatus
 from fi_async._version import __version__
 from fi_async.integrations import otel_attributes as names
+from fi_async.integrations.otel_quick import QuickSpan, QuickSpans, quick_below
 
 Judged = Callable[[Case], SpanContext | str | None]
 """Tells which span a case is about: its context, or its `traceparent` as text."""
@@ -41,6 +42,8 @@ _MOST_TEMPLATES: Final = 32  # that a run's span lists
 _SPREAD: Final = 2_654_435_769  # 2^32 over the golden ratio: multiples of it are spread evenly, whatever the share
 _W3C: Final = TraceContextTextMapPropagator()
 _Key = tuple[int, str]
+_Made = Span | QuickSpan
+_NO_HEADERS: Final[Mapping[str, str]] = {}
 
 
 @dataclass(slots=True)
@@ -53,6 +56,8 @@ class _OpenRun:
         own: What its requests carry that have no span.
         caller: The span that was current where it was begun.
         records: True if spans of its cases are worth making.
+        quick: Makes these spans at less than the SDK's cost; None where only the SDK can.
+        headers: What a request carries that has no span.
         cases: The spans of its cases that are under way; None for a case that has none.
         holds: The spans of what holds it.
         requests: How many have left.
@@ -64,7 +69,9 @@ class _OpenRun:
     own: SpanContext
     caller: SpanContext
     records: bool
-    cases: dict[_Key, Span | None] = field(default_factory=dict)
+    quick: QuickSpans | None = None
+    headers: Mapping[str, str] | None = None
+    cases: dict[_Key, _Made | None] = field(default_factory=dict)
     holds: dict[tuple[str, str], Span] = field(default_factory=dict)
     requests: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
@@ -104,9 +111,8 @@ class Spans:
         self._settings = settings
         self._share = int(settings.cases * 2**32)
         self._runs: dict[int, _OpenRun] = {}
-        self._requests: dict[int, Span] = {}
+        self._requests: dict[int, _Made] = {}
         self._calls: dict[int, Any] = {}
-        self._carried: Context | SpanContext | None = None
         self._offsets: dict[str, int] = {}
         self._has_failed = False
 
@@ -123,7 +129,10 @@ class Spans:
             attributes[names.CASES] = event.cases
         span = self._tracer.start_span("fi_async run", context, attributes=attributes)
         inner = trace.set_span_in_context(span, context)
-        self._runs[event.run] = _OpenRun(span, inner, span.get_span_context(), caller, records=span.is_recording())
+        quick = quick_below(self._tracer, span) if span.is_recording() else None
+        self._runs[event.run] = _OpenRun(
+            span, inner, span.get_span_context(), caller, records=span.is_recording(), quick=quick
+        )
 
     def run_ended(self, event: RunEnded) -> None:
         """End a run's span, and those of its cases that have no outcome because it ended early."""
@@ -149,41 +158,43 @@ class Spans:
     def request_sent(self, event: RequestSent) -> None:
         """Begin a request's span, below that of its case; of several cases, below that of the run, with links."""
         run = self._runs.get(event.run)
-        self._carried = None
         if run is None:
             return
         run.requests += 1
-        self._carried = run.own
         if not run.records or not (self._share or self._settings.requests):
             return
-        cases = [self._case(run, index, event.template or "", event) for index in event.cases]
-        own = [each for each in cases if each is not None]
-        if event.cases and not own and self._share:
-            return  # none of its cases was drawn
-        parent, links = run.context, None
-        if len(cases) == 1 and own:
-            self._carried = parent = trace.set_span_in_context(own[0], run.context)
-        elif own:
-            links = [Link(each.get_span_context()) for each in own]
-        if self._settings.requests:
-            span = self._tracer.start_span(
-                names.request_name(event), parent, SpanKind.CLIENT, names.of_request(event), links
-            )
-            self._requests[event.request] = span
-            self._carried = span.get_span_context()
+        template = event.template or ""
+        own = [case for index in event.cases if (case := self._case(run, index, template, event.span_id)) is not None]
+        if not self._settings.requests or (event.cases and not own and self._share):
+            return  # or none of its cases was drawn
+        case = own[0] if own and len(event.cases) == 1 else None
+        links = [Link(each.get_span_context()) for each in own] if case is None else ()
+        self._requests[event.request] = self._begin(
+            run, names.request_name(event), names.of_request(event), case, kind=SpanKind.CLIENT, links=links
+        )
 
-    def headers(self) -> Mapping[str, str]:
-        """Return what the request that was just told of carries, so that its server's spans are below its own."""
-        carried, own = self._carried, self._settings.propagator
-        if isinstance(carried, SpanContext):
-            if not carried.is_valid:
-                return {}
-            if own is None and not carried.trace_state:  # what W3C's propagator writes, at a fifth of its time
-                return {"traceparent": f"00-{carried.trace_id:032x}-{carried.span_id:016x}-{carried.trace_flags:02x}"}
-            carried = trace.set_span_in_context(trace.NonRecordingSpan(carried))
+    def headers(self, sent: RequestSent) -> Mapping[str, str]:
+        """Return what a request that was told of carries, so that its server's spans are below its own."""
+        run = self._runs.get(sent.run)
+        if run is None:
+            return _NO_HEADERS
+        span = self._requests.get(sent.request)
+        if span is None and len(sent.cases) == 1:
+            span = run.cases.get((sent.cases[0], sent.template or ""))
+        if span is not None:
+            return self._headers_below(span.get_span_context())
+        if run.headers is None:
+            run.headers = self._headers_below(run.own)
+        return run.headers
+
+    def _headers_below(self, span: SpanContext) -> Mapping[str, str]:
+        if not span.is_valid:
+            return _NO_HEADERS
+        own = self._settings.propagator
+        if own is None and not span.trace_state:  # what W3C's propagator writes, at a fifth of its time
+            return {"traceparent": f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"}
         headers: dict[str, str] = {}
-        if carried is not None:
-            (own or _W3C).inject(headers, carried)
+        (own or _W3C).inject(headers, trace.set_span_in_context(trace.NonRecordingSpan(span)))
         return headers
 
     def request_answered(self, event: RequestAnswered) -> None:
@@ -219,9 +230,10 @@ class Spans:
             return
         parent = run.context
         if run.records:
-            cases = [self._case(run, index, event.template) for index in event.cases]
+            # The function may find its case's span as the current one: it is the SDK's.
+            cases = [self._case(run, index, event.template, is_current=True) for index in event.cases]
             if len(cases) == 1 and cases[0] is not None:
-                parent = trace.set_span_in_context(cases[0], run.context)
+                parent = _within(cases[0], run.context)
         self._calls[event.call] = otel_context.attach(parent)
 
     def function_returned(self, event: FunctionReturned) -> None:
@@ -232,16 +244,18 @@ class Spans:
 
     # Cases
 
-    def _case(self, run: _OpenRun, index: int, template: str, sent: RequestSent | None = None) -> Span | None:
+    def _case(
+        self, run: _OpenRun, index: int, template: str, judges: str | None = None, *, is_current: bool = False
+    ) -> _Made | None:
         """Return the span of a case, begun now if it is the first that is heard of it; None if it has none."""
         key = index, template
         if key in run.cases:
             return run.cases[key]
         span = None
         if self._is_drawn(index, template):
-            span = self._begin(run, index, template)
-            if sent is not None and sent.span_id:
-                _attach(span, sent.span_id, run.caller)
+            span = self._begin_case(run, index, template, is_quick=not is_current)
+            if judges:
+                _attach(span, judges, run.caller)
         run.cases[key] = span
         return span
 
@@ -258,9 +272,30 @@ class Spans:
             event.status is not OutcomeStatus.SCORED or self._is_drawn(event.index, event.template)
         )
 
-    def _begin(self, run: _OpenRun, index: int, template: str, began: int | None = None) -> Span:
-        attributes: dict[str, Any] = {names.EVALUATION: template, names.INDEX: index}
-        return self._tracer.start_span(f"evaluate {template}", run.context, attributes=attributes, start_time=began)
+    def _begin_case(
+        self, run: _OpenRun, index: int, template: str, began: int | None = None, *, is_quick: bool = True
+    ) -> _Made:
+        told = {names.EVALUATION: template, names.INDEX: index}
+        return self._begin(run, f"evaluate {template}", told, began=began, is_quick=is_quick)
+
+    def _begin(
+        self,
+        run: _OpenRun,
+        name: str,
+        attributes: Mapping[str, Any],
+        parent: _Made | None = None,
+        *,
+        kind: SpanKind = SpanKind.INTERNAL,
+        links: Sequence[Link] = (),
+        began: int | None = None,
+        is_quick: bool = True,
+    ) -> _Made:
+        """Begin a span below that of a case, or of the run."""
+        if is_quick and run.quick is not None:
+            below = None if parent is None else parent.get_span_context()
+            return run.quick.start_span(name, below, attributes, kind=kind, links=links, start_time=began)
+        context = run.context if parent is None else _within(parent, run.context)
+        return self._tracer.start_span(name, context, kind, attributes, links, began)
 
     def case_ended(self, event: CaseEnded) -> None:
         """End a case's span, and tell its result. One without a score has a span, whether it was drawn or not."""
@@ -274,7 +309,7 @@ class Spans:
             return  # the earlier pass of the run told of it
         if span is None and run.records and self._is_shown(event):
             began = time_ns() - int(1e9 * (outcome.latency_s or 0.0))
-            span = self._begin(run, event.index, event.template, began)
+            span = self._begin_case(run, event.index, event.template, began)
         judged = self._judged_by(outcome)
         if span is not None and span.is_recording():
             span.set_attributes(names.of_outcome(outcome, inputs=self._settings.inputs))
@@ -286,12 +321,12 @@ class Spans:
         if span is not None:
             span.end()
 
-    def _tell_result(self, outcome: Outcome, run: _OpenRun, span: Span | None, judged: SpanContext | None) -> None:
+    def _tell_result(self, outcome: Outcome, run: _OpenRun, span: _Made | None, judged: SpanContext | None) -> None:
         if self._logger is None:
             if span is not None and span.is_recording():
                 span.add_event(names.RESULT_EVENT, names.of_result(outcome, inputs=self._settings.inputs))
             return
-        context = run.context if span is None else trace.set_span_in_context(span, run.context)
+        context = run.context if span is None else _within(span, run.context)
         if judged is not None:  # the conventions want the event below the span that was evaluated
             context = trace.set_span_in_context(trace.NonRecordingSpan(judged), run.context)
         self._logger.emit(
@@ -338,7 +373,13 @@ class Spans:
                 span.end()
 
 
-def _attach(span: Span, span_id: str, caller: SpanContext) -> None:
+def _within(span: _Made, context: Context) -> Context:
+    """Return a context in which a span is the current one."""
+    own = trace.NonRecordingSpan(span.get_span_context()) if isinstance(span, QuickSpan) else span
+    return trace.set_span_in_context(own, context)
+
+
+def _attach(span: _Made, span_id: str, caller: SpanContext) -> None:
     """Link a case to the span that its result is attached to on the platform; of another than the caller's, the id."""
     if caller.is_valid and trace.format_span_id(caller.span_id) == span_id:
         span.add_link(caller)
@@ -346,7 +387,7 @@ def _attach(span: Span, span_id: str, caller: SpanContext) -> None:
         span.set_attribute(names.JUDGED, names.short(span_id))
 
 
-def _end_open(span: Span, problem: str | None) -> None:
+def _end_open(span: _Made, problem: str | None) -> None:
     """End the span of a case without an outcome: it was submitted, to be asked for later, or its run broke off."""
     if problem is None:
         span.set_attribute(names.STATUS, "submitted")
@@ -355,7 +396,7 @@ def _end_open(span: Span, problem: str | None) -> None:
     span.end()
 
 
-def _fail(span: Span, kind: str) -> None:
+def _fail(span: _Made, kind: str) -> None:
     """Mark a span as one of an error. Of the error only its kind is told: its words may be a server's."""
     if span.is_recording():
         span.set_attribute(names.ERROR, kind)

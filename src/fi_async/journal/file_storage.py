@@ -122,6 +122,10 @@ class FileStorage:
             outcomes = self.outcomes(sorted(before)) if before else {}
         return Admitted([numbers[row.key] for row in rows], outcomes)
 
+    def known(self, keys_of: Sequence[str]) -> Mapping[str, int]:
+        """Return the numbers of those works that there are, by their keys."""
+        return keys.find(self._connection, keys_of)
+
     def outcomes(self, numbers: Sequence[int]) -> Mapping[int, str]:
         """Return the texts of the outcomes that these cases ended in last, as far as they did."""
         rows = self._connection.execute(_OUTCOMES, (json.dumps(numbers),)).fetchone()

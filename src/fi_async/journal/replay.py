@@ -148,12 +148,19 @@ class Past:
         return places
 
     def places(self) -> bytes:
-        """Return a digest of where the cases stand: the same for as long as no pass adds, moves or removes any."""
-        standing = self.positions[:]
-        for n in self._removed:
-            standing[n] = -1
-        further = repr(sorted((*self.also, *self.refused)))
-        return blake2b(standing.tobytes() + further.encode(), digest_size=16).digest()
+        """Return a digest of which case stands at which place: the same until a pass adds, moves or removes any.
+
+        Of a place it knows the first evaluation alone: what a case is worth beyond it changes nothing.
+        """
+        further = [*self.also, *self.refused]
+        last = max((max(self.positions), *(place for _, place in further)))
+        firsts = array("q", bytes(8 * (last + 1)))
+        for n in range(self.count, 0, -1):
+            if n not in self._removed:
+                firsts[self.positions[n]] = n
+        for n, place in further:
+            firsts[place] = min(n, firsts[place] or n)
+        return blake2b(firsts.tobytes(), digest_size=16).digest()
 
     def add(self, position: int) -> None:
         """Take note of the next case."""

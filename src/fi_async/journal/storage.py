@@ -65,6 +65,9 @@ class Storage(Protocol):
     def admit(self, rows: Sequence[CaseRow], now: float, has_ended: Callable[[int], bool]) -> Admitted:
         """Put the works that are not there yet, and return which case each is."""
 
+    def known(self, keys_of: Sequence[str]) -> Mapping[str, int]:
+        """Return the numbers of those works that there are, by their keys."""
+
     def outcomes(self, numbers: Sequence[int]) -> Mapping[int, str]:
         """Return the texts of the outcomes that these cases ended in last, as far as they did."""
 

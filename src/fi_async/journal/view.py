@@ -14,7 +14,7 @@ from fi_async._errors import FiAsyncError
 from fi_async._models import Case, Outcome, OutcomeStatus
 from fi_async.journal import encoding, paid
 from fi_async.journal.file_reader import FileReader
-from fi_async.journal.gathered import Gathered, evaluations_of, gathered, places
+from fi_async.journal.gathered import Gathered, evaluations_of, gathered, places, without_outcome
 from fi_async.journal.label_records import KeptLabels
 from fi_async.journal.reading import Reader
 from fi_async.journal.records import OutcomeRecord, RunCount, RunInfo
@@ -176,15 +176,25 @@ class RunView:
         Raises:
             JournalError: They cannot be read.
         """
+        cut_off = self._pending(error)
+        if not self._shapes:
+            yield from cut_off
+            return
+        also = self.past.further_places()
+        ended = (record for n, each in self._of_cases() for record in (each, *elsewhere(each, also.get(n, ()))))
+        yield from without_outcome((record.outcome for record in ended), cut_off, self._shapes)
+
+    def _pending(self, error: FiAsyncError) -> Iterator[Outcome]:
         also = self.past.further_places()
         with self._reader.explained():
             for n in self.past.unfinished():
                 _, template, case_id, inputs = self._reader.case(n)
-                case = Case(json.loads(inputs), case_id)
+                case, seat = Case(json.loads(inputs), case_id), Seat.of(template)
                 for position, each in ((self.past.positions[n], case_id), *also.get(n, ())):
                     own = case if each == case_id else replace(case, id=each)
                     status, backend = OutcomeStatus.CANCELLED, self.info.backend
-                    yield Outcome(position, own, template, status, error=error, backend=backend)
+                    cut_off = Outcome(position, own, seat.template, status, error=error, backend=backend)
+                    yield replace(cut_off, sample=seat.sample, juror=seat.juror)
 
     def _counts(self, n: int) -> bool:
         return self.past.has_ended(n) and not self.past.is_removed(n)

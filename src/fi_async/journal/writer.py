@@ -129,6 +129,10 @@ class Journal:
                     self.past.take(n, EventKind.ENDED)
         return [Numbered(n, admitted.outcomes.get(n)) for n in admitted.numbers]
 
+    async def known(self, keys_of: Sequence[str]) -> Mapping[str, int]:
+        """Return the numbers of those works that are kept, by their keys."""
+        return await self._worker.call(lambda: self._storage.known(keys_of))
+
     async def outcome(self, n: int) -> str | None:
         """Return the text of the outcome that a case ended in, once it is committed."""
         await self.flush()

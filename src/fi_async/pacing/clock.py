@@ -3,6 +3,30 @@
 from __future__ import annotations
 
 import math
+from typing import Final
+
+_SAME: Final = 0.1  # seconds within which two loops go by one clock, as asyncio's do: it was read a moment later
+
+
+class LoopClock:
+    """The event loop whose clock times are of."""
+
+    def __init__(self) -> None:
+        self._loop: object = None
+        self._ahead = 0.0
+
+    def changed(self, loop: object, ahead: float) -> float | None:
+        """Return how many seconds later each moment is on its clock than on the last loop's; None if it is that loop.
+
+        Args:
+            loop: The loop.
+            ahead: Seconds that a clock which is the same in all loops is ahead of this loop's.
+        """
+        if self._loop is loop:
+            return None
+        moved = self._ahead - ahead
+        self._loop, self._ahead = loop, ahead
+        return 0.0 if abs(moved) < _SAME else moved
 
 
 class ServerClock:
@@ -50,6 +74,13 @@ class ServerClock:
             self._set(least, most)
         else:
             self._set(max(self.least, least), min(self.most, most))
+
+    def moved(self, by: float) -> ServerClock:
+        """Return the same clock as reckoned by another of ours, on which each moment is so many seconds later."""
+        other = ServerClock()
+        other.times_set, other._is_assumed = self.times_set, self._is_assumed
+        other.least, other.most = self.least - by, self.most - by
+        return other
 
     @property
     def told(self) -> tuple[float, float] | None:

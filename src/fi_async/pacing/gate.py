@@ -18,7 +18,7 @@ from fi_async._events import Event
 from fi_async._settings import Limit
 from fi_async.pacing.allowance import Allowance, Leave
 from fi_async.pacing.canaries import Canaries
-from fi_async.pacing.clock import ServerClock, end_said
+from fi_async.pacing.clock import LoopClock, ServerClock, end_said
 from fi_async.pacing.given_limits import GivenLimits
 from fi_async.pacing.headroom import headroom, known
 from fi_async.pacing.holds import OUTAGE, REQUESTS, Holds
@@ -66,16 +66,16 @@ class Gate:
         tell: Callable[[Event], None] = lambda _: None,
     ) -> None:
         self.refusals = 0
-        self._budget, self._permits = budget, permits
+        self._budget, self._permits, self._is_shared = budget, permits, budget is not None or permits is not None
         self._rng = rng or random.Random()  # noqa: S311  # jitter, not a secret
-        self._loop: object = None
+        self._goes_by = LoopClock()
         self._epoch = 0
         self._given = GivenLimits(limits, ServerClock())
         self._tell = tell
         self._reset(stopped=0)
 
-    def _reset(self, stopped: int) -> None:
-        self._learned = Learned(self._budget)
+    def _reset(self, stopped: int, moved: float | None = None) -> None:
+        self._learned = Learned(self._budget, None if moved is None else self.clock.moved(moved))
         self._allowance = Allowance()
         self.outage = Outage()
         self._busy_until = self._look_at = 0.0
@@ -84,7 +84,7 @@ class Gate:
         self.canaries = Canaries(self._learned, self.waiters, self._holds, stopped)
         self._has_asked = False
         self._heeded = -math.inf  # the latest refusal of any client that is known here
-        self._given = self._given.anew(self.clock)
+        self._given = self._given.moved(self.clock, moved)
         self._lots = None
         if self._permits is not None:
             self._lots = Lots(self._permits, self._given, self.clock, self._holds, self.waiters.wake_all)
@@ -113,12 +113,20 @@ class Gate:
         """True if limits are given, so that it matters in which window a request leaves."""
         return bool(self._given)
 
-    def go_by(self, loop: object) -> None:
-        """Forget times that another loop's clock named: each counts from a zero of its own."""
-        if self._loop is not loop:
-            self._loop = loop
+    def go_by(self, loop: object, ahead: float = 0.0) -> None:
+        """Go on in another event loop, whose clock counts from a zero of its own.
+
+        What was used of limits that are given stays used; those who share a budget have it there. What was learned is
+        forgotten, but for the server's clock.
+
+        Args:
+            loop: The loop.
+            ahead: Seconds that a clock which is the same in all loops is ahead of this loop's.
+        """
+        moved = self._goes_by.changed(loop, ahead)
+        if moved is not None:
             self._epoch += 1
-            self._reset(self.canaries.stopped_evaluations)
+            self._reset(self.canaries.stopped_evaluations, None if self._is_shared else moved)
 
     def keep_count_of(self, limits: Sequence[Limit]) -> None:
         """Count what these limits let through from now on; what was used of those that are known is not forgotten."""
@@ -244,7 +252,7 @@ class Gate:
     def confirm(self, ticket: Ticket, now: float) -> bool:
         """Return True if a request may leave now, later than its ticket was issued; see `Ticket.may_leave`."""
         if ticket.epoch != self._epoch:
-            return True
+            return not self._given  # it was counted by a clock that nobody goes by any more
         is_over = not ticket.tries and self._allowance.is_over(ticket.leave)
         is_stopped = ticket.need.evaluates and ticket.canary is None and self.quota.stops_all
         if is_stopped or (is_over and self._allowance.opens_at(is_given=True) > now):
@@ -288,7 +296,7 @@ class Gate:
     def answered(self, ticket: Ticket, now: float, status: int, date: float | None, tokens: int | None = None) -> None:
         """Record that a request was answered, and that no limit refused it."""
         self._take_back(ticket, now, status=status, date=date)
-        if tokens is not None and ticket.epoch == self._epoch:
+        if tokens is not None:
             self._correct(ticket, tokens)
         if ticket.epoch == self._epoch:
             self._allowance.answered(ticket.leave, now - ticket.issued_at)
@@ -298,9 +306,9 @@ class Gate:
         """Record that a limit refused a request: nobody sends before the time that the server named."""
         self._take_back(ticket, now, status=429, date=date)
         self.refusals += 1
+        self._correct(ticket, 0)  # tokens are not used up by a refusal
         if ticket.epoch != self._epoch:
             return
-        self._correct(ticket, 0)  # tokens are not used up by a refusal
         self._reached(now)
         ends = end_said(date, retry_after)
         until = now + self._allowance.pause(retry_after, self._rng)
@@ -311,6 +319,8 @@ class Gate:
             self._learned.tell(lambda: self._learned.refused(until))
 
     def _correct(self, ticket: Ticket, tokens: int) -> None:
+        if ticket.epoch != self._epoch and self._is_shared:
+            return  # it was counted in windows that are forgotten: those who share them know of it
         self._given.correct(ticket.charged, ticket.need, tokens)
         if self._lots is not None:
             self._lots.correct(ticket.charged, ticket.need, tokens)
@@ -406,13 +416,11 @@ class Gate:
             ConfigurationError: The budget cannot be read.
         """
         self._listen(now)
-        opens = self.opens_at(now, Need(post=True, rows=1), terms)
         return {
             "refusals": self.refusals,
             "refused_evaluations": self.canaries.stopped_evaluations,
-            **known(self._given, self._allowance, self.quota, now),
-            "limits_by_clock_of": "server" if self.clock.is_known else "machine",
+            **known(self._given, self._allowance, self.quota, now, self.clock),
             "shared_budget": getattr(self._budget or self._permits, "path", None),
-            "opens_in_s": max(0.0, opens - now),
+            "opens_in_s": max(0.0, self.opens_at(now, Need(post=True, rows=1), terms) - now),
             "unreachable_for_s": 0.0 if self.outage.since is None else now - self.outage.since,
         }

@@ -36,10 +36,20 @@ class GivenLimits:
     def __bool__(self) -> bool:
         return bool(self._windows)
 
-    def anew(self, clock: ServerClock) -> GivenLimits:
-        """Return the same limits, with nothing used of them."""
+    def moved(self, clock: ServerClock, by: float | None) -> GivenLimits:
+        """Return the same limits as reckoned by another clock of ours; these are not to be used any more.
+
+        Args:
+            clock: The server's, by that clock.
+            by: Seconds by which each moment is later on that clock; None forgets what was used.
+        """
         other = GivenLimits(self._always, clock)
-        other.keep_count_of(list(self._windows))
+        if by is None:
+            other.keep_count_of(list(self._windows))
+            return other
+        for window in self._windows.values():
+            window.move(by)
+        other._windows, other._added, other._settled = self._windows, self._added, self._settled
         return other
 
     def keep_count_of(self, limits: Sequence[Limit]) -> None:

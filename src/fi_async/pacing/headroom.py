@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from fi_async._settings import Limit
 from fi_async.pacing.allowance import Allowance
+from fi_async.pacing.clock import ServerClock
 from fi_async.pacing.given_limits import GivenLimits
 from fi_async.pacing.planner import Headroom
 from fi_async.pacing.quota import EvaluationQuota
@@ -15,9 +16,12 @@ from fi_async.pacing.ticket import Terms
 _MINUTE: Final = 60.0  # the window of requests until it is learned: the platform counts by the UTC minute
 
 
-def known(given: GivenLimits, allowance: Allowance, quota: EvaluationQuota, now: float) -> Mapping[str, Any]:
+def known(
+    given: GivenLimits, allowance: Allowance, quota: EvaluationQuota, now: float, clock: ServerClock
+) -> Mapping[str, Any]:
     """Return what of each limit is known, as `Gate.statistics` tells it."""
     return {
+        "limits_by_clock_of": "server" if clock.is_known else "machine",
         "learned_requests_per_window": allowance.learned,
         "learned_evaluations_per_window": quota.learned,
         "learned_window_s": quota.period,

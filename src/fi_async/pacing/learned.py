@@ -81,6 +81,7 @@ class Learned:
 
     Args:
         budget: What is shared; None shares nothing.
+        clock: The server's, as far as it is known; None if it is not.
 
     Attributes:
         clock: The server's.
@@ -88,8 +89,8 @@ class Learned:
         refused_until: The latest end of a window that refused a request; minus infinity if none did.
     """
 
-    def __init__(self, budget: Budget | None = None) -> None:
-        self.clock = ServerClock()
+    def __init__(self, budget: Budget | None = None, clock: ServerClock | None = None) -> None:
+        self.clock = clock or ServerClock()
         self.quota = EvaluationQuota()
         self.refused_until = -math.inf
         self._budget = budget

@@ -183,6 +183,12 @@ class Window:
             each.windows = windows
         return added
 
+    def move(self, by: float) -> None:
+        """Reckon by a clock on which each moment is so many seconds later."""
+        self.was_full = False
+        for each in self._moments:
+            each.first, each.latest = each.first + by, each.latest + by
+
     def next_in(self, now: float, clock: ServerClock) -> float:
         """Return the seconds until more may be used: until the next window begins."""
         length = self.limit.seconds

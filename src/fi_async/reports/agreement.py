@@ -164,6 +164,7 @@ class _JudgedRun:
         counts = _counts(pairs) if is_verdict else VerdictCounts(0, 0, 0, 0)
         both = [(pair.person, pair.judge, pair.weight) for pair in pairs]
         weights = [pair.weight for pair in pairs]
+        rate = _rate(kind, pairs, self.judged, counts, confidence, is_elsewhere=self.is_elsewhere)
         return Agreement(
             template=self.name,
             kind=kind,
@@ -174,14 +175,14 @@ class _JudgedRun:
             tnr=_share(counts, "tn", "fp", pairs, confidence, passed=False) if is_verdict else Estimate(None),
             kappa=Estimate(None) if kind == "scores" else weighted_kappa(both, confidence),
             alpha=weighted_alpha([(one, other) for one, other, _ in both], weights, kind, confidence),
-            rate=_rate(kind, pairs, self.judged, counts, confidence, is_elsewhere=self.is_elsewhere),
+            rate=rate,
             estimator="Rogan-Gladen" if self.is_elsewhere else "PPI++",
             judged=None if kind == "choices" or not self.judged else math.fsum(self.judged) / len(self.judged),
             cases=len(self.judged),
             confidence=confidence,
             weighted=self.labels.is_weighted,
             disagreements=_disagreements(pairs, kind),
-            notes=(*_notes(kind, pairs, len(told) - len(pairs)), *notes, *self.labels.notes),
+            notes=(*_notes(kind, pairs, len(told) - len(pairs)), *_beyond(rate), *notes, *self.labels.notes),
         )
 
 
@@ -248,7 +249,8 @@ def _allowing(rate: Estimate, undecided: float) -> Estimate:
         return rate
     known = 1 - undecided
     reach = rate.interval and Interval(known * rate.interval.low, known * rate.interval.high + undecided)
-    return replace(rate, value=known * rate.value + undecided / 2, interval=reach)
+    unbiased = rate.unbiased if rate.unbiased is None else known * rate.unbiased + undecided / 2
+    return replace(rate, value=known * rate.value + undecided / 2, interval=reach, unbiased=unbiased)
 
 
 def template_of(name: str | None, outcomes: Sequence[Outcome]) -> str:
@@ -317,6 +319,14 @@ def _rate(
         return Estimate(None, None, 0, "scores from elsewhere correct no mean: label by verdicts, or label this run")
     both = [(pair.person, pair.judge) for pair in pairs]
     return ppi_mean(both, judged, confidence, weights=[pair.weight for pair in pairs])
+
+
+def _beyond(rate: Estimate) -> tuple[str, ...]:
+    """Return what to say where a rate was cut to 0 or 1."""
+    if rate.value not in (0, 1) or rate.unbiased is None or 0 <= rate.unbiased <= 1:
+        return ()
+    told = f"the labels tell a true pass rate of {rate.unbiased:.3f}, and none is beyond 0 and 1"
+    return (f"{told}: it is rate.unbiased of --json, for averages over runs",)
 
 
 def _spelled(value: Any) -> str | float:

@@ -80,7 +80,8 @@ class Agreement:
         tnr: Of the cases that people failed, the share that the judge failed. Wilson's interval.
         kappa: Cohen's kappa.
         alpha: Krippendorff's alpha, of labels as they are or of scores by their distances.
-        rate: The true pass rate of the run, or the true mean of its scores.
+        rate: The true pass rate of the run, or the true mean of its scores; averages over runs
+            take `rate.unbiased`.
         estimator: By what `rate` is told: "PPI++", or "Rogan-Gladen" of labels from elsewhere.
         judged: The pass rate or mean score by the judge, uncorrected; None of choices.
         cases: How many cases of the run have a result.
@@ -200,12 +201,13 @@ def _one_line(text: str, begin: str = "") -> str:
 
 def _plain(each: Estimate) -> dict[str, Any]:
     reach = each.interval
-    return {
+    told = {
         "value": each.value,
         "interval": None if reach is None else [reach.low, reach.high],
         "n": each.n,
         "said": each.said,
     }
+    return told if each.unbiased is None else {**told, "unbiased": each.unbiased}
 
 
 def _shown(each: Estimate) -> str:

@@ -17,9 +17,10 @@ from fi_async._public import public
 from fi_async._report import Report
 from fi_async.journal.records import OutcomeRecord, RunInfo
 from fi_async.reports.compare import Comparison, TemplateComparison, compare
+from fi_async.reports.matrix_figures import DifferenceVerdict, MatrixCase, RunDifference
 from fi_async.reports.pairing import CaseScore, PairedBy, have_ids
 from fi_async.reports.run_files import LoadedRun, ReadableRun, load_run, outcomes_of
-from fi_async.reports.run_matrix import DifferenceVerdict, MatrixCase, RunDifference, RunMatrix
+from fi_async.reports.run_matrix import RunMatrix
 from fi_async.reports.statistics import FEWEST_OF_T, Interval, holm, mcnemar, skewed_t_interval
 
 MOST_RUNS: Final = 20

@@ -18,7 +18,8 @@ from fi_async._values import NotPlainError, id_text
 from fi_async.reports.outcome_tables import inert, text
 from fi_async.sources.csv_files import CsvTable
 from fi_async.sources.files import JsonTable
-from fi_async.sources.rows import TableRow
+from fi_async.sources.rows import Table, TableRow
+from fi_async.sources.workbooks import WORKBOOKS, WorkbookTable
 
 Labels = Mapping[Any, Any] | Sequence[Any] | str | os.PathLike[str]
 """Labels by id; or in the order of the cases, None where one has none; or the path of a CSV or JSONL file."""
@@ -246,10 +247,7 @@ def _rows(path: Path, column: str) -> Iterator[TableRow]:
     """
     if not path.is_file():
         raise ConfigurationError(f"{path}: no such file of labels")
-    suffix, seen = path.suffix.lower(), False
-    if suffix not in (".csv", ".jsonl", ".ndjson", ".json"):
-        raise ConfigurationError(f"{path}: labels come from a .csv or .jsonl file")
-    table = CsvTable(str(path), path) if suffix == ".csv" else JsonTable(str(path), lambda: path.open("rb"), path)
+    table, seen = _table(path), False
     names: dict[str, None] = {}
     for row in table.records():
         if row.values is None:
@@ -260,6 +258,18 @@ def _rows(path: Path, column: str) -> Iterator[TableRow]:
             yield row
     if not seen:
         raise ConfigurationError(f"{path}: no column {column!r}{instead(column, names)}")
+
+
+def _table(path: Path) -> Table:
+    match path.suffix.lower():
+        case ".csv":
+            return CsvTable(str(path), path)
+        case ".jsonl" | ".ndjson" | ".json":
+            return JsonTable(str(path), lambda: path.open("rb"), path)
+        case suffix if suffix in WORKBOOKS:
+            return WorkbookTable(str(path), path)
+        case _:
+            raise ConfigurationError(f"{path}: labels come from a .csv, .xlsx or .jsonl file")
 
 
 def _of_row(row: TableRow, column: str, inputs: Collection[str]) -> GivenLabel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from fi_async.journal.records import OutcomeRecord
 from fi_async.reports.comparison_page import RunEffort, said_of
@@ -20,11 +20,9 @@ from fi_async.reports.html_page import (
     texts,
     why,
 )
+from fi_async.reports.matrix_figures import MatrixCase, MatrixFigures
 from fi_async.reports.run_files import ReadableRun
 from fi_async.reports.spending import judges_of
-
-if TYPE_CHECKING:
-    from fi_async.reports.run_matrix import MatrixCase, RunMatrix
 
 _MATRIX: Final = PageLayout("comparison", "matrix.html", ("matrix.js", "matrix_start.js"))
 _MOST_CELLS: Final = 1_000_000
@@ -37,7 +35,7 @@ _CaseTexts = tuple[str, Mapping[str, str]]
 """Why a case ended as it did, and its inputs."""
 
 
-def write_matrix(path: Path, found: RunMatrix, runs: Sequence[ReadableRun]) -> None:
+def write_matrix(path: Path, found: MatrixFigures, runs: Sequence[ReadableRun]) -> None:
     """Write a matrix to a file: a page that needs no network and no other file, below 5 MB.
 
     Of very many cases it has those on which the runs disagree most, and the texts of the first; the page says so.
@@ -53,7 +51,7 @@ def write_matrix(path: Path, found: RunMatrix, runs: Sequence[ReadableRun]) -> N
     path.write_text(render_matrix(found, runs), encoding="utf-8", errors="replace")
 
 
-def render_matrix(found: RunMatrix, runs: Sequence[ReadableRun]) -> str:
+def render_matrix(found: MatrixFigures, runs: Sequence[ReadableRun]) -> str:
     """Return a matrix as HTML.
 
     Args:
@@ -113,7 +111,9 @@ class MatrixRows:
         took: Who answered in each run, and what that took.
     """
 
-    def __init__(self, found: RunMatrix, templates: Sequence[str], records: Sequence[Iterable[OutcomeRecord]]) -> None:
+    def __init__(
+        self, found: MatrixFigures, templates: Sequence[str], records: Sequence[Iterable[OutcomeRecord]]
+    ) -> None:
         self._templates = {template: at for at, template in enumerate(templates)}
         self._words: dict[str, int] = {}
         self.estimate = False

@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from fi_async._extras import need
-from fi_async._models import OutcomeStatus
+from fi_async._models import Outcome, OutcomeStatus
 from fi_async.reports.outcome_tables import COLUMNS, flat
 from fi_async.reports.template_scores import scores_by_template
-
-if TYPE_CHECKING:
-    from fi_async._report import Report
 
 _OF_RUN: Final = ("cases", "evaluations", *(status.value for status in OutcomeStatus), "coverage", "wall_s")
 _COUNTED: Final = ("requests", "polls", "retries", "throttled", "ambiguous", "possible_duplicates")
@@ -27,13 +25,28 @@ _TABLE: Final = "outcomes.json"
 _PAGE: Final = "report.html"
 
 
-def figures_of(report: Report) -> dict[str, float]:
+@dataclass(frozen=True, slots=True)
+class TrackedReport:
+    """What trackers are told of a report.
+
+    Attributes:
+        summary: Its figures, as `Report.summary()` has them.
+        outcomes: Its outcomes.
+        write_page: Writes its page to a file.
+    """
+
+    summary: Mapping[str, Any]
+    outcomes: Sequence[Outcome]
+    write_page: Callable[[Path], object]
+
+
+def figures_of(report: TrackedReport) -> dict[str, float]:
     """Return the figures of a report by name. What nobody knows has none: a score that is missing is no 0.
 
     `TEMPLATE/pass_rate` (or `mean`) has `.low` and `.high` beside it, the ends of its interval at 95 % confidence, and
     `TEMPLATE/coverage` says how many of its cases it is about.
     """
-    summary = report.summary()
+    summary = report.summary
     found: dict[str, float | None] = {name: summary[name] for name in (*_OF_RUN, *_COUNTED, *_ORIGINS)}
     found |= {"cost": summary["cost"], "unknown_cost": summary["unknown_cost"]}
     found |= {f"tokens.{kind}": count for kind, count in (summary["tokens"] or {}).items()}
@@ -54,23 +67,22 @@ def _with_interval(name: str, told: Mapping[str, Any] | None) -> dict[str, float
     return {name: told["value"], f"{name}.low": low, f"{name}.high": high, f"{name}.n": told["n"]}
 
 
-def _rows(report: Report, most: int | None) -> list[list[Any]]:
+def _rows(outcomes: Sequence[Outcome], most: int | None) -> list[list[Any]]:
     """Return a row for each outcome, without a score first where not all fit."""
-    outcomes: Sequence[Any] = report.outcomes
     if most is not None and len(outcomes) > most:
-        outcomes = [*report.failures, *(each for each in outcomes if each.status is OutcomeStatus.SCORED)][:most]
+        outcomes = sorted(outcomes, key=lambda each: each.status is OutcomeStatus.SCORED)[:most]
     return [list(flat(each.to_dict()).values()) for each in outcomes]
 
 
 @contextmanager
-def _page(report: Report) -> Iterator[Path]:
+def _page(report: TrackedReport) -> Iterator[Path]:
     with TemporaryDirectory() as place:
         page = Path(place) / _PAGE
-        report.to_html(page)
+        report.write_page(page)
         yield page
 
 
-def log_to_mlflow(report: Report, *, run_name: str | None, table: bool, page: bool) -> str:
+def log_to_mlflow(report: TrackedReport, *, run_name: str | None, table: bool, page: bool) -> str:
     """Return the id of the MLflow run that a report was logged to; see `Report.log_to_mlflow`."""
     mlflow = need("mlflow", "fi-async[mlflow]", "log_to_mlflow()")
     active = mlflow.active_run()
@@ -78,9 +90,9 @@ def log_to_mlflow(report: Report, *, run_name: str | None, table: bool, page: bo
     problem = True
     try:
         mlflow.log_metrics(figures_of(report))
-        mlflow.set_tags({"fi_async.templates": ", ".join(report.summary()["templates"])[:4000]})
+        mlflow.set_tags({"fi_async.templates": ", ".join(report.summary["templates"])[:4000]})
         if table:
-            told = {"columns": list(COLUMNS), "data": _rows(report, None)}
+            told = {"columns": list(COLUMNS), "data": _rows(report.outcomes, None)}
             mlflow.log_text(json.dumps(told, ensure_ascii=False), _TABLE)
             mlflow.set_tag("mlflow.loggedArtifacts", json.dumps([{"path": _TABLE, "type": "table"}]))
         if page:
@@ -93,7 +105,7 @@ def log_to_mlflow(report: Report, *, run_name: str | None, table: bool, page: bo
     return str(run.info.run_id)
 
 
-def log_to_wandb(report: Report, run: Any, *, rows: int | None, page: bool, **settings: Any) -> str:
+def log_to_wandb(report: TrackedReport, run: Any, *, rows: int | None, page: bool, **settings: Any) -> str:
     """Return the id of the run of Weights & Biases that a report was logged to; see `Report.to_wandb`."""
     wandb = need("wandb", "fi-async[wandb]", "to_wandb()")
     chosen = run or wandb.run
@@ -105,9 +117,9 @@ def log_to_wandb(report: Report, run: Any, *, rows: int | None, page: bool, **se
         figures = figures_of(report)
         chosen.log(figures)
         chosen.summary.update(figures)
-        chosen.config.update({"fi_async.templates": list(report.summary()["templates"])}, allow_val_change=True)
+        chosen.config.update({"fi_async.templates": list(report.summary["templates"])}, allow_val_change=True)
         if rows is None or rows > 0:
-            table = wandb.Table(columns=list(COLUMNS), data=_rows(report, rows), allow_mixed_types=True)
+            table = wandb.Table(columns=list(COLUMNS), data=_rows(report.outcomes, rows), allow_mixed_types=True)
             chosen.log({"outcomes": table})
         if page:
             with _page(report) as file:

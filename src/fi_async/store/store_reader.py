@@ -22,6 +22,7 @@ from fi_async.store.store_queries import facts_of
 _ENDED_SINCE: Final = f"""
     SELECT count(*) FROM fi_async.events WHERE run = %(run)s AND kind = {EventKind.ENDED} AND at > %(at)s
 """
+_TEMPLATES: Final = "SELECT n, template FROM fi_async.cases WHERE run = %(run)s"
 _CASE: Final = "SELECT key, template, id, inputs FROM fi_async.cases WHERE run = %(run)s AND n = %(n)s"
 
 
@@ -104,7 +105,8 @@ class StoreReader:
 
     def templates(self) -> Iterable[tuple[int, str]]:
         """Return the number and the template of each case."""
-        return ((row.n, row.template) for row in self.outcomes())
+        found = store_queries.rows(self.connection, _TEMPLATES, run=self.run)
+        return ((n, template) for n, template in found)
 
     def case(self, n: int) -> tuple[str, str, str | None, str]:
         """Return the key, the template, the id and the inputs of a case."""

@@ -21,7 +21,8 @@ from typing import Final
 from fi_async._errors import JournalError
 from fi_async.store.store_connection import NO_RUNS, StoreConnection
 
-VERSION: Final = 1
+VERSION: Final = 2
+_LIKE_THESE: Final = 1  # the oldest version whose tables are these, to all but who works
 _LOCK: Final = 0x6669_6173  # "fias": of advisory locks
 
 _SCHEMA: Final = """
@@ -61,7 +62,7 @@ CREATE TABLE fi_async.workers (
     lease double precision NOT NULL, until timestamptz NOT NULL, number bigint NOT NULL DEFAULT 0,
     ended bigint NOT NULL DEFAULT 0, fenced boolean NOT NULL DEFAULT false, left_at timestamptz,
     concurrency text NOT NULL DEFAULT 'auto', changes integer NOT NULL DEFAULT 0,
-    spent double precision NOT NULL DEFAULT 0
+    spent double precision NOT NULL DEFAULT 0, spent_on jsonb NOT NULL DEFAULT '{}'
 ) WITH (fillfactor = 40);
 CREATE INDEX workers_of_runs ON fi_async.workers (run, worker);
 CREATE TABLE fi_async.draws (
@@ -80,7 +81,7 @@ CREATE TABLE fi_async.labels (
 INSERT INTO fi_async.format VALUES ({version})
 """
 
-MIGRATIONS: Final[Sequence[str]] = ()
+MIGRATIONS: Final[Sequence[str]] = ("ALTER TABLE fi_async.workers ADD COLUMN spent_on jsonb NOT NULL DEFAULT '{}'",)
 """What makes tables of version N + 1 of those of version N, from version 1 on."""
 
 
@@ -124,8 +125,8 @@ def set_up(connection: StoreConnection) -> None:
         connection.execute("UPDATE fi_async.format SET version = %(version)s", {"version": version})
 
 
-def check(connection: StoreConnection) -> None:
-    """Return if there are tables that can be read and written as they are.
+def check(connection: StoreConnection, *, works: bool = False) -> None:
+    """Return if there are tables that can be read and written as they are: by a worker, or by others.
 
     Raises:
         JournalError: There are none, or of another version.
@@ -133,7 +134,7 @@ def check(connection: StoreConnection) -> None:
     version = version_of(connection)
     if version is None:
         raise JournalError(f"{connection.url}: {NO_RUNS}")
-    if version < VERSION:
+    if version < (VERSION if works else _LIKE_THESE):
         raise JournalError(
             f"{connection.url}: an older version of fi-async made its tables (version {version}, this one writes"
             f" {VERSION}): fi-async load with any run, or fi-async work, brings them to this version"
