@@ -19,6 +19,7 @@ from fi_async._models import OutcomeStatus, TemplateLike
 from fi_async._plan import RunPlan
 from fi_async._settings import Concurrency, Retried, RunFile
 from fi_async._shard import Shard
+from fi_async.backends.jury import Jury
 from fi_async.backends.words import JUDGE
 from fi_async.cli import backend, errors, parameters, stopping, terminal
 from fi_async.cli.backend import Choice
@@ -282,7 +283,11 @@ async def _evaluate(plan: RunSetup, taken: OutcomeCollector) -> None:
 def _where(plan: RunSetup, totals: RunTotals) -> str:
     """Return who could not be reached."""
     judge = plan.chosen.judge if totals.unreachable_by == JUDGE else None
-    return backend.base_url() if judge is None else f"the judge at {judge.base_url}"
+    if judge is None:
+        return backend.base_url()
+    if isinstance(judge, Jury):
+        return f"the judges at {', '.join(dict.fromkeys(each.base_url for each in judge))}"
+    return f"the judge at {judge.base_url}"
 
 
 def _no_rows(source: str) -> UsageError:

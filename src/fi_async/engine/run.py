@@ -97,12 +97,8 @@ class Run:
         self._jobs.discard(job)
         self._lane_of(job).at_work -= len(job.works)
 
-    def hold(self, made: int = 1) -> None:
-        """Take note of outcomes that were made beside those that it hands out itself, and are yet to be taken away."""
-        self._in_house += made
-
     def release(self, taken: int = 1) -> None:
-        """Take note that outcomes were taken away, so that others may be made."""
+        """Take note that outcomes were taken away, so that others may be made; less than none, that others are held."""
         self._in_house -= taken
         self._has_room.set()
 

@@ -245,7 +245,7 @@ class RunWorker:
     def _settled(self, whole: Outcome) -> None:
         """Hand out what a case comes to of which there are several evaluations."""
         if self.handover is not None and self.handover.run is not None:
-            self.handover.run.hold()
+            self.handover.run.release(-1)
         self._tell(whole)
 
     def _tell(self, outcome: Outcome) -> None:

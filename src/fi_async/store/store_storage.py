@@ -33,6 +33,7 @@ _BETWEEN_TRIES: Final = 0.1  # seconds
 _MOST_IN_CHUNK: Final = 200
 _LEAST_IN_CHUNK: Final = 10
 _CHUNKS: Final = 100  # as many at least as there are cases for, so that workers end at about the same time
+_WHO: Final = ("fingerprint", "jury", "judge_model", "judge_url")
 _OF_PANELS: Final = ("panel",)
 _OF_JURIES: Final = ("panel", "jurors", "fingerprint", "model")
 _PUTS_BACK: Final = (EventKind.REOPENED, EventKind.PLACED)
@@ -272,6 +273,6 @@ def _difference(before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, 
     for one, other in zip(map(_lasting, before), map(_lasting, now), strict=True):
         for key in one.keys() | other.keys():
             if one.get(key) != other.get(key):
-                what = "what answers it (its source, criteria or judge)" if key in ("fingerprint", "jury") else key
+                what = "what answers it (its source, criteria or judge)" if key in _WHO else key
                 return f"{other['template']} with another {what}"
     return "these"

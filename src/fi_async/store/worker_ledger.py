@@ -276,6 +276,8 @@ class WorkerLedger(KeptLedger):
         Args:
             within: Seconds after which it returns, whatever happens.
         """
+        if self._further:
+            return True
         if not self._unsettled or self._journal.has_failed:
             return False
         with anyio.move_on_after(within):
