@@ -36,6 +36,7 @@ _CHUNKS: Final = 100  # as many at least as there are cases for, so that workers
 _WHO: Final = ("fingerprint", "jury", "judge_model", "judge_url")
 _OF_PANELS: Final = ("panel",)
 _OF_JURIES: Final = ("panel", "jurors", "fingerprint", "model")
+_ANSWERER: Final = "what answers it (its source, criteria or judge)"
 _PUTS_BACK: Final = (EventKind.REOPENED, EventKind.PLACED)
 _PUT_ENDED: Final = f"""
     INSERT INTO fi_async.events (run, n, kind, at, worker, body)
