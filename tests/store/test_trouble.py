@@ -12,6 +12,7 @@ import sys
 import traceback
 from contextlib import suppress
 
+import anyio
 import pytest
 
 from embedded import NEEDLE, texts
@@ -20,6 +21,7 @@ from fi_async._run_url import RunUrl
 from fi_async.cli import main
 from fi_async.local import LocalBackend, Switches
 from fi_async.store.store_reader import open_run
+from fi_async.store.worker_journal import WorkerJournal
 from postgres_server import PASSWORD
 
 pytestmark = pytest.mark.anyio
@@ -266,3 +268,44 @@ async def test_a_store_that_gives_no_answer_is_told_and_goes_on_where_it_was(eva
         assert (await working).is_complete
     with seen() as view:
         assert view.count().statuses == {"scored": 60}
+
+
+async def test_who_freezes_within_a_transaction_holds_up_nobody_for_longer_than_its_lease(evaluator, run_url):
+    async with evaluator() as ev:
+        await ev.load(texts(20), "contains", eval_config=NEEDLE, run=run_url)
+    url = RunUrl.parse(run_url)
+
+    def lock(leases):
+        leases.connection.execute("SELECT pg_advisory_xact_lock(1, 1)")
+
+    def begin(leases):
+        leases.connection.execute("BEGIN")
+        lock(leases)
+
+    async with WorkerJournal(url, 0.5) as frozen, WorkerJournal(url, 30.0) as other:
+        frozen._holding.cancel()
+        await frozen._call(begin)
+        with anyio.fail_after(5):
+            await other._call(lock)
+        await frozen.standing()  # it connects anew
+
+
+async def test_a_server_that_may_only_be_read_for_a_while_is_waited_for(evaluator, run_url, sql, caplog):
+    """As when one fails, and its standby is connected to before it has taken over."""
+    name = RunUrl.parse(run_url).database.rpartition("/")[2]
+    async with evaluator(LocalBackend(Switches(latency=0.02)), concurrency=4) as ev:
+        await ev.load(texts(60), "contains", eval_config=NEEDLE, run=run_url)
+        failed = asyncio.Event()
+
+        def fail(_):
+            if not failed.is_set():
+                failed.set()
+                sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+                sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name ^@ 'fi-async '")
+
+        working = asyncio.create_task(ev.work(run_url, on_outcome=fail))
+        await failed.wait()
+        await asyncio.sleep(0.3)
+        sql(f"ALTER DATABASE {name} SET default_transaction_read_only = off")
+        assert (await working).statuses == {"scored": 60}
+    assert "the store is back" in caplog.text

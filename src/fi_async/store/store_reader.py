@@ -38,7 +38,7 @@ class StoreReader:
 
     def __init__(self, url: RunUrl) -> None:
         self.url = url
-        self.connection = StoreConnection(url)
+        self.connection = StoreConnection(url, read_only=True)
         try:
             with self.explained():
                 store_schema.check(self.connection)

@@ -84,7 +84,7 @@ class WorkerJournal:
         return self
 
     def _open(self) -> None:
-        self._connection = connection = StoreConnection(self.url)
+        self._connection = connection = StoreConnection(self.url, idle=self.lease)
         with connection.explained():
             if store_schema.version_of(connection) is not None:
                 store_schema.set_up(connection)
