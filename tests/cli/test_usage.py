@@ -72,7 +72,7 @@ WRONG = [
     ("run in.jsonl --eval is_json --out -", "--out -: name a file; stdout is /dev/stdout"),
     ("run in.jsonl --eval is_json --shared-budget -", "--shared-budget -: name a file; stdout is /dev/stdout"),
     ("gate - --min is_json>=1", "Unknown option: -."),
-    ("run in.jsonl --eval is_json --drain 3", "--drain is of runs that a file keeps: give --run PATH too"),
+    ("run in.jsonl --eval is_json --drain 3", "--drain is of runs that are kept: give --run PATH too"),
     ("run in.jsonl --eval is_json --min is_json>=90", "--min is_json>=90: a pass rate is from 0 to 1: write 0.9"),
     ("run in.jsonl --eval is_json --min is_json.mean<2", "a mean of verdicts is from 0 to 1: write 0.02"),
     ("run none.jsonl --eval is_json --dry-run", "none.jsonl holds no rows: there is nothing to evaluate"),

@@ -319,9 +319,11 @@ class _Feeding:
                 if chunk.changes != self.ledger.changes:
                     self.is_outdated = True
                     return
-                items = self.ledger.items(chunk, intakes, self._context_of)
-                if items:
-                    yield items
+                for items in self.ledger.items(chunk, intakes, self._context_of):
+                    if items:
+                        yield items
+                    else:
+                        await anyio.sleep(_LOOK)
                 continue
             if self.ledger.dropped_cases:
                 return

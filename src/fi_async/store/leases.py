@@ -20,7 +20,7 @@ from fi_async._version import __version__
 from fi_async.journal.commits import KeptEvent
 from fi_async.journal.events import EventKind
 from fi_async.journal.replay import Past, past_of
-from fi_async.store import store_schema, tallies
+from fi_async.store import tallies
 from fi_async.store.store_connection import StoreConnection
 
 LOADING: Final = 0x6669_6C64  # "fild": of advisory locks
@@ -229,7 +229,6 @@ class Leases:
     Attributes:
         run: The run's number.
         worker: Its own.
-        clock_ahead: Seconds that the store's clock is ahead of this machine's.
         changes: How often the run has been changed, as far as this worker knows: by `fi-async control`, or by a load
             that asks another number of evaluations of each case.
         renewed: Called with each new connection.
@@ -412,11 +411,3 @@ class Leases:
         """Give back what is held, for others to take at once."""
         if self.worker:
             self.connection.execute(_RELEASE, self._asked())
-
-
-def opened(connection: StoreConnection, leases: Leases) -> int:
-    """Return the number of the run, after this worker was taken note of."""
-    store_schema.check(connection, works=True)
-    run = store_schema.run_of(connection)
-    leases.register(run)
-    return run

@@ -36,6 +36,7 @@ _CHUNKS: Final = 100  # as many at least as there are cases for, so that workers
 _WHO: Final = ("fingerprint", "jury", "judge_model", "judge_url")
 _OF_PANELS: Final = ("panel",)
 _OF_JURIES: Final = ("panel", "jurors", "fingerprint", "model")
+_ANSWERER: Final = "what answers it (its source, criteria or judge)"
 _PUTS_BACK: Final = (EventKind.REOPENED, EventKind.PLACED)
 _PUT_ENDED: Final = f"""
     INSERT INTO fi_async.events (run, n, kind, at, worker, body)
@@ -161,6 +162,16 @@ class StoreStorage:
                 self._leases.leave()
             self._connection.execute("SELECT pg_advisory_unlock_all()")
         self._connection.close()
+
+    def give_up(self) -> None:
+        """Wait no longer for a store that is away. Called from any thread."""
+        if self._connection is not None:
+            self._connection.give_up()
+
+    def cut(self) -> None:
+        """Break the connection: whoever waits for an answer has an error instead. Called from any thread."""
+        if self._connection is not None:
+            self._connection.cut()
 
     def admit(self, rows: Sequence[CaseRow], now: float, has_ended: Callable[[int], bool]) -> Admitted:
         """Put the rows that are not there yet, in chunks, and return which case each is."""
