@@ -36,6 +36,11 @@ WRONG = [
     ),
     ("run in.jsonl --eval is_jason", "did you mean is_json"),
     (
+        "run in.jsonl --eval is_json --run in.jsonl",
+        "--run in.jsonl: that is no run's file: name a new one, such as in.db",
+    ),
+    ("run in.jsonl --eval is_json --out o.xlsx", "--out o.xlsx: .xlsx is not written: name a .csv, .jsonl, .parquet"),
+    (
         "run in.jsonl --eval is_json,contains",
         "give each by itself, ['is_json', 'contains'] in a program and --eval is_json contains in a command",
     ),
