@@ -196,6 +196,21 @@ async def test_after_a_restart_of_the_store_all_have_a_leases_time_to_come_back(
         assert not (await other.standing()).is_free
 
 
+async def test_who_was_cut_off_gives_all_others_a_leases_time_to_come_back(evaluator, run_url, sql):
+    await loaded(evaluator, run_url)
+    url = RunUrl.parse(run_url)
+    async with WorkerJournal(url, 0.5) as one, WorkerJournal(url, 0.5) as other:
+        assert await one.claim() is not None
+        assert await one.claim() is not None
+        one._holding.cancel()
+        sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name ^@ 'fi-async '")
+        sql("UPDATE fi_async.workers SET until = 'yesterday' WHERE worker = %s RETURNING 1", one.leases.worker)
+        await other.claim()  # it connects anew
+        assert not (await other.standing()).is_free
+        while not (await other.standing()).is_free:  # noqa: ASYNC110  # it tells through the database alone
+            await anyio.sleep(0.05)
+
+
 async def test_what_a_worker_leaves_is_free_at_once(evaluator, run_url):
     await loaded(evaluator, run_url)
     url = RunUrl.parse(run_url)

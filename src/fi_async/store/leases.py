@@ -11,6 +11,7 @@ import json
 import math
 import os
 import socket
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -345,7 +346,13 @@ class Leases:
         return self.connection.execute(query, self._asked()).rowcount > 0
 
     def fence_silent(self) -> None:
-        """Take their chunks from workers whose lease has ended."""
+        """Take their chunks from workers whose lease has ended.
+
+        After the store was away, they have a lease's time to come back, as this one has: a standby that took over has
+        been up for long.
+        """
+        if time.monotonic() - self.connection.back_at < self.lease:
+            return
         self.connection.lasting(lambda _: self.connection.execute(_FENCE, self._asked()).rowcount)
 
     def claim(self) -> Chunk | None:
