@@ -81,6 +81,11 @@ class RunUrl:
         told = f"?{urlencode(rest, quote_via=quote)}" if rest else ""
         return cls(f"postgresql://{parts.netloc}/{database}{told}", run, shown)
 
+    def of_run(self, run: str) -> Self:
+        """Return the URL of another run in the same database."""
+        parts = urlsplit(self.database)
+        return self.parse(parts._replace(path=f"{parts.path}/{quote(run)}").geturl())
+
 
 def split_url(text: str) -> SplitResult | None:
     """Return the parts of a database's URL; None if it is none, or one whose password ends where it must not.

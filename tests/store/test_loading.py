@@ -154,11 +154,12 @@ async def test_tables_of_an_older_version_are_migrated_by_who_writes(evaluator, 
     assert sql("SELECT note FROM fi_async.runs") == [(None,)]
 
 
-async def test_tables_of_the_first_version_are_read_as_they_are_and_worked_on(evaluator, run_url, sql, seen):
+async def test_tables_of_the_first_version_are_read_as_they_are_and_worked_on(
+    evaluator, run_url, sql, seen, as_of_the_first_version
+):
     async with evaluator() as ev:
         await ev.load(texts(2), "contains", eval_config=NEEDLE, run=run_url)
-        sql("ALTER TABLE fi_async.workers DROP COLUMN spent_on")
-        sql("UPDATE fi_async.format SET version = 1")
+        as_of_the_first_version()
         with seen() as view:
             assert view.count().pending == 2
         assert change(RunUrl.parse(run_url), concurrency=2).concurrency == 2

@@ -16,10 +16,11 @@ import anyio
 import pytest
 
 from embedded import NEEDLE, texts
-from fi_async import JournalError, RunFile
+from fi_async import ConfigurationError, JournalError, RunFile, import_run
 from fi_async._run_url import RunUrl
 from fi_async.cli import main
 from fi_async.local import LocalBackend, Switches
+from fi_async.reports.labels import match_labels
 from fi_async.store.store_reader import open_run
 from fi_async.store.worker_journal import WorkerJournal
 from postgres_server import PASSWORD
@@ -167,18 +168,29 @@ def test_the_commands_of_a_run_in_a_database(run_url, rows, tmp_path, capsys, mo
     assert run(capsys, "report", run_url)[1] == "nightly.html\n"
     assert "needle" in (tmp_path / "nightly.html").read_text()
     code, out, err = run(capsys, "retry", run_url, "--failed", "--no-progress")
-    assert (code, "0 to try again" in err) == (0, True)
+    assert (code, "nothing to do: all 40 evaluations have ended" in out) == (0, True)
     assert run(capsys, "resume", run_url, "--no-progress")[0] == 0
 
 
-def test_commands_of_files_alone_refuse_a_url_without_showing_it(run_url, rows, capsys):
+def test_what_takes_files_alone_refuses_a_url_without_showing_it(run_url, rows, capsys, tmp_path):
     for words in (
-        ("compare", run_url, run_url),
-        ("run", rows, "--eval", "contains", "--run", run_url),
+        ("merge", run_url, "-o", tmp_path / "new.db"),
+        ("import", rows, "--as", "jsonl", "-o", run_url),
+        ("run", rows, "--eval", "contains", "--run", tmp_path / "a.db", "--reuse", run_url),
+        ("run", rows, "--eval", "contains", "--run", tmp_path / "a.db", "--labels", run_url),
+        ("export", run_url, "-o", run_url),
         ("runs", run_url),
     ):
         code, _, err = run(capsys, *words)
-        assert (code, "the URL of a database stands where a file's path belongs" in err) == (2, True), words
+        assert (code, "database" in err or "that is one run" in err) == (2, True), (words, err)
+    for call in (
+        lambda: RunFile("a.db", reuse=run_url),
+        lambda: import_run(rows, run_url, tool="jsonl"),
+        lambda: match_labels(run_url, []),
+    ):
+        with pytest.raises(ConfigurationError, match="the URL of a database") as caught:
+            call()
+        assert not any(word in reached(caught.value) for word in SHOWN)
 
 
 def test_a_worker_gives_back_what_it_holds_when_it_is_stopped(run_url, rows, sql, capsys):

@@ -9,8 +9,8 @@ from cyclopts import App, Parameter
 
 from fi_async.cli import help_texts
 from fi_async.cli.dataset_flags import DatasetFlags, OutPath, Patience
-from fi_async.cli.flag_kinds import Flag, Several
-from fi_async.cli.options import FileName, at_home
+from fi_async.cli.flag_kinds import Flag, Several, at_home
+from fi_async.cli.options import FileName
 
 
 def dataset_app() -> App:

@@ -137,7 +137,7 @@ class RunTotals:
             self._note_lowest(outcome)
             return
         if len(self.unscored) < _SHOWN_CASES:
-            self.unscored.append(_name(outcome))
+            self.unscored.append(self._named(outcome))
         cause = cause_of(outcome)
         if is_unreachable:
             self.unreachable_because, self.unreachable_by = cause[1], outcome.backend
@@ -149,8 +149,12 @@ class RunTotals:
     def _note_lowest(self, outcome: Outcome) -> None:
         score, few = outcome.score, self.lowest
         if score is not None and score < 1 and (len(few) < _SHOWN_CASES or score < few[-1][0]):
-            insort(few, (score, outcome.index, _name(outcome), _words(outcome)))
+            insort(few, (score, outcome.index, self._named(outcome), _words(outcome)))
             del few[_SHOWN_CASES:]
+
+    def _named(self, outcome: Outcome) -> str:
+        """Return the name of a case, and of several templates which one it is about."""
+        return f"{_name(outcome)} ({outcome.template})" if len(self.templates) > 1 else _name(outcome)
 
     def _count_case(self, index: int) -> None:
         left = self._open.pop(index, None)

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, M
 from contextlib import aclosing, closing, nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import PurePath
 from typing import Any, Final
 
 import anyio
@@ -314,6 +315,12 @@ def _source_of(items: object) -> Source | None:
     return Source(table) if table is not None else items if isinstance(items, Source) else None
 
 
+def _instead_of(items: object) -> str:
+    if isinstance(items, str | PurePath):
+        return f": a file's are cases_from({str(items)!r})"
+    return ": put it in a list, if it is one case" if isinstance(items, Mapping) else ""
+
+
 async def batches(items: Any, size: int) -> AsyncGenerator[Sequence[Any]]:
     """Iterate over either kind, and over the rows of a frame, so many at a time, letting others have their turn.
 
@@ -330,7 +337,9 @@ async def batches(items: Any, size: int) -> AsyncGenerator[Sequence[Any]]:
         return
     source = _source_of(items)
     if source is None and (not isinstance(items, Iterable) or isinstance(items, str | bytes | Mapping)):
-        raise ConfigurationError(f"cases must be an iterable of dicts or Cases, or a frame, not {type(items).__name__}")
+        raise ConfigurationError(
+            f"cases must be an iterable of dicts or Cases, or a frame, not {type(items).__name__}{_instead_of(items)}"
+        )
     # A file is not left open when the run ends early.
     with nullcontext(items) if source is None else closing(source.rows()) as rows:
         given = iter(rows)

@@ -30,11 +30,12 @@ _SINCE: Final = f"""
     ORDER BY seq
 """
 # The status is what `encode` writes first; to parse a million bodies for it takes seconds.
-_STATUSES: Final = f"""
-    SELECT substr(events.body, {len('{"status":"') + 1}, {max(map(len, OutcomeStatus))}), count(*)
+_STATUS: Final = f"""substr(events.body, {len('{"status":"') + 1}, {max(map(len, OutcomeStatus))})"""
+_OF_LAST: Final = f"""
     FROM (SELECT max(seq) AS last FROM events WHERE kind = {EventKind.ENDED} GROUP BY n) CROSS JOIN events ON seq = last
-    GROUP BY 1
 """
+_STATUSES: Final = f"SELECT {_STATUS}, count(*) {_OF_LAST} GROUP BY 1"
+_STATUS_OF_EACH: Final = f"SELECT events.n, {_STATUS} {_OF_LAST}"
 
 
 @dataclass(slots=True)
@@ -265,6 +266,11 @@ def past_of(
 def statuses(connection: sqlite3.Connection) -> Counter[str]:
     """Return how many different cases ended in each status; those that were removed or reopened since count too."""
     return Counter({text.partition('"')[0]: count for text, count in connection.execute(_STATUSES).fetchall()})
+
+
+def status_of_each(connection: sqlite3.Connection) -> Iterator[tuple[int, str]]:
+    """Iterate over the cases that ended at some time: the number, and the status that each ended in last."""
+    return ((n, text.partition('"')[0]) for n, text in _rows(connection, _STATUS_OF_EACH))
 
 
 def _rows(connection: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:

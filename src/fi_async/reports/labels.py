@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from fi_async import _catalogue
 from fi_async._errors import ConfigurationError, instead
 from fi_async._models import Outcome
+from fi_async._run_url import is_store_url
 from fi_async._values import NotPlainError, id_text
 from fi_async.reports.outcome_tables import inert, text
 from fi_async.sources.csv_files import CsvTable
@@ -87,6 +88,10 @@ def match_labels(labels: Labels, outcomes: Sequence[Outcome], column: str = LABE
     Raises:
         ConfigurationError: A label is of no case, two are of one, or there is none; the message names its place.
     """
+    if is_store_url(labels):
+        raise ConfigurationError(
+            "labels is the URL of a database, and must be a file: fi-async export URL --labels -o labels.csv makes one"
+        )
     if isinstance(labels, str | os.PathLike):
         path = Path(os.path.expanduser(labels))  # noqa: PTH111  # a name nobody has stays
         return match_rows(list(_rows(path, column)), outcomes, os.fspath(labels), column)

@@ -21,6 +21,7 @@ from fi_async._version import __version__
 from fi_async.journal.commits import KeptEvent
 from fi_async.journal.events import EventKind
 from fi_async.journal.replay import Past, past_of
+from fi_async.store import tallies
 from fi_async.store.store_connection import StoreConnection
 
 LOADING: Final = 0x6669_6C64  # "fild": of advisory locks
@@ -110,7 +111,8 @@ _FENCE: Final = """
 """
 _IS_DONE: Final = f"(reopened = %(reopened)s AND (NOT %(of_shape)s OR {_CHANGES} = %(changes)s))"
 _FINISH: Final = f"""
-    UPDATE fi_async.chunks SET done = {_IS_DONE}, worker = CASE WHEN {_IS_DONE} THEN worker END
+    UPDATE fi_async.chunks AS held
+    SET done = {_IS_DONE}, worker = CASE WHEN {_IS_DONE} THEN worker END, {tallies.COUNTED}
     WHERE run = %(run)s AND chunk = %(chunk)s AND worker = %(worker)s AND NOT done
 """
 _RELEASE: Final = """

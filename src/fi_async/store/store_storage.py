@@ -20,7 +20,7 @@ from fi_async.journal.records import RunInfo
 from fi_async.journal.replay import Past
 from fi_async.journal.storage import Admitted, CaseRow, OpenedRun
 from fi_async.panels.shape import PanelShape, shapes_of
-from fi_async.store import store_queries, store_schema
+from fi_async.store import store_queries, store_schema, tallies
 from fi_async.store.leases import LOADING, Leases
 from fi_async.store.store_cases import chunks_of, put_cases, put_chunk
 from fi_async.store.store_connection import StoreConnection
@@ -42,6 +42,9 @@ _PUT_ENDED: Final = f"""
     INSERT INTO fi_async.events (run, n, kind, at, worker, body)
     SELECT %(run)s, each.n, {EventKind.ENDED}, %(at)s, %(worker)s, each.body
     FROM unnest(%(n)s::integer[], %(body)s::text[]) AS each (n, body)
+"""
+_COUNTED: Final = f"""
+    UPDATE fi_async.chunks AS held SET {tallies.COUNTED} WHERE run = %(run)s AND first >= %(first)s AND done
 """
 _CHANGED: Final = "UPDATE fi_async.runs SET changes = changes + 1 WHERE run = %(run)s"
 _PUT_ALL_BACK: Final = """
@@ -210,9 +213,11 @@ class StoreStorage:
         if ended:
             told = {"run": run, "worker": self._open.worker, "at": now, "n": list(ended), "body": list(ended.values())}
             connection.execute(_PUT_ENDED, told)
-        if len(ended) < len(new):
-            for start, last in chunks_of(new, self._in_chunk):
-                put_chunk(connection, run, first + start, first + last)
+        for start, last in chunks_of(new, self._in_chunk):
+            is_done = all(first + place in ended for place in range(start, last + 1))
+            put_chunk(connection, run, first + start, first + last, is_done=is_done)
+        if ended:
+            connection.execute(_COUNTED, {"run": run, "first": first})
 
     def outcomes(self, numbers: Sequence[int]) -> Mapping[int, str]:
         """Return the texts of the outcomes that these cases ended in last, as far as they did."""

@@ -86,9 +86,10 @@ class Templates:
         template = self.get(name)
         if template is None:
             similar = ", ".join(self.suggest(name))
-            raise NotFoundError(
-                f"no evaluation template is named {name!r}" + (f"; did you mean {similar}?" if similar else "")
-            )
+            meant = f"; did you mean {similar}?" if similar else ""
+            if len(several := [each for part in name.split(",") if (each := part.strip())]) > 1:
+                meant = f": give each by itself, {several!r} in a program and --eval {' '.join(several)} in a command"
+            raise NotFoundError(f"no evaluation template is named {name!r}{meant}")
         return template
 
     def is_worth_listing(self, names: Iterable[str], now: float) -> bool:
