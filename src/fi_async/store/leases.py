@@ -302,6 +302,11 @@ class Leases:
 
     def lost(self) -> LeaseLostError:
         """Return what to raise where others took over."""
+        if self.role == "load":
+            return LeaseLostError(
+                f"{self.connection.url}: its tables, or the run, were changed meanwhile, by a newer version of"
+                " fi-async or by hand: load it again"
+            )
         return LeaseLostError(
             f"{self.connection.url}: this worker was silent for longer than its lease of {self.lease:g} s, and others"
             " took over what it had"

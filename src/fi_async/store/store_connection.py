@@ -207,6 +207,7 @@ _HINTS: Final = {
     "42501": f"this user may not do that: {_GRANTS}",
     "25006": "this user, or this server, may only read",
     "53300": "it has too many connections",
+    "55P03": "others use its tables, which a newer version is to change: try again once those who read it have ended",
     "53100": "its disk is full: make room, then go on",
     "54": "a value is too large for it",
 }
