@@ -13,6 +13,7 @@ from fi_async import (
     APIConnectionError,
     AsyncEvaluator,
     ConfigurationError,
+    JournalError,
     Limit,
     RunFile,
     Timeout,
@@ -309,6 +310,24 @@ async def test_a_worker_that_lost_its_lease_goes_on_with_what_is_left(evaluator,
         count = view.count()
         assert count.statuses == {"scored": 60}
         assert app.statistics()["duplicates"] <= count.possible_duplicates <= 8
+
+
+async def test_a_worker_that_can_keep_nothing_ends_and_does_not_pay_again_and_again(evaluator, run_url, sql):
+    app = LocalBackend(Switches(latency=0.3))
+
+    async def fence():
+        while True:
+            sql("UPDATE fi_async.workers SET fenced = true WHERE NOT fenced AND role = 'work'")
+            sql("UPDATE fi_async.chunks SET worker = NULL WHERE NOT done")
+            await asyncio.sleep(0.1)
+
+    async with evaluator(app, concurrency=4) as ev:
+        await ev.load(texts(10), "contains", eval_config=NEEDLE, run=run_url)
+        fencing = asyncio.create_task(fence())
+        with pytest.raises(JournalError, match="3 times one after the other, and nothing that it did was kept"):
+            await ev.work(RunFile(run_url, drain=0.1))
+        fencing.cancel()
+    assert app.statistics()["requests"] <= 3 * 4
 
 
 async def test_what_is_reopened_while_its_chunk_is_at_work_is_not_lost(evaluator, run_url, sql, seen):
