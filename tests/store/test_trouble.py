@@ -321,3 +321,17 @@ async def test_a_server_that_may_only_be_read_for_a_while_is_waited_for(evaluato
         sql(f"ALTER DATABASE {name} SET default_transaction_read_only = off")
         assert (await working).statuses == {"scored": 60}
     assert "the store is back" in caplog.text
+
+
+async def test_a_store_that_is_gone_for_good_is_not_waited_for(evaluator, run_url, postgres_server):
+    psycopg = pytest.importorskip("psycopg")
+    name = RunUrl.parse(run_url).database.rpartition("/")[2]
+
+    def drop(_):
+        with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    async with evaluator(LocalBackend(Switches(latency=0.02)), concurrency=4) as ev:
+        await ev.load(texts(60), "contains", eval_config=NEEDLE, run=run_url)
+        with pytest.raises(JournalError, match="there is no such database"), anyio.fail_after(10):
+            await ev.work(RunFile(run_url, drain=0.5), on_outcome=drop)

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import ExitStack
 from dataclasses import fields, replace
 from itertools import chain, islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import anyio
 
@@ -53,8 +53,8 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
     url, told = _store_of(ask), _Told()
     worker = _worker(session, ask)
     try:
-        total, stood, places = await _prepared(session, ask, cases)
-        async with watched(progress, total, worker.standing, stood) as seen:
+        begun = await _prepared(session, ask, cases)
+        async with watched(progress, begun.evaluations, worker.standing, begun.stood) as seen:
 
             def take(outcome: Outcome) -> None:
                 told.add(outcome)
@@ -63,7 +63,7 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
             worker.take = take
             await worker.work()
             outcomes: list[Outcome] = []
-            async for each, is_new in _kept(url, worker, places):
+            async for each, is_new in _kept(url, worker, begun.places):
                 is_own = not told.add(each)
                 outcomes.append(each if is_own or is_new else _replayed(each))
                 if not is_own:
@@ -86,8 +86,8 @@ async def stream(
     worker = _worker(session, ask)
     worker.counts = handover.counts
     worker.handover = handover
-    total, stood, places = await _prepared(session, ask, cases)
-    async with watched(progress, total, worker.standing, stood) as seen:
+    begun = await _prepared(session, ask, cases)
+    async with watched(progress, begun.evaluations, worker.standing, begun.stood) as seen:
 
         def take(outcome: Outcome) -> None:
             told.add(outcome)
@@ -110,7 +110,7 @@ async def stream(
             working.cancel()
             with anyio.CancelScope(shield=True):
                 await asyncio.wait([working])
-        async for each, is_new in _kept(url, worker, places):
+        async for each, is_new in _kept(url, worker, begun.places):
             if told.add(each):
                 seen(each)
                 ready.append(each if is_new else _replayed(each))
@@ -135,14 +135,24 @@ def _store_of(ask: Ask) -> RunUrl:
     return ask.kept.store
 
 
-async def _prepared(session: Session, ask: Ask, cases: Cases) -> tuple[int, tuple[int, int], bytes | None]:
-    """Return how many outcomes there will be, once the cases are there; how many are, and those without a score.
+class _Begun(NamedTuple):
+    """A run whose cases are in the store.
 
-    And where the cases stand, if any are given here: see `loaded`.
+    Attributes:
+        evaluations: How many outcomes there will be.
+        stood: How many there are, and how many of these without a score.
+        places: Where the cases stand, see `Past.places`; None where the store alone says which they are.
     """
-    kept, url = ask.kept, _store_of(ask)
+
+    evaluations: int
+    stood: tuple[int, int]
+    places: bytes | None
+
+
+async def _prepared(session: Session, ask: Ask, cases: Cases) -> _Begun:
+    """Return how a run stands once its cases are there."""
+    kept, url, places = ask.kept, _store_of(ask), None
     assert kept is not None  # noqa: S101  # as there
-    places = None
     if not kept.held_only:
         _, places = await loaded(session, ask, cases)
     elif kept.retry:
@@ -152,7 +162,7 @@ async def _prepared(session: Session, ask: Ask, cases: Cases) -> tuple[int, tupl
         count = await thread.call(lambda: _count(url))
     finally:
         thread.close()
-    return count.evaluations, (count.done, count.done - count.scored), places
+    return _Begun(count.evaluations, (count.done, count.done - count.scored), places)
 
 
 def _count(url: RunUrl) -> RunCount:
@@ -175,18 +185,13 @@ async def _kept(url: RunUrl, worker: RunWorker, places: bytes | None) -> AsyncGe
 
     With each, True if nobody evaluated it, as the last load had it end: it is as new as this call.
 
-    Args:
-        url: The run.
-        worker: Who worked on it here.
-        places: Where its cases stood as they were given here; None if they were not.
-
     Raises:
         JournalError: The store cannot be read, or another load has changed which cases the run has, or where.
     """
     thread, opened = Thread("fi_async-read"), ExitStack()
     try:
         view = await thread.call(lambda: opened.enter_context(open_run(url)))
-        if places is not None and view.past.places() != places:
+        if places not in (None, view.past.places()):
             raise JournalError(
                 f"{url}: another load changed its cases while this call worked on them, so that its outcomes are no"
                 " longer those of the cases given here: give each set of cases a run of its own, or call again"

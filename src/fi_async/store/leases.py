@@ -11,6 +11,7 @@ import json
 import math
 import os
 import socket
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -301,6 +302,11 @@ class Leases:
 
     def lost(self) -> LeaseLostError:
         """Return what to raise where others took over."""
+        if self.role == "load":
+            return LeaseLostError(
+                f"{self.connection.url}: its tables, or the run, were changed meanwhile, by a newer version of"
+                " fi-async or by hand: load it again"
+            )
         return LeaseLostError(
             f"{self.connection.url}: this worker was silent for longer than its lease of {self.lease:g} s, and others"
             " took over what it had"
@@ -347,7 +353,13 @@ class Leases:
         return self.connection.execute(query, self._asked()).rowcount > 0
 
     def fence_silent(self) -> None:
-        """Take their chunks from workers whose lease has ended."""
+        """Take their chunks from workers whose lease has ended.
+
+        After the store was away, they have a lease's time to come back, as this one has: a standby that took over has
+        been up for long.
+        """
+        if time.monotonic() - self.connection.back_at < self.lease:
+            return
         self.connection.lasting(lambda _: self.connection.execute(_FENCE, self._asked()).rowcount)
 
     def claim(self) -> Chunk | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -54,6 +56,9 @@ class StoreConnection:
         read_only: True to change nothing.
         idle: Seconds after which the server ends a transaction of a writer that says nothing more, and its locks.
 
+    Attributes:
+        back_at: When it was last connected anew, by `time.monotonic`.
+
     Raises:
         ConfigurationError: psycopg is not installed.
         JournalError: The store cannot be reached, or does not let us in; the message shows no password.
@@ -64,6 +69,7 @@ class StoreConnection:
         self._idle = idle
         self._psycopg = need("psycopg", _EXTRA, f"{url}: a run in PostgreSQL")
         self._read_only = read_only
+        self.back_at = -math.inf
         self._given_up = threading.Event()
         with self.explained():
             self._connection = self._connected()
@@ -153,12 +159,15 @@ class StoreConnection:
                 if not self._is_away(error):
                     raise
             else:
+                self.back_at = time.monotonic()
                 return delay
 
     def _is_away(self, error: Any) -> bool:
         """Tell whether an error means that nobody answers, for now."""
         if error.sqlstate is not None:
             return str(error.sqlstate).startswith(_AWAY)
+        if any(words in str(error) for words in _REFUSED):
+            return False
         return isinstance(error, self._psycopg.OperationalError | self._psycopg.InterfaceError)
 
     @contextmanager
@@ -198,14 +207,18 @@ _HINTS: Final = {
     "42501": f"this user may not do that: {_GRANTS}",
     "25006": "this user, or this server, may only read",
     "53300": "it has too many connections",
+    "55P03": "others use its tables, which a newer version is to change: try again once those who read it have ended",
     "53100": "its disk is full: make room, then go on",
     "54": "a value is too large for it",
 }
-_SAID: Final = {
+_REFUSED: Final = {  # so that it is of no use to try again
     "password authentication failed": _HINTS["28"],
     "no password supplied": _HINTS["28"],
     "no pg_hba.conf entry": _HINTS["28"],
     "does not exist": "there is no such database, or user: create it, or name another",
+}
+_SAID: Final = {
+    **_REFUSED,
     "could not translate host name": "there is no such host",
     "Name or service not known": "there is no such host",
     "refused": "nobody listens there: start the server, or name another host or port",

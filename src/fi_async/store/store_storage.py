@@ -188,6 +188,8 @@ class StoreStorage:
                 self._count = max(self._count, *known.values())
             if new:
                 with connection.transaction():
+                    if not leases.renew_in():
+                        raise leases.lost()
                     self._put(new, first, now)
                 self._count += len(new)
             return known | {row.key: n for n, row in enumerate(new, first)}
