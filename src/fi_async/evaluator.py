@@ -371,7 +371,8 @@ class AsyncEvaluator(Evaluations):
                 case with repeats or a jury that is the one outcome, once the last of its evaluations has ended here.
             progress: As of `gather`: of what ends here.
             **options: In place of those that the run was loaded with, for this worker alone: see RunOptions, say
-                `concurrency=8`. How often each case is evaluated is the run's. `timeout=5` gives each case 5 seconds from its first request to its outcome.
+                `concurrency=8`. `timeout=5` gives each case 5 seconds from its first request to its outcome. How often
+                each case is evaluated is the run's.
 
         Raises:
             ConfigurationError: The run asks for what is not given, or for other code, or was made on another server.

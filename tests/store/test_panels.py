@@ -345,8 +345,7 @@ async def test_further_samples_stand_and_go_with_their_cases(run_url, seen):
     cases = answers(8)
     async with client(jury_of(endpoints)) as ev:
         before = {
-            each.case.inputs["output"]: each
-            for each in (await ev.gather(cases, CALM, run=run_url, **AUTO)).outcomes
+            each.case.inputs["output"]: each for each in (await ev.gather(cases, CALM, run=run_url, **AUTO)).outcomes
         }
         counted = asked(endpoints)
         moved = [*cases[:0:-1], cases[3], cases[4]]  # the first is gone, the others in another order, two stand twice

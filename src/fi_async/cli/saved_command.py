@@ -128,9 +128,9 @@ def run_file_of(
     Raises:
         UsageError: A flag needs one, or goes with none.
     """
-    path: str | Path | None = getattr(flags, "store", None) or flags.run
+    path: str | Path | RunUrl | None = getattr(flags, "store", None) or flags.run
     if path is None:
-        refuse(flags, _OF_KEPT_RUNS, "is of runs that a file keeps: give --run PATH too")
+        refuse(flags, _OF_KEPT_RUNS, "is of runs that are kept: give --run PATH too")
         return None
     if flags.error_rate is not None:
         raise UsageError("--error-rate takes the rows in random order, and --run keeps them in theirs: leave one out")
@@ -145,7 +145,7 @@ def run_file_of(
     )
 
 
-def command_line(name: str, *words: str | Path) -> str:
+def command_line(name: str, *words: str | Path | RunUrl) -> str:
     """Return a command line to go on with, as a shell takes it."""
     return shlex.join(["fi-async", name, *map(str, words)])
 

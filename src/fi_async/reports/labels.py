@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from fi_async import _catalogue
 from fi_async._errors import ConfigurationError, instead
 from fi_async._models import Outcome
+from fi_async._run_url import is_store_url
 from fi_async._values import NotPlainError, id_text
 from fi_async.reports.outcome_tables import inert, text
 from fi_async.sources.csv_files import CsvTable
@@ -87,6 +88,10 @@ def match_labels(labels: Labels, outcomes: Sequence[Outcome], column: str = LABE
     Raises:
         ConfigurationError: A label is of no case, two are of one, or there is none; the message names its place.
     """
+    if is_store_url(labels):
+        raise ConfigurationError(
+            "labels is the URL of a database, and must be a file: fi-async export URL --labels -o labels.csv makes one"
+        )
     if isinstance(labels, str | os.PathLike):
         path = Path(os.path.expanduser(labels))  # noqa: PTH111  # a name nobody has stays
         return match_rows(list(_rows(path, column)), outcomes, os.fspath(labels), column)
@@ -204,7 +209,7 @@ class _Cases:
 
     def _of_inputs(self, row: TableRow, column: str) -> int:
         given = {
-            name.removeprefix(INPUTS): text(value)
+            name.removeprefix(INPUTS): inert(text(value))  # a CSV file may have it so
             for name, value in (row.values or {}).items()
             if name not in (column, WEIGHT, "id", "index")
         }
@@ -228,7 +233,7 @@ class _Cases:
     def _grouped(self, keys: tuple[str, ...]) -> dict[tuple[str | None, ...], list[int]]:
         found: dict[tuple[str | None, ...], list[int]] = defaultdict(list)
         for place, outcome in enumerate(self._outcomes):
-            found[tuple(text(outcome.case.inputs.get(key)) for key in keys)].append(place)
+            found[tuple(inert(text(outcome.case.inputs.get(key))) for key in keys)].append(place)
         return found
 
 

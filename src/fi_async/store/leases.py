@@ -11,6 +11,7 @@ import json
 import math
 import os
 import socket
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -20,7 +21,7 @@ from fi_async._version import __version__
 from fi_async.journal.commits import KeptEvent
 from fi_async.journal.events import EventKind
 from fi_async.journal.replay import Past, past_of
-from fi_async.store import store_schema
+from fi_async.store import tallies
 from fi_async.store.store_connection import StoreConnection
 
 LOADING: Final = 0x6669_6C64  # "fild": of advisory locks
@@ -30,6 +31,9 @@ _BETWEEN: Final = "\x1f"  # texts; neither is in JSON, which names such letters 
 _NOTHING: Final = "\x1e"  # in place of a text
 _NUL: Final = "\\u0000"  # PostgreSQL has no letter with that number
 _CHANGES: Final = "(SELECT changes FROM fi_async.runs WHERE run = %(run)s)"
+# Not waited for until it is on the disk: who holds what. A request leaves only after its intent is there, and so is all
+# that was committed before it; what a crash of the server takes of the rest, the next claim does again.
+_LAX: Final = "SELECT set_config('synchronous_commit', 'off', true) AS said"
 _RENEWED: Final = "until = clock_timestamp() + lease * interval '1 second'"
 _REGISTER: Final = """
     INSERT INTO fi_async.workers (run, role, host, pid, version, began_at, lease, until, concurrency, changes)
@@ -64,7 +68,8 @@ _EVENTS: Final = """
 """
 _CLAIM: Final = f"""
     WITH mine AS (
-        UPDATE fi_async.workers SET {_RENEWED} WHERE worker = %(worker)s AND NOT fenced RETURNING worker
+        UPDATE fi_async.workers SET {_RENEWED} FROM ({_LAX}) AS lax
+        WHERE worker = %(worker)s AND NOT fenced AND said = 'off' RETURNING worker
     ), free AS (
         SELECT chunk FROM fi_async.chunks
         WHERE run = %(run)s AND NOT done AND worker IS NULL ORDER BY chunk LIMIT 1 FOR UPDATE SKIP LOCKED
@@ -82,7 +87,7 @@ _PULSE: Final = f"""
     WITH mine AS (
         UPDATE fi_async.workers SET {_RENEWED}, changes = %(changes)s, spent = %(spent)s,
             spent_on = %(spent_on)s::jsonb
-        WHERE worker = %(worker)s AND NOT fenced RETURNING run
+        FROM ({_LAX}) AS lax WHERE worker = %(worker)s AND NOT fenced AND said = 'off' RETURNING run
     )
     SELECT each.control, each.changes, (
         SELECT coalesce(jsonb_object_agg(judge, dollars), '{{}}') FROM (
@@ -110,9 +115,13 @@ _FENCE: Final = """
 """
 _IS_DONE: Final = f"(reopened = %(reopened)s AND (NOT %(of_shape)s OR {_CHANGES} = %(changes)s))"
 _FINISH: Final = f"""
-    UPDATE fi_async.chunks SET done = {_IS_DONE}, worker = CASE WHEN {_IS_DONE} THEN worker END
-    WHERE run = %(run)s AND chunk = %(chunk)s AND worker = %(worker)s AND NOT done
+    UPDATE fi_async.chunks AS held
+    SET done = {_IS_DONE}, worker = CASE WHEN {_IS_DONE} THEN worker END, {tallies.COUNTED}
+    FROM (HOW) AS how
+    WHERE run = %(run)s AND chunk = %(chunk)s AND worker = %(worker)s AND NOT done AND said <> ''
 """
+_FINISH_IN: Final = _FINISH.replace("HOW", "SELECT 'as the transaction' AS said")
+_FINISH_ALONE: Final = _FINISH.replace("HOW", _LAX)
 _RELEASE: Final = """
     WITH mine AS (
         UPDATE fi_async.workers SET fenced = true, left_at = clock_timestamp()
@@ -228,7 +237,6 @@ class Leases:
     Attributes:
         run: The run's number.
         worker: Its own.
-        clock_ahead: Seconds that the store's clock is ahead of this machine's.
         changes: How often the run has been changed, as far as this worker knows: by `fi-async control`, or by a load
             that asks another number of evaluations of each case.
         renewed: Called with each new connection.
@@ -301,6 +309,11 @@ class Leases:
 
     def lost(self) -> LeaseLostError:
         """Return what to raise where others took over."""
+        if self.role == "load":
+            return LeaseLostError(
+                f"{self.connection.url}: its tables, or the run, were changed meanwhile, by a newer version of"
+                " fi-async or by hand: load it again"
+            )
         return LeaseLostError(
             f"{self.connection.url}: this worker was silent for longer than its lease of {self.lease:g} s, and others"
             " took over what it had"
@@ -347,7 +360,13 @@ class Leases:
         return self.connection.execute(query, self._asked()).rowcount > 0
 
     def fence_silent(self) -> None:
-        """Take their chunks from workers whose lease has ended."""
+        """Take their chunks from workers whose lease has ended.
+
+        After the store was away, they have a lease's time to come back, as this one has: a standby that took over has
+        been up for long.
+        """
+        if time.monotonic() - self.connection.back_at < self.lease:
+            return
         self.connection.lasting(lambda _: self.connection.execute(_FENCE, self._asked()).rowcount)
 
     def claim(self) -> Chunk | None:
@@ -390,13 +409,16 @@ class Leases:
             of_shape: True if that depends on how many evaluations a case has: if the run was changed since it was
                 claimed, it is not done.
         """
-        self.connection.lasting(lambda _: self.finish_in(chunk, of_shape=of_shape))
+        self.connection.lasting(lambda _: self._finish(_FINISH_ALONE, chunk, of_shape=of_shape))
         self._held.discard(chunk.chunk)
 
     def finish_in(self, chunk: Chunk, *, of_shape: bool) -> None:
         """Do as `finish`, in a transaction of the caller's."""
+        self._finish(_FINISH_IN, chunk, of_shape=of_shape)
+
+    def _finish(self, query: str, chunk: Chunk, *, of_shape: bool) -> None:
         asked = self._asked(chunk=chunk.chunk, reopened=chunk.reopened, changes=chunk.changes, of_shape=of_shape)
-        self.connection.execute(_FINISH, asked)
+        self.connection.execute(query, asked)
 
     def forget(self, chunk: Chunk) -> None:
         """Take note that a chunk is held no more."""
@@ -411,11 +433,3 @@ class Leases:
         """Give back what is held, for others to take at once."""
         if self.worker:
             self.connection.execute(_RELEASE, self._asked())
-
-
-def opened(connection: StoreConnection, leases: Leases) -> int:
-    """Return the number of the run, after this worker was taken note of."""
-    store_schema.check(connection, works=True)
-    run = store_schema.run_of(connection)
-    leases.register(run)
-    return run

@@ -16,9 +16,9 @@ _PUT: Final = """
     ) AS each
 """
 _CHUNK: Final = """
-    INSERT INTO fi_async.chunks (run, chunk, first, last, worker)
+    INSERT INTO fi_async.chunks (run, chunk, first, last, worker, done)
     SELECT %(run)s, coalesce((SELECT max(chunk) FROM fi_async.chunks WHERE run = %(run)s), 0) + 1, %(first)s, %(last)s,
-        %(worker)s
+        %(worker)s, %(done)s
     RETURNING chunk
 """
 
@@ -33,7 +33,9 @@ def put_cases(connection: StoreConnection, run: int, rows: Sequence[CaseRow], fi
     connection.execute(_PUT, {"run": run, "n": numbers, "position": places, **columns})
 
 
-def put_chunk(connection: StoreConnection, run: int, first: int, last: int, worker: int | None = None) -> int:
+def put_chunk(
+    connection: StoreConnection, run: int, first: int, last: int, worker: int | None = None, *, is_done: bool = False
+) -> int:
     """Return the number of a new chunk of these cases, in a transaction of the caller's.
 
     Args:
@@ -42,8 +44,9 @@ def put_chunk(connection: StoreConnection, run: int, first: int, last: int, work
         first: The number of the first case.
         last: The number of the last one.
         worker: Who holds it; None for nobody.
+        is_done: True if all of its cases have ended.
     """
-    asked = {"run": run, "first": first, "last": last, "worker": worker}
+    asked = {"run": run, "first": first, "last": last, "worker": worker, "done": is_done}
     ((chunk,),) = connection.execute(_CHUNK, asked).fetchall()
     return int(chunk)
 

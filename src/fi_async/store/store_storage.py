@@ -20,7 +20,7 @@ from fi_async.journal.records import RunInfo
 from fi_async.journal.replay import Past
 from fi_async.journal.storage import Admitted, CaseRow, OpenedRun
 from fi_async.panels.shape import PanelShape, shapes_of
-from fi_async.store import store_queries, store_schema
+from fi_async.store import store_queries, store_schema, tallies
 from fi_async.store.leases import LOADING, Leases
 from fi_async.store.store_cases import chunks_of, put_cases, put_chunk
 from fi_async.store.store_connection import StoreConnection
@@ -36,11 +36,15 @@ _CHUNKS: Final = 100  # as many at least as there are cases for, so that workers
 _WHO: Final = ("fingerprint", "jury", "judge_model", "judge_url")
 _OF_PANELS: Final = ("panel",)
 _OF_JURIES: Final = ("panel", "jurors", "fingerprint", "model")
+_ANSWERER: Final = "what answers it (its source, criteria or judge)"
 _PUTS_BACK: Final = (EventKind.REOPENED, EventKind.PLACED)
 _PUT_ENDED: Final = f"""
     INSERT INTO fi_async.events (run, n, kind, at, worker, body)
     SELECT %(run)s, each.n, {EventKind.ENDED}, %(at)s, %(worker)s, each.body
     FROM unnest(%(n)s::integer[], %(body)s::text[]) AS each (n, body)
+"""
+_COUNTED: Final = f"""
+    UPDATE fi_async.chunks AS held SET {tallies.COUNTED} WHERE run = %(run)s AND first >= %(first)s AND done
 """
 _CHANGED: Final = "UPDATE fi_async.runs SET changes = changes + 1 WHERE run = %(run)s"
 _PUT_ALL_BACK: Final = """
@@ -159,6 +163,16 @@ class StoreStorage:
             self._connection.execute("SELECT pg_advisory_unlock_all()")
         self._connection.close()
 
+    def give_up(self) -> None:
+        """Wait no longer for a store that is away. Called from any thread."""
+        if self._connection is not None:
+            self._connection.give_up()
+
+    def cut(self) -> None:
+        """Break the connection: whoever waits for an answer has an error instead. Called from any thread."""
+        if self._connection is not None:
+            self._connection.cut()
+
     def admit(self, rows: Sequence[CaseRow], now: float, has_ended: Callable[[int], bool]) -> Admitted:
         """Put the rows that are not there yet, in chunks, and return which case each is."""
         connection, leases = self._open.connection, self._open
@@ -174,6 +188,8 @@ class StoreStorage:
                 self._count = max(self._count, *known.values())
             if new:
                 with connection.transaction():
+                    if not leases.renew_in():
+                        raise leases.lost()
                     self._put(new, first, now)
                 self._count += len(new)
             return known | {row.key: n for n, row in enumerate(new, first)}
@@ -199,9 +215,11 @@ class StoreStorage:
         if ended:
             told = {"run": run, "worker": self._open.worker, "at": now, "n": list(ended), "body": list(ended.values())}
             connection.execute(_PUT_ENDED, told)
-        if len(ended) < len(new):
-            for start, last in chunks_of(new, self._in_chunk):
-                put_chunk(connection, run, first + start, first + last)
+        for start, last in chunks_of(new, self._in_chunk):
+            is_done = all(first + place in ended for place in range(start, last + 1))
+            put_chunk(connection, run, first + start, first + last, is_done=is_done)
+        if ended:
+            connection.execute(_COUNTED, {"run": run, "first": first})
 
     def outcomes(self, numbers: Sequence[int]) -> Mapping[int, str]:
         """Return the texts of the outcomes that these cases ended in last, as far as they did."""

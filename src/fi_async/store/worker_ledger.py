@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
@@ -95,8 +95,11 @@ class WorkerLedger(KeptLedger):
         self._unsettled = 0  # chunks whose cases may be worth further samples
         self._stirred = anyio.Event()
 
-    def items(self, chunk: Chunk, intakes: Mapping[str, Intake], context_of: ContextOf) -> list[Item]:
-        """Return what is to be done of the cases of a chunk that have not ended.
+    def items(self, chunk: Chunk, intakes: Mapping[str, Intake], context_of: ContextOf) -> Iterator[list[Item]]:
+        """Yield what is to be done of the cases of a chunk that have not ended; nothing where some have to wait.
+
+        What ends is told by its place. A load may move cases while they are under way: one that comes to another's
+        place waits until that one has ended, so that neither gets the outcome of the other.
 
         Raises:
             JournalError: They are not what this version, or this code, would make of them.
@@ -110,34 +113,50 @@ class WorkerLedger(KeptLedger):
         part = _Part(chunk, len(todo))
         self._parts.update(dict.fromkeys(todo, part))
         self._unsettled += self._may_deepen
-        items = list(self._items(part, intakes, context_of, todo))
+        groups = [list(evaluations) for _, evaluations in groupby(chunk.cases, partial(_place_of, chunk))]
+        while groups:
+            items: list[Item] = []
+            waiting = []
+            for group in groups:
+                if self._is_taken(part, group, todo):
+                    waiting.append(group)
+                else:
+                    items += self._items(part, group, todo, intakes, context_of)
+            if items or waiting:
+                yield items
+            groups = waiting
         if not todo:
             self._end(part)
-        return items
+
+    def _is_taken(self, part: _Part, group: Sequence[StoredCase], todo: Collection[int]) -> bool:
+        """Return True if something is under way at the place of a case under one template."""
+        position, *_ = _place_of(part.chunk, group[0])
+        return any(each.n in todo and (position, self._seat_of(each).seat) in self._numbers for each in group)
 
     def _items(
-        self, part: _Part, intakes: Mapping[str, Intake], context_of: ContextOf, todo: set[int]
-    ) -> Iterator[Item]:
-        first, past = part.chunk.first, part.chunk.past
+        self,
+        part: _Part,
+        evaluations: Sequence[StoredCase],
+        todo: Collection[int],
+        intakes: Mapping[str, Intake],
+        context_of: ContextOf,
+    ) -> list[Item]:
+        """Return what is to be done of a case under one template."""
+        position, template, _ = _place_of(part.chunk, evaluations[0])
+        group = [each for each in evaluations if self._seat_of(each).is_asked]
+        is_here = any(each.n in todo for each in group)
+        if not is_here and not (group and self._may_deepen and template in self._shapes):
+            return []
+        works = self._works(position, group, intakes.get(template), is_here=is_here)
+        if works and template in self._shapes:
+            self._take_case(part, works, group[0], todo)
+        return [
+            self._continued(part, work, context_of(template, work.parameters.juror))
+            for work in works
+            if work.number in todo
+        ]
 
-        def place_of(stored: StoredCase) -> tuple[int, str, str]:
-            return past.positions[stored.n - first + 1], self._seat_of(stored).seat.template, stored.inputs
-
-        for (position, template, _), evaluations in groupby(part.chunk.cases, place_of):
-            group = [each for each in evaluations if self._seat_of(each).is_asked]
-            is_here = any(each.n in todo for each in group)
-            if not is_here and not (group and self._may_deepen and template in self._shapes):
-                continue
-            works = self._works(position, group, intakes.get(template), is_here=is_here)
-            if works and template in self._shapes:
-                self._take_case(part, works, group[0], todo)
-            yield from (
-                self._continued(part, work, context_of(template, work.parameters.juror))
-                for work in works
-                if work.number in todo
-            )
-
-    def _take_case(self, part: _Part, works: Sequence[Work], stored: StoredCase, todo: set[int]) -> None:
+    def _take_case(self, part: _Part, works: Sequence[Work], stored: StoredCase, todo: Collection[int]) -> None:
         """Take note of a case of which there are several evaluations."""
         row, template = works[0].row, works[0].parameters.template
         assert row is not None  # noqa: S101  # as `_works` has seen
@@ -284,6 +303,12 @@ class WorkerLedger(KeptLedger):
         for part in later:
             self._settle(part)
         return True
+
+
+def _place_of(chunk: Chunk, stored: StoredCase) -> tuple[int, str, str]:
+    """Return what is the same for the evaluations of one case under one template: its place, that, and its inputs."""
+    position = chunk.past.positions[stored.n - chunk.first + 1]
+    return position, Seat.of(stored.template).template, stored.inputs
 
 
 def payee_of(question: Question, juror: str | None) -> str:
