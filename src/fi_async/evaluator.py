@@ -306,7 +306,8 @@ class AsyncEvaluator(Evaluations):
         """Return what came of putting cases into a run in a database, for workers to evaluate. Evaluates nothing.
 
         Loaded again, with cases of the same templates, the run has those cases: new ones are added, and those that are
-        not among them any more are removed. Workers may be at work meanwhile.
+        not among them any more are removed. Loaded with other `repeats`, or with a jury of more judges, it has the
+        samples and votes that are missing, too. Workers may be at work meanwhile.
 
         Args:
             cases: Dicts of inputs by key, or Cases, or a frame or a dataset. A generator is read to its end.
@@ -366,10 +367,12 @@ class AsyncEvaluator(Evaluations):
                 `postgresql://user@host/database/nightly`; or a RunFile that has it, with the `lease`.
             eval_templates: The functions and Criteria that the run was loaded with; the platform's templates are known
                 by their names. A function whose source is another is refused.
-            on_outcome: Is called with each outcome that ended here, once it is kept: a function that returns soon.
+            on_outcome: Is called with each outcome that ended here, once it is kept: a function that returns soon. Of a
+                case with repeats or a jury that is the one outcome, once the last of its evaluations has ended here.
             progress: As of `gather`: of what ends here.
             **options: In place of those that the run was loaded with, for this worker alone: see RunOptions, say
-                `concurrency=8`. `timeout=5` gives each case 5 seconds from its first request to its outcome.
+                `concurrency=8`. `timeout=5` gives each case 5 seconds from its first request to its outcome. How often
+                each case is evaluated is the run's.
 
         Raises:
             ConfigurationError: The run asks for what is not given, or for other code, or was made on another server.

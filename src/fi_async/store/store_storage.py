@@ -279,7 +279,7 @@ def _difference(before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, 
     if (judge := _other_juror(before, now)) is not None:
         return judge
     for one, other in zip(map(_lasting, before), map(_lasting, now), strict=True):
-        for key in one.keys() | other.keys():
+        for key in sorted(one.keys() | other.keys(), key=lambda name: (name not in _WHO, name)):
             if one.get(key) != other.get(key):
                 what = "what answers it (its source, criteria or judge)" if key in _WHO else key
                 return f"{other['template']} with another {what}"
