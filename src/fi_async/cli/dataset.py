@@ -76,7 +76,7 @@ def push_file(file: str, name: str, *, resume: bool, timeout: float | None, as_j
     if as_json:
         print(json.dumps({"id": dataset.id, "name": dataset.name, "rows": count, "remarks": dataset.remarks}, indent=2))
     else:
-        print(f"{name}: {count:,} rows ({dataset.id})")
+        print(f"{name}: {terminal.counted(count, 'row')} ({dataset.id})")
     return errors.DONE
 
 
@@ -163,7 +163,7 @@ def show_dataset(name: str, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(said, indent=2))
         return errors.DONE
-    print(f"{terminal.printable(said['name'])}: {said['rows']:,} rows ({said['id']})")
+    print(f"{terminal.printable(said['name'])}: {terminal.counted(said['rows'], 'row')} ({said['id']})")
     if said["evaluations"]:
         columns = ("name", "template", "status")
         _print_table(columns, [[str(each[column]) for column in columns] for each in said["evaluations"]])
