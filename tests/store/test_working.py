@@ -320,7 +320,7 @@ async def test_what_is_reopened_while_its_chunk_is_at_work_is_not_lost(evaluator
 # Control
 
 
-async def test_a_paused_run_is_left_alone_until_it_is_resumed(evaluator, run_url, monkeypatch):
+async def test_a_paused_run_is_left_alone_until_it_is_resumed(evaluator, run_url, caplog):
     app = LocalBackend(Switches(latency=0.02))
     url = RunUrl.parse(run_url)
     async with evaluator(app, concurrency=2) as ev:
@@ -335,6 +335,7 @@ async def test_a_paused_run_is_left_alone_until_it_is_resumed(evaluator, run_url
         done = await working
     assert done.evaluations == 60
     assert app.statistics()["duplicates"] == 0
+    assert caplog.text.count("it is paused: nothing leaves until fi-async control has it go on") == 1
 
 
 async def test_a_change_in_mid_run_costs_no_evaluation(evaluator, run_url, monkeypatch, seen):

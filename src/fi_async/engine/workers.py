@@ -163,6 +163,7 @@ class RunWorker:
         """Return once nothing is left to do; begin the engine's run anew whenever settings change."""
         while True:
             if (control := journal.control).paused:
+                _log.warning("%s: it is paused: nothing leaves until fi-async control has it go on", journal.url)
                 await journal.changed(control)
                 await journal.flush()
                 continue
