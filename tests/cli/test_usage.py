@@ -35,6 +35,17 @@ WRONG = [
         "in.txt: give a .csv, .xlsx or .parquet file, a .jsonl file with one JSON object a line, a .json",
     ),
     ("run in.jsonl --eval is_jason", "did you mean is_json"),
+    (
+        "run in.jsonl --eval is_json --run in.jsonl",
+        "--run in.jsonl: that is no run's file: name a new one, such as in.db",
+    ),
+    ("run in.jsonl --eval is_json --out o.xlsx", "--out o.xlsx: .xlsx is not written: name a .csv, .jsonl, .parquet"),
+    (
+        "run in.jsonl --eval is_json,contains",
+        "give each by itself, ['is_json', 'contains'] in a program and --eval is_json contains in a command",
+    ),
+    ("run in.jsonl --evals is_json", "--eval is missing: --evals is no flag. See fi-async run --help"),
+    ("run in.jsonl -eval is_json", "--eval is missing: -eval is no flag."),
     ("run in.jsonl --eval tone", "the local backend has no evaluator for tone"),
     ("run in.jsonl --eval contains --param keyword", "write it as KEY=VALUE"),
     ("run in.jsonl --eval contains --param =x", "write it as KEY=VALUE"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
@@ -52,7 +53,7 @@ def test_cells_are_as_they_are_shown(workbook):
 
 def test_empty_cells_leave_their_key_out_and_empty_rows_are_none(workbook):
     path = workbook(["id", "text"], ["a", None], [None, None], ["b", "=NA()"], ["c", "  "], ["d", "[1]"])
-    source = cases_from(path)
+    source: Any = cases_from(path)
     assert read(source) == [("a", {}), ("b", {}), ("c", {}), ("d", {"text": "[1]"})]
     assert source.count() == 4
     assert [case.place for case in source] == [f"{path}, row {row}" for row in (2, 4, 5, 6)]
@@ -60,7 +61,7 @@ def test_empty_cells_leave_their_key_out_and_empty_rows_are_none(workbook):
 
 def test_a_table_may_begin_anywhere(workbook):
     path = workbook(["id", None, "text"], ["a", None, "[1]"], ["b", "lost", "[2]"], begin=(3, 2))
-    source = cases_from(path, mapping={"output": "text"})
+    source: Any = cases_from(path, mapping={"output": "text"})
     assert read(source)[0] == ("a", {"output": "[1]"})
     assert [case.problem for case in source] == [None, "a cell is in a column that has no name in the header"]
     assert [case.place for case in source][1] == f"{path}, row 5"

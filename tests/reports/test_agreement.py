@@ -130,6 +130,12 @@ def test_scores_and_verdicts_of_a_judge_that_gives_scores():
     assert elsewhere.rate.said.startswith("scores from elsewhere correct no mean")
 
 
+def test_one_of_each_is_told_as_one():
+    text = str(Report(outcomes("P"), 0.0).agreement([True]))
+    assert text.startswith("groundedness: 1 label, 1 case\n")
+    assert "note: 1 label is few: the intervals hold, and are wide" in text
+
+
 def test_choices():
     run = Report(outcomes(["joy", "anger", "joy", "calm"], "mood"), 0.0)
     found = run.agreement(["joy", "anger", "anger", None])
@@ -147,7 +153,7 @@ def test_choices():
 def test_cases_without_a_result_are_left_out_and_said():
     found = Report(outcomes("PF-"), 0.0).agreement([True, False, True])
     assert (found.labelled, found.unscored, found.cases) == (2, 1, 2)
-    assert "1 labelled cases have no result of the judge, and are left out" in found.notes
+    assert "1 labelled case has no result of the judge, and is left out" in found.notes
     with pytest.raises(ConfigurationError, match="none of the 1 labelled cases has a result"):
         Report(outcomes("PF-"), 0.0).agreement([None, None, True])
 
@@ -161,7 +167,9 @@ def test_a_template_of_several_is_named():
     both = Report([*outcomes("PF", "one"), *outcomes("FP", "two")], 0.0)
     assert both.agreement([True, False], "one").kappa.value == 1.0
     assert both.agreement([True, False], type("Two", (), {"eval_name": "two"})).kappa.value == -1.0
-    with pytest.raises(ConfigurationError, match="say which template the labels are of: one, two"):
+    with pytest.raises(
+        ConfigurationError, match="say which template the labels are of, by template= or --eval: one, two"
+    ):
         both.agreement([True, False])
     with pytest.raises(ConfigurationError, match=r"the run has no template 'on'; did you mean one\?"):
         both.agreement([True, False], "on")

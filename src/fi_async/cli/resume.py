@@ -29,7 +29,7 @@ from fi_async.sources.rows import Shape, Source
 from fi_async.store.store_counts import count_run
 
 _SAFE: Final[Sequence[Retried]] = ("failed", "stalled")
-_OF_THE_WORK: Final = ("evals", "judge", "judge_url")
+_OF_THE_WORK: Final = ("evals", "judge", "judge_url", "jury", "rule")
 _FIELDS: Final = ("custom_eval_name", "error_localizer")
 
 

@@ -19,6 +19,7 @@ from fi_async._models import OutcomeStatus, TemplateLike
 from fi_async._plan import RunPlan
 from fi_async._settings import Concurrency, Retried, RunFile
 from fi_async._shard import Shard
+from fi_async.backends.jury import Jury
 from fi_async.backends.words import JUDGE
 from fi_async.cli import backend, errors, parameters, stopping, terminal
 from fi_async.cli.backend import Choice
@@ -37,9 +38,11 @@ from fi_async.cli.summary import show, show_next
 from fi_async.cli.totals import RunTotals
 from fi_async.engine.case_reading import Cases
 from fi_async.evaluator import AsyncEvaluator
+from fi_async.journal.schema import is_run
 from fi_async.reports.quality_gate import GateResult
 from fi_async.reports.run_files import LINES
 from fi_async.sources.rows import Source
+from fi_async.sources.workbooks import WORKBOOKS
 
 _MOST_UNREACHABLE: Final = 16
 _LATER: Final = "; when it can be reached: "
@@ -145,8 +148,13 @@ def carry_out(plan: RunSetup, flags: RunFlags) -> int:
     return exit_code(verdict)
 
 
+_ROWS: Final = frozenset({*LINES, ".csv", ".json", ".parquet", ".tsv", *WORKBOOKS})
+
+
 def _output(plan: RunSetup, flags: RunFlags) -> OutputFile:
     kept = flags.run if isinstance(flags.run, Path) else None
+    if kept is not None and kept.suffix.lower() in _ROWS and kept.is_file() and not is_run(kept):
+        raise UsageError(f"--run {kept}: that is no run's file: name a new one, such as {kept.with_suffix('.db')}")
     return OutputFile(flags.out, plan.source.path, kept, _facts(plan, flags))
 
 
@@ -292,7 +300,11 @@ async def _evaluate(plan: RunSetup, taken: OutcomeCollector) -> None:
 def _where(plan: RunSetup, totals: RunTotals) -> str:
     """Return who could not be reached."""
     judge = plan.chosen.judge if totals.unreachable_by == JUDGE else None
-    return backend.base_url() if judge is None else f"the judge at {judge.base_url}"
+    if judge is None:
+        return backend.base_url()
+    if isinstance(judge, Jury):
+        return f"the judges at {', '.join(dict.fromkeys(each.base_url for each in judge))}"
+    return f"the judge at {judge.base_url}"
 
 
 def _no_rows(source: str) -> UsageError:

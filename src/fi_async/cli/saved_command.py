@@ -14,6 +14,7 @@ from fi_async._settings import Retried, RunFile
 from fi_async.cli.backend import Choice
 from fi_async.cli.errors import UsageError
 from fi_async.cli.input_rows import STDIN
+from fi_async.cli.named_judges import used_tables
 from fi_async.cli.options import RunFlags, refuse
 from fi_async.cli.own_templates import absolute
 from fi_async.engine.postgres_budget import is_url, without_password
@@ -101,6 +102,7 @@ def saved_command(file: str, flags: RunFlags, chosen: Choice, source: Source, ho
     if flags.shared_budget is not None and is_url(flags.shared_budget):
         kept["shared_budget"] = without_password(flags.shared_budget)
     kept["evals"] = [absolute(word) for word in flags.evals]
+    kept["judges"] = used_tables(flags)
     by = {"backend": None, "backends": list(chosen.names)} if chosen.names else {"backend": chosen.platform}
     return SavedCommand(
         file=None if file == STDIN else os.path.abspath(os.path.expanduser(file)),  # noqa: PTH100, PTH111  # resolve() would follow links

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from rich import box
-from rich.console import Group
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -166,7 +166,8 @@ def list_runs(place: Path | RunUrl, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps([asdict(each) for each in found], indent=2))
     elif found:
-        terminal.stdout().print(_table(found))
+        console = terminal.stdout()
+        console.print(_table(found, console))
     else:
         print(f"{place}: no runs")
     return errors.DONE
@@ -187,9 +188,15 @@ def _or_damaged(run: Path | RunUrl) -> RunStatus:
         return RunStatus(str(run), "damaged")
 
 
-def _table(found: list[RunStatus]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+def _table(found: list[RunStatus], console: Console) -> Table:
+    table = terminal.table_for(console)
     table.add_column("run", overflow="fold")
+    if console.width < terminal.NARROW:
+        for heading in ("done", "of", "state"):
+            table.add_column(heading, justify="left" if heading == "state" else "right", no_wrap=True)
+        for each in found:
+            table.add_row(each.run, f"{each.done:,}", f"{each.evaluations:,}", _state(each))
+        return table
     table.add_column("started", no_wrap=True)
     for heading in ("cases", "done", "pending", "scored"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -253,9 +260,9 @@ def _status(of: RunStatus) -> Table | Group:
         ("  possibly evaluated", f"{of.ambiguous:,}"),
         ("possible duplicates", f"{of.possible_duplicates:,}"),
         *([("spent", ", ".join(spent))] if (spent := spent_words(asdict(of))) else []),
-        ("rate", f"{of.rate:,.1f}/s"),
-        ("eta", "-" if of.eta_s is None else clock(of.eta_s)),
     ]
+    if of.state == "running":
+        lines += [("rate", f"{of.rate:,.1f}/s"), ("eta", "-" if of.eta_s is None else clock(of.eta_s))]
     if of.control is not None and of.control != Control():
         lines.append(("set", words_of(of.control)))
     for name, value in lines:

@@ -15,6 +15,7 @@ from fi_async._settings import RunFile, RunKeywords
 from fi_async.cli import backend, errors, stopping, terminal
 from fi_async.cli.backend import Choice
 from fi_async.cli.errors import UsageError
+from fi_async.cli.named_judges import limits
 from fi_async.cli.options import LoadFlags
 from fi_async.cli.own_templates import templates_of
 from fi_async.cli.parameters import check_paths
@@ -30,7 +31,7 @@ from fi_async.sources.rows import TableRow
 from fi_async.store.run_control import Control, change
 from fi_async.store.store_reader import facts
 
-_OF_THE_JUDGE = ("judge", "judge_url")
+_OF_THE_JUDGE = ("judge", "judge_url", "jury")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ def load_file(file: str, flags: LoadFlags) -> int:
     if flags.json:
         print(json.dumps(asdict(loaded), indent=2))
         return errors.DONE
+    made_of = f" of {loaded.votes:,} samples and votes" if loaded.votes else ""
     counted = ", ".join(
         f"{number:,} {what}"
         for what, number in (
@@ -94,7 +96,7 @@ def load_file(file: str, flags: LoadFlags) -> int:
         )
         if number or what == "new"
     )
-    print(f"{loaded.run}: {loaded.evaluations:,} evaluations ({counted}) in {loaded.wall_s:,.1f} s")
+    print(f"{loaded.run}: {loaded.evaluations:,} evaluations{made_of} ({counted}) in {loaded.wall_s:,.1f} s")
     print(f"work on it: {command_line('work', loaded.run)}")
     return errors.DONE
 
@@ -161,7 +163,7 @@ def control_run(run: str, what: Literal["pause", "resume"] | None, flags: Contro
     """
     url, changes = url_of(run), flags.changes()
     if flags.limits is not None:
-        changes["limits"] = [limit_text(each) for each in backend.limits(flags.limits)]
+        changes["limits"] = [limit_text(each) for each in limits(flags.limits)]
     if what is not None:
         changes["paused"] = what == "pause"
     control = change(url, **changes)

@@ -57,7 +57,13 @@ class LoadReport:
 
 
 async def load(session: Session, ask: Ask, cases: Cases) -> LoadReport:
-    """Return what came of it once all cases are in the store.
+    """Return what came of it once all cases are in the store. See `loaded`."""
+    report, _ = await loaded(session, ask, cases)
+    return report
+
+
+async def loaded(session: Session, ask: Ask, cases: Cases) -> tuple[LoadReport, bytes]:
+    """Return what came of it once all cases are in the store, and where they stand; see `Past.places`.
 
     Raises:
         ConfigurationError: The run evaluates other templates, or with other parameters, or is kept in a file.
@@ -89,7 +95,7 @@ async def load(session: Session, ask: Ask, cases: Cases) -> LoadReport:
             ledger.remove_others(counts)
         await journal.flush()
         past, is_plain = journal.past, all(each.shape.is_plain for each in asked)
-        return LoadReport(
+        report = LoadReport(
             run=str(kept.store),
             evaluations=past.held if is_plain else reading.read * len(asked),
             new=past.count - before,
@@ -100,6 +106,7 @@ async def load(session: Session, ask: Ask, cases: Cases) -> LoadReport:
             wall_s=anyio.current_time() - began,
             votes=0 if is_plain else past.held,
         )
+        return report, past.places()
 
 
 async def reopen(session: Session, kept: RunFile) -> int:

@@ -19,7 +19,7 @@ from fi_async.journal.opening import asked_of
 from fi_async.journal.records import RunInfo
 from fi_async.panels.shape import PanelShape
 
-Asked = Mapping[str, Any]
+_Asked = Mapping[str, Any]
 
 
 def check_given(run: str, info: RunInfo, own: Mapping[str, TemplateLike]) -> None:
@@ -58,7 +58,7 @@ def check_jurors(run: str, info: RunInfo, session: Session) -> None:
             raise ConfigurationError(f"{run}: {_lacking(each['template'], jurors, missing)}")
 
 
-def _lacking(name: str, jurors: Sequence[Asked], missing: Sequence[Asked]) -> str:
+def _lacking(name: str, jurors: Sequence[_Asked], missing: Sequence[_Asked]) -> str:
     names = [each["name"] for each in jurors]
     called = " and ".join(f"{each['name']} ({each['judge_model']} at {each['judge_url']})" for each in missing)
     judges = ", ".join(
@@ -108,7 +108,7 @@ def check_same(run: str, info: RunInfo, asked: Sequence[Question], session: Sess
             raise ConfigurationError(f"{run}: {name} is not what the run was loaded with: {what}")
 
 
-def _check_jury(run: str, name: str, now: Asked, was: Asked) -> None:
+def _check_jury(run: str, name: str, now: _Asked, was: _Asked) -> None:
     """Return if the same jurors vote, by the same rule."""
     jurors, here = ({each["name"]: each for each in asked.get("jurors", ())} for asked in (was, now))
     if here and not jurors:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import anyio
 
-from fi_async._errors import APIConnectionError, ConfigurationError, FiAsyncError
+from fi_async._errors import APIConnectionError, ConfigurationError, FiAsyncError, JournalError
 from fi_async._models import Outcome, OutcomeStatus, TemplateLike
 from fi_async._public import public
 from fi_async._report import Counts
@@ -39,6 +39,7 @@ from fi_async.wire.templates import by_name
 
 _LOOK: Final = 0.5  # seconds between two looks whether there is something to do
 _MOST_IN_VAIN: Final = 16  # cases that cannot reach a server, and none that could, end a worker
+_MOST_LOST: Final = 3  # leases, one after the other without an outcome that was kept, end a worker
 _SETTLING: Final = 600.0  # seconds that requests under way may take to their end when the run is changed
 _FIELDS: Final = ("custom_eval_name", "error_localizer")
 _log: Final = logging.getLogger("fi_async")
@@ -108,6 +109,8 @@ class RunWorker:
     _stopped: str = ""
     _is_complete: bool = False
     _ended: int = 0
+    _ended_before: int = 0
+    _lost_in_vain: int = 0
     _in_vain: int = 0
     _panels: Collection[str] = ()
     _unreachable: APIConnectionError | None = None
@@ -134,7 +137,7 @@ class RunWorker:
         try:
             async with watched(progress, None, self.standing) as self._seen:
                 while not await self._served(url, concurrency):
-                    self._fenced += 1
+                    self._lost_lease(url)
         finally:
             if self._shared is not None:
                 with anyio.CancelScope(shield=True):
@@ -148,6 +151,18 @@ class RunWorker:
             fenced=self._fenced,
             stopped=self._stopped,
         )
+
+    def _lost_lease(self, url: RunUrl) -> None:
+        """Take note of it; raise if this worker would go on so without end, and pay each time for what is not kept."""
+        self._fenced += 1
+        self._lost_in_vain = self._lost_in_vain + 1 if self._ended == self._ended_before else 1
+        self._ended_before = self._ended
+        if self._lost_in_vain >= _MOST_LOST:
+            raise JournalError(
+                f"{url}: this worker was silent for longer than its lease of {self.kept.lease:g} s, {_MOST_LOST} times"
+                " one after the other, and nothing that it did was kept: something holds up its event loop, such as a"
+                " function of yours that blocks, or its machine. Find it, or give a longer lease"
+            )
 
     async def _served(self, url: RunUrl, concurrency: str) -> bool:
         """Return True once nothing is left to do, and False if others took over what this worker had."""
@@ -246,7 +261,7 @@ class RunWorker:
     def _settled(self, whole: Outcome) -> None:
         """Hand out what a case comes to of which there are several evaluations."""
         if self.handover is not None and self.handover.run is not None:
-            self.handover.run.hold()
+            self.handover.run.release(-1)
         self._tell(whole)
 
     def _tell(self, outcome: Outcome) -> None:
@@ -320,9 +335,11 @@ class _Feeding:
                 if chunk.changes != self.ledger.changes:
                     self.is_outdated = True
                     return
-                items = self.ledger.items(chunk, intakes, self._context_of)
-                if items:
-                    yield items
+                for items in self.ledger.items(chunk, intakes, self._context_of):
+                    if items:
+                        yield items
+                    else:
+                        await anyio.sleep(_LOOK)
                 continue
             if self.ledger.dropped_cases:
                 return

@@ -64,6 +64,12 @@ class FileStorage:
         """Close the file, and give up its lock."""
         self._held.close()
 
+    def give_up(self) -> None:
+        """Do nothing: a file is there, or it is not."""
+
+    def cut(self) -> None:
+        """Do nothing: a disk cannot be told to answer."""
+
     def _begin_pass(self, info: RunInfo, past: Past, *, held_only: bool) -> OpenedRun:
         urls = self._connection.execute("SELECT DISTINCT json_extract(info, '$.base_url') FROM passes").fetchall()
         if IMPORTED in {each for (each,) in urls}:

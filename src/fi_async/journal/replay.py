@@ -8,6 +8,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any, Final
 
 from fi_async._models import OutcomeStatus
@@ -146,6 +147,21 @@ class Past:
         for (n, position), case_id in self.also.items():
             places.setdefault(n, []).append((position, case_id))
         return places
+
+    def places(self) -> bytes:
+        """Return a digest of which case stands at which place: the same until a pass adds, moves or removes any.
+
+        Of a place it knows the first evaluation alone: what a case is worth beyond it changes nothing.
+        """
+        further = [*self.also, *self.refused]
+        last = max((max(self.positions), *(place for _, place in further)))
+        firsts = array("q", bytes(8 * (last + 1)))
+        for n in range(self.count, 0, -1):
+            if n not in self._removed:
+                firsts[self.positions[n]] = n
+        for n, place in further:
+            firsts[place] = min(n, firsts[place] or n)
+        return blake2b(firsts.tobytes(), digest_size=16).digest()
 
     def add(self, position: int) -> None:
         """Take note of the next case."""

@@ -56,6 +56,12 @@ class Storage(Protocol):
     def close(self) -> None:
         """Close it, as far as it is open."""
 
+    def give_up(self) -> None:
+        """Wait no longer for what is away: what cannot be kept now is lost. Called from any thread."""
+
+    def cut(self) -> None:
+        """Let whoever waits for an answer have an error instead. Called from any thread."""
+
     def admit(self, rows: Sequence[CaseRow], now: float, has_ended: Callable[[int], bool]) -> Admitted:
         """Put the works that are not there yet, and return which case each is."""
 

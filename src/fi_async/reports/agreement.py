@@ -264,7 +264,9 @@ def template_of(name: str | None, outcomes: Sequence[Outcome]) -> str:
         return known[0]
     if name is None:
         raise ConfigurationError(
-            f"say which template the labels are of: {', '.join(known)}" if known else "the run has no case"
+            f"say which template the labels are of, by template= or --eval: {', '.join(known)}"
+            if known
+            else "the run has no case"
         )
     if name not in known:
         raise ConfigurationError(f"the run has no template {name!r}{instead(name, known)}")
@@ -361,12 +363,18 @@ def _disagreements(pairs: Sequence[_Pair], kind: LabelKind) -> tuple[Disagreemen
 def _notes(kind: LabelKind, pairs: Sequence[_Pair], unscored: int) -> tuple[str, ...]:
     notes = []
     if len(pairs) < _FEW:
-        notes.append(f"{len(pairs)} labels are few: the intervals hold, and are wide")
+        few = "1 label is" if len(pairs) == 1 else f"{len(pairs)} labels are"
+        notes.append(f"{few} few: the intervals hold, and are wide")
     if kind == "verdicts":
         if len({pair.person for pair in pairs}) < 2:  # verdicts
             notes.append("all labels say the same: label cases of the other kind to know how the judge does with them")
         elif len({pair.judge for pair in pairs}) < 2:  # as above
             notes.append("the judge says the same of all labelled cases: draw with --draw balanced to see both")
     if unscored:
-        notes.append(f"{unscored:,} labelled cases have no result of the judge, and are left out")
+        left_out = (
+            "1 labelled case has no result of the judge, and is"
+            if unscored == 1
+            else (f"{unscored:,} labelled cases have no result of the judge, and are")
+        )
+        notes.append(f"{left_out} left out")
     return tuple(notes)

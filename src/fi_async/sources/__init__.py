@@ -102,7 +102,7 @@ def file(name: str) -> Table:
     match path.suffix.lower():
         case ".jsonl" | ".ndjson" | ".json":
             return JsonTable(name, lambda: path.open("rb"), path)
-        case ".csv":
+        case ".csv" | ".tsv":
             return CsvTable(name, path)
         case ".parquet":
             return ParquetTable(name, path)

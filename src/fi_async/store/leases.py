@@ -11,6 +11,7 @@ import json
 import math
 import os
 import socket
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -20,7 +21,7 @@ from fi_async._version import __version__
 from fi_async.journal.commits import KeptEvent
 from fi_async.journal.events import EventKind
 from fi_async.journal.replay import Past, past_of
-from fi_async.store import store_schema, tallies
+from fi_async.store import tallies
 from fi_async.store.store_connection import StoreConnection
 
 LOADING: Final = 0x6669_6C64  # "fild": of advisory locks
@@ -236,7 +237,6 @@ class Leases:
     Attributes:
         run: The run's number.
         worker: Its own.
-        clock_ahead: Seconds that the store's clock is ahead of this machine's.
         changes: How often the run has been changed, as far as this worker knows: by `fi-async control`, or by a load
             that asks another number of evaluations of each case.
         renewed: Called with each new connection.
@@ -309,6 +309,11 @@ class Leases:
 
     def lost(self) -> LeaseLostError:
         """Return what to raise where others took over."""
+        if self.role == "load":
+            return LeaseLostError(
+                f"{self.connection.url}: its tables, or the run, were changed meanwhile, by a newer version of"
+                " fi-async or by hand: load it again"
+            )
         return LeaseLostError(
             f"{self.connection.url}: this worker was silent for longer than its lease of {self.lease:g} s, and others"
             " took over what it had"
@@ -355,7 +360,13 @@ class Leases:
         return self.connection.execute(query, self._asked()).rowcount > 0
 
     def fence_silent(self) -> None:
-        """Take their chunks from workers whose lease has ended."""
+        """Take their chunks from workers whose lease has ended.
+
+        After the store was away, they have a lease's time to come back, as this one has: a standby that took over has
+        been up for long.
+        """
+        if time.monotonic() - self.connection.back_at < self.lease:
+            return
         self.connection.lasting(lambda _: self.connection.execute(_FENCE, self._asked()).rowcount)
 
     def claim(self) -> Chunk | None:
@@ -422,11 +433,3 @@ class Leases:
         """Give back what is held, for others to take at once."""
         if self.worker:
             self.connection.execute(_RELEASE, self._asked())
-
-
-def opened(connection: StoreConnection, leases: Leases) -> int:
-    """Return the number of the run, after this worker was taken note of."""
-    store_schema.check(connection, works=True)
-    run = store_schema.run_of(connection)
-    leases.register(run)
-    return run

@@ -43,7 +43,7 @@ class StoreConnected:
 
     def __init__(self, url: RunUrl) -> None:
         self.url = url
-        self.connection = StoreConnection(url)
+        self.connection = StoreConnection(url, read_only=True)
         try:
             with self.explained():
                 self.version = store_schema.check(self.connection)

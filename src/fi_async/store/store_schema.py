@@ -89,6 +89,13 @@ INSERT INTO fi_async.format VALUES (1)
 APART: Final = f"kind = {EventKind.REOPENED} OR kind > {EventKind.PLACED}"
 """Which events say more of a case than how it came to its outcome: few cases have any."""
 
+_PATIENCE: Final = 10  # seconds that who changes the tables waits for those who use them
+# Whoever is at work by an older version would go on with statements of its own.
+_SHUT_OUT: Final = """
+    UPDATE fi_async.workers SET fenced = true WHERE NOT fenced;
+    UPDATE fi_async.chunks SET worker = NULL WHERE worker IS NOT NULL AND NOT done
+"""
+
 MIGRATIONS: Final[Sequence[str]] = (
     "ALTER TABLE fi_async.workers ADD COLUMN spent_on jsonb NOT NULL DEFAULT '{}'",
     f"""
@@ -130,13 +137,18 @@ def set_up(connection: StoreConnection) -> None:
         # Of several that find them missing or old, one at a time.
         connection.execute("SELECT pg_advisory_xact_lock(%(lock)s)", {"lock": _LOCK})
         version = version_of(connection)
+        is_new = version is None
         if version is None:
             connection.execute(_SCHEMA)
             version = 1
+        else:  # others wait for these tables meanwhile, too
+            connection.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}s'")
         for step in MIGRATIONS[version - 1 :]:
             version += 1
             if step:
                 connection.execute(step)
+        if not is_new:
+            connection.execute(_SHUT_OUT)
         connection.execute("UPDATE fi_async.format SET version = %(version)s", {"version": version})
 
 

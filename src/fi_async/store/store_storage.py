@@ -33,8 +33,10 @@ _BETWEEN_TRIES: Final = 0.1  # seconds
 _MOST_IN_CHUNK: Final = 200
 _LEAST_IN_CHUNK: Final = 10
 _CHUNKS: Final = 100  # as many at least as there are cases for, so that workers end at about the same time
+_WHO: Final = ("fingerprint", "jury", "judge_model", "judge_url")
 _OF_PANELS: Final = ("panel",)
 _OF_JURIES: Final = ("panel", "jurors", "fingerprint", "model")
+_ANSWERER: Final = "what answers it (its source, criteria or judge)"
 _PUTS_BACK: Final = (EventKind.REOPENED, EventKind.PLACED)
 _PUT_ENDED: Final = f"""
     INSERT INTO fi_async.events (run, n, kind, at, worker, body)
@@ -161,6 +163,16 @@ class StoreStorage:
             self._connection.execute("SELECT pg_advisory_unlock_all()")
         self._connection.close()
 
+    def give_up(self) -> None:
+        """Wait no longer for a store that is away. Called from any thread."""
+        if self._connection is not None:
+            self._connection.give_up()
+
+    def cut(self) -> None:
+        """Break the connection: whoever waits for an answer has an error instead. Called from any thread."""
+        if self._connection is not None:
+            self._connection.cut()
+
     def admit(self, rows: Sequence[CaseRow], now: float, has_ended: Callable[[int], bool]) -> Admitted:
         """Put the rows that are not there yet, in chunks, and return which case each is."""
         connection, leases = self._open.connection, self._open
@@ -176,6 +188,8 @@ class StoreStorage:
                 self._count = max(self._count, *known.values())
             if new:
                 with connection.transaction():
+                    if not leases.renew_in():
+                        raise leases.lost()
                     self._put(new, first, now)
                 self._count += len(new)
             return known | {row.key: n for n, row in enumerate(new, first)}
@@ -267,6 +281,6 @@ def _difference(before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, 
     for one, other in zip(map(_lasting, before), map(_lasting, now), strict=True):
         for key in one.keys() | other.keys():
             if one.get(key) != other.get(key):
-                what = "what answers it (its source, criteria or judge)" if key in ("fingerprint", "jury") else key
+                what = "what answers it (its source, criteria or judge)" if key in _WHO else key
                 return f"{other['template']} with another {what}"
     return "these"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -27,7 +28,9 @@ from fi_async.store.store_connection import StoreConnection
 T = TypeVar("T")
 
 _CLOSING: Final = 10.0  # seconds that the last commit may take
+_LEAVING: Final = 3.0  # seconds that giving back what is held may take
 _RENEWALS: Final = 3  # in the time of a lease, where no commit renews it
+_log: Final = logging.getLogger("fi_async")
 _LOOK: Final = 1.0  # seconds between two looks for what `fi-async control` has set
 
 
@@ -73,9 +76,7 @@ class WorkerJournal:
         try:
             await self._thread.call(self._open)
         except BaseException:
-            with anyio.CancelScope(shield=True):
-                await self._thread.call(self._close)
-            self._thread.close()
+            await self._closed()
             raise
         self._commits = Commits(self._thread, self.leases.add, str(self.url))
         self._changed = anyio.Event()
@@ -83,13 +84,13 @@ class WorkerJournal:
         return self
 
     def _open(self) -> None:
-        self._connection = connection = StoreConnection(self.url)
+        self._connection = connection = StoreConnection(self.url, idle=self.lease)
         with connection.explained():
             if store_schema.version_of(connection) is not None:
                 store_schema.set_up(connection)
             store_schema.check(connection, works=True)
             ((now,),) = connection.execute("SELECT extract(epoch FROM clock_timestamp())::double precision").fetchall()
-            self._clock_ahead = now - time.time()
+            self._clock_ahead = now - time.monotonic()
             self._leases = Leases(connection, "work", self.lease, self._concurrency)
             self._leases.register(store_schema.run_of(connection))
             self._read(self._leases)
@@ -112,10 +113,17 @@ class WorkerJournal:
                 if error is None:
                     raise
             finally:
-                if self._connection is not None:
-                    self._connection.give_up()
-                await self._thread.call(self._close)
-                self._thread.close()
+                await self._closed()
+
+    async def _closed(self) -> None:
+        """Give back what is held, and close the connection: of a store that answers nothing, without its consent."""
+        if self._connection is not None:
+            self._connection.give_up()
+        with anyio.CancelScope(shield=True), anyio.move_on_after(_LEAVING):
+            await self._thread.end(self._close)
+            return
+        if self._connection is not None:
+            self._connection.cut()
 
     def _close(self) -> None:
         if self._connection is None:
@@ -137,8 +145,8 @@ class WorkerJournal:
         return self._leases
 
     def now(self) -> float:
-        """Return the store's time, in seconds since the epoch."""
-        return time.time() + self._clock_ahead
+        """Return the store's time, in seconds since the epoch, whatever becomes of this machine's."""
+        return time.monotonic() + self._clock_ahead
 
     # The run
 
@@ -212,16 +220,24 @@ class WorkerJournal:
         """Hold on to the chunks, and look for changes, until cancelled or until others took over."""
         while True:
             await anyio.sleep(min(_LOOK, self.lease / _RENEWALS))
+            late = asyncio.get_running_loop().call_later(self.lease, self._tell_of_silence)
             try:
                 control, changes, others = await self._call(lambda leases: leases.pulse(self.spent_here))
             except JournalError as error:
                 self._commits.fail(error)
                 self._changed.set()
                 return
+            finally:
+                late.cancel()
             self._pay(others)
             if changes != self.leases.changes:
                 self._take_note(control, changes)
                 self._stir()
+
+    def _tell_of_silence(self) -> None:
+        _log.warning(
+            "%s: the store has given no answer for %g s: no request leaves until it does", self.url, self.lease
+        )
 
     def _pay(self, others: Mapping[str, float]) -> None:
         """Let the purses know of what the others have spent since this was last known."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
@@ -36,12 +36,14 @@ class _Part:
     Attributes:
         chunk: As it is held.
         left: How many of its evaluations have not ended.
-        cases: Its cases of which there are several evaluations, by where they stand and their templates.
+        cases: Its cases of which there are several evaluations, by where they stand, their templates and inputs.
+        case_of: The same, by the numbers of the evaluations.
     """
 
     chunk: Chunk
     left: int
-    cases: dict[tuple[int, str], ChunkCase] = field(default_factory=dict)
+    cases: dict[tuple[int, str, str], ChunkCase] = field(default_factory=dict)
+    case_of: dict[int, ChunkCase] = field(default_factory=dict)
 
 
 class WorkerLedger(KeptLedger):
@@ -84,55 +86,76 @@ class WorkerLedger(KeptLedger):
         self._unsettled = 0  # chunks whose cases may be worth further samples
         self._stirred = anyio.Event()
 
-    def items(self, chunk: Chunk, intakes: Mapping[str, Intake], context_of: ContextOf) -> list[Item]:
-        """Return what is to be done of the cases of a chunk that have not ended.
+    def items(self, chunk: Chunk, intakes: Mapping[str, Intake], context_of: ContextOf) -> Iterator[list[Item]]:
+        """Yield what is to be done of the cases of a chunk that have not ended; nothing where some have to wait.
+
+        What ends is told by its place. A load may move cases while they are under way: one that comes to another's
+        place waits until that one has ended, so that neither gets the outcome of the other.
 
         Raises:
             JournalError: They are not what this version, or this code, would make of them.
         """
         past = chunk.past
-        todo = [
-            each
+        todo = {
+            each.n
             for place, each in enumerate(chunk.cases, 1)
             if not past.has_ended(place) and not past.is_removed(place) and self._is_asked(Seat.of(each.template))
-        ]
+        }
         part = _Part(chunk, len(todo))
-        self._parts.update(dict.fromkeys((each.n for each in todo), part))
+        self._parts.update(dict.fromkeys(todo, part))
         self._unsettled += self._may_deepen
-        items = list(self._items(part, intakes, context_of, {each.n for each in todo}))
+        groups = [list(evaluations) for _, evaluations in groupby(chunk.cases, partial(_case_of, chunk))]
+        while groups:
+            items: list[Item] = []
+            waiting = []
+            for group in groups:
+                if self._is_taken(part, group, todo):
+                    waiting.append(group)
+                else:
+                    items += self._items(part, group, todo, intakes, context_of)
+            if items or waiting:
+                yield items
+            groups = waiting
         if not todo:
             self._end(part)
-        return items
+
+    def _is_taken(self, part: _Part, group: Sequence[StoredCase], todo: Collection[int]) -> bool:
+        """Return True if something is under way at the place of a case under one template."""
+        position, *_ = _case_of(part.chunk, group[0])
+        return any(each.n in todo and (position, Seat.of(each.template)) in self._numbers for each in group)
 
     def _items(
-        self, part: _Part, intakes: Mapping[str, Intake], context_of: ContextOf, todo: set[int]
-    ) -> Iterator[Item]:
+        self,
+        part: _Part,
+        evaluations: Sequence[StoredCase],
+        todo: Collection[int],
+        intakes: Mapping[str, Intake],
+        context_of: ContextOf,
+    ) -> list[Item]:
+        """Return what is to be done of a case under one template."""
         first, past = part.chunk.first, part.chunk.past
-
-        def place_of(stored: StoredCase) -> tuple[int, str, str]:
-            return past.positions[stored.n - first + 1], Seat.of(stored.template).template, stored.inputs
-
-        for (position, template, _), evaluations in groupby(part.chunk.cases, place_of):
-            group = [
-                each
-                for each in evaluations
-                if not past.is_removed(each.n - first + 1) and self._is_asked(Seat.of(each.template))
-            ]
-            is_here = any(each.n in todo for each in group)
-            if not is_here and not (group and self._may_deepen and template in self._shapes):
-                continue
-            works = self._works(position, group, intakes.get(template), is_here=is_here)
-            if works and template in self._shapes:
-                row = works[0].row
-                assert row is not None  # noqa: S101  # as `_works` has seen
-                case = ChunkCase(template, position, works[0].case, row.inputs, group[0].inputs, is_here=is_here)
-                case = part.cases.setdefault((position, template), case)
-                case.is_here = case.is_here or is_here
-            yield from (
-                self._continued(part, work, context_of(template, work.parameters.juror))
-                for work in works
-                if work.number in todo
-            )
+        position, template, kept = key = _case_of(part.chunk, evaluations[0])
+        group = [
+            each
+            for each in evaluations
+            if not past.is_removed(each.n - first + 1) and self._is_asked(Seat.of(each.template))
+        ]
+        is_here = any(each.n in todo for each in group)
+        if not is_here and not (group and self._may_deepen and template in self._shapes):
+            return []
+        works = self._works(position, group, intakes.get(template), is_here=is_here)
+        if works and template in self._shapes:
+            row = works[0].row
+            assert row is not None  # noqa: S101  # as `_works` has seen
+            case = ChunkCase(template, position, works[0].case, row.inputs, kept, is_here=is_here)
+            case = part.cases.setdefault(key, case)
+            case.is_here = case.is_here or is_here
+            part.case_of.update(dict.fromkeys((work.number for work in works), case))
+        return [
+            self._continued(part, work, context_of(template, work.parameters.juror))
+            for work in works
+            if work.number in todo
+        ]
 
     def _is_asked(self, its: Seat) -> bool:
         """Return False for what the run asked once, and does not any more: a juror that left, a sample too many."""
@@ -190,7 +213,7 @@ class WorkerLedger(KeptLedger):
                 return
             part = self._parts.pop(n)
             part.left -= 1
-            if (case := part.cases.get((outcome.index, outcome.template))) is not None:
+            if (case := part.case_of.get(n)) is not None:
                 case.votes[outcome.sample, outcome.juror] = outcome
             emit(ended)
             if not part.left:
@@ -221,7 +244,7 @@ class WorkerLedger(KeptLedger):
                 outcomes.append(stands.outcome)
         for each in outcomes:
             self._settled(each)
-        part.cases = {(case.position, case.template): case for case in open_cases}
+        part.cases = {(case.position, case.template, case.kept): case for case in open_cases}
         self._settle(part)
 
     def _settle(self, part: _Part) -> None:
@@ -253,6 +276,8 @@ class WorkerLedger(KeptLedger):
         Args:
             within: Seconds after which it returns, whatever happens.
         """
+        if self._further:
+            return True
         if not self._unsettled or self._journal.has_failed:
             return False
         with anyio.move_on_after(within):
@@ -262,6 +287,11 @@ class WorkerLedger(KeptLedger):
         for part in later:
             self._settle(part)
         return True
+
+
+def _case_of(chunk: Chunk, stored: StoredCase) -> tuple[int, str, str]:
+    """Return which case an evaluation is of: where it stands, its template and its inputs."""
+    return chunk.past.positions[stored.n - chunk.first + 1], Seat.of(stored.template).template, stored.inputs
 
 
 def payee_of(question: Question, juror: str | None) -> str:
