@@ -273,6 +273,19 @@ async def test_what_a_dead_worker_had_sent_is_counted_or_ambiguous(  # noqa: PLR
             assert (await ev.work(run_url)).statuses == {"scored": 1}
 
 
+async def test_who_waits_for_what_a_dead_worker_held_says_so(evaluator, run_url):
+    await loaded(evaluator, run_url, 10)
+    told = []
+    async with evaluator() as ev, WorkerJournal(RunUrl.parse(run_url), 0.8) as dead:
+        await dead.claim()
+        dead._holding.cancel()
+        await ev.gather(
+            texts(10), "contains", eval_config=NEEDLE, run=run_url, progress=lambda each: told.append(each.waiting_for)
+        )
+    assert "what other workers hold, or whoever loads" in told
+    assert told[-1] is None
+
+
 async def test_an_evaluation_that_a_dead_worker_had_started_is_asked_for_and_not_started_again(
     evaluator, run_url, app, seen
 ):
