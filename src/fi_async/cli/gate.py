@@ -91,7 +91,7 @@ def list_of(templates: Iterable[str], outcomes: Iterable[Outcome]) -> list[str]:
     return list(dict.fromkeys([*templates, *(each.template for each in outcomes)]))
 
 
-def check_labels_flag(asked: Sequence[LabelCondition], labels: Path | None, *, has_file: bool) -> None:
+def check_labels_flag(asked: Sequence[LabelCondition], labels: Path | RunUrl | None, *, has_file: bool) -> None:
     """Return if there may be labels for what asks for them, and nothing else does.
 
     Args:
@@ -113,7 +113,7 @@ def label_checks(
     run: RunLabels,
     counted: Mapping[str, TemplateScores],
     asked: Requirements,
-    labels: Path | None,
+    labels: Path | RunUrl | None,
 ) -> list[Check]:
     """Return whether what labels tell of a run meets conditions; inconclusive where there are no labels.
 

@@ -117,6 +117,7 @@ class RunWorker:
     _scope: anyio.CancelScope | None = None
     _shared: Session | None = None
     _seen: Taker = lambda _: None
+    _others: str = ""
 
     async def work(self, progress: ProgressLike = False) -> WorkReport:
         """Return once nothing is left to do, by this worker or by any other.
@@ -178,7 +179,10 @@ class RunWorker:
         """Return once nothing is left to do; begin the engine's run anew whenever settings change."""
         while True:
             if (control := journal.control).paused:
+                _log.warning("%s: it is paused: nothing leaves until fi-async control has it go on", journal.url)
+                self._others = "fi-async control: the run is paused"
                 await journal.changed(control)
+                self._others = ""
                 await journal.flush()
                 continue
             if await self._drive(journal):
@@ -209,7 +213,7 @@ class RunWorker:
         ledger = WorkerLedger(journal, asked, drain=self.kept.drain, spent=spent, settled=self._settled)
         lanes = ask.lanes(session, asked, ledger=ledger, counts=self.counts, expected=_expected(journal.info))
         journal.purses = purses_of(asked, lanes.of)
-        feeding = _Feeding(journal, ledger, lanes, ask, asked)
+        feeding = _Feeding(journal, ledger, lanes, ask, asked, self._wait)
         run = self.run = ask.run(session, lanes, emit=self._taken)
         if self.handover is not None:
             self.handover.run = run
@@ -284,7 +288,11 @@ class RunWorker:
 
     def standing(self, now: float) -> Standing:
         """Return how the engine's run stands."""
-        return Standing() if self.run is None else self.run.standing(now)
+        stands = Standing() if self.run is None else self.run.standing(now)
+        return replace(stands, others=self._others)
+
+    def _wait(self, others: str) -> None:
+        self._others = others
 
     def _ask(self, journal: WorkerJournal) -> Ask:
         """Return what is asked of each case: as the run says, with what is given here and set for all workers."""
@@ -315,6 +323,7 @@ class _Feeding:
     """Chunk after chunk into the engine, so that it never runs dry at the end of one.
 
     Attributes:
+        waits: Told what it waits for of others; nothing once it does not.
         is_outdated: True if the run was changed since this began, and nothing more is to be begun by what is known.
     """
 
@@ -323,6 +332,7 @@ class _Feeding:
     lanes: RunLanes
     ask: Ask
     asked: Sequence[Question]
+    waits: Callable[[str], None]
     is_outdated: bool = False
 
     async def feed(self) -> AsyncGenerator[Sequence[Item]]:
@@ -331,6 +341,7 @@ class _Feeding:
         while not all(lane.over is not None for lane in self.lanes):
             chunk = self.ledger.next_further() or await self.journal.claim()
             if chunk is not None:
+                self.waits("")
                 if chunk.changes != self.ledger.changes:
                     self.is_outdated = True
                     return
@@ -348,6 +359,7 @@ class _Feeding:
             if not standing.may_come:
                 return
             if not standing.is_free:
+                self.waits("what other workers hold, or whoever loads")
                 await anyio.sleep(_LOOK)
 
     def _context_of(self, template: str, juror: str | None) -> Context:
