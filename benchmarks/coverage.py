@@ -12,6 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import cache
 from random import Random
 
@@ -120,6 +121,12 @@ def from_elsewhere(rng: Random, n: int, rate: float, tpr: float, tnr: float) -> 
     return elsewhere(table(rng, n, 0.7, tpr, tnr), passes, ROWS[n]), rate
 
 
+def to_average(rng: Random, n: int, rate: float, tpr: float, tnr: float) -> Sample:
+    """The same; its bias is that of what is to be averaged over runs."""
+    found, truth = from_elsewhere(rng, n, rate, tpr, tnr)
+    return replace(found, value=found.unbiased), truth
+
+
 def sensitivity(rng: Random, n: int, _rate: float, tpr: float, _: float) -> Sample:
     """Of n cases that people passed."""
     return wilson(binomial(rng, n, tpr), n), tpr
@@ -156,6 +163,7 @@ KINDS: dict[str, Callable[[Random, int, float, float, float], Sample]] = {
     "the same, as many drawn of each verdict": half_of_each,
     "the same, drawn with unequal probability": unequal,
     "true pass rate, labels from elsewhere (Rogan-Gladen)": from_elsewhere,
+    "the same, to average over runs": to_average,
     "Cohen's kappa": chance_corrected,
     "Krippendorff's alpha, two raters": alpha_of_two,
     "true mean score (PPI++)": mean_score,

@@ -20,6 +20,7 @@ PROGRAMS = {
     "aiohttp": "import fi_async.wire.over_aiohttp",
     "all": "import fi_async.cli.app; from fi_async.integrations.otel import OpenTelemetry; OpenTelemetry()",
     "cli": "import fi_async.cli.app",
+    "excel": "import python_calamine",
     "frames": "from fi_async import cases_from; import narwhals",
     "local": "import fi_async.local.server, uvicorn, httptools",
     "mlflow": "import mlflow; mlflow.log_metrics",

@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass, field
 from os.path import expanduser
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from fi_async._errors import IncompleteRunError
 from fi_async._models import Origin, Outcome, OutcomeStatus
 from fi_async._public import public
+from fi_async.reports.figures import Cause, cause_of
 from fi_async.reports.notebook_summary import notebook_html
 from fi_async.reports.outcome_tables import to_pandas, to_polars
 from fi_async.reports.panel_tally import PanelTally, panel_lines
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from fi_async.reports.agreement_figures import Agreement
     from fi_async.reports.labels import Labels
     from fi_async.reports.tracking import TrackedReport
+
+_SHOWN_CAUSES: Final = 3
 
 
 @public
@@ -159,8 +162,9 @@ class Report:
             f"{each.status}: {type(each.error).__name__}" if each.error else str(each.status) for each in failures
         )
         listed = ", ".join(f"{count} {cause}" for cause, count in causes.most_common())
+        said = f"; the first: {failures[0].error}" if failures[0].error else ""
         raise IncompleteRunError(
-            f"{len(failures)} of {len(self.outcomes)} evaluations have no score ({listed})", failures=failures
+            f"{len(failures)} of {len(self.outcomes)} evaluations have no score ({listed}){said}", failures=failures
         )
 
     def agreement(
@@ -304,7 +308,25 @@ class Report:
             for name, of in self.summary()["templates"].items()
             for line in (f"  {name}: {_scores(of)}{_by(of)}", *panel_lines(of))
         ]
-        return "\n".join([repr(self)[1:-1], *scores])
+        return "\n".join([repr(self)[1:-1], *scores, *self._causes()])
+
+    def _causes(self) -> list[str]:
+        """Return why cases have no score, the most frequent first."""
+        first: dict[Cause, Outcome] = {}
+        counted: Counter[Cause] = Counter()
+        for each in self.failures:
+            counted[cause := cause_of(each)] += 1
+            first.setdefault(cause, each)
+        lines = [
+            f"  no score: {count:,} x {' '.join(': '.join(filter(None, cause)).split())} (first: {_name(first[cause])})"
+            for cause, count in counted.most_common(_SHOWN_CAUSES)
+        ]
+        more = len(counted) - _SHOWN_CAUSES
+        return [*lines, *([f"  and {more:,} more causes"] if more > 0 else [])]
+
+
+def _name(outcome: Outcome) -> str:
+    return f"case {outcome.index}" if outcome.case.id is None else outcome.case.id
 
 
 def _scores(of: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ SECRET: Final = ("password", "sslpassword")
 """Parameters of a URL that nobody may see."""
 
 _LIKE: Final = "postgresql://user@host/database/RUN"
+_QUOTED: Final = "with special characters of a password percent-encoded (/ is %2F, @ is %40)"
 HIDDEN: Final = "***"
 
 
@@ -59,16 +60,14 @@ class RunUrl:
         Raises:
             ConfigurationError: It is no such URL; the message shows no password.
         """
-        try:
-            parts = urlsplit(text.strip())
-            port = parts.port
-        except ValueError:
-            raise ConfigurationError(f"the URL of a run must look like {_LIKE}") from None
-        query = parse_qsl(parts.query, keep_blank_values=True)
+        parts = split_url(text.strip())
+        if parts is None:
+            raise ConfigurationError(f"the URL of a run must look like {_LIKE}, {_QUOTED}")
+        query = query_of(parts)
         database, _, in_path = parts.path.strip("/").partition("/")
         named = [*filter(None, [in_path]), *(value for key, value in query if key == _RUN)]
         rest = [(key, value) for key, value in query if key != _RUN]
-        shown = _shown(parts, named[0] if named else "", rest, port)
+        shown = _shown(parts, named[0] if named else "", rest)
         if parts.scheme.lower() not in _SCHEMES or not database or parts.fragment:
             raise ConfigurationError(f"{shown}: the URL of a run must look like {_LIKE}")
         run = unquote(named[0]) if named else ""
@@ -82,19 +81,46 @@ class RunUrl:
         told = f"?{urlencode(rest, quote_via=quote)}" if rest else ""
         return cls(f"postgresql://{parts.netloc}/{database}{told}", run, shown)
 
+    def of_run(self, run: str) -> Self:
+        """Return the URL of another run in the same database."""
+        parts = urlsplit(self.database)
+        return self.parse(parts._replace(path=f"{parts.path}/{quote(run)}").geturl())
+
+
+def split_url(text: str) -> SplitResult | None:
+    """Return the parts of a database's URL; None if it is none, or one whose password ends where it must not.
+
+    A password with a special character in it, such as /, would be taken for a host, a path and more, and be shown.
+    """
+    try:
+        parts = urlsplit(text)
+        several = "," in parts.netloc
+        _ = None if several else parts.port
+    except ValueError:
+        return None
+    has_database = bool(parts.path.strip("/"))
+    if "@" in parts.path + parts.fragment or ("@" in parts.query and not has_database):
+        return None
+    return parts
+
+
+def query_of(parts: SplitResult) -> list[tuple[str, str]]:
+    """Return the parameters of a database's URL as libpq reads them: + is no space."""
+    return parse_qsl(parts.query.replace("+", "%2B"), keep_blank_values=True)
+
 
 def secrets_of(url: str) -> Sequence[str]:
     """Return what nobody may see of a database's URL and of what libpq adds to it: as it is, and as a URL quotes it."""
     parts = urlsplit(url)
     found = [parts.password or "", os.environ.get("PGPASSWORD", "")]
-    found += [value for key, value in parse_qsl(parts.query) if key.lower() in SECRET]
+    found += [value for key, value in query_of(parts) if key.lower() in SECRET]
     return sorted({each for each in (*found, *map(unquote, found)) if each}, key=len, reverse=True)
 
 
-def _shown(parts: SplitResult, run: str, query: list[tuple[str, str]], port: int | None) -> str:
-    login = f"{parts.username or ''}{f':{HIDDEN}' if parts.password is not None else ''}"
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-    where = f"{f'{login}@' if login else ''}{host}{'' if port is None else f':{port}'}"
+def _shown(parts: SplitResult, run: str, query: list[tuple[str, str]]) -> str:
+    login, at, host = parts.netloc.rpartition("@")
+    user, colon, _ = login.partition(":")
+    where = f"{user}{f':{HIDDEN}' if colon else ''}{at}{host}"
     database = parts.path.strip("/").partition("/")[0]
     told = "&".join(f"{key}={HIDDEN if key.lower() in SECRET else value}" for key, value in query)
     return f"postgresql://{where}/{database}{f'/{run}' if run else ''}{f'?{told}' if told else ''}"

@@ -212,6 +212,8 @@ class RunFile:
 
     def __post_init__(self) -> None:
         self._check_path()
+        if is_store_url(self.reuse):
+            raise ConfigurationError("reuse takes the files of runs, and not the URL of a database: name files")
         if self.reuse is not None:
             object.__setattr__(self, "reuse", os.path.expanduser(self.reuse))  # noqa: PTH111  # a pattern
         if isinstance(self.retry, str):

@@ -119,6 +119,13 @@ class Worker:
         self.start(function, then)
         return await answer
 
+    async def end(self, function: Callable[[], T]) -> T:
+        """Return what the last call returns: the thread ends with it, also if this is cancelled before."""
+        try:
+            return await self.call(function)
+        finally:
+            self.close()
+
     def close(self) -> None:
         """End the thread once its calls are made."""
         self._calls.put(None)

@@ -21,6 +21,14 @@ def ran(cli, jsonl):
     return run
 
 
+def test_how_many_cases_are_beyond_those_named_is_not_made_up(cli, jsonl):
+    rows = [{"index": at, "template": "tone", "status": "scored", "output": 0, "inputs": {"t": at}} for at in range(99)]
+    shown = cli("gate", jsonl(*rows, name="a.jsonl"), "--min tone>=0.1").out
+    assert "case 3 (0), case 4 (0) and more" in " ".join(shown.split())
+    shown = cli("gate", jsonl(*rows[:7], name="b.jsonl"), "--min tone>=0.1").out
+    assert "case 3 (0), case 4 (0) and 2 more" in " ".join(shown.split())
+
+
 @pytest.mark.parametrize(
     ("texts", "flags", "expected"),
     [

@@ -242,7 +242,7 @@ def test_another_server_is_not_asked(cli, kept, monkeypatch):
 # How runs stand
 
 
-def test_runs_are_listed(cli, kept, jsonl):
+def test_runs_are_listed(cli, kept, monkeypatch):
     Path("notes.txt").write_text("no run", encoding="utf-8")
     Path("broken.db").write_bytes(Path(kept).read_bytes()[:8192])
     listed = json.loads(cli("runs --json").out)
@@ -254,6 +254,11 @@ def test_runs_are_listed(cli, kept, jsonl):
     assert shown[0].split() == ["run", "started", "cases", "done", "pending", "scored", "state"]
     assert shown[3].split()[0] == "nightly.db"
     assert shown[3].split()[-5:] == ["23", "23", "0", "21", "complete"]
+    monkeypatch.setenv("COLUMNS", "40")
+    assert [line.split() for line in cli("runs").out.splitlines()[2:]] == [
+        ["broken.db", "0", "0", "damaged"],
+        ["nightly.db", "23", "23", "complete"],
+    ]
     Path("empty").mkdir()
     assert cli("runs empty") == (0, "empty: no runs\n", "")
     assert cli("runs nowhere") == (2, "", "fi-async: nowhere: no such directory\n")
@@ -288,6 +293,7 @@ def test_the_status_of_a_run(cli, kept):
     assert json.loads(cli("status", kept, "--json --watch").out)["done"] == 23
     shown = cli("status", kept).out
     assert " done                  23 of 23 (100.0%)" in shown
+    assert not any(line.split()[0] in ("rate", "eta") for line in shown.splitlines())
     assert cli("status", kept, "--watch").out.split() == shown.split()
 
 
@@ -382,11 +388,11 @@ def test_an_outcome_that_cannot_be_read_costs_no_other(cli, kept, lines):
         ("resume nowhere.db", 2, "nowhere.db: no such file"),
         ("status nowhere.db", 2, "nowhere.db: no such file"),
         ("export nowhere.db -o x.csv", 2, "nowhere.db: no such file"),
-        (f"run in.jsonl {ASKED} --reuse x.db", 2, "--reuse is of runs that a file keeps: give --run PATH too"),
+        (f"run in.jsonl {ASKED} --reuse x.db", 2, "--reuse is of runs that are kept: give --run PATH too"),
         (
             f"run in.jsonl {ASKED} --duplicates refuse",
             2,
-            "--duplicates is of runs that a file keeps: give --run PATH too",
+            "--duplicates is of runs that are kept: give --run PATH too",
         ),
         (
             f"run in.jsonl {ASKED} --run x.db --min contains>=0.5 --fail-fast --error-rate 0.1",

@@ -83,11 +83,14 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_sent(flags, said, cl
     assert said in " ".join(ended.err.replace("│", " ").split())
 
 
-def test_a_run_with_a_jury_is_gone_on_with_by_its_program(cli):
+def test_a_programs_run_with_a_jury_says_what_it_needs(cli):
     voter = Voter()
     with Evaluator(backends=[Jury(voter.judge("mini"), voter.judge("qwen", max_cost=1e-9))]) as ev:
         ev.gather(answers(3), CALM, run="r.db")
     told = cli("resume r.db").err
     assert told == (
-        "fi-async: r.db: a program began it, and no file holds what evaluates calm (a jury): run the program again\n"
+        "fi-async: r.db: a program began it, and no file holds what evaluates calm (a Criteria): give --eval"
+        " FILE.py:calm; calm (a jury of mini, qwen): give --jury mini qwen, each by a table [judges.NAME] of"
+        " fi-async.toml (mini: mini at https://api.openai.com/v1; qwen: qwen at https://api.openai.com/v1). Or run the"
+        " program again\n"
     )

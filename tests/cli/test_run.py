@@ -603,3 +603,17 @@ def test_columns_that_no_template_takes_are_left_out_as_help_says_or_refused(cho
     assert [line["status"] for line in lines()] == [status]
     assert "--extra-keys" in (told := cli("run --help").out)
     assert "[default: ignore]" in " ".join(told[told.index("--extra-keys") :].split())
+
+
+def test_a_narrow_terminal_cuts_no_name_apart(cli, jsonl, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    shown = cli(
+        "run", jsonl({"output": "a", "context": "a", "text": "1"}), "--eval is_json groundedness --backend local"
+    ).out
+    assert shown.splitlines()[:5] == [
+        "template          n mean score pass rate",
+        "─" * 40,
+        "is_json           1      1.000    100.0%",
+        "groundedness      1      1.000    100.0%",
+        "estimate                                ",
+    ]

@@ -13,7 +13,7 @@ from embedded import backend
 from embedded import client as platform
 from fi_async import Case, ConfigurationError, CostLimitError, Evaluator, RunFile, RunOptions, Timeout, template
 from fi_async.engine.calls import Ask
-from fi_async.engine.workers import check_same
+from fi_async.engine.worker_checks import check_same
 from fi_async.journal.opening import info_of
 from fi_async.journal.salvage import Salvage
 from fi_async.journal.view import open_view
@@ -371,18 +371,12 @@ def test_the_blocking_client_and_a_client_that_always_repeats():
         assert [len(each.samples) for each in ev.stream(answers(2), CALM, repeats=2)] == [2, 2]
 
 
-async def test_a_run_in_a_database_refuses_them_before_it_is_reached():
-    async with client(Voter().judge()) as ev:
-        with pytest.raises(ConfigurationError, match="a run in a database evaluates each case once"):
-            await ev.gather(answers(1), CALM, repeats=2, run="postgresql://127.0.0.1:1/none/nightly")
-
-
-async def test_a_worker_of_a_run_in_a_database_refuses_them():
+async def test_a_worker_of_a_run_in_a_database_asks_as_often_as_it_was_loaded():
     async with client(Voter().judge()) as ev:
         once, twice = [await Ask(CALM, RunOptions(repeats=n)).questions(ev._session) for n in (1, 2)]
         info = info_of("nightly", RunFile("nightly.db"), ev._session, once, RunOptions())
         check_same("nightly", info, once, ev._session)
-        with pytest.raises(ConfigurationError, match="nightly: a run in a database evaluates each case once"):
+        with pytest.raises(ConfigurationError, match="as the run was loaded: leave repeats=, reduce=, precision="):
             check_same("nightly", info, twice, ev._session)
 
 

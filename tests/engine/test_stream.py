@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 
@@ -9,7 +10,8 @@ import anyio.lowlevel
 import pytest
 
 from embedded import NEEDLE, backend, client, texts
-from fi_async import AuthenticationError, Counts, Stream, Timeout
+from fi_async import AsyncEvaluator, AuthenticationError, Counts, Stream, Timeout
+from fi_async.local import LocalBackend
 from scripted import Scripted, error, scored
 
 pytestmark = pytest.mark.anyio
@@ -170,3 +172,17 @@ async def test_a_generator_stays_what_it_was_in_other_hands():
         async with aclosing(ev.stream(texts(3), "contains")) as others:
             await anext(others)
         assert [outcome async for outcome in others] == []
+
+
+def test_a_loop_that_is_broken_off_leaves_no_task_to_the_end_of_the_program():
+    """Of a task that is cancelled before it begins, Python would say that its coroutine was never awaited."""
+
+    async def first():
+        async with AsyncEvaluator.local(LocalBackend()) as ev:
+            async for _ in ev.stream(texts(1_000), "contains", eval_config=NEEDLE):
+                break
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        return len(others)
+
+    assert asyncio.run(first()) <= 1  # that of the event loop which closes the generator
+    gc.collect()

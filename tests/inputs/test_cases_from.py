@@ -202,8 +202,8 @@ WRONG = [
         "in.txt",
         {},
         (
-            "in.txt: give a .csv or .parquet file, a .jsonl file with one JSON object a line, a .json file with an"
-            " array of them, or a directory of .json files"
+            "in.txt: give a .csv, .xlsx or .parquet file, a .jsonl file with one JSON object a line, a .json file with"
+            " an array of them, or a directory of .json files"
         ),
     ),
     ("in.parquet", {}, "in.parquet: not a Parquet file (Parquet file size is 0 bytes)"),

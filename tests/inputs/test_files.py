@@ -227,3 +227,60 @@ async def test_columns_that_no_template_takes_are_left_out_and_keys_of_dicts_are
     assert [str(each.status) for each in (*report.outcomes, *through.outcomes)] == ["scored", "scored"]
     assert report.outcomes[0].to_dict()["inputs"] == {"text": "needle", "note": "x"}
     assert [str(each.status) for each in (*strict.outcomes, *also_strict.outcomes)] == ["invalid"] * 3
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["", "marked"])
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("in.csv", 'id;text\n1;"a;b"\n2;1,5\n'),
+        ("in.csv", "id\ttext\n1\ta;b\n2\t1,5\n"),
+        ("in.csv", 'sep=;\nid;text\n1;"a;b"\n2;1,5\n'),
+        ("in.csv", '"sep=;"\r\nid;text\r\n1;"a;b"\r\n2;1,5\r\n'),
+        ("in.csv", 'id,"text"\n1,a;b\n2,"1,5"\n'),
+        ("in.tsv", "id\ttext\n1\ta;b\n2\t1,5\n"),
+    ],
+)
+def test_the_header_tells_what_separates_cells(name, written, mark, tmp_path):
+    path = tmp_path / name
+    path.write_text(mark + written, encoding="utf-8", newline="")
+    source: Any = cases_from(path)
+    assert pairs(source) == [("1", {"text": "a;b"}), ("2", {"text": "1,5"})]
+    assert source.count() == 2
+    lines = 3 if "sep=" in written else 2
+    assert next(iter(source)).place == f"{path}, line {lines}"
+
+
+def test_a_semicolon_within_quotes_or_beside_commas_separates_nothing(tmp_path):
+    (tmp_path / "in.csv").write_text('"a;b"\nx;y\n')
+    (tmp_path / "also.csv").write_text("a;b,c\nx;y,z\n")
+    assert pairs(cases_from(tmp_path / "in.csv")) == [(None, {"a;b": "x;y"})]
+    assert pairs(cases_from(tmp_path / "also.csv")) == [(None, {"a;b": "x;y", "c": "z"})]
+
+
+def test_a_quote_that_never_closes_is_found_between_semicolons(tmp_path):
+    (tmp_path / "in.csv").write_text('sep=;\nid;text\n1;a\n2;"b\n3;c\n')
+    assert problems(cases_from(tmp_path / "in.csv"))[1:] == [
+        "not valid CSV (a quote is opened in line 4 and never closed)",
+        "not valid CSV (swallowed by the quote that is opened in line 4)",
+    ]
+
+
+def test_cases_are_told_by_their_source(tmp_path):
+    (tmp_path / "in.csv").write_text("text\na\n")
+    assert repr(cases_from(tmp_path / "in.csv")) == f"<cases of {tmp_path / 'in.csv'}>"
+
+
+@pytest.mark.parametrize(
+    ("cases", "said"),
+    [
+        ("in.csv", "not str: a file's are cases_from('in.csv')"),
+        (Path("in.csv"), "not PosixPath: a file's are cases_from('in.csv')"),
+        ({"text": "a"}, "not dict: put it in a list, if it is one case"),
+    ],
+)
+async def test_what_are_no_cases_says_what_would_be(cases, said):
+    async with client(backend()) as ev:
+        with pytest.raises(ConfigurationError) as caught:
+            await ev.gather(cases, "is_json")
+    assert caught.value.message == f"cases must be an iterable of dicts or Cases, or a frame, {said}"

@@ -35,7 +35,7 @@ FLOORS = [
     ["_events"],
     ["_extras", "_run_url"],
     ["journal.records"],
-    ["panels.", "sources.csv_files", "sources.files", "sources.rows"],
+    ["panels.", "sources.csv_files", "sources.files", "sources.rows", "sources.tables", "sources.workbooks"],
     [
         "journal.label_records",
         "reports.agreement",

@@ -196,7 +196,13 @@ def test_words_in_an_error_are_few_and_hold_no_key():
     ("body", "kind", "message", "lost"),
     [
         (b"", ProtocolError, "the reply is empty", True),
-        (b"<html>", ProtocolError, "the reply is no JSON, or not all of it", True),
+        (
+            b" <html>",
+            ProtocolError,
+            "the reply is a page, and no JSON: is https://judge.test/v1 right? It mostly ends in /v1",
+            True,
+        ),
+        (b"upstream", ProtocolError, "the reply is no JSON, or not all of it", True),
         (b'{"choices": [', ProtocolError, "the reply is no JSON, or not all of it", True),
         (
             b"[]",

@@ -19,7 +19,11 @@ ALL = set(re.fullmatch(r"fi-async\[(.*)\]", EXTRAS["all"][0])[1].split(","))
 HEAVY = {"embeddings", "mlflow", "ray", "wandb"}
 """Those that `all` leaves out."""
 
-DISTRIBUTION_OF = {"mlflow": "mlflow-skinny", "opentelemetry": "opentelemetry-api"}
+DISTRIBUTION_OF = {
+    "mlflow": "mlflow-skinny",
+    "opentelemetry": "opentelemetry-api",
+    "python_calamine": "python-calamine",
+}
 """Names of distributions that are not those of their modules."""
 
 

@@ -11,7 +11,7 @@ from fi_async.store.run_control import Control
 from fi_async.store.run_workers import SharedStanding
 
 
-@pytest.mark.parametrize("lost_at", ["shared_standing", "open_run"])
+@pytest.mark.parametrize("lost_at", ["shared_standing", "count_run"])
 def test_a_database_that_is_away_ends_no_workers(monkeypatch, capsys, lost_at):
     def away(*_):
         raise JournalError("the database cannot be reached")

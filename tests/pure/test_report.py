@@ -167,7 +167,7 @@ def test_failures_are_raised_with_their_causes_most_frequent_first():
         report.raise_for_failures()
     assert caught.value.message == (
         "4 of 5 evaluations have no score"
-        " (2 failed: EvaluationError, 1 failed: RateLimitError, 1 stalled: StalledError)"
+        " (2 failed: EvaluationError, 1 failed: RateLimitError, 1 stalled: StalledError); the first: a"
     )
     assert caught.value.failures == outcomes[1:]
     assert pickle.loads(pickle.dumps(caught.value)).failures[0].status == OutcomeStatus.FAILED
@@ -191,9 +191,22 @@ def test_print_gives_the_scores_by_template():
     ) == (
         "Report 2 scored, 1 failed, coverage 66.7%, 2.5 s\n"
         "  t: mean score 0.500 (n=1)\n"
-        "  u: pass rate 100.0%, mean score 1.000 (n=1)"
+        "  u: pass rate 100.0%, mean score 1.000 (n=1)\n"
+        "  no score: 1 x failed (first: case 1)"
     )
     assert str(Report((), 0.0)) == "Report empty, coverage 100.0%, 0.0 s"
+
+
+def test_print_says_why_cases_have_no_score_the_most_frequent_first():
+    invalid = [ended(n, OutcomeStatus.INVALID, InvalidCaseError(f"case {n}: no 'text'\nat all")) for n in range(3)]
+    others = [ended(n, OutcomeStatus.FAILED, EvaluationError(f"fault {n}")) for n in range(3, 7)]
+    lines = str(Report([others[0], *invalid, *others[1:]], 1.0)).splitlines()
+    assert lines[2:] == [
+        "  no score: 3 x InvalidCaseError: no 'text' at all (first: case 0)",
+        "  no score: 1 x EvaluationError: fault 3 (first: case 3)",
+        "  no score: 1 x EvaluationError: fault 4 (first: case 4)",
+        "  and 2 more causes",
+    ]
 
 
 def test_possible_duplicates_are_those_of_all_passes_of_a_run():

@@ -9,6 +9,7 @@ import pytest
 
 from fi_async import ConfigurationError, RunFile
 from fi_async._run_url import RunUrl, is_store_url, secrets_of
+from fi_async.engine.postgres_budget import PostgresBudget, without_password
 
 SECRET = "p%2Fw"
 
@@ -31,6 +32,12 @@ SECRET = "p%2Fw"
             "postgresql://h/db?password=p%2Fw&user=u",
             "n",
             "postgresql://h/db/n?password=***&user=u",
+        ),
+        (  # + is no space to libpq; several hosts, of which one may be written to
+            "postgresql://a:1,b:2/db/n?user=u@x+y&target_session_attrs=read-write",
+            "postgresql://a:1,b:2/db?user=u%40x%2By&target_session_attrs=read-write",
+            "n",
+            "postgresql://a:1,b:2/db/n?user=u@x+y&target_session_attrs=read-write",
         ),
     ],
 )
@@ -62,6 +69,21 @@ def test_a_url_that_names_none_is_told_without_its_password(text, said):
         RunUrl.parse(text)
     assert said in str(caught.value)
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["u:12/5w@h/db/n", "u:12#5w@h/db/n", "u:12?5w@h/db/n", "u:12?a=5w@h/db/n", "u:1@2/5w@h/d/n"]
+)
+def test_a_password_that_is_not_quoted_is_not_taken_for_more_of_the_url_and_shown(url):
+    for call in (RunUrl.parse, lambda text: PostgresBudget(text, "owner"), without_password):
+        with pytest.raises(ConfigurationError, match="percent-encoded") as caught:
+            call(f"postgresql://{url}")
+        assert not any(word in str(caught.value) for word in ("5w", "12", ":1"))
+
+
+def test_what_a_file_keeps_of_a_budgets_url_is_what_libpq_takes():
+    url = "postgresql://u:pw@h/db?application_name=a%20b+c&password=pw&sslmode=require"
+    assert without_password(url) == "postgresql://u@h/db?application_name=a%20b%2Bc&sslmode=require"
 
 
 def test_a_database_alone_is_taken_where_no_run_is_needed():

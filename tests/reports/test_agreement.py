@@ -91,6 +91,23 @@ def test_labels_from_elsewhere_correct_by_the_errors_of_the_judge():
     assert "true pass rate          none: the judge may be no better than chance" in str(poor)
 
 
+def test_a_rate_that_is_cut_says_what_to_average():
+    labelled = Report(outcomes("P" * 40 + "F" * 40), 0.0)
+    people = [True] * 36 + [False] * 40 + [True] * 4
+    found = Report(outcomes("P" * 10), 0.0).agreement(people, labelled=labelled)
+    told = json.loads(json.dumps(found.to_dict()))
+    assert (found.rate.value, told["rate"]["unbiased"]) == (1.0, found.rate.unbiased)
+    assert found.rate.unbiased > 1.1
+    assert found.notes[-1] == (
+        f"the labels tell a true pass rate of {found.rate.unbiased:.3f}, and none is beyond 0 and 1: it is"
+        " rate.unbiased of --json, for averages over runs"
+    )
+    assert "unbiased" not in told["kappa"]
+    within = report().agreement(people, labelled=labelled)
+    assert within.rate.unbiased != within.rate.value
+    assert not any("beyond" in note for note in within.notes)
+
+
 def test_scores_and_verdicts_of_a_judge_that_gives_scores():
     judged = [0.1, 0.4, 0.6, 0.9, 0.7]
     run = Report(outcomes(judged), 0.0)
@@ -113,6 +130,12 @@ def test_scores_and_verdicts_of_a_judge_that_gives_scores():
     assert elsewhere.rate.said.startswith("scores from elsewhere correct no mean")
 
 
+def test_one_of_each_is_told_as_one():
+    text = str(Report(outcomes("P"), 0.0).agreement([True]))
+    assert text.startswith("groundedness: 1 label, 1 case\n")
+    assert "note: 1 label is few: the intervals hold, and are wide" in text
+
+
 def test_choices():
     run = Report(outcomes(["joy", "anger", "joy", "calm"], "mood"), 0.0)
     found = run.agreement(["joy", "anger", "anger", None])
@@ -130,7 +153,7 @@ def test_choices():
 def test_cases_without_a_result_are_left_out_and_said():
     found = Report(outcomes("PF-"), 0.0).agreement([True, False, True])
     assert (found.labelled, found.unscored, found.cases) == (2, 1, 2)
-    assert "1 labelled cases have no result of the judge, and are left out" in found.notes
+    assert "1 labelled case has no result of the judge, and is left out" in found.notes
     with pytest.raises(ConfigurationError, match="none of the 1 labelled cases has a result"):
         Report(outcomes("PF-"), 0.0).agreement([None, None, True])
 
@@ -144,7 +167,9 @@ def test_a_template_of_several_is_named():
     both = Report([*outcomes("PF", "one"), *outcomes("FP", "two")], 0.0)
     assert both.agreement([True, False], "one").kappa.value == 1.0
     assert both.agreement([True, False], type("Two", (), {"eval_name": "two"})).kappa.value == -1.0
-    with pytest.raises(ConfigurationError, match="say which template the labels are of: one, two"):
+    with pytest.raises(
+        ConfigurationError, match="say which template the labels are of, by template= or --eval: one, two"
+    ):
         both.agreement([True, False])
     with pytest.raises(ConfigurationError, match=r"the run has no template 'on'; did you mean one\?"):
         both.agreement([True, False], "on")

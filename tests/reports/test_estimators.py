@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -125,6 +126,49 @@ def test_rogan_gladen_stays_between_0_and_1():
     assert rogan_gladen(counts, 0, 100).value == 0.0
     assert rogan_gladen(counts, 100, 100).value == 1.0
     assert rogan_gladen(counts, 100, 100).interval.high == 1.0
+
+
+def test_rogan_gladen_tells_to_averages_what_is_beyond_0_and_1():
+    """The value that is shown leans inward, as no rate is beyond them; what is to be averaged does not."""
+    found = rogan_gladen(VerdictCounts(56, 14, 6, 24), 88, 100)
+    ratio = (0.88 + 0.8 - 1) / 0.6
+    of_tpr, of_tnr = 0.8 * 0.2 / 69, 0.8 * 0.2 / 29
+    leaning = (ratio * of_tpr - (1 - ratio) * of_tnr) / (0.36 + 2 * (of_tpr + of_tnr))
+    assert found.value == 1.0
+    assert found.unbiased == pytest.approx(ratio - leaning)
+    assert found.unbiased > 1.1
+    assert rogan_gladen(VerdictCounts(50, 50, 50, 50), 5, 10).unbiased is None  # nothing to be told
+    even = ppi_rate(VerdictCounts(56, 14, 6, 24), 88, 100)
+    assert even.unbiased == even.value
+
+
+@pytest.mark.parametrize(
+    ("n", "rate", "tpr", "tnr"),
+    [(100, rate, *judge) for rate in (0.5, 0.8, 0.95) for judge in ((0.7, 0.7), (0.9, 0.7), (0.9, 0.9), (0.99, 0.99))]
+    + [(300, 0.05, 0.7, 0.7)],
+)
+def test_the_mean_of_what_is_to_be_averaged_is_the_true_rate(n, rate, tpr, tnr):
+    """Exactly, over all that may be seen but the least probable; benchmarks/coverage.py --kind draws more of them."""
+    passed, rows = round(0.7 * n), 1_000
+    p = rate * tpr + (1 - rate) * (1 - tnr)
+    total = weight = shown = 0.0
+    for tp, tn in itertools.product(_likely(passed, tpr), _likely(n - passed, tnr)):
+        counts = VerdictCounts(tp, passed - tp, n - passed - tn, tn)
+        # Both are linear in the passes, so that those at two ends tell the mean, but where the value is clipped.
+        ends = [rogan_gladen(counts, passes, rows, draws=1) for passes in (0, rows)]
+        if ends[0].unbiased is None:
+            continue
+        chance = stats.binom.pmf(tp, passed, tpr) * stats.binom.pmf(tn, n - passed, tnr)
+        mean = ends[0].unbiased + p * (ends[1].unbiased - ends[0].unbiased)
+        total, weight = total + chance * mean, weight + chance
+        shown += chance * min(1.0, max(0.0, (p + tn / (n - passed) - 1) / (tp / passed + tn / (n - passed) - 1)))
+    assert total / weight == pytest.approx(rate, abs=0.01)
+    if (rate, tpr) == (0.95, 0.7):
+        assert shown / weight < rate - 0.02  # the mean of what is shown leans
+
+
+def _likely(n, p):
+    return range(int(stats.binom.ppf(1e-5, n, p)), int(stats.binom.ppf(1 - 1e-5, n, p)) + 1)
 
 
 @settings(deadline=None, max_examples=40)

@@ -12,6 +12,7 @@ from fi_async import AsyncEvaluator
 from fi_async._run_url import RunUrl
 from fi_async.local import LocalBackend, Switches
 from fi_async.store.store_reader import open_run
+from fi_async.store.tallies import COLUMNS
 
 
 @pytest.fixture
@@ -38,6 +39,20 @@ def sql(postgres_url):
                 else connection.execute(query)
             )
         )
+
+
+@pytest.fixture
+def as_of_the_first_version(sql):
+    """Bring the tables to the form that the first version made."""
+
+    def change() -> None:
+        sql("ALTER TABLE fi_async.workers DROP COLUMN spent_on")
+        sql("DROP INDEX fi_async.events_apart")
+        dropped = (each.replace("ADD", "DROP").rsplit(" ", each.count(" ") - 2)[0] for each in COLUMNS.split(", "))
+        sql(f"ALTER TABLE fi_async.chunks {', '.join(dropped)}")
+        sql("UPDATE fi_async.format SET version = 1")
+
+    return change
 
 
 @pytest.fixture

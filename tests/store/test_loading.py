@@ -7,9 +7,13 @@ import pytest
 from embedded import NEEDLE, texts
 from fi_async import Case, ConfigurationError, JournalError, RunFile
 from fi_async._run_url import RunUrl
+from fi_async.journal.events import EventKind
 from fi_async.store import store_schema
+from fi_async.store.leases import LeaseLostError
+from fi_async.store.run_control import change
 from fi_async.store.store_reader import open_run
 from fi_async.store.store_storage import StoreStorage
+from fi_async.store.worker_journal import WorkerJournal
 
 pytestmark = pytest.mark.anyio
 
@@ -142,13 +146,68 @@ async def test_many_runs_live_in_one_database(evaluator, postgres_url, seen):
 async def test_tables_of_an_older_version_are_migrated_by_who_writes(evaluator, run_url, sql, monkeypatch):
     async with evaluator() as ev:
         await ev.load(texts(2), "contains", eval_config=NEEDLE, run=run_url)
+        steps = (*store_schema.MIGRATIONS, "ALTER TABLE fi_async.runs ADD COLUMN note text")
         monkeypatch.setattr(store_schema, "VERSION", store_schema.VERSION + 1)
-        monkeypatch.setattr(store_schema, "MIGRATIONS", ("ALTER TABLE fi_async.runs ADD COLUMN note text",))
+        monkeypatch.setattr(store_schema, "_LIKE_THESE", store_schema.VERSION)
+        monkeypatch.setattr(store_schema, "MIGRATIONS", steps)
         with pytest.raises(JournalError, match="an older version of fi-async made its tables"):
             open_run(RunUrl.parse(run_url))
         await ev.work(run_url)
-    assert sql("SELECT version FROM fi_async.format") == [(2,)]
+    assert sql("SELECT version FROM fi_async.format") == [(store_schema.VERSION,)]
     assert sql("SELECT note FROM fi_async.runs") == [(None,)]
+
+
+async def test_whoever_is_at_work_when_tables_are_migrated_is_shut_out(evaluator, run_url, sql, monkeypatch):
+    """It would go on with the statements of its own version."""
+    url = RunUrl.parse(run_url)
+    async with evaluator() as ev:
+        await ev.load(texts(20), "contains", eval_config=NEEDLE, run=run_url)
+
+        async def cases():
+            for number, each in enumerate(texts(1_100)):
+                yield each
+                if number == 1_000:  # the first thousand are there
+                    monkeypatch.setattr(store_schema, "VERSION", store_schema.VERSION + 1)
+                    monkeypatch.setattr(store_schema, "MIGRATIONS", (*store_schema.MIGRATIONS, ""))
+                    async with WorkerJournal(url, 30.0):
+                        pass
+
+        with pytest.raises(LeaseLostError, match="this worker was silent"):  # noqa: PT012  # on its way out, too
+            async with WorkerJournal(url, 30.0) as old:
+                held = await old.claim()
+                with pytest.raises(LeaseLostError, match="tables, or the run, were changed meanwhile"):
+                    await ev.load(cases(), "contains", eval_config=NEEDLE, run=run_url)
+                old.write(held.first, EventKind.INTENT)
+                await old.flush()
+    assert sql("SELECT count(*) FROM fi_async.chunks WHERE worker IS NOT NULL") == [(0,)]
+    assert sql("SELECT count(*) < 1100 FROM fi_async.cases") == [(True,)]
+
+
+async def test_tables_that_somebody_reads_for_long_are_not_waited_for_without_end(evaluator, run_url, monkeypatch):
+    async with evaluator() as ev:
+        await ev.load(texts(2), "contains", eval_config=NEEDLE, run=run_url)
+        monkeypatch.setattr(store_schema, "_PATIENCE", 0.1)
+        steps = (*store_schema.MIGRATIONS, "ALTER TABLE fi_async.cases ADD COLUMN note text")
+        with open_run(RunUrl.parse(run_url)):
+            monkeypatch.setattr(store_schema, "VERSION", store_schema.VERSION + 1)
+            monkeypatch.setattr(store_schema, "MIGRATIONS", steps)
+            with pytest.raises(JournalError, match="others use its tables, which a newer version is to change"):
+                await ev.work(run_url)
+        assert (await ev.work(run_url)).is_complete
+
+
+async def test_tables_of_the_first_version_are_read_as_they_are_and_worked_on(
+    evaluator, run_url, sql, seen, as_of_the_first_version
+):
+    async with evaluator() as ev:
+        await ev.load(texts(2), "contains", eval_config=NEEDLE, run=run_url)
+        as_of_the_first_version()
+        with seen() as view:
+            assert view.count().pending == 2
+        assert change(RunUrl.parse(run_url), concurrency=2).concurrency == 2
+        assert sql("SELECT version FROM fi_async.format") == [(1,)]
+        assert (await ev.work(run_url)).statuses == {"scored": 2}
+    assert sql("SELECT version FROM fi_async.format") == [(store_schema.VERSION,)]
 
 
 async def test_tables_of_a_newer_version_are_refused(evaluator, run_url, sql):

@@ -5,18 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import signal
 import subprocess
 import sys
 import traceback
+from contextlib import suppress
 
+import anyio
 import pytest
 
 from embedded import NEEDLE, texts
-from fi_async import JournalError
+from fi_async import ConfigurationError, JournalError, RunFile, import_run
 from fi_async._run_url import RunUrl
 from fi_async.cli import main
 from fi_async.local import LocalBackend, Switches
+from fi_async.reports.labels import match_labels
 from fi_async.store.store_reader import open_run
+from fi_async.store.worker_journal import WorkerJournal
 from postgres_server import PASSWORD
 
 pytestmark = pytest.mark.anyio
@@ -162,18 +168,29 @@ def test_the_commands_of_a_run_in_a_database(run_url, rows, tmp_path, capsys, mo
     assert run(capsys, "report", run_url)[1] == "nightly.html\n"
     assert "needle" in (tmp_path / "nightly.html").read_text()
     code, out, err = run(capsys, "retry", run_url, "--failed", "--no-progress")
-    assert (code, "0 to try again" in err) == (0, True)
+    assert (code, "nothing to do: all 40 evaluations have ended" in out) == (0, True)
     assert run(capsys, "resume", run_url, "--no-progress")[0] == 0
 
 
-def test_commands_of_files_alone_refuse_a_url_without_showing_it(run_url, rows, capsys):
+def test_what_takes_files_alone_refuses_a_url_without_showing_it(run_url, rows, capsys, tmp_path):
     for words in (
-        ("compare", run_url, run_url),
-        ("run", rows, "--eval", "contains", "--run", run_url),
+        ("merge", run_url, "-o", tmp_path / "new.db"),
+        ("import", rows, "--as", "jsonl", "-o", run_url),
+        ("run", rows, "--eval", "contains", "--run", tmp_path / "a.db", "--reuse", run_url),
+        ("run", rows, "--eval", "contains", "--run", tmp_path / "a.db", "--labels", run_url),
+        ("export", run_url, "-o", run_url),
         ("runs", run_url),
     ):
         code, _, err = run(capsys, *words)
-        assert (code, "the URL of a database stands where a file's path belongs" in err) == (2, True), words
+        assert (code, "database" in err or "that is one run" in err) == (2, True), (words, err)
+    for call in (
+        lambda: RunFile("a.db", reuse=run_url),
+        lambda: import_run(rows, run_url, tool="jsonl"),
+        lambda: match_labels(run_url, []),
+    ):
+        with pytest.raises(ConfigurationError, match="the URL of a database") as caught:
+            call()
+        assert not any(word in reached(caught.value) for word in SHOWN)
 
 
 def test_a_worker_gives_back_what_it_holds_when_it_is_stopped(run_url, rows, sql, capsys):
@@ -189,3 +206,132 @@ def test_a_worker_gives_back_what_it_holds_when_it_is_stopped(run_url, rows, sql
     assert worker.returncode == 143
     assert PASSWORD not in said
     assert sql("SELECT left_at IS NOT NULL, fenced FROM fi_async.workers WHERE role = 'work'") == [(True, True)]
+
+
+@pytest.fixture
+def frozen(sql):
+    """Stop the database's processes that serve us: it takes connections, and answers nothing."""
+    pids = []
+
+    def freeze():
+        ours = "application_name ^@ 'fi-async ' AND datname = current_database()"
+        pids.extend(pid for (pid,) in sql(f"SELECT pid FROM pg_stat_activity WHERE {ours}"))
+        assert pids
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+
+    yield freeze
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("what", ["work", "load", "gather"])
+async def test_a_store_that_answers_nothing_keeps_nobody_from_stopping(what, evaluator, run_url, frozen, monkeypatch):
+    for module in ("store.worker_journal", "journal.writer"):
+        monkeypatch.setattr(f"fi_async.{module}._CLOSING", 0.2)
+    monkeypatch.setattr("fi_async.store.worker_journal._LEAVING", 0.2)
+    app = LocalBackend(Switches(latency=0.02))
+    async with evaluator(app, concurrency=4) as ev:
+        await ev.load(texts(100), "contains", eval_config=NEEDLE, run=run_url)
+        read = asyncio.Event()
+
+        async def cases():
+            for each in texts(2_200):
+                yield each
+                if each["text"].startswith("case 1200 "):
+                    read.set()
+
+        if what == "work":
+            task = asyncio.create_task(ev.work(RunFile(run_url, drain=0.1), on_outcome=lambda _: read.set()))
+        elif what == "load":
+            task = asyncio.create_task(ev.load(cases(), "contains", eval_config=NEEDLE, run=run_url))
+        else:
+            run = RunFile(run_url, drain=0.1)
+            task = asyncio.create_task(ev.gather(texts(100), "contains", eval_config=NEEDLE, run=run))
+            while not app.statistics()["requests"]:  # noqa: ASYNC110  # it has no event
+                await asyncio.sleep(0.01)
+            read.set()
+        await read.wait()
+        frozen()
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(task, 5)
+
+
+async def test_a_store_that_gives_no_answer_is_told_and_goes_on_where_it_was(evaluator, run_url, sql, seen, caplog):
+    caplog.set_level(logging.WARNING)
+    async with evaluator(LocalBackend(Switches(latency=0.02)), concurrency=4) as ev:
+        await ev.load(texts(60), "contains", eval_config=NEEDLE, run=run_url)
+        locked = asyncio.Event()
+
+        def lock(_):
+            if not locked.is_set():
+                locked.set()
+                sql("BEGIN")
+                sql("LOCK TABLE fi_async.workers")
+
+        working = asyncio.create_task(ev.work(RunFile(run_url, lease=0.3), on_outcome=lock))
+        await locked.wait()
+        while "given no answer for 0.3 s" not in caplog.text:  # noqa: ASYNC110  # it has no event
+            await asyncio.sleep(0.02)
+        sql("COMMIT")
+        assert (await working).is_complete
+    with seen() as view:
+        assert view.count().statuses == {"scored": 60}
+
+
+async def test_who_freezes_within_a_transaction_holds_up_nobody_for_longer_than_its_lease(evaluator, run_url):
+    async with evaluator() as ev:
+        await ev.load(texts(20), "contains", eval_config=NEEDLE, run=run_url)
+    url = RunUrl.parse(run_url)
+
+    def lock(leases):
+        leases.connection.execute("SELECT pg_advisory_xact_lock(1, 1)")
+
+    def begin(leases):
+        leases.connection.execute("BEGIN")
+        lock(leases)
+
+    async with WorkerJournal(url, 0.5) as frozen, WorkerJournal(url, 30.0) as other:
+        frozen._holding.cancel()
+        await frozen._call(begin)
+        with anyio.fail_after(5):
+            await other._call(lock)
+        await frozen.standing()  # it connects anew
+
+
+async def test_a_server_that_may_only_be_read_for_a_while_is_waited_for(evaluator, run_url, sql, caplog):
+    """As when one fails, and its standby is connected to before it has taken over."""
+    name = RunUrl.parse(run_url).database.rpartition("/")[2]
+    async with evaluator(LocalBackend(Switches(latency=0.02)), concurrency=4) as ev:
+        await ev.load(texts(60), "contains", eval_config=NEEDLE, run=run_url)
+        failed = asyncio.Event()
+
+        def fail(_):
+            if not failed.is_set():
+                failed.set()
+                sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+                sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name ^@ 'fi-async '")
+
+        working = asyncio.create_task(ev.work(run_url, on_outcome=fail))
+        await failed.wait()
+        await asyncio.sleep(0.3)
+        sql(f"ALTER DATABASE {name} SET default_transaction_read_only = off")
+        assert (await working).statuses == {"scored": 60}
+    assert "the store is back" in caplog.text
+
+
+async def test_a_store_that_is_gone_for_good_is_not_waited_for(evaluator, run_url, postgres_server):
+    psycopg = pytest.importorskip("psycopg")
+    name = RunUrl.parse(run_url).database.rpartition("/")[2]
+
+    def drop(_):
+        with psycopg.connect(postgres_server.url(), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    async with evaluator(LocalBackend(Switches(latency=0.02)), concurrency=4) as ev:
+        await ev.load(texts(60), "contains", eval_config=NEEDLE, run=run_url)
+        with pytest.raises(JournalError, match="there is no such database"), anyio.fail_after(10):
+            await ev.work(RunFile(run_url, drain=0.5), on_outcome=drop)

@@ -13,6 +13,7 @@ from fi_async import (
     APIConnectionError,
     AsyncEvaluator,
     ConfigurationError,
+    JournalError,
     Limit,
     RunFile,
     Timeout,
@@ -196,6 +197,21 @@ async def test_after_a_restart_of_the_store_all_have_a_leases_time_to_come_back(
         assert not (await other.standing()).is_free
 
 
+async def test_who_was_cut_off_gives_all_others_a_leases_time_to_come_back(evaluator, run_url, sql):
+    await loaded(evaluator, run_url)
+    url = RunUrl.parse(run_url)
+    async with WorkerJournal(url, 0.5) as one, WorkerJournal(url, 0.5) as other:
+        assert await one.claim() is not None
+        assert await one.claim() is not None
+        one._holding.cancel()
+        sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name ^@ 'fi-async '")
+        sql("UPDATE fi_async.workers SET until = 'yesterday' WHERE worker = %s RETURNING 1", one.leases.worker)
+        await other.claim()  # it connects anew
+        assert not (await other.standing()).is_free
+        while not (await other.standing()).is_free:  # noqa: ASYNC110  # it tells through the database alone
+            await anyio.sleep(0.05)
+
+
 async def test_what_a_worker_leaves_is_free_at_once(evaluator, run_url):
     await loaded(evaluator, run_url)
     url = RunUrl.parse(run_url)
@@ -296,6 +312,24 @@ async def test_a_worker_that_lost_its_lease_goes_on_with_what_is_left(evaluator,
         assert app.statistics()["duplicates"] <= count.possible_duplicates <= 8
 
 
+async def test_a_worker_that_can_keep_nothing_ends_and_does_not_pay_again_and_again(evaluator, run_url, sql):
+    app = LocalBackend(Switches(latency=0.3))
+
+    async def fence():
+        while True:
+            sql("UPDATE fi_async.workers SET fenced = true WHERE NOT fenced AND role = 'work'")
+            sql("UPDATE fi_async.chunks SET worker = NULL WHERE NOT done")
+            await asyncio.sleep(0.1)
+
+    async with evaluator(app, concurrency=4) as ev:
+        await ev.load(texts(10), "contains", eval_config=NEEDLE, run=run_url)
+        fencing = asyncio.create_task(fence())
+        with pytest.raises(JournalError, match="3 times one after the other, and nothing that it did was kept"):
+            await ev.work(RunFile(run_url, drain=0.1))
+        fencing.cancel()
+    assert app.statistics()["requests"] <= 3 * 4
+
+
 async def test_what_is_reopened_while_its_chunk_is_at_work_is_not_lost(evaluator, run_url, sql, seen):
     app = LocalBackend(Switches(latency=0.05))
     async with evaluator(app, concurrency=2) as ev:
@@ -372,3 +406,26 @@ async def test_a_worker_that_reaches_nobody_ends_before_it_fails_all(evaluator, 
             await ev.work(run_url)
     with seen() as view:
         assert 16 <= view.count().done <= 24
+
+
+# The disk
+
+
+async def test_what_is_held_reaches_the_disk_before_any_request_leaves_and_waits_for_none_itself(
+    evaluator, run_url, sql
+):
+    await loaded(evaluator, run_url)
+    ahead = "SELECT pg_current_wal_insert_lsn(), pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn()"
+    async with WorkerJournal(RunUrl.parse(run_url), 30.0) as journal:
+        waits = []
+        chunk = await journal.claim()
+        for call in (lambda: journal.finish(chunk), journal.claim):  # the first claim is of a connection that is new
+            journal.write(1, EventKind.INTENT)
+            await journal.flush()
+            await call()
+            ((reached, waits_not),) = sql(ahead)
+            waits.append(waits_not)
+            journal.write(1, EventKind.INTENT)
+            await journal.flush()
+            assert sql("SELECT pg_current_wal_flush_lsn() >= %s::pg_lsn", str(reached)) == [(True,)]
+    assert any(waits)  # the server itself writes now and then

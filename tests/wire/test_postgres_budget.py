@@ -249,7 +249,7 @@ def test_a_url_that_cannot_be_read_is_not_repeated(url):
         AsyncEvaluator.local(shared_budget=url)
     assert str(caught.value) == (
         "shared_budget must be a path, or a URL like postgresql://user:password@host:5432/database, with special"
-        " characters of the password percent-encoded (@ is %40)"
+        " characters of the password percent-encoded (@ is %40, / is %2F)"
     )
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__ or caught.value.__context__ is None

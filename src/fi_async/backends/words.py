@@ -14,6 +14,7 @@ from fi_async.backends.chosen import FUNCTIONS, JUDGED, PLATFORM, Backend
 
 if TYPE_CHECKING:
     from fi_async.backends.judge import Judge
+    from fi_async.backends.jury import Jury
 
 JUDGE: Final = JUDGED
 NAMES: Final = (FUNCTIONS, JUDGE, PLATFORM)
@@ -131,7 +132,7 @@ def in_words(message: str, naming: Naming) -> str:
     )
 
 
-def backends_of(names: Sequence[str], judge: Judge | None, naming: Naming) -> list[Backend]:
+def backends_of(names: Sequence[str], judge: Judge | Jury | None, naming: Naming) -> list[Backend]:
     """Return the backends of these names, in their order.
 
     Raises:
@@ -146,9 +147,8 @@ def backends_of(names: Sequence[str], judge: Judge | None, naming: Naming) -> li
     if JUDGE in names and judge is None:
         raise ConfigurationError(f"{said}: which judge? Name its model by {naming('judge')}")
     if judge is not None and JUDGE not in names:
-        raise ConfigurationError(
-            f"{said}: {naming('judge')} {judge.model} is not among them: add {JUDGE}, or leave {naming('judge')} out"
-        )
+        given = naming("judge" if hasattr(judge, "model") else "jury")
+        raise ConfigurationError(f"{said}: {given} {judge.label} is not among them: add {JUDGE}, or leave {given} out")
     by_name: dict[str, Any] = {FUNCTIONS: FUNCTIONS, PLATFORM: PLATFORM, JUDGE: judge}
     return [by_name[name] for name in names]
 

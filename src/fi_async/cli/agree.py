@@ -21,7 +21,7 @@ _CONFIDENCE: Final = 0.95
 _MEASURES: Final = ("kappa", "alpha", "tpr", "tnr", "rate")
 
 
-def check_agreement(run: Path | RunUrl, labels: Path | None, flags: AgreeFlags) -> int:
+def check_agreement(run: Path | RunUrl, labels: Path | RunUrl | None, flags: AgreeFlags) -> int:
     """Return the exit code after printing how far judge and people agree, and whether that is enough.
 
     Raises:

@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from fi_async._version import __version__
 from fi_async.cli import help_texts, settings, terminal
 from fi_async.cli.dataset_commands import dataset_app
-from fi_async.cli.flag_kinds import Flag
+from fi_async.cli.flag_kinds import Flag, at_home, home_of_runs, named
 from fi_async.cli.input_rows import STDIN
 from fi_async.cli.judge_flags import JudgeFlags
 from fi_async.cli.options import (
@@ -25,9 +25,8 @@ from fi_async.cli.options import (
     ResumeFlags,
     RunFlags,
     ServeFlags,
-    at_home,
 )
-from fi_async.cli.store_flags import ControlFlags, RunName, WorkFlags, named
+from fi_async.cli.store_flags import ControlFlags, RunName, WorkFlags
 
 _SERVED = ServeFlags()
 _JUDGED = JudgeFlags()
@@ -152,7 +151,7 @@ def resume(run: RunName, /, *, flags: ResumeFlags = _RESUMED) -> int:
     """Go on with a run that was stopped.
 
     Args:
-        run: Its file, or the URL of its database: then as fi-async work.
+        run: Its file, or the URL of its database, where others may go on with it, too.
         flags: See ResumeFlags.
     """
     from fi_async.cli.resume import resume_run  # noqa: PLC0415  # as above
@@ -183,16 +182,16 @@ def retry(
     return retry_run(named(run), flags, failed=failed, stalled=stalled, ambiguous=ambiguous)
 
 
-def runs(folder: Path = Path(), /, *, json: Annotated[bool, Flag] = False) -> int:
-    """List the runs in a directory, and how each stands.
+def runs(place: RunName | None = None, /, *, json: Annotated[bool, Flag] = False) -> int:
+    """List the runs in a directory, or in a database, and how each stands.
 
     Args:
-        folder: Where their files are. Omitted: here.
+        place: Where their files are, or the URL of the database, without a run. Omitted: here.
         json: Print JSON.
     """
     from fi_async.cli.status import list_runs  # noqa: PLC0415  # as above
 
-    return list_runs(at_home(folder), as_json=json)
+    return list_runs(home_of_runs(place), as_json=json)
 
 
 def status(run: RunName, /, *, watch: Annotated[bool, Flag] = False, json: Annotated[bool, Flag] = False) -> int:
@@ -260,18 +259,18 @@ def merge(
     return merge_runs([at_home(run) for run in runs], at_home(out), as_json=json)
 
 
-def compare(before: Path, after: Path, /, *others: Path, flags: CompareFlags = _COMPARED) -> int:
+def compare(before: RunName, after: RunName, /, *others: RunName, flags: CompareFlags = _COMPARED) -> int:
     """Show what changed from one run to another, or to several, for better or for worse.
 
     Args:
-        before: The run to compare with.
-        after: The run it is about.
+        before: The run to compare with: its file, the URL of its database, or the .jsonl of fi-async run --out.
+        after: The run it is about, likewise.
         others: Further runs.
         flags: See CompareFlags.
     """
     from fi_async.cli.compare import compare_files  # noqa: PLC0415  # as above
 
-    return compare_files([at_home(path) for path in (before, after, *others)], flags)
+    return compare_files([named(each) for each in (before, after, *others)], flags)
 
 
 def gate(run: RunName, /, *, flags: GateFlags = _GATED) -> int:
@@ -298,18 +297,18 @@ def label(run: RunName, /, *, flags: LabelFlags = _LABELLED) -> int:
     return label_run(named(run), flags)
 
 
-def agree(run: RunName, labels: Path | None = None, /, *, flags: AgreeFlags = _AGREED) -> int:
+def agree(run: RunName, labels: RunName | None = None, /, *, flags: AgreeFlags = _AGREED) -> int:
     """Show how far the judge of a run agrees with people, and the true pass rate behind what it says.
 
     Args:
         run: Its file, the URL of its database, or the .jsonl of fi-async run --out.
-        labels: A CSV or JSONL file with the columns label, and id, index or the inputs; or another run's file.
+        labels: A CSV or JSONL file with the columns label, and id, index or the inputs; or another run, which has some.
             Omitted: those that RUN keeps.
         flags: See AgreeFlags.
     """
     from fi_async.cli.agree import check_agreement  # noqa: PLC0415  # as above
 
-    return check_agreement(named(run), None if labels is None else at_home(labels), flags)
+    return check_agreement(named(run), None if labels is None else named(labels), flags)
 
 
 def serve(*, flags: ServeFlags = _SERVED, judge_flags: JudgeFlags = _JUDGED) -> int:
@@ -334,7 +333,7 @@ def report(
     """Write a run as one HTML page that opens in any browser, offline, and print where it is.
 
     Args:
-        run: Its file, or the .jsonl of fi-async run --out.
+        run: Its file, the URL of its database, or the .jsonl of fi-async run --out.
         out: The page. Omitted: beside the run's file, or here, under its name with .html.
         json: Print its numbers as JSON instead, with how far the judge agrees with people.
     """

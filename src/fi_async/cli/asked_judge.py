@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -35,13 +35,23 @@ class JudgeChoice:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PaidJudgeChoice(JudgeChoice):
-    """Which model judges the cases of a run, and what it may cost.
+    """Which model judges the cases of a run, or which jury, and what it may cost.
 
     Attributes:
+        judge: A model that judges by a template's criteria, by its name at the endpoint; or the NAME of a judge that
+            fi-async.toml describes in a table judges.NAME.
+        jury: Judges that each vote on every row, two at least: NAMEs of such tables. Where there are no tables, models
+            at one endpoint.
+        rule: What makes a verdict of the votes. Omitted: the majority.
+        judges: The tables that are meant, as a run keeps them.
         judge_price: Its dollars a million tokens, as IN/OUT or IN/OUT/CACHED. Omitted: as the extra [prices] knows.
-        max_cost: Dollars that the run may spend on it; the rest stays for fi-async resume --max-cost.
+        max_cost: Dollars that the run may spend on it, or on each of a jury; the rest stays for fi-async resume
+            --max-cost.
     """
 
+    jury: Annotated[list[str] | None, JUDGE, Several, Parameter(metavar="NAME...")] = None
+    rule: Annotated[Literal["majority", "mean", "unanimous"] | None, JUDGE] = None
+    judges: Annotated[dict[str, Any] | None, Parameter(parse=False)] = None
     judge_price: Annotated[str | None, JUDGE, Parameter(metavar="IN/OUT")] = None
     max_cost: Annotated[float | None, JUDGE, Parameter(metavar="DOLLARS", validator=POSITIVE)] = None
 

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fi_async._connection import CLOUD_URL, LOCAL
-from fi_async._errors import ConfigurationError
 from fi_async._models import TemplateLike
-from fi_async._settings import OMITTED, Limit
+from fi_async._settings import OMITTED
 from fi_async.backends.chosen import Backend
 from fi_async.backends.judge import Judge
+from fi_async.backends.jury import Jury
 from fi_async.backends.own_code import FunctionTemplate
-from fi_async.backends.words import backends_of, default_names, judge_of, limit_of
-from fi_async.cli.asked_judge import OF_PAID_JUDGES, JudgeChoice, PaidJudgeChoice
+from fi_async.backends.words import backends_of, default_names
+from fi_async.cli.asked_judge import OF_PAID_JUDGES
 from fi_async.cli.errors import UsageError, as_flag
+from fi_async.cli.named_judges import judge_named, limits
 from fi_async.cli.options import RunFlags, refuse
 from fi_async.evaluator import AsyncEvaluator
 
@@ -30,13 +31,13 @@ class Choice:
     Attributes:
         platform: "cloud" or "local", where one of the two evaluates all of the platform's templates.
         names: As --backends takes them, where each template has the first that can; empty if not.
-        judge: The judge, if there is one.
+        judge: The judge, or the jury, if there is one.
         is_named: False if nobody said who evaluates, and for want of a key pair it is the local backend.
     """
 
     platform: str
     names: Sequence[str] = ()
-    judge: Judge | None = None
+    judge: Judge | Jury | None = None
     is_named: bool = True
 
     @property
@@ -51,13 +52,13 @@ def choice_of(flags: RunFlags, templates: Mapping[str, TemplateLike]) -> Choice:
     Raises:
         UsageError, ConfigurationError: It cannot be meant so, or a key is missing.
     """
-    if flags.backend is not None and (flags.backends or flags.judge):
-        beside = "--backends" if flags.backends else "--judge"
+    if flags.backend is not None and (flags.backends or flags.judge or flags.jury):
+        beside = "--backends" if flags.backends else "--judge" if flags.judge else "--jury"
         raise UsageError(
             f"--backend {flags.backend} stands beside {beside}: say all of them in --backends, such as --backends"
             " local judge cloud"
         )
-    if flags.judge is None:
+    if flags.judge is None and flags.jury is None:
         refuse(flags, OF_PAID_JUDGES, "is about a judge: name its model by --judge")
     names: Sequence[str] = flags.backends or ()
     judge = judge_named(flags)
@@ -70,30 +71,6 @@ def choice_of(flags: RunFlags, templates: Mapping[str, TemplateLike]) -> Choice:
     chosen = Choice(backend_of("cloud") if "cloud" in names else LOCAL, names, judge)
     backends_of(names, judge, as_flag)  # what cannot be meant so is said now
     return chosen
-
-
-def judge_named(flags: JudgeChoice) -> Judge | None:
-    """Return the judge that flags describe; None if they name none.
-
-    Raises:
-        UsageError, ConfigurationError: One cannot be used, or its key is missing.
-    """
-    if flags.judge is None:
-        return None
-    settings: dict[str, Any] = {}
-    if flags.judge_concurrency is not None:
-        settings["concurrency"] = flags.judge_concurrency
-    if isinstance(flags, PaidJudgeChoice):
-        settings |= {"price": flags.judge_price, "max_cost": flags.max_cost}
-    return judge_of(
-        flags.judge,
-        as_flag,
-        url=flags.judge_url,
-        key_env=flags.judge_key_env,
-        limits=limits(flags.judge_limits or (), "--judge-limits"),
-        allow_insecure_http=flags.judge_allow_http,
-        **settings,
-    )
 
 
 def evaluator_of(chosen: Choice, flags: RunFlags) -> AsyncEvaluator:
@@ -131,22 +108,6 @@ def client_of(chosen: Choice, options: Mapping[str, Any]) -> AsyncEvaluator:
     if chosen.platform == LOCAL:
         return AsyncEvaluator.local(**options)
     return AsyncEvaluator(fi_base_url=given_url(), **options)
-
-
-def limits(given: Sequence[str], flag: str = "--limits") -> list[Limit]:
-    """Return the limits that were given as text, such as 300/min, 40/10s or 1000/hour:evaluations.
-
-    Raises:
-        UsageError: One is written in another way.
-    """
-    try:
-        found = [limit_of(text, flag) for text in given]
-    except ConfigurationError as error:
-        raise UsageError(error.message) from None
-    for text, each in zip(given, found, strict=True):
-        if each.of == "tokens" and flag != "--judge-limits":
-            raise UsageError(f"{flag} {text}: tokens are a judge's: give --judge-limits {text}")
-    return found
 
 
 def given_url(platform: str = "cloud") -> str | None:

@@ -75,9 +75,8 @@ def _markdown(gate: GateResult, run: str) -> str:
         lines += ["", f"Spent: {_cell(', '.join(spent))}"]
     for check in gate.checks:
         if check.cases:
-            more = len(check.cases) - _SHOWN
             lines += ["", f"{_cell(check.name)}:", "", *(f"- {_cell(name)}" for name in check.cases[:_SHOWN])]
-            lines += [f"- and {more:,} more"] if more > 0 else []
+            lines += [f"- {more}"] if (more := check.more(_SHOWN)) else []
     return "\n".join([*lines, "", ""])
 
 

@@ -14,9 +14,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from fi_async._run_url import RunUrl
 from fi_async.cli import errors, terminal
+from fi_async.cli.flag_kinds import named
 from fi_async.cli.matrix_tables import WorseVerdict, show_matrix, shown_p
-from fi_async.cli.options import CompareFlags, at_home
+from fi_async.cli.options import CompareFlags
 from fi_async.cli.outputs import check_output
 from fi_async.reports.compare import Comparison, TemplateComparison, compare
 from fi_async.reports.compare_many import checked_names, matrix_of, names_of
@@ -35,7 +37,7 @@ _SLIM: Final = 54
 _WIDE: Final = 96
 
 
-def compare_files(paths: Sequence[Path], flags: CompareFlags) -> int:
+def compare_files(paths: Sequence[Path | RunUrl], flags: CompareFlags) -> int:
     """Return the exit code after printing what changed between runs, for better or for worse.
 
     It is 0, unless `--fail-if-worse` asks whether any is worse than the baseline.
@@ -46,7 +48,7 @@ def compare_files(paths: Sequence[Path], flags: CompareFlags) -> int:
         OSError: It cannot be written.
     """
     if flags.html is not None:
-        check_output("--html", flags.html, *paths)
+        check_output("--html", flags.html, *(each for each in paths if isinstance(each, Path)))
     asked = _baseline(flags.baseline, paths)
     if len(paths) == 2 and asked is None:
         return _compare_two(paths[0], paths[1], flags)
@@ -58,13 +60,12 @@ def compare_files(paths: Sequence[Path], flags: CompareFlags) -> int:
     return _compare_two(paths[first], paths[1 - first], flags)
 
 
-def _baseline(asked: str | None, paths: Sequence[Path]) -> str | None:
-    """Return the name of the run that was asked for by its name, or by its path."""
-    by_path = dict(zip(map(str, paths), names_of(paths), strict=True))
-    return None if asked is None else by_path.get(str(at_home(Path(asked))), asked)
+def _baseline(asked: str | None, paths: Sequence[Path | RunUrl]) -> str | None:
+    """Return the name of the run that was asked for by its name, or by its path or URL."""
+    return None if asked is None else dict(zip(paths, names_of(paths), strict=True)).get(named(asked), asked)
 
 
-def _compare_two(before: Path, after: Path, flags: CompareFlags) -> int:
+def _compare_two(before: Path | RunUrl, after: Path | RunUrl, flags: CompareFlags) -> int:
     with load_run(before) as one, load_run(after) as other:
         efforts = RunEffort(), RunEffort()
         scores = [list(_noted(run, effort)) for run, effort in zip((one, other), efforts, strict=True)]
@@ -92,7 +93,7 @@ def _compare_two(before: Path, after: Path, flags: CompareFlags) -> int:
     return errors.DONE if verdict is None else verdict.code
 
 
-def _compare_many(paths: Sequence[Path], names: Sequence[str], baseline: str, flags: CompareFlags) -> int:
+def _compare_many(paths: Sequence[Path | RunUrl], names: Sequence[str], baseline: str, flags: CompareFlags) -> int:
     with ExitStack() as opened:
         runs = [opened.enter_context(load_run(path)) for path in paths]
         efforts = {name: RunEffort() for name in names}

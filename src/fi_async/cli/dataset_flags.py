@@ -8,8 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from fi_async.cli.flag_kinds import POSITIVE, Flag, Several
-from fi_async.cli.options import at_home
+from fi_async.cli.flag_kinds import POSITIVE, Flag, Several, at_home
 
 Patience = Annotated[float | None, Parameter(metavar="SECONDS", validator=POSITIVE)]
 OutPath = Annotated[Path | None, Parameter(name=("--out", "-o"), metavar="PATH")]

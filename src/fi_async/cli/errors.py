@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any, Final
 
 from cyclopts import CycloptsError
@@ -117,7 +118,7 @@ def _of_parsing(error: CycloptsError) -> str:
     if isinstance(error, UnusedCliTokensError):
         said = f"Unexpected: {' '.join(error.unused_tokens or ())}."
     elif isinstance(error, MissingArgumentError) and error.argument is not None and error.keyword is None:
-        hint = ": it comes before --eval" if error.argument.name == "FILE" else ""
+        hint = ": it comes before --eval" if error.argument.name == "FILE" else _mistaken(error)
         said = f"{error.argument.name} is missing{hint}."
     elif isinstance(error, CoercionError) and (token := error.token) is not None:
         kind = _WORDS.get(error.target_type)
@@ -125,6 +126,13 @@ def _of_parsing(error: CycloptsError) -> str:
         reason = str(error.msg) if error.msg else f'"{token.value}" is {kind}' if kind else ""
         said = f"Invalid value for {token.keyword}{origin}: {reason}." if reason else said
     return f"{said} See {command} --help"
+
+
+def _mistaken(error: MissingArgumentError) -> str:
+    """Return which word was meant for a flag that is missing; empty if none looks like it."""
+    given = [word.partition("=")[0] for word in error.unused_tokens or () if word.startswith("-")]
+    meant = get_close_matches(error.argument.name, given, n=1) if error.argument is not None else []
+    return f": {meant[0]} is no flag" if meant else ""
 
 
 def _of_trouble(error: BaseException) -> str:

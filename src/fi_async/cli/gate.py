@@ -178,8 +178,8 @@ def _check_outputs(run: Path | RunUrl, flags: GateFlags) -> None:
         raise UsageError(f"--write-baseline {flags.write_baseline}: its name must end in {_BASELINE}, to be known by")
 
 
-def _baseline(path: Path) -> list[CaseScore]:
-    if path.suffix.lower() == _BASELINE and path.is_file():
+def _baseline(path: Path | RunUrl) -> list[CaseScore]:
+    if isinstance(path, Path) and path.suffix.lower() == _BASELINE and path.is_file():
         return read_baseline(path)
     with load_run(path) as run:
         return [CaseScore.of(each) for each in outcomes_of(run)]
@@ -213,7 +213,7 @@ def show(found: GateResult) -> None:
         verdict = Text(check.verdict, style=_STYLES.get(check.verdict, "yellow"))
         said = Text(check.said)
         if check.cases:
-            said.append(f"\n{listed(check.cases)}", style="dim")
+            said.append(f"\n{listed(check)}", style="dim")
         table.add_row(verdict, Text(terminal.printable(check.name)), said)
     if found.checks:
         console.print(table)
@@ -234,7 +234,6 @@ def show(found: GateResult) -> None:
     console.print(Text.assemble("gate: ", (found.verdict.value, _STYLES.get(found.verdict, "yellow"))))
 
 
-def listed(cases: Sequence[str]) -> str:
-    """Return the first of these names, and how many there are beyond them."""
-    more = len(cases) - _SHOWN
-    return f"{terminal.printable(', '.join(cases[:_SHOWN]))}{f' and {more:,} more' if more > 0 else ''}"
+def listed(check: Check) -> str:
+    """Return the first cases of a check, and how many there are beyond them."""
+    return f"{terminal.printable(', '.join(check.cases[:_SHOWN]))} {check.more(_SHOWN)}".rstrip()

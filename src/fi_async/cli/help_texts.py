@@ -7,7 +7,8 @@ from typing import Final
 from fi_async.cli.errors import AGREE_EXIT_CODES, COMPARE_EXIT_CODES, EXIT_CODES, GATE_EXIT_CODES, IMPORT_EXIT_CODES
 
 RUN: Final = f"""\
-FILE is JSONL (.jsonl, .ndjson: one JSON object a line), CSV (.csv, with a header), Parquet (.parquet), or a \
+FILE is JSONL (.jsonl, .ndjson: one JSON object a line), CSV (.csv, with a header), a workbook (.xlsx, .xls, \
+.ods; its first sheet, with a header), Parquet (.parquet), or a \
 directory of .json files; - reads JSONL from stdin. \
 Columns that no template takes are carried along; a column named id comes back on every outcome. Rows that cannot \
 be read or evaluated become outcomes that say why, and the others go on.

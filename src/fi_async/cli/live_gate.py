@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 
 from fi_async._models import Outcome, OutcomeStatus, Template
+from fi_async._run_url import RunUrl
 from fi_async.cli.errors import UsageError
 from fi_async.cli.gate import check_labels_flag, label_checks
 from fi_async.cli.options import RunFlags
@@ -63,10 +64,10 @@ class LabelledRun:
     Args:
         conditions: Those that labels decide.
         labels: The file of --labels, in place of those that the run's file keeps.
-        run: The file that keeps the run; without one, its outcomes are kept here.
+        run: What keeps the run; without it, its outcomes are kept here.
     """
 
-    def __init__(self, conditions: Sequence[LabelCondition], labels: Path | None, run: Path | None) -> None:
+    def __init__(self, conditions: Sequence[LabelCondition], labels: Path | None, run: Path | RunUrl | None) -> None:
         self._conditions, self._labels, self._run = conditions, labels, run
         self._outcomes: list[Outcome] = []
 

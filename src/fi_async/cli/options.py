@@ -30,7 +30,9 @@ from fi_async.cli.flag_kinds import (
     WITHIN,
     Count,
     Flag,
+    RunPlace,
     Several,
+    at_home,
     from_one,
     one_of_shards,
     short,
@@ -43,7 +45,6 @@ if TYPE_CHECKING:
 
 _AS_SET = RunOptions()
 _NOT_HERE = Parameter(parse=False)  # a flag of run that another command lacks
-_URLS = ("postgresql:/", "postgres:/")  # as paths have them
 
 
 def refuse(flags: JudgeChoice | GateFlags | ImportFlags, names: Collection[str], because: str) -> None:
@@ -56,20 +57,6 @@ def refuse(flags: JudgeChoice | GateFlags | ImportFlags, names: Collection[str],
         if each.name in names and getattr(flags, each.name) != each.default:
             name = {"evals": "eval", "passed": "pass", "id_column": "id"}.get(each.name, each.name.replace("_", "-"))
             raise UsageError(f"--{name} {because}")
-
-
-def at_home(path: Path) -> Path:
-    """Return a path with the home directory for a ~ at its start: a shell leaves those alone that follow a sign.
-
-    Raises:
-        UsageError: It is the URL of a database; the message does not show it, as it may hold a password.
-    """
-    if str(path).startswith(_URLS):
-        raise UsageError(
-            "the URL of a database stands where a file's path belongs: fi-async load, work, control, status, export,"
-            " gate, report, resume and retry take one; for the others, fi-async export writes a file"
-        )
-    return Path(os.path.expanduser(path))  # noqa: PTH111  # a name nobody has stays
 
 
 def _at_home(flags: Any) -> None:
@@ -135,7 +122,8 @@ class RunFlags(RepeatChoice):
         confidence: Whole intervals must reach --min, not only the values. Omitted: the values.
         fail_fast: Stop as soon as the verdict of --min and --coverage is certain.
         error_rate: Let --fail-fast be wrong so often, to stop much sooner; rows are taken in random order.
-        run: Keep the run in this file: the same command again, or fi-async resume, goes on where it stopped.
+        run: Keep the run in this file, or in the database of this URL, where fi-async work may help: the same command
+            again, or fi-async resume, goes on where it stopped.
         reuse: Take the results of other runs for equal work: their files, as a quoted pattern such as 'runs/*.db'.
         duplicates: Evaluate equal rows once, or refuse the second.
         drain: Seconds that requests under way may take to their end when a run with --run is stopped.
@@ -187,7 +175,7 @@ class RunFlags(RepeatChoice):
     confidence: Annotated[float | None, VERDICT, Parameter(metavar="SHARE", validator=WITHIN)] = None
     fail_fast: Annotated[bool, VERDICT, Flag] = False
     error_rate: Annotated[float | None, VERDICT, Parameter(metavar="RATE", validator=WITHIN)] = None
-    run: Annotated[Path | None, KEEPING, Parameter(metavar="PATH")] = None
+    run: Annotated[RunPlace, KEEPING, Parameter(metavar="PATH|URL")] = None
     reuse: Annotated[str | None, KEEPING, Parameter(metavar="PATTERN")] = None
     duplicates: Annotated[Literal["once", "refuse"], KEEPING] = "once"
     drain: Annotated[float, KEEPING, Parameter(metavar="SECONDS", validator=POSITIVE, show_default=short)] = 5.0
@@ -212,7 +200,7 @@ class LoadFlags(RunFlags):
 
     store: Annotated[str, KEEPING, Parameter(name="--run", metavar="URL")]
     retry: Annotated[list[Literal["failed", "stalled", "ambiguous"]] | None, KEEPING, Several] = None
-    run: Annotated[Path | None, _NOT_HERE] = None
+    run: Annotated[RunPlace, _NOT_HERE] = None
     out: Annotated[Path | None, _NOT_HERE] = None
     min: Annotated[Minima, _NOT_HERE] = None
     confidence: Annotated[float | None, _NOT_HERE] = None
@@ -319,7 +307,8 @@ class CompareFlags:
         tolerance: Scores that differ by no more than this are a tie.
         lower_is_better: Templates whose score is the better the lower.
         confidence: How probably an interval holds what it is about; of three runs and more, all intervals together.
-        baseline: The run that the others are compared with: its path, or its name without the ending. Omitted: BEFORE.
+        baseline: The run that the others are compared with: its path or URL, or its name without the ending. Omitted:
+            BEFORE.
         fail_if_worse: Exit with 4 if a run is worse than the baseline under any template, with 5 if nobody can tell.
         html: Write a page too, with every case that changed and what it was; it opens offline.
         json: Print JSON, with every case that changed.
@@ -398,7 +387,7 @@ class GateFlags:
     labels: Annotated[Path | None, Parameter(metavar="PATH")] = None
     coverage: Annotated[float | None, Parameter(metavar="SHARE", validator=SHARE)] = None
     confidence: Annotated[float | None, Parameter(metavar="SHARE", validator=WITHIN)] = None
-    baseline: Annotated[Path | None, Parameter(metavar="PATH")] = None
+    baseline: Annotated[RunPlace, Parameter(metavar="PATH|URL")] = None
     max_regressions: Annotated[int | None, Parameter(metavar="N", converter=whole, validator=FROM_ZERO)] = None
     tolerance: Tolerance = 0.0
     by: Literal["id", "inputs"] | None = None
@@ -469,7 +458,7 @@ class AgreeFlags:
 
     eval: Annotated[str | None, Parameter(metavar="NAME", completer=_templates)] = None
     by: Annotated[list[str] | None, Several, Parameter(metavar="NAME...")] = None
-    labelled: Annotated[Path | None, Parameter(metavar="RUN")] = None
+    labelled: Annotated[RunPlace, Parameter(metavar="RUN")] = None
     column: Annotated[str, Parameter(metavar="NAME")] = "label"
     min: Minima = None
     confidence: Annotated[float | None, Parameter(metavar="SHARE", validator=WITHIN)] = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import permutations
 from pathlib import Path
 from typing import Any, Final
@@ -13,9 +13,11 @@ from fi_async._errors import ConfigurationError
 from fi_async._models import TemplateLike
 from fi_async._run_url import RunUrl
 from fi_async.backends.chosen import CODE, FUNCTIONS, JUDGED, PLATFORM, Backends
-from fi_async.backends.judge import OPENAI_URL
-from fi_async.cli.backend import Choice, backend_of, judge_named
+from fi_async.backends.judge import OPENAI_URL, Judge
+from fi_async.backends.jury import Jury
+from fi_async.cli.backend import Choice, backend_of
 from fi_async.cli.errors import UsageError
+from fi_async.cli.named_judges import judge_named
 from fi_async.cli.options import ResumeFlags
 from fi_async.cli.own_templates import templates_of
 from fi_async.cli.store_flags import WorkFlags
@@ -53,14 +55,15 @@ def templates_and_choice(
                 f"--eval: {run} has no function or Criteria {name!r}; give what its program made: FILE.py:NAME"
             )
     judge = judge_named(flags)
-    if missing := _missing(asked, given, has_judge=judge is not None):
+    if missing := _missing(asked, given, judge):
         needed = "; ".join(missing)
         otherwise = "" if _AGAIN in needed else f". Or {_AGAIN}"
         raise UsageError(f"{run}: a program began it, and no file holds what evaluates {needed}{otherwise}")
     templates = {name: given.get(name, name) for name in info.templates}
     kinds = {by_of(each) for each in info.questions}
     if JUDGED not in kinds and judge is not None:
-        raise UsageError(f"--judge {judge.model}: nothing in {run} was judged by a model of yours: leave it out")
+        flag = "--jury" if isinstance(judge, Jury) else "--judge"
+        raise UsageError(f"{flag} {judge.label}: nothing in {run} was judged by a model of yours: leave it out")
     if kinds <= {PLATFORM, CODE} and PLATFORM in kinds:
         chosen = Choice(LOCAL if info.base_url == LOCAL else backend_of("cloud"))
         _check(run, info, templates, Backends())
@@ -99,6 +102,7 @@ def _check(
         was = by_of(asked)
         if route.by != was and not {route.by, was} <= {PLATFORM, FUNCTIONS}:
             raise UsageError(f"{run}: {name} was evaluated by {_WHO[was]}, and would be by {_WHO[route.by]}: {fix}")
+        _check_jury(run, asked, route.jury, fix)
         if route.fingerprint != asked.get("fingerprint"):
             what = (
                 "its source, or its version, is another"
@@ -106,6 +110,22 @@ def _check(
                 else "the criteria, or the judge's model, URL or parameters are others"
             )
             raise UsageError(f"{run}: {name} is not what the run was begun with: {what}. To go on with it, {fix}")
+
+
+def _check_jury(run: Path | RunUrl, asked: Asked, jury: Jury | None, fix: str) -> None:
+    """Return if the jurors of a template are those that it was begun with."""
+    was, now = (sorted(names) for names in (_jurors(asked), [each.label for each in jury or ()]))
+    if was != now:
+        what = _how(asked) if was else fix
+        raise UsageError(f"{run}: {asked['template']} is for {_jury_of(was)}, and would have {_jury_of(now)}: {what}")
+
+
+def _jury_of(names: Sequence[str]) -> str:
+    return f"a jury of {', '.join(names)}" if names else "no jury"
+
+
+def _jurors(asked: Asked) -> Sequence[str]:
+    return [each["name"] for each in asked.get("jurors", ())]
 
 
 _WHO: Final = {
@@ -116,7 +136,7 @@ _WHO: Final = {
 }
 
 
-def _missing(asked: Mapping[str, Asked], given: Mapping[str, TemplateLike], *, has_judge: bool) -> list[str]:
+def _missing(asked: Mapping[str, Asked], given: Mapping[str, TemplateLike], judge: Judge | Jury | None) -> list[str]:
     """Return what is still to be given, each with the flag that gives it."""
     found = []
     for name, each in asked.items():
@@ -124,19 +144,26 @@ def _missing(asked: Mapping[str, Asked], given: Mapping[str, TemplateLike], *, h
             continue
         if by_of(each) == CODE:
             found.append(f"{name} (a function): give --eval FILE.py:{name}")
-        elif by_of(each) == JUDGED and name not in _catalogue.rows() and not each.get("jurors"):
+        elif by_of(each) == JUDGED and name not in _catalogue.rows():
             found.append(f"{name} (a Criteria): give --eval FILE.py:{name}")
-    found += [f"{name} (a jury): {_AGAIN}" for name, each in asked.items() if each.get("jurors")]
+    if not isinstance(judge, Jury):
+        found += [f"{name} ({_jury_of(_jurors(each))}): {_how(each)}" for name, each in asked.items() if _jurors(each)]
     judges: dict[tuple[str, ...], list[str]] = {}
     for name, each in asked.items():
         if by_of(each) == JUDGED and not each.get("jurors"):
             judges.setdefault(_judge(each), []).append(name)
     if len(judges) > 1:
         found.append(f"{', '.join(name for names in judges.values() for name in names)} (several judges): {_AGAIN}")
-    elif judges and not has_judge:
-        ((judge, names),) = judges.items()
-        found.append(f"{', '.join(names)} (a judge): give {' '.join(judge)}")
+    elif judges and judge is None:
+        ((words, names),) = judges.items()
+        found.append(f"{', '.join(names)} (a judge): give {' '.join(words)}")
     return found
+
+
+def _how(asked: Asked) -> str:
+    """Return the flag that names the jury of a template, and where each of its judges is."""
+    at = "; ".join(f"{each['name']}: {each['judge_model']} at {each['judge_url']}" for each in asked["jurors"])
+    return f"give --jury {' '.join(_jurors(asked))}, each by a table [judges.NAME] of fi-async.toml ({at})"
 
 
 def _judge(asked: Asked) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`fi-async resume` and `fi-async retry`: a run goes on, with what its file keeps of how it was begun."""
+"""`fi-async resume` and `fi-async retry`: a run goes on, with what is kept of how it was begun."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from fi_async.cli import backend, errors
 from fi_async.cli.errors import UsageError
 from fi_async.cli.input_rows import STDIN
 from fi_async.cli.options import ResumeFlags, RunFlags, refuse
+from fi_async.cli.outcome_collector import NotedSource
 from fi_async.cli.program_runs import check_unchanged, templates_and_choice
 from fi_async.cli.run import CAN_RETRY, RunSetup, carry_out, patience, setup_of
 from fi_async.cli.saved_command import SavedCommand, check_run
-from fi_async.cli.stored_runs import resume_stored
+from fi_async.cli.stored_runs import WorkedCases
+from fi_async.journal.counting import CountedRun
 from fi_async.journal.opening import options_of
 from fi_async.journal.records import IMPORTED_FROM, RunCount, RunInfo
 from fi_async.journal.stored import StoredCases
-from fi_async.journal.view import RunView
+from fi_async.journal.view import open_view
 from fi_async.sources.rows import Shape, Source
-from fi_async.store.store_reader import open_run
+from fi_async.store.store_counts import count_run
 
 _SAFE: Final[Sequence[Retried]] = ("failed", "stalled")
-_OF_THE_WORK: Final = ("evals", "judge", "judge_url")
+_OF_THE_WORK: Final = ("evals", "judge", "judge_url", "jury", "rule")
 _FIELDS: Final = ("custom_eval_name", "error_localizer")
 
 
@@ -35,7 +37,7 @@ def resume_run(run: Path | RunUrl, flags: ResumeFlags, retry: Sequence[Retried] 
     """Return the exit code of a run that is gone on with, as `fi-async run` does.
 
     Args:
-        run: Its file.
+        run: Its file, or its URL.
         flags: What is told anew.
         retry: What is tried again of that which ended before.
 
@@ -44,10 +46,8 @@ def resume_run(run: Path | RunUrl, flags: ResumeFlags, retry: Sequence[Retried] 
         JournalError: Its file cannot be used.
         FiAsyncError, OSError: As of `fi-async run`.
     """
-    if isinstance(run, RunUrl):
-        return resume_stored(run, flags, retry)
     check_run(run)
-    with open_run(run) as view:
+    with _counted(run) as view:
         info, count = view.info, view.count()
         _check_origin(view)
         stored = SavedCommand.of(info.source)
@@ -58,19 +58,21 @@ def resume_run(run: Path | RunUrl, flags: ResumeFlags, retry: Sequence[Retried] 
             return _nothing_to_do(run, count)
         held = view.held()
     named = stored.backend_named
-    if stored.is_there:
+    is_loaded = isinstance(run, RunUrl) and stored.is_unchanged and count.is_all and held == count.evaluations
+    if stored.is_there and not is_loaded:
         file = str(stored.file)
         return carry_out(setup_of(file, again, name=stored.name, retry=retry, is_named=named, home=stored.home), again)
-    rows = Source(StoredCases(run), Shape(id_column=None))
+    cases = StoredCases(run) if isinstance(run, Path) else WorkedCases(run, held // len(info.templates))
+    rows = Source(cases, Shape(id_column=None))
     if stored.flags is None:
         plan = _plan_of_program(run, info, rows, retry, flags)
     else:
         file = stored.file or STDIN
         plan = setup_of(file, again, held=rows, keeps=stored, retry=retry, is_named=named, home=stored.home)
         check_unchanged(run, info, plan.templates, plan.chosen)
-    print(
-        f"{run}: {_why(stored)}: going on with the {held:,} cases that it holds{_others(count, held)}", file=sys.stderr
-    )
+    if not stored.is_there:
+        others = _others(count, held)
+        print(f"{run}: {_why(stored)}: going on with the {held:,} cases that it holds{others}", file=sys.stderr)
     return carry_out(plan, again)
 
 
@@ -83,8 +85,9 @@ def retry_run(run: Path | RunUrl, flags: ResumeFlags, **asked_for: bool) -> int:
         UsageError, JournalError, FiAsyncError, OSError: As there.
     """
     check_run(run)
-    with open_run(run) as view:
-        _check_origin(view)
+    if isinstance(run, Path):  # imported runs are files
+        with open_view(run) as view:
+            _check_origin(view)
     retry: list[Retried] = [each for each in get_args(Retried) if asked_for[each]]
     if not retry:
         said = "trying again what failed or stalled; what may have been evaluated is left: --ambiguous sends it again"
@@ -92,7 +95,11 @@ def retry_run(run: Path | RunUrl, flags: ResumeFlags, **asked_for: bool) -> int:
     return resume_run(run, flags, retry or _SAFE)
 
 
-def _flags(run: Path, info: RunInfo, stored: SavedCommand, flags: ResumeFlags) -> RunFlags:
+def _counted(run: Path | RunUrl) -> CountedRun:
+    return open_view(run) if isinstance(run, Path) else count_run(run)[0]
+
+
+def _flags(run: Path | RunUrl, info: RunInfo, stored: SavedCommand, flags: ResumeFlags) -> RunFlags:
     """Return the flags of the command that began the run, or what a program's run has of them, with those given."""
     given: dict[str, Any] = {"run": run, "out": flags.out, "json": flags.json, "no_progress": flags.no_progress}
     given["otel"] = flags.otel
@@ -103,7 +110,9 @@ def _flags(run: Path, info: RunInfo, stored: SavedCommand, flags: ResumeFlags) -
     return stored.restored(**given, **flags.judging())
 
 
-def _plan_of_program(run: Path, info: RunInfo, rows: Source, retry: Sequence[Retried], flags: ResumeFlags) -> RunSetup:
+def _plan_of_program(
+    run: Path | RunUrl, info: RunInfo, rows: Source, retry: Sequence[Retried], flags: ResumeFlags
+) -> RunSetup:
     """Return how to go on with a run that a program began: by what its file says that it was begun with.
 
     Raises:
@@ -121,7 +130,7 @@ def _plan_of_program(run: Path, info: RunInfo, rows: Source, retry: Sequence[Ret
         chosen=chosen,
         templates=templates,
         config=(configs if len(info.templates) > 1 else configs.get(info.templates[0])) or None,
-        source=rows,
+        source=rows if isinstance(run, Path) else NotedSource(rows.table, rows.shape),
         patience=patience(options.concurrency),
         shows_progress=not flags.no_progress,
         gate=None,
@@ -132,7 +141,7 @@ def _plan_of_program(run: Path, info: RunInfo, rows: Source, retry: Sequence[Ret
     )
 
 
-def _check_origin(view: RunView) -> None:
+def _check_origin(view: CountedRun) -> None:
     """Raise if the run was imported: another tool sent it."""
     if (tool := view.info.source.get(IMPORTED_FROM)) is not None:
         raise UsageError(
@@ -141,7 +150,7 @@ def _check_origin(view: RunView) -> None:
         )
 
 
-def _check_server(view: RunView) -> None:
+def _check_server(view: CountedRun) -> None:
     """Raise if going on would ask another server. That of the file is not taken: it would be sent the keys."""
     made_on = view.info.base_url
     if made_on != LOCAL and made_on != backend.base_url():
@@ -156,7 +165,7 @@ def _has_ended(count: RunCount, stored: SavedCommand) -> bool:
     return count.is_complete and (not stored.is_there or stored.is_unchanged)
 
 
-def _nothing_to_do(run: Path, count: RunCount) -> int:
+def _nothing_to_do(run: Path | RunUrl, count: RunCount) -> int:
     """Return the exit code of a run that has ended, after saying so."""
     without = count.done - count.scored
     also = f", {without:,} without a score" if without else ""

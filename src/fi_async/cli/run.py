@@ -19,6 +19,7 @@ from fi_async._models import OutcomeStatus, TemplateLike
 from fi_async._plan import RunPlan
 from fi_async._settings import Concurrency, Retried, RunFile
 from fi_async._shard import Shard
+from fi_async.backends.jury import Jury
 from fi_async.backends.words import JUDGE
 from fi_async.cli import backend, errors, parameters, stopping, terminal
 from fi_async.cli.backend import Choice
@@ -29,7 +30,7 @@ from fi_async.cli.gate import show as show_gate
 from fi_async.cli.input_rows import in_thread, source_of
 from fi_async.cli.live_gate import LiveGate, in_random_order, live_gate_of
 from fi_async.cli.options import RunFlags
-from fi_async.cli.outcome_collector import OutcomeCollector, take_rest
+from fi_async.cli.outcome_collector import NotedSource, OutcomeCollector, take_rest
 from fi_async.cli.outputs import OutputFile, run_facts
 from fi_async.cli.own_templates import templates_of
 from fi_async.cli.saved_command import SavedCommand, command_line, run_file_of, saved_command
@@ -37,9 +38,11 @@ from fi_async.cli.summary import show, show_next
 from fi_async.cli.totals import RunTotals
 from fi_async.engine.case_reading import Cases
 from fi_async.evaluator import AsyncEvaluator
+from fi_async.journal.schema import is_run
 from fi_async.reports.quality_gate import GateResult
 from fi_async.reports.run_files import LINES
 from fi_async.sources.rows import Source
+from fi_async.sources.workbooks import WORKBOOKS
 
 _MOST_UNREACHABLE: Final = 16
 _LATER: Final = "; when it can be reached: "
@@ -113,10 +116,10 @@ def carry_out(plan: RunSetup, flags: RunFlags) -> int:
     began = monotonic()
     trouble: BaseException | None = None
     try:
-        with _telemetry(plan, flags), OutputFile(flags.out, plan.source.path, flags.run, _facts(plan, flags)) as sink:
+        with _telemetry(plan, flags), _output(plan, flags) as sink:
             if not plan.is_named:
                 print(_FALLBACK, file=sys.stderr)
-            taken = OutcomeCollector(totals, sink, is_kept=plan.kept is not None)
+            taken = OutcomeCollector(totals, sink, plan.source, is_kept=plan.kept is not None)
             try:
                 stopping.run(_evaluate(plan, taken), None if plan.kept is None else _stopping(plan.kept))
             except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # what its file has comes first
@@ -143,6 +146,16 @@ def carry_out(plan: RunSetup, flags: RunFlags) -> int:
         )
     write_step_summary(verdict, plan.source.name if plan.shard is None else f"{plan.source.name}, {plan.shard.words}")
     return exit_code(verdict)
+
+
+_ROWS: Final = frozenset({*LINES, ".csv", ".json", ".parquet", ".tsv", *WORKBOOKS})
+
+
+def _output(plan: RunSetup, flags: RunFlags) -> OutputFile:
+    kept = flags.run if isinstance(flags.run, Path) else None
+    if kept is not None and kept.suffix.lower() in _ROWS and kept.is_file() and not is_run(kept):
+        raise UsageError(f"--run {kept}: that is no run's file: name a new one, such as {kept.with_suffix('.db')}")
+    return OutputFile(flags.out, plan.source.path, kept, _facts(plan, flags))
 
 
 def _telemetry(plan: RunSetup, flags: RunFlags) -> AbstractContextManager[None]:
@@ -212,6 +225,14 @@ def setup_of(
     parameters.check_columns(source, known)
     config = parameters.eval_config(flags.param or (), names, known)
     parameters.check_questions(templates, chosen, config)
+    kept = run_file_of(
+        flags,
+        lambda: keeps or saved_command(file, flags, chosen, source, home),
+        retry,
+        held_only=held is not None,
+    )
+    if kept is not None and kept.store is not None:
+        source = NotedSource(source.table, source.shape)
     return RunSetup(
         evaluator=backend.evaluator_of(chosen, flags),
         chosen=chosen,
@@ -222,12 +243,7 @@ def setup_of(
         shows_progress=not flags.no_progress,
         gate=live_gate_of(flags, names, known, source),
         shuffled=flags.error_rate is not None,
-        kept=run_file_of(
-            flags,
-            lambda: keeps or saved_command(file, flags, chosen, source, home),
-            retry,
-            held_only=held is not None,
-        ),
+        kept=kept,
         shard=Shard.named(flags.shard),
     )
 
@@ -254,6 +270,8 @@ async def _evaluate(plan: RunSetup, taken: OutcomeCollector) -> None:
     """Count, write and show outcomes as they come, until there are no more."""
     cases, places = _cases(plan)
     totals = taken.totals
+    if plan.kept is not None and plan.kept.store is not None and not plan.kept.held_only and plan.shows_progress:
+        print(f"{plan.kept.store}: loading the rows of {plan.source.name}", file=sys.stderr)
     async with plan.evaluator as ev:
         outcomes = ev.stream(
             cases,
@@ -282,7 +300,11 @@ async def _evaluate(plan: RunSetup, taken: OutcomeCollector) -> None:
 def _where(plan: RunSetup, totals: RunTotals) -> str:
     """Return who could not be reached."""
     judge = plan.chosen.judge if totals.unreachable_by == JUDGE else None
-    return backend.base_url() if judge is None else f"the judge at {judge.base_url}"
+    if judge is None:
+        return backend.base_url()
+    if isinstance(judge, Jury):
+        return f"the judges at {', '.join(dict.fromkeys(each.base_url for each in judge))}"
+    return f"the judge at {judge.base_url}"
 
 
 def _no_rows(source: str) -> UsageError:

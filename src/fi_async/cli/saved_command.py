@@ -14,6 +14,7 @@ from fi_async._settings import Retried, RunFile
 from fi_async.cli.backend import Choice
 from fi_async.cli.errors import UsageError
 from fi_async.cli.input_rows import STDIN
+from fi_async.cli.named_judges import used_tables
 from fi_async.cli.options import RunFlags, refuse
 from fi_async.cli.own_templates import absolute
 from fi_async.engine.postgres_budget import is_url, without_password
@@ -101,6 +102,7 @@ def saved_command(file: str, flags: RunFlags, chosen: Choice, source: Source, ho
     if flags.shared_budget is not None and is_url(flags.shared_budget):
         kept["shared_budget"] = without_password(flags.shared_budget)
     kept["evals"] = [absolute(word) for word in flags.evals]
+    kept["judges"] = used_tables(flags)
     by = {"backend": None, "backends": list(chosen.names)} if chosen.names else {"backend": chosen.platform}
     return SavedCommand(
         file=None if file == STDIN else os.path.abspath(os.path.expanduser(file)),  # noqa: PTH100, PTH111  # resolve() would follow links
@@ -126,9 +128,9 @@ def run_file_of(
     Raises:
         UsageError: A flag needs one, or goes with none.
     """
-    path: str | Path | None = getattr(flags, "store", None) or flags.run
+    path: str | Path | RunUrl | None = getattr(flags, "store", None) or flags.run
     if path is None:
-        refuse(flags, _OF_KEPT_RUNS, "is of runs that a file keeps: give --run PATH too")
+        refuse(flags, _OF_KEPT_RUNS, "is of runs that are kept: give --run PATH too")
         return None
     if flags.error_rate is not None:
         raise UsageError("--error-rate takes the rows in random order, and --run keeps them in theirs: leave one out")
@@ -143,7 +145,7 @@ def run_file_of(
     )
 
 
-def command_line(name: str, *words: str | Path) -> str:
+def command_line(name: str, *words: str | Path | RunUrl) -> str:
     """Return a command line to go on with, as a shell takes it."""
     return shlex.join(["fi-async", name, *map(str, words)])
 

@@ -12,9 +12,9 @@ from rich.text import Text
 from fi_async.backends.judge import Judge
 from fi_async.cli import errors, terminal
 from fi_async.cli.asked_judge import OF_JUDGES
-from fi_async.cli.backend import judge_named
 from fi_async.cli.errors import ImpossibleError, UsageError
 from fi_async.cli.judge_flags import JudgeFlags
+from fi_async.cli.named_judges import judge_described
 from fi_async.cli.options import ServeFlags, refuse
 from fi_async.cli.served_judge import ServedJudge
 from fi_async.local import LocalBackend, parse_switches
@@ -38,7 +38,7 @@ def serve_local(flags: ServeFlags, judge_flags: JudgeFlags) -> int:
     keys = _keys(flags.key or ())
     if flags.judge is None:
         refuse(flags, OF_JUDGES, "is about a judge that answers: name its model by --judge")
-    judge = judge_named(flags)
+    judge = judge_described(flags)
     served = None if judge is None else ServedJudge(judge)
     stopped: dict[str, Any] = {} if served is None else {"on_stopped": served.aclose}
     try:

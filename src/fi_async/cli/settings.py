@@ -17,7 +17,7 @@ from rich.table import Table
 from fi_async._connection import CLOUD_URL, without_login
 from fi_async._errors import instead
 from fi_async.cli import errors, terminal
-from fi_async.cli.asked_judge import OF_PAID_JUDGES
+from fi_async.cli.asked_judge import OF_JUDGES, OF_PAID_JUDGES
 from fi_async.cli.errors import UsageError
 from fi_async.cli.options import RunFlags
 
@@ -32,6 +32,7 @@ NAMES: Final = (
     "judge_limits",
     "judge_price",
     "judge_url",
+    "jury",
     "max_cost",
     "max_repeats",
     "max_retries",
@@ -41,18 +42,27 @@ NAMES: Final = (
     "precision",
     "reduce",
     "repeats",
+    "rule",
     "shard",
     "strategy",
     "timeout",
 )
 """The flags of `run` that may be set for every run. Those that name rows, outputs or templates are each run's own."""
 
-_SEVERAL: Final = ("backends", "judge_limits")
+_SEVERAL: Final = ("backends", "judge_limits", "jury")
 """Those that may hold several values: a list in a file, words in the environment."""
 
-_INSTEAD: Final = {"backend": ("--backends", "--judge"), "backends": ("--backend",)}
+_INSTEAD: Final = {
+    "backend": ("--backends", "--judge", "--jury"),
+    "backends": ("--backend",),
+    "judge": ("--backend", "--jury"),
+    "jury": ("--backend", "--judge"),
+    "rule": ("--backend", "--judge"),
+}
 """Which flags stand in place of a setting."""
 
+_OF_DESCRIBED: Final = (*OF_JUDGES, "judge_price")
+_JUDGES: Final = "judges"
 _FILE: Final = "fi-async.toml"
 _PROJECT: Final = "pyproject.toml"
 _PREFIX: Final = "FI_ASYNC_"
@@ -89,6 +99,8 @@ def apply(_app: object, commands: tuple[str, ...], arguments: ArgumentCollection
     flags = {argument.name for argument in arguments if argument.tokens}
     for name in [name for name in settings if flags.intersection(_instead_of(name))]:
         del settings[name]
+    if _are_named(arguments, settings):  # what flags say of a judge is of those that no table describes
+        settings = {name: setting for name, setting in settings.items() if name not in _OF_DESCRIBED}
     for argument in arguments:
         setting = settings.get(argument.name.removeprefix("--").replace("-", "_"))
         if setting is not None and not argument.tokens:
@@ -96,9 +108,32 @@ def apply(_app: object, commands: tuple[str, ...], arguments: ArgumentCollection
                 argument.append(Token(keyword=argument.name, value=value, source=setting.origin))
 
 
+def _are_named(arguments: ArgumentCollection, settings: Mapping[str, Setting]) -> bool:
+    """Return True if the judge, or those of the jury, are named in a file of settings."""
+    words = [token.value for each in arguments if each.name in ("--judge", "--jury") for token in each.tokens]
+    words = words or [word for name in ("judge", "jury") if name in settings for word in _words(settings[name])]
+    return bool(words) and set(words) <= judges().keys()
+
+
 def _instead_of(name: str) -> Sequence[str]:
     """Return the flags in whose place a setting has no say: a command that names a backend alone asks no judge."""
-    return ("--backend",) if name in ("judge", *OF_PAID_JUDGES) else _INSTEAD.get(name, ())
+    return ("--backend",) if name in OF_PAID_JUDGES else _INSTEAD.get(name, ())
+
+
+def judges() -> Mapping[str, Mapping[str, Any]]:
+    """Return what the nearest file of settings says of judges, by their names.
+
+    Raises:
+        UsageError: The file cannot be read, or has no tables there.
+    """
+    found = _nearest()
+    if found is None:
+        return {}
+    path, table = found
+    tables = table.get(_JUDGES, {})
+    if not isinstance(tables, dict) or not all(isinstance(each, dict) for each in tables.values()):
+        raise UsageError(f"{path}: {_JUDGES} must be tables, such as [{_JUDGES}.mini] with the key model")
+    return tables
 
 
 def _words(setting: Setting) -> list[str]:
@@ -136,19 +171,34 @@ def _of_the_connection() -> list[Setting]:
 
 def _of_runs() -> list[Setting]:
     settings = given()
+    named = [Setting(f"{_JUDGES}.{name}", table, _origin()) for name, table in judges().items()]
     defaults = {field.name: field.default for field in fields(RunFlags)}
-    return [settings.get(name) or Setting(name, defaults[name], "default") for name in NAMES]
+    return [*(settings.get(name) or Setting(name, defaults[name], "default") for name in NAMES), *named]
+
+
+def _origin() -> str:
+    found = _nearest()
+    return "" if found is None else str(found[0])
 
 
 def _from_file() -> dict[str, Setting]:
-    """Return the settings of the nearest file, from here up; fi-async.toml before pyproject.toml."""
+    """Return the settings of the nearest file."""
+    found = _nearest()
+    if found is None:
+        return {}
+    path, table = found
+    return {key.replace("-", "_"): _setting(path, key, value) for key, value in table.items() if key != _JUDGES}
+
+
+def _nearest() -> tuple[Path, Mapping[str, Any]] | None:
+    """Return the nearest file with settings, from here up, and these; fi-async.toml before pyproject.toml."""
     for folder in (Path.cwd(), *Path.cwd().parents):
         for name in (_FILE, _PROJECT):
             path = folder / name
             table = _table(path) if path.is_file() else None
             if table is not None:
-                return {key.replace("-", "_"): _setting(path, key, value) for key, value in table.items()}
-    return {}
+                return path, table
+    return None
 
 
 def _table(path: Path) -> Mapping[str, Any] | None:

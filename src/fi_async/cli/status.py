@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from rich import box
-from rich.console import Group
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -22,16 +22,20 @@ from fi_async.cli import errors, terminal
 from fi_async.cli.errors import UsageError
 from fi_async.cli.saved_command import check_run
 from fi_async.cli.stored_runs import words_of
+from fi_async.journal.counting import CountedRun
 from fi_async.journal.lock import is_being_written
 from fi_async.journal.records import RunCount
 from fi_async.journal.schema import is_run
+from fi_async.journal.view import open_view
 from fi_async.progress.displays import clock
 from fi_async.reports.spending import spent_words
 from fi_async.store.run_control import Control
-from fi_async.store.run_workers import SharedStanding, WorkerStanding, shared_standing
-from fi_async.store.store_reader import open_run
+from fi_async.store.run_workers import SharedStanding, WorkerStanding, standing_of
+from fi_async.store.store_counts import count_run
+from fi_async.store.store_reader import runs_in
 
-_WINDOW: Final = 60.0  # seconds that the rate is taken over
+_WINDOWS: Final = (5.0, 60.0)  # seconds that the rate is taken over: the first in which many ended
+_MANY: Final = 2_000  # so that the rate is right to some percent
 _EVERY: Final = 1.0  # second between two looks
 _SHARE: Final = 5  # a look takes no more than one part in so many of the time
 
@@ -54,7 +58,8 @@ class RunStatus:
         under_way: Those of the pending whose request waits for its answer, while the run is running.
         ambiguous: The others of the pending that may have been evaluated: sent, and no answer is known.
         possible_duplicates: Requests sent again although the one before may have been evaluated.
-        rate: Evaluations a second that ended within the last minute, since the run was begun or gone on with.
+        rate: Evaluations a second that ended within the last minute, or 5 seconds if 2,000 did; since the run was begun
+            or gone on with.
         eta_s: Seconds until all are done, at this rate; None if that is not known.
         templates: Their names.
         cost: Dollars that judges took so far; None if none are known.
@@ -99,12 +104,14 @@ def status_of(run: Path | RunUrl, now: float) -> RunStatus:
     Raises:
         JournalError: Its file cannot be read.
     """
-    shared = shared_standing(run) if isinstance(run, RunUrl) else None
-    is_running = is_being_written(run) if isinstance(run, Path) else shared is not None and shared.is_running
-    with open_run(run) as view:
-        info, count = view.info, view.count(is_running=is_running)
-        since = min(_WINDOW, max(1.0, now - info.passes[-1]))
-        rate = view.ended_since(now - since) / since
+    is_written = isinstance(run, Path) and is_being_written(run)  # before it is read: it may come to its end meanwhile
+    view, reader = count_run(run) if isinstance(run, RunUrl) else (open_view(run), None)
+    with view:
+        info = view.info
+        since, rate = _rate(view, now)
+        shared = None if reader is None else standing_of(reader, now, since)
+        is_running = is_written if shared is None else shared.is_running
+        count = view.count(is_running=is_running)
         return RunStatus(
             run=str(run),
             state=_state_of(count, shared, is_running=is_running),
@@ -128,6 +135,18 @@ def status_of(run: Path | RunUrl, now: float) -> RunStatus:
         )
 
 
+def _rate(view: CountedRun, now: float) -> tuple[float, float]:
+    """Return the last seconds in which enough evaluations ended, and how many a second did."""
+    since = rate = 0.0
+    for window in _WINDOWS:
+        since = min(window, max(1.0, now - view.info.passes[-1]))
+        ended = view.ended_since(now - since)
+        rate = ended / since
+        if ended >= _MANY:
+            break
+    return since, rate
+
+
 def _state_of(count: RunCount, shared: SharedStanding | None, *, is_running: bool) -> str:
     if count.is_complete and count.done and (shared is not None or not is_running):
         return "complete"
@@ -136,34 +155,48 @@ def _state_of(count: RunCount, shared: SharedStanding | None, *, is_running: boo
     return "running" if is_running else "stopped"
 
 
-def list_runs(folder: Path, *, as_json: bool) -> int:
-    """Return 0 after printing a line for each run in a directory.
+def list_runs(place: Path | RunUrl, *, as_json: bool) -> int:
+    """Return 0 after printing a line for each run in a directory, or in a database.
 
     Raises:
         UsageError: There is no such directory.
+        JournalError: The database cannot be read, or has no runs.
     """
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: {'not a directory' if folder.exists() else 'no such directory'}")
-    found = [_or_damaged(path) for path in sorted(folder.iterdir()) if path.is_file() and is_run(path)]
+    found = [_or_damaged(each) for each in _runs_in(place)]
     if as_json:
         print(json.dumps([asdict(each) for each in found], indent=2))
     elif found:
-        terminal.stdout().print(_table(found))
+        console = terminal.stdout()
+        console.print(_table(found, console))
     else:
-        print(f"{folder}: no runs")
+        print(f"{place}: no runs")
     return errors.DONE
 
 
-def _or_damaged(path: Path) -> RunStatus:
+def _runs_in(place: Path | RunUrl) -> Sequence[Path | RunUrl]:
+    if isinstance(place, RunUrl):
+        return runs_in(place)
+    if not place.is_dir():
+        raise UsageError(f"{place}: {'not a directory' if place.exists() else 'no such directory'}")
+    return [path for path in sorted(place.iterdir()) if path.is_file() and is_run(path)]
+
+
+def _or_damaged(run: Path | RunUrl) -> RunStatus:
     try:
-        return status_of(path, time.time())
+        return status_of(run, time.time())
     except JournalError:
-        return RunStatus(str(path), "damaged")
+        return RunStatus(str(run), "damaged")
 
 
-def _table(found: list[RunStatus]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+def _table(found: list[RunStatus], console: Console) -> Table:
+    table = terminal.table_for(console)
     table.add_column("run", overflow="fold")
+    if console.width < terminal.NARROW:
+        for heading in ("done", "of", "state"):
+            table.add_column(heading, justify="left" if heading == "state" else "right", no_wrap=True)
+        for each in found:
+            table.add_row(each.run, f"{each.done:,}", f"{each.evaluations:,}", _state(each))
+        return table
     table.add_column("started", no_wrap=True)
     for heading in ("cases", "done", "pending", "scored"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -227,9 +260,9 @@ def _status(of: RunStatus) -> Table | Group:
         ("  possibly evaluated", f"{of.ambiguous:,}"),
         ("possible duplicates", f"{of.possible_duplicates:,}"),
         *([("spent", ", ".join(spent))] if (spent := spent_words(asdict(of))) else []),
-        ("rate", f"{of.rate:,.1f}/s"),
-        ("eta", "-" if of.eta_s is None else clock(of.eta_s)),
     ]
+    if of.state == "running":
+        lines += [("rate", f"{of.rate:,.1f}/s"), ("eta", "-" if of.eta_s is None else clock(of.eta_s))]
     if of.control is not None and of.control != Control():
         lines.append(("set", words_of(of.control)))
     for name, value in lines:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from fi_async._run_url import RunUrl, is_store_url
+from fi_async._run_url import RunUrl
 from fi_async.cli.asked_judge import OF_PAID_JUDGES, PaidJudgeChoice
 from fi_async.cli.flag_kinds import (
     JUDGE,  # noqa: F401  # the parser reads the annotations of inherited flags here
@@ -20,19 +19,10 @@ from fi_async.cli.flag_kinds import (
     short,
     whole,
 )
-from fi_async.cli.options import FileName, at_home
+from fi_async.cli.options import FileName
 
 RunName = Annotated[str, *FileName.__metadata__]
 """A run: the path of its file, or the URL of its database."""
-
-
-def named(run: str) -> Path | RunUrl:
-    """Return which run is meant: the path of its file, or the URL of a database that ends in the run's name.
-
-    Raises:
-        ConfigurationError: The URL is none; the message shows no password.
-    """
-    return RunUrl.parse(run) if is_store_url(run) else at_home(Path(run))
 
 
 def url_of(run: str) -> RunUrl:

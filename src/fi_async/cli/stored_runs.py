@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 from fi_async._models import TemplateLike
 from fi_async._run_url import RunUrl
-from fi_async._settings import Retried, RunFile, RunKeywords
+from fi_async._settings import RunFile, RunKeywords
 from fi_async.cli import backend, errors, stopping, terminal
 from fi_async.cli.backend import Choice
 from fi_async.cli.errors import UsageError
-from fi_async.cli.options import LoadFlags, ResumeFlags, refuse
+from fi_async.cli.named_judges import limits
+from fi_async.cli.options import LoadFlags
 from fi_async.cli.own_templates import templates_of
 from fi_async.cli.parameters import check_paths
 from fi_async.cli.program_runs import check_unchanged, templates_and_choice
@@ -26,10 +27,37 @@ from fi_async.engine.loading import LoadReport
 from fi_async.engine.workers import WorkReport
 from fi_async.journal.opening import limit_text, options_of
 from fi_async.journal.records import RunInfo
+from fi_async.sources.rows import TableRow
 from fi_async.store.run_control import Control, change
 from fi_async.store.store_reader import facts
 
-_OF_THE_JUDGE = ("judge", "judge_url")
+_OF_THE_JUDGE = ("judge", "judge_url", "jury")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkedCases:
+    """The cases of a run in a database as a table that nobody reads: workers take them from there."""
+
+    url: RunUrl
+    cases: int
+    has_header: bool = False
+    path: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return str(self.url)
+
+    def columns(self) -> None:
+        """Return None: the cases need not be alike."""
+
+    def count(self) -> int:
+        """Return the number of cases."""
+        return self.cases
+
+    def records(self) -> Iterator[TableRow]:
+        """Yield nothing."""
+        return iter(())
 
 
 def load_file(file: str, flags: LoadFlags) -> int:
@@ -56,6 +84,7 @@ def load_file(file: str, flags: LoadFlags) -> int:
     if flags.json:
         print(json.dumps(asdict(loaded), indent=2))
         return errors.DONE
+    made_of = f" of {loaded.votes:,} samples and votes" if loaded.votes else ""
     counted = ", ".join(
         f"{number:,} {what}"
         for what, number in (
@@ -67,7 +96,7 @@ def load_file(file: str, flags: LoadFlags) -> int:
         )
         if number or what == "new"
     )
-    print(f"{loaded.run}: {loaded.evaluations:,} evaluations ({counted}) in {loaded.wall_s:,.1f} s")
+    print(f"{loaded.run}: {loaded.evaluations:,} evaluations{made_of} ({counted}) in {loaded.wall_s:,.1f} s")
     print(f"work on it: {command_line('work', loaded.run)}")
     return errors.DONE
 
@@ -83,31 +112,16 @@ def work_on(run: str, flags: WorkFlags) -> int:
     return _work(url_of(run), flags, {} if flags.concurrency is None else {"concurrency": flags.concurrency})
 
 
-def resume_stored(url: RunUrl, flags: ResumeFlags, retry: Sequence[Retried]) -> int:
-    """Return the exit code of a worker that goes on with a run, what ended so being tried again.
-
-    Raises:
-        UsageError, ConfigurationError, FiAsyncError: As of `work_on`.
-    """
-    refuse(flags, ("out",), f"is of a run that a file keeps: fi-async export {url} -o PATH writes the outcomes")
-    shared = {each.name: getattr(flags, each.name) for each in fields(WorkFlags) if hasattr(flags, each.name)}
-    given: RunKeywords = flags.pace()  # type: ignore[assignment]  # its keywords are those
-    return _work(url, WorkFlags(**shared), given, retry)
-
-
-def _work(url: RunUrl, flags: WorkFlags, given: RunKeywords, retry: Sequence[Retried] = ()) -> int:
+def _work(url: RunUrl, flags: WorkFlags, given: RunKeywords) -> int:
     info = facts(url)
     templates, chosen = _asked(url, info, flags)
     options = options_of(info.settings)
     keywords = {"concurrency": options.concurrency}
-    kept = RunFile(url, lease=flags.lease, drain=flags.drain, retry=retry)
+    kept = RunFile(url, lease=flags.lease, drain=flags.drain)
     done: list[WorkReport] = []
 
     async def work() -> None:
         async with backend.client_of(chosen, {**keywords, **given}) as ev:
-            if retry:
-                reopened = await ev.reopen(kept)
-                print(f"{url}: {reopened:,} to try again", file=sys.stderr)
             own = [each for each in templates.values() if not isinstance(each, str)]
             done.append(await ev.work(kept, own, progress=not flags.no_progress, **given))
 
@@ -149,7 +163,7 @@ def control_run(run: str, what: Literal["pause", "resume"] | None, flags: Contro
     """
     url, changes = url_of(run), flags.changes()
     if flags.limits is not None:
-        changes["limits"] = [limit_text(each) for each in backend.limits(flags.limits)]
+        changes["limits"] = [limit_text(each) for each in limits(flags.limits)]
     if what is not None:
         changes["paused"] = what == "pause"
     control = change(url, **changes)

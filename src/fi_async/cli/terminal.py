@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Final, NoReturn
 
+from rich import box
 from rich.console import Console
+from rich.table import Table
+
+NARROW: Final = 60
+"""Columns of a terminal, below which it is narrow."""
 
 
 class _Plain(Console):
@@ -16,6 +21,12 @@ class _Plain(Console):
 def stdout() -> Console:
     """Return a console for results: no colours but ours, and names as they are, also [red].db."""
     return _Plain(highlight=False, markup=False, emoji=False)
+
+
+def table_for(console: Console) -> Table:
+    """Return a table with a line below its heads, whose cells stand close together on a narrow terminal."""
+    is_narrow = console.width < NARROW
+    return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=not is_narrow, padding=0 if is_narrow else (0, 1))
 
 
 def printable(text: str) -> str:

@@ -35,6 +35,7 @@ class TemplateTotals:
         spending: Tokens and dollars.
         answerers: Who was asked.
         panels: What samples and votes tell.
+        filled: How many scored cases lack a key, by the key and that from which it was filled.
     """
 
     n: int = 0
@@ -46,6 +47,7 @@ class TemplateTotals:
     spending: Spending = field(default_factory=Spending)
     answerers: Answerers = field(default_factory=Answerers)
     panels: PanelTally = field(default_factory=PanelTally)
+    filled: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property
     def mean_score(self) -> float | None:
@@ -71,7 +73,9 @@ class TemplateTotals:
         if (share := outcome.pass_share) is not None:
             self.verdicts += 1
             self.passes += share
-        self.estimate = self.estimate or (outcome.result is not None and outcome.result.estimate)
+        if outcome.result is not None:
+            self.estimate = self.estimate or outcome.result.estimate
+            self.filled.update(outcome.result.filled.items())
 
     def as_dict(self) -> dict[str, Any]:
         """Return them in plain values, under the names that `Report.summary()` gives them."""
@@ -137,7 +141,7 @@ class RunTotals:
             self._note_lowest(outcome)
             return
         if len(self.unscored) < _SHOWN_CASES:
-            self.unscored.append(_name(outcome))
+            self.unscored.append(self._named(outcome))
         cause = cause_of(outcome)
         if is_unreachable:
             self.unreachable_because, self.unreachable_by = cause[1], outcome.backend
@@ -149,8 +153,12 @@ class RunTotals:
     def _note_lowest(self, outcome: Outcome) -> None:
         score, few = outcome.score, self.lowest
         if score is not None and score < 1 and (len(few) < _SHOWN_CASES or score < few[-1][0]):
-            insort(few, (score, outcome.index, _name(outcome), _words(outcome)))
+            insort(few, (score, outcome.index, self._named(outcome), _words(outcome)))
             del few[_SHOWN_CASES:]
+
+    def _named(self, outcome: Outcome) -> str:
+        """Return the name of a case, and of several templates which one it is about."""
+        return f"{_name(outcome)} ({outcome.template})" if len(self.templates) > 1 else _name(outcome)
 
     def _count_case(self, index: int) -> None:
         left = self._open.pop(index, None)

@@ -74,8 +74,9 @@ class Datasets:
         second row: the platform is asked what became of the request before it is sent again.
 
         Args:
-            cases: The path of a .jsonl, .json, .csv or .parquet file; a frame or a dataset of a library; dicts or
-                Cases: a list, a generator, an async iterator. All columns go up; values richer than text as JSON.
+            cases: The path of a .jsonl, .json, .csv, .xlsx, .xls or .parquet file; a frame or a dataset of a library;
+                dicts or Cases: a list, a generator, an async iterator. All columns go up; values richer than text as
+                JSON.
             name: The dataset's name, new on the platform.
             model_type: What the platform files it under.
             resume: Go on with the dataset of this name whose upload was cut off: rows that are there are compared with

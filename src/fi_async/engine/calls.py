@@ -264,11 +264,13 @@ class Handover:
         counts: What the run asks of the server, as it goes.
         ready: Outcomes that wait to be taken.
         run: The run, once it has begun.
+        driving: The task that drives it, once it has.
     """
 
     counts: Counts
     ready: deque[Outcome] = field(default_factory=deque)
     run: Run | None = None
+    driving: asyncio.Task[Any] | None = None
 
     def release(self, taken: int) -> None:
         """Make room for others: the run may read and evaluate so many more."""
@@ -302,7 +304,7 @@ async def stream(
         async with watched(progress, total, run.standing, reading.stood()) as seen:
             # A task of its own, not a task group: a generator may be closed by another task than it began in, and a
             # task group must not. Whichever way the generator ends, the task has ended before it.
-            driving = asyncio.create_task(run.drive(reading.feed, reading.further()))
+            driving = handover.driving = asyncio.create_task(run.drive(reading.feed, reading.further()))
             driving.add_done_callback(lambda _: arrived.set())
             try:
                 while ready or not driving.done():

@@ -56,6 +56,11 @@ class Reading:
     _is_all: bool = False
     _stirred: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def read(self) -> int:
+        """How many cases were read so far."""
+        return self._read
+
     def stood(self) -> tuple[int, int]:
         """Return how many outcomes an earlier pass has left, and how many of these are without a score."""
         return (0, 0) if self.ledger is None else self.ledger.stood

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import count
 from typing import Final
 
 import anyio
 
-from fi_async._errors import APIConnectionError, APITimeoutError
+from fi_async._errors import APIConnectionError, APITimeoutError, JournalError
 from fi_async._events import CanarySent, RequestAnswered, RequestDropped, RequestSent, announce, emit, wants
 from fi_async.engine.attempts import Context, Job, Ledger, Send
 from fi_async.engine.ready_queue import Ready
@@ -211,3 +212,9 @@ async def all_kept(ledger: Ledger) -> None:
     kept = ledger.kept()
     if kept is not None:
         await kept
+
+
+async def end_kept(ledger: Ledger, within: float) -> None:
+    """Return once a ledger has kept all that it was told, or cannot any more, and after these seconds at the latest."""
+    with anyio.CancelScope(shield=True), anyio.move_on_after(within), suppress(JournalError):
+        await all_kept(ledger)

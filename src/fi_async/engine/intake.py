@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence, Sized
 from contextlib import aclosing, closing, nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import PurePath
 from typing import Any, Final
 
 import anyio
@@ -21,13 +23,15 @@ from fi_async.engine.outcomes import cut_off, outcome
 from fi_async.engine.work import Work
 from fi_async.panels.certainty import fewest
 from fi_async.panels.panel import Further
-from fi_async.panels.shape import PanelShape
+from fi_async.panels.shape import PanelShape, Seat
 from fi_async.sources.callers import CallersCases
 from fi_async.sources.rows import Source, TableCase
 from fi_async.sources.tables import in_memory
 from fi_async.wire import preflight
 from fi_async.wire.requests import ROWS_OF_SEVERAL_LISTS, Parameters, max_rows
+from fi_async.wire.templates import without_needed
 
+_log: Final = logging.getLogger("fi_async")
 _READ_AT_ONCE: Final = 64  # cases read from a source that never waits, before others get their turn
 _HELD_ROWS: Final = ROWS_OF_SEVERAL_LISTS  # rows of a sync request run one after the other while it is held
 _ONCE: Final = PanelShape()
@@ -59,6 +63,11 @@ class Question:
     def sitting(self, sample: int) -> Sequence[Parameters]:
         """Return what one sample of a case is asked with, of each who evaluates it."""
         return [replace(each.parameters, sample=sample) if sample else each.parameters for each in self.seats]
+
+    def asked_of(self, seat: Seat) -> Parameters | None:
+        """Return what one evaluation of a case is asked with; None if nobody has that seat."""
+        found = next((each.parameters for each in self.seats if each.parameters.juror == seat.juror), None)
+        return replace(found, sample=seat.sample) if found is not None and seat.sample else found
 
     def at_first(self) -> Sequence[Parameters]:
         """Return what each case is asked with as it comes."""
@@ -95,6 +104,8 @@ def question(
         ConfigurationError: The template's outputs cannot be reduced so.
     """
     shape = _shape(template, route, options)
+    if _is_computed(template, route) and (said := without_needed(template.name, config)):
+        _log.warning("%s", said)
     if route.is_platform:
         parameters = Parameters(template.name, options.model_name, config or None, **fields)
         return Question(template, parameters, route, shape)
@@ -186,6 +197,11 @@ class Intake:
                 return []
         asked = [(each.at_first(), row) for each, row in zip(self.questions, rows, strict=True)]
         return self._works(index, case, asked, is_only=is_only)
+
+    def seated(self, index: int, item: Inputs | Case, asked: Sequence[Parameters]) -> list[Work | Outcome]:
+        """Return the works of single evaluations of a case, of an intake of one question."""
+        case, (row,) = self._prepared(index, item)
+        return self._works(index, case, [(asked, row)])
 
     def further(self, wanted: Further) -> list[Work | Outcome]:
         """Return the works of a sample that a case is worth beyond those it had at first."""
@@ -304,6 +320,12 @@ def _source_of(items: object) -> Source | None:
     return Source(table) if table is not None else items if isinstance(items, Source) else None
 
 
+def _instead_of(items: object) -> str:
+    if isinstance(items, str | PurePath):
+        return f": a file's are cases_from({str(items)!r})"
+    return ": put it in a list, if it is one case" if isinstance(items, Mapping) else ""
+
+
 async def batches(items: Any, size: int) -> AsyncGenerator[Sequence[Any]]:
     """Iterate over either kind, and over the rows of a frame, so many at a time, letting others have their turn.
 
@@ -320,7 +342,9 @@ async def batches(items: Any, size: int) -> AsyncGenerator[Sequence[Any]]:
         return
     source = _source_of(items)
     if source is None and (not isinstance(items, Iterable) or isinstance(items, str | bytes | Mapping)):
-        raise ConfigurationError(f"cases must be an iterable of dicts or Cases, or a frame, not {type(items).__name__}")
+        raise ConfigurationError(
+            f"cases must be an iterable of dicts or Cases, or a frame, not {type(items).__name__}{_instead_of(items)}"
+        )
     # A file is not left open when the run ends early.
     with nullcontext(items) if source is None else closing(source.rows()) as rows:
         given = iter(rows)

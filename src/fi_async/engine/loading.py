@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from fi_async._report import Counts
 from fi_async._settings import RunFile, RunOptions
 from fi_async.engine.calls import Ask
 from fi_async.engine.case_reading import Cases, Reading, panel_of
-from fi_async.engine.intake import Question, count_of
+from fi_async.engine.intake import count_of
 from fi_async.engine.session import Session
 from fi_async.journal.opening import info_of
 from fi_async.journal.reuse import Reused
@@ -42,6 +41,8 @@ class LoadReport:
         removed: Cases of an earlier load that were not among these.
         reopened: Cases that ended without a score, and are tried again.
         wall_s: Seconds that it took.
+        votes: With repeats or a jury, how many samples and votes the evaluations take, as far as that is known; all
+            but `evaluations` are numbers of these. 0 where each case is evaluated once, by one.
     """
 
     run: str
@@ -52,10 +53,17 @@ class LoadReport:
     removed: int
     reopened: int
     wall_s: float
+    votes: int = 0
 
 
 async def load(session: Session, ask: Ask, cases: Cases) -> LoadReport:
-    """Return what came of it once all cases are in the store.
+    """Return what came of it once all cases are in the store. See `loaded`."""
+    report, _ = await loaded(session, ask, cases)
+    return report
+
+
+async def loaded(session: Session, ask: Ask, cases: Cases) -> tuple[LoadReport, bytes]:
+    """Return what came of it once all cases are in the store, and where they stand; see `Past.places`.
 
     Raises:
         ConfigurationError: The run evaluates other templates, or with other parameters, or is kept in a file.
@@ -66,7 +74,6 @@ async def load(session: Session, ask: Ask, cases: Cases) -> LoadReport:
     if kept is None or kept.store is None:
         raise ConfigurationError("load() needs run=, the URL of a database that ends in the run's name")
     asked = await ask.questions(session)
-    _check_shapes(asked)
     count = count_of(cases)
     evaluations = None if count is None else count * len(asked)
     info = info_of(kept.store.run, kept, session, asked, ask.options, evaluations=evaluations)
@@ -77,40 +84,29 @@ async def load(session: Session, ask: Ask, cases: Cases) -> LoadReport:
         refuses = kept.duplicates == "refuse"
         ledger = LoadLedger(journal, asked, drain=kept.drain, refuse_duplicates=refuses, reused=reused)
         lanes = ask.lanes(session, asked, counts=counts)
-        at_once = max(1, _AT_ONCE // len(asked))
+        at_once = max(1, _AT_ONCE // sum(each.shape.evaluations for each in asked))
         reading = Reading(cases, ask.intake(asked, lanes), ledger, counts, panel_of(asked), at_once)
         async with aclosing(reading.feed()) as given:
             async for items in given:
                 kept_now = [ledger.keep(item) for item in items]
                 if any(kept_now):
                     await journal.flush()
+        if reading.further() is not None:  # which workers find cases to be worth: here, no more will come
+            ledger.remove_others(counts)
         await journal.flush()
-        past = journal.past
-        return LoadReport(
+        past, is_plain = journal.past, all(each.shape.is_plain for each in asked)
+        report = LoadReport(
             run=str(kept.store),
-            evaluations=past.held,
+            evaluations=past.held if is_plain else reading.read * len(asked),
             new=past.count - before,
             ended=past.done,
             duplicates=len(past.also) + len(past.refused),
             removed=counts.removed,
             reopened=reopened,
             wall_s=anyio.current_time() - began,
+            votes=0 if is_plain else past.held,
         )
-
-
-def _check_shapes(asked: Sequence[Question]) -> None:
-    """Return if each case is evaluated once, by one.
-
-    Raises:
-        ConfigurationError: It is not: workers hand out single evaluations, and would take each for an outcome.
-    """
-    for each in asked:
-        if not each.shape.is_plain:
-            what = "a jury votes on" if each.shape.jurors else "repeats= is given for"
-            raise ConfigurationError(
-                f"{what} {each.template.name}, and a run in a database evaluates each case once: keep it in a file,"
-                " as run='runs/NAME.db'"
-            )
+        return report, past.places()
 
 
 async def reopen(session: Session, kept: RunFile) -> int:

@@ -14,13 +14,13 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Self, TypeGuard
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import anyio
 
 from fi_async._errors import ConfigurationError
 from fi_async._extras import need
-from fi_async._run_url import HIDDEN, SECRET, secrets_of
+from fi_async._run_url import HIDDEN, SECRET, query_of, secrets_of, split_url
 from fi_async._threads import Worker
 from fi_async.pacing.lots import PARTS, Lot, LotRequest, StoreTrouble
 
@@ -295,9 +295,9 @@ def without_password(url: str) -> str:
     Raises:
         ConfigurationError: It is none.
     """
-    shown = _shown(url)
-    told = [(key, value) for key, value in parse_qsl(urlsplit(url).query) if key not in SECRET]
-    return f"{shown}?{urlencode(told)}" if told else shown
+    shown, parts = _shown(url), urlsplit(url)
+    told = [(key, value) for key, value in query_of(parts) if key.lower() not in SECRET]
+    return f"{shown}?{urlencode(told, quote_via=quote)}" if told else shown
 
 
 def _shown(url: str) -> str:
@@ -306,17 +306,11 @@ def _shown(url: str) -> str:
     Raises:
         ConfigurationError: It is none.
     """
-    wrong = ConfigurationError(
-        "shared_budget must be a path, or a URL like postgresql://user:password@host:5432/database, with special"
-        " characters of the password percent-encoded (@ is %40)"
-    )
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
-        raise wrong from None
-    if not url.startswith(SCHEMES) or parts.netloc.count("@") > 1:
-        raise wrong
-    login = f"{parts.username}@" if parts.username else ""
-    where = f"[{host}]" if ":" in host else host
-    return f"postgresql://{login}{where}{'' if port is None else f':{port}'}{parts.path}"
+    parts = split_url(url)
+    if parts is None or not url.startswith(SCHEMES) or parts.netloc.count("@") > 1:
+        raise ConfigurationError(
+            "shared_budget must be a path, or a URL like postgresql://user:password@host:5432/database, with special"
+            " characters of the password percent-encoded (@ is %40, / is %2F)"
+        )
+    login, at, host = parts.netloc.rpartition("@")
+    return f"postgresql://{login.partition(':')[0]}{at}{host}{parts.path}"

@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Any
 
 import anyio
 
-from fi_async._errors import ConfigurationError, FiAsyncError, JournalError
+from fi_async._errors import ConfigurationError, FiAsyncError
 from fi_async._models import Outcome
 from fi_async._settings import RunOptions
 from fi_async.engine.attempts import Action, Compute, Job, LaneOver, Requeue, Rest, Send
-from fi_async.engine.dispatch import all_kept
+from fi_async.engine.dispatch import end_kept
 from fi_async.engine.lanes import Lane, RunLanes
 from fi_async.engine.outcomes import cut_off, not_begun
 from fi_async.engine.ready_queue import Ready
@@ -98,7 +98,7 @@ class Run:
         self._lane_of(job).at_work -= len(job.works)
 
     def release(self, taken: int = 1) -> None:
-        """Take note that outcomes were taken away, so that others may be made."""
+        """Take note that outcomes were taken away, so that others may be made; less than none, that others are held."""
         self._in_house -= taken
         self._has_room.set()
 
@@ -121,6 +121,7 @@ class Run:
     async def _drive(self, feed: Feed | None, further: Feed | None) -> None:
         self._set_fed(feed is not None)
         self._is_deepening = further is not None
+        patience = self.context.ledger.drain
         try:
             with anyio.move_on_after(self._options.timeout.call) as scope:
                 for lane in self._lanes:
@@ -135,10 +136,10 @@ class Run:
                     finally:
                         await self._drain()
                         tasks.cancel_scope.cancel()
+            patience = patience if scope.cancelled_caught else math.inf  # a store that is away is waited for
         finally:
             self._let_go()
-            with anyio.CancelScope(shield=True), suppress(JournalError):
-                await all_kept(self.context.ledger)
+            await end_kept(self.context.ledger, within=patience)
         if self._failure is not None:
             raise self._failure
         if scope.cancelled_caught:
@@ -157,9 +158,8 @@ class Run:
             while any(sent):
                 self._changed.clear()
                 await self._changed.wait()
-        for scope in (scope for each in sent for scope in each.values()):
-            if scope is not None:
-                scope.cancel()
+        for scope in filter(None, (scope for each in sent for scope in each.values())):
+            scope.cancel()
 
     async def _feed(self, feed: Feed) -> None:
         try:
@@ -221,8 +221,8 @@ class Run:
 
     def _goes_on(self) -> bool:
         """Return True as long as something is to be done, or may come."""
-        may_come = self._is_fed or self._is_deepening
-        return self._failure is None and (may_come or bool(self._jobs) or any(map(_has_works, self._lanes)))
+        has_works = any(len(lane.backlog) for lane in self._lanes)
+        return self._failure is None and (self._is_fed or self._is_deepening or bool(self._jobs) or has_works)
 
     def _dispatch_of(self, lane: Lane, now: float, tasks: anyio.abc.TaskGroup) -> None:
         for job in lane.queue.due(now):
@@ -391,7 +391,3 @@ class Run:
     def _drop(self, outcome: Outcome) -> None:
         self._lanes.of(outcome.template, outcome.juror).in_house -= 1
         self.context.ledger.dropped(outcome, self._emit)
-
-
-def _has_works(lane: Lane) -> bool:
-    return len(lane.backlog) > 0

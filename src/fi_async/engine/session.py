@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from itertools import count
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from weakref import WeakSet
 
 import anyio
@@ -86,6 +86,7 @@ class Session:
         self.latencies: dict[str, float] = {}
         self.queues: dict[str, Queueing] = {}
         self.runs: WeakSet[Waiter] = WeakSet()
+        self.abandoned: set[asyncio.Task[Any]] = set()
         self.backends = Backends()
         self.judges: dict[Endpoint, Session] = {}
         self.wall_clock: Callable[[], float] = time.time
@@ -102,6 +103,7 @@ class Session:
         other.budget, other.permits = self.budget, self.permits
         other.templates, other.gate, other.polls = self.templates, self.gate, self.polls
         other.latencies, other.queues, other.runs = self.latencies, self.queues, self.runs
+        other.abandoned = self.abandoned
         other.backends, other.judges = self.backends, self.judges
         other.wall_clock, other.steady_clock, other.on_event = self.wall_clock, self.steady_clock, self.on_event
         return other
@@ -113,6 +115,7 @@ class Session:
         )
         other.templates, other.polls, other.backends = self.templates, self.polls, self.backends
         other.latencies, other.queues, other.runs = self.latencies, self.queues, self.runs
+        other.abandoned = self.abandoned
         other.wall_clock, other.steady_clock, other.on_event = self.wall_clock, self.steady_clock, self.on_event
         return other
 
@@ -129,12 +132,21 @@ class Session:
 
     async def aclose(self) -> None:
         """Close the connections, and let go of the shared budget. Both are opened again if they are used again."""
+        await self._end_abandoned()
         for shared in (self.budget, self.permits):
             if shared is not None:
                 await shared.aclose()
         for each in self.judges.values():
             await each.aclose()
         await self.transport.aclose()
+
+    async def _end_abandoned(self) -> None:
+        """End the runs of streams whose loop was broken off, so that none of their tasks is left to the event loop."""
+        loop = asyncio.get_running_loop()
+        if left := [task for task in self.abandoned if task.get_loop() is loop]:
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left)
 
     @property
     def shares_limits(self) -> bool:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import replace
+from contextlib import ExitStack
+from dataclasses import fields, replace
 from itertools import chain, islice
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import anyio
 
-from fi_async._errors import ConfigurationError, FiAsyncError
-from fi_async._models import Outcome
+from fi_async._errors import ConfigurationError, FiAsyncError, JournalError
+from fi_async._models import Outcome, OutcomeStatus
 from fi_async._report import Report
 from fi_async._run_url import RunUrl
 from fi_async._threads import Worker as Thread
 from fi_async.engine.calls import Ask, Handover
 from fi_async.engine.case_reading import Cases
-from fi_async.engine.loading import LoadReport, load
+from fi_async.engine.loading import loaded, reopen
 from fi_async.engine.session import Session
 from fi_async.engine.workers import RunWorker
+from fi_async.journal.records import RunCount
 from fi_async.progress.displays import ProgressLike
 from fi_async.progress.watch import watched
+from fi_async.store.store_counts import count_run
 from fi_async.store.store_reader import open_run
 from fi_async.wire.templates import by_name
 
@@ -50,8 +53,8 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
     url, told = _store_of(ask), _Told()
     worker = _worker(session, ask)
     try:
-        loaded = await load(session, ask, cases)
-        async with watched(progress, loaded.evaluations, worker.standing) as seen:
+        begun = await _prepared(session, ask, cases)
+        async with watched(progress, begun.evaluations, worker.standing, begun.stood) as seen:
 
             def take(outcome: Outcome) -> None:
                 told.add(outcome)
@@ -60,9 +63,9 @@ async def gather(session: Session, ask: Ask, cases: Cases, progress: ProgressLik
             worker.take = take
             await worker.work()
             outcomes: list[Outcome] = []
-            async for each in _kept(url, worker):
+            async for each, is_new in _kept(url, worker, begun.places):
                 is_own = not told.add(each)
-                outcomes.append(each if is_own else _replayed(each))
+                outcomes.append(each if is_own or is_new else _replayed(each))
                 if not is_own:
                     seen(each)
     except FiAsyncError as error:
@@ -83,8 +86,8 @@ async def stream(
     worker = _worker(session, ask)
     worker.counts = handover.counts
     worker.handover = handover
-    loaded: LoadReport = await load(session, ask, cases)
-    async with watched(progress, loaded.evaluations, worker.standing) as seen:
+    begun = await _prepared(session, ask, cases)
+    async with watched(progress, begun.evaluations, worker.standing, begun.stood) as seen:
 
         def take(outcome: Outcome) -> None:
             told.add(outcome)
@@ -93,7 +96,7 @@ async def stream(
             arrived.set()
 
         worker.take = take
-        working = asyncio.create_task(worker.work())
+        working = handover.driving = asyncio.create_task(worker.work())
         working.add_done_callback(lambda _: arrived.set())
         try:
             while ready or not working.done():
@@ -107,16 +110,18 @@ async def stream(
             working.cancel()
             with anyio.CancelScope(shield=True):
                 await asyncio.wait([working])
-        async for each in _kept(url, worker):
+        async for each, is_new in _kept(url, worker, begun.places):
             if told.add(each):
                 seen(each)
-                ready.append(_replayed(each))
+                ready.append(each if is_new else _replayed(each))
                 while ready:
                     yield
 
 
 def _replayed(outcome: Outcome) -> Outcome:
-    return replace(outcome, origin="replayed") if outcome.origin == "evaluated" else outcome
+    samples, votes = tuple(map(_replayed, outcome.samples)), tuple(map(_replayed, outcome.votes))
+    origin = "replayed" if outcome.origin == "evaluated" else outcome.origin
+    return replace(outcome, origin=origin, samples=samples, votes=votes)
 
 
 def _store_of(ask: Ask) -> RunUrl:
@@ -130,26 +135,78 @@ def _store_of(ask: Ask) -> RunUrl:
     return ask.kept.store
 
 
-def _worker(session: Session, ask: Ask) -> RunWorker:
-    given = {"concurrency": ask.options.concurrency} if ask.own_bound else {}
-    assert ask.kept is not None  # noqa: S101  # as above
-    return RunWorker(session, ask.kept, tuple(by_name(ask.templates).values()), given)
+class _Begun(NamedTuple):
+    """A run whose cases are in the store.
+
+    Attributes:
+        evaluations: How many outcomes there will be.
+        stood: How many there are, and how many of these without a score.
+        places: Where the cases stand, see `Past.places`; None where the store alone says which they are.
+    """
+
+    evaluations: int
+    stood: tuple[int, int]
+    places: bytes | None
 
 
-async def _kept(url: RunUrl, worker: RunWorker) -> AsyncGenerator[Outcome]:
-    """Yield the outcomes that the store has, in input order, and those of cases that nobody may begin any more."""
+async def _prepared(session: Session, ask: Ask, cases: Cases) -> _Begun:
+    """Return how a run stands once its cases are there."""
+    kept, url, places = ask.kept, _store_of(ask), None
+    assert kept is not None  # noqa: S101  # as there
+    if not kept.held_only:
+        _, places = await loaded(session, ask, cases)
+    elif kept.retry:
+        await reopen(session, kept)
     thread = Thread("fi_async-read")
     try:
-        with anyio.CancelScope(shield=True):  # a connection is opened to be closed
-            view = await thread.call(lambda: open_run(url))
-        try:
-            ended = (record.outcome for record in view.records())
-            left = () if worker.over is None else view.pending(worker.over)
-            outcomes = chain(ended, left)
-            while batch := await thread.call(lambda: list(islice(outcomes, _AT_ONCE))):
-                for each in batch:
-                    yield each
-        finally:
-            thread.start(view.close, lambda _: None)
+        count = await thread.call(lambda: _count(url))
     finally:
+        thread.close()
+    return _Begun(count.evaluations, (count.done, count.done - count.scored), places)
+
+
+def _count(url: RunUrl) -> RunCount:
+    view, _ = count_run(url)
+    with view:
+        return view.count()
+
+
+def _worker(session: Session, ask: Ask) -> RunWorker:
+    kept = ask.kept
+    assert kept is not None  # noqa: S101  # as above
+    given: dict[str, Any] = {"concurrency": ask.options.concurrency} if ask.own_bound else {}
+    if kept.held_only:  # nothing was loaded that says how
+        given = {each.name: getattr(ask.options, each.name) for each in fields(ask.options)}
+    return RunWorker(session, kept, tuple(by_name(ask.templates).values()), given)
+
+
+async def _kept(url: RunUrl, worker: RunWorker, places: bytes | None) -> AsyncGenerator[tuple[Outcome, bool]]:
+    """Yield the outcomes that the store has, in input order, and those of cases that nobody may begin any more.
+
+    With each, True if nobody evaluated it, as the last load had it end: it is as new as this call.
+
+    Raises:
+        JournalError: The store cannot be read, or another load has changed which cases the run has, or where.
+    """
+    thread, opened = Thread("fi_async-read"), ExitStack()
+    try:
+        view = await thread.call(lambda: opened.enter_context(open_run(url)))
+        if places not in (None, view.past.places()):
+            raise JournalError(
+                f"{url}: another load changed its cases while this call worked on them, so that its outcomes are no"
+                " longer those of the cases given here: give each set of cases a run of its own, or call again"
+            )
+        loaded_at = view.info.passes[-1]
+        ended = (
+            (each.outcome, each.ended_at >= loaded_at and each.outcome.status is OutcomeStatus.INVALID)
+            for each in view.records()
+        )
+        left = () if worker.over is None else ((each, True) for each in view.pending(worker.over))
+        outcomes = chain(ended, left)
+        while batch := await thread.call(lambda: list(islice(outcomes, _AT_ONCE))):
+            for each in batch:
+                yield each
+    finally:
+        # In its turn, also where nobody waits any more for what the thread opens.
+        thread.start(opened.close, lambda _: None)
         thread.close()

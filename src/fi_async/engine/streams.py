@@ -47,6 +47,13 @@ class Stream(AsyncGenerator[Outcome]):
     def __repr__(self) -> str:
         return f"<Stream ready={len(self._handover.ready)} {self._handover.run or 'not begun'}>"
 
+    def __del__(self) -> None:
+        """Leave the run of a loop that was broken off to whoever closes the client: event loops end it too late."""
+        driving = self._handover.driving
+        if driving is not None and not driving.done():
+            self._session.abandoned.add(driving)
+            driving.add_done_callback(self._session.abandoned.discard)
+
     def __aiter__(self) -> Self:
         return self
 

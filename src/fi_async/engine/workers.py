@@ -3,43 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import anyio
 
-from fi_async import _catalogue
-from fi_async._connection import LOCAL
-from fi_async._errors import APIConnectionError, ConfigurationError, FiAsyncError
+from fi_async._errors import APIConnectionError, ConfigurationError, FiAsyncError, JournalError
 from fi_async._models import Outcome, OutcomeStatus, TemplateLike
 from fi_async._public import public
 from fi_async._report import Counts
 from fi_async._run_url import RunUrl
 from fi_async._settings import RunFile
-from fi_async.backends.chosen import CODE, FUNCTIONS, JUDGED, PLATFORM
+from fi_async.engine.attempts import Context
 from fi_async.engine.calls import Ask, Handover
 from fi_async.engine.intake import Intake, Question
 from fi_async.engine.lanes import RunLanes
 from fi_async.engine.postgres_budget import PostgresBudget
 from fi_async.engine.run import Run
 from fi_async.engine.session import Session
-from fi_async.journal.encoding import to_text
+from fi_async.engine.worker_checks import check_given, check_jurors, check_same
 from fi_async.journal.keeping import Item
-from fi_async.journal.opening import asked_of, has_bound, limit_of_text, options_of
+from fi_async.journal.opening import has_bound, limit_of_text, options_of
 from fi_async.journal.records import RunInfo
 from fi_async.pacing.waiting import Standing
+from fi_async.panels.shape import PanelShape
 from fi_async.progress.displays import ProgressLike
 from fi_async.progress.watch import watched
 from fi_async.store.leases import LeaseLostError
-from fi_async.store.worker_journal import WorkerJournal, WorkerLedger
+from fi_async.store.worker_journal import WorkerJournal
+from fi_async.store.worker_ledger import WorkerLedger, purses_of
 from fi_async.wire.templates import by_name
 
 _LOOK: Final = 0.5  # seconds between two looks whether there is something to do
 _MOST_IN_VAIN: Final = 16  # cases that cannot reach a server, and none that could, end a worker
+_MOST_LOST: Final = 3  # leases, one after the other without an outcome that was kept, end a worker
 _SETTLING: Final = 600.0  # seconds that requests under way may take to their end when the run is changed
 _FIELDS: Final = ("custom_eval_name", "error_localizer")
 _log: Final = logging.getLogger("fi_async")
@@ -54,7 +54,8 @@ class WorkReport:
 
     Attributes:
         run: The run's URL, without a password.
-        statuses: How many evaluations ended here, by status.
+        statuses: How many evaluations ended here, by status. Of a case with repeats or a jury that is what it comes to,
+            told by the worker that ended the last of its samples and votes.
         counts: What it asked of servers.
         wall_s: Seconds it took.
         is_complete: True if the run had nothing left to do when it ended.
@@ -107,7 +108,11 @@ class RunWorker:
     _fenced: int = 0
     _stopped: str = ""
     _is_complete: bool = False
+    _ended: int = 0
+    _ended_before: int = 0
+    _lost_in_vain: int = 0
     _in_vain: int = 0
+    _panels: Collection[str] = ()
     _unreachable: APIConnectionError | None = None
     _scope: anyio.CancelScope | None = None
     _shared: Session | None = None
@@ -132,7 +137,7 @@ class RunWorker:
         try:
             async with watched(progress, None, self.standing) as self._seen:
                 while not await self._served(url, concurrency):
-                    self._fenced += 1
+                    self._lost_lease(url)
         finally:
             if self._shared is not None:
                 with anyio.CancelScope(shield=True):
@@ -146,6 +151,18 @@ class RunWorker:
             fenced=self._fenced,
             stopped=self._stopped,
         )
+
+    def _lost_lease(self, url: RunUrl) -> None:
+        """Take note of it; raise if this worker would go on so without end, and pay each time for what is not kept."""
+        self._fenced += 1
+        self._lost_in_vain = self._lost_in_vain + 1 if self._ended == self._ended_before else 1
+        self._ended_before = self._ended
+        if self._lost_in_vain >= _MOST_LOST:
+            raise JournalError(
+                f"{url}: this worker was silent for longer than its lease of {self.kept.lease:g} s, {_MOST_LOST} times"
+                " one after the other, and nothing that it did was kept: something holds up its event loop, such as a"
+                " function of yours that blocks, or its machine. Find it, or give a longer lease"
+            )
 
     async def _served(self, url: RunUrl, concurrency: str) -> bool:
         """Return True once nothing is left to do, and False if others took over what this worker had."""
@@ -176,16 +193,22 @@ class RunWorker:
 
     async def _drive(self, journal: WorkerJournal) -> bool:
         """Return True if settings changed, and False once nothing is left to do."""
+        await journal.read()
         control = journal.control
         ask = self._ask(journal)
+        check_jurors(str(journal.url), journal.info, self.session)
         asked = await ask.questions(self.session)
         check_same(str(journal.url), journal.info, asked, self.session)
-        asked = [_with_most(each, control.max_cost) for each in asked]
+        asked = [
+            replace(_with_most(each, control.max_cost), shape=PanelShape.read(was))
+            for each, was in zip(asked, journal.info.questions, strict=True)
+        ]
+        self._panels = {each.template.name for each in asked if not each.shape.is_plain}
         session = self._sharing(journal.url, ask, asked)
         spent = await journal.spent() if has_bound(asked) else None
-        ledger = WorkerLedger(journal, asked, drain=self.kept.drain, spent=spent)
+        ledger = WorkerLedger(journal, asked, drain=self.kept.drain, spent=spent, settled=self._settled)
         lanes = ask.lanes(session, asked, ledger=ledger, counts=self.counts, expected=_expected(journal.info))
-        journal.purses = [lane.purse for lane in lanes if lane.purse is not None]
+        journal.purses = purses_of(asked, lanes.of)
         feeding = _Feeding(journal, ledger, lanes, ask, asked)
         run = self.run = ask.run(session, lanes, emit=self._taken)
         if self.handover is not None:
@@ -209,11 +232,12 @@ class RunWorker:
             raise self._unreachable
         self.over = next((lane.over for lane in lanes if lane.over is not None), self.over)
         self._stopped = "" if self.over is None else self.over.message
-        return scope.cancelled_caught
+        return scope.cancelled_caught or feeding.is_outdated
 
     def _sharing(self, url: RunUrl, ask: Ask, asked: Sequence[Question]) -> Session:
         """Return a session that keeps to given limits together with all workers of this database."""
-        has_limits = ask.options.limits or any(each.route.judge and each.route.judge.limits for each in asked)
+        judges = [seat.route.judge for each in asked for seat in each.seats]
+        has_limits = ask.options.limits or any(judge and judge.limits for judge in judges)
         if not has_limits or self.session.shares_limits:
             return self.session
         if self._shared is None:
@@ -224,13 +248,25 @@ class RunWorker:
 
     def _taken(self, ended: Outcome | None) -> None:
         kept = None if ended is None or ended.status is OutcomeStatus.CANCELLED else ended
-        if self.run is not None and (kept is None or self.handover is None):
+        is_whole = kept is not None and kept.template not in self._panels
+        if self.run is not None and (not is_whole or self.handover is None):
             self.run.release()
         if kept is not None:
-            self._statuses[kept.status.value] += 1
-            self._seen(kept)
-            self.take(kept)
+            self._ended += 1
+            if is_whole:
+                self._tell(kept)
             self._look_whether_reached(kept)
+
+    def _settled(self, whole: Outcome) -> None:
+        """Hand out what a case comes to of which there are several evaluations."""
+        if self.handover is not None and self.handover.run is not None:
+            self.handover.run.release(-1)
+        self._tell(whole)
+
+    def _tell(self, outcome: Outcome) -> None:
+        self._statuses[outcome.status.value] += 1
+        self._seen(outcome)
+        self.take(outcome)
 
     def _look_whether_reached(self, outcome: Outcome) -> None:
         """End this worker if nothing of it ever reached a server: what it takes, others could do."""
@@ -238,7 +274,7 @@ class RunWorker:
         if not isinstance(error, APIConnectionError) or error.sent:
             return
         self._in_vain += 1
-        if self._in_vain < _MOST_IN_VAIN or self._in_vain < self._statuses.total() or self._unreachable is not None:
+        if self._in_vain < _MOST_IN_VAIN or self._in_vain < self._ended or self._unreachable is not None:
             return
         self._unreachable = APIConnectionError(
             f"no request of this worker reached a server, and {self._in_vain} cases failed for it: {error.message}"
@@ -274,110 +310,64 @@ class RunWorker:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Feeding:
-    """Chunk after chunk into the engine, so that it never runs dry at the end of one."""
+    """Chunk after chunk into the engine, so that it never runs dry at the end of one.
+
+    Attributes:
+        is_outdated: True if the run was changed since this began, and nothing more is to be begun by what is known.
+    """
 
     journal: WorkerJournal
     ledger: WorkerLedger
     lanes: RunLanes
     ask: Ask
     asked: Sequence[Question]
+    is_outdated: bool = False
 
     async def feed(self) -> AsyncGenerator[Sequence[Item]]:
         """Yield what is to be done of each chunk, as it is claimed; end when there is nothing to claim any more."""
         intakes = self._intakes()
         while not all(lane.over is not None for lane in self.lanes):
-            chunk = await self.journal.claim()
+            chunk = self.ledger.next_further() or await self.journal.claim()
             if chunk is not None:
-                items = self.ledger.items(chunk, intakes, lambda template: self.lanes.of(template).context)
-                if items:
-                    yield items
+                if chunk.changes != self.ledger.changes:
+                    self.is_outdated = True
+                    return
+                for items in self.ledger.items(chunk, intakes, self._context_of):
+                    if items:
+                        yield items
+                    else:
+                        await anyio.sleep(_LOOK)
                 continue
             if self.ledger.dropped_cases:
                 return
+            if await self.ledger.may_deepen(within=_LOOK):
+                continue
             standing = await self.journal.standing()
             if not standing.may_come:
                 return
             if not standing.is_free:
                 await anyio.sleep(_LOOK)
 
+    def _context_of(self, template: str, juror: str | None) -> Context:
+        return self.lanes.of(template, juror).context
+
     def _intakes(self) -> Mapping[str, Intake]:
         """Return what turns cases into works, by template; what they lack, they lacked when they were loaded."""
         options = replace(self.ask.options, extra_keys="ignore")
-        return {
-            each.template.name: Intake([each], lambda template, juror: self.lanes.of(template, juror).context, options)
-            for each in self.asked
-        }
+        return {each.template.name: Intake([each], self._context_of, options) for each in self.asked}
 
 
 def _with_most(question: Question, max_cost: float | None) -> Question:
     """Return a question whose judge may spend so much, if that was set for all workers."""
-    judge = question.route.judge
-    if judge is None or max_cost is None:
+    if max_cost is None:
         return question
+    judge, jurors = question.route.judge, [_with_most(each, max_cost) for each in question.jurors]
+    if judge is None:
+        return replace(question, jurors=jurors)
     return replace(question, route=replace(question.route, judge=replace(judge, max_cost=max_cost)))
 
 
 def _expected(info: RunInfo) -> int | None:
     return None if info.evaluations is None else info.evaluations // len(info.templates)
-
-
-def check_given(run: str, info: RunInfo, own: Mapping[str, TemplateLike]) -> None:
-    """Return if all functions and Criteria that a run asks were given, and no others.
-
-    Raises:
-        ConfigurationError: One is missing, or is not the run's.
-    """
-    names = [each["template"] for each in info.questions]
-    for name in own:
-        if name not in names:
-            raise ConfigurationError(f"{run}: it does not evaluate {name}, but {', '.join(names)}: leave it out")
-    for each in info.questions:
-        name, by = each["template"], each["by"]
-        if name not in own and (by == CODE or (by == JUDGED and name not in _catalogue.rows())):
-            what = "a function" if by == CODE else "a Criteria"
-            raise ConfigurationError(
-                f"{run}: {name} is {what} of yours, and no database holds code: give it, as work(run, [{name}]), or"
-                f" --eval FILE.py:{name}"
-            )
-
-
-def check_same(run: str, info: RunInfo, asked: Sequence[Question], session: Session) -> None:
-    """Return if these are the questions that a run was loaded with: no outcome may be another's.
-
-    Raises:
-        ConfigurationError: They are not; the message says which, and what to do.
-    """
-    by_platform = any(each.route.is_platform for each in asked)
-    if by_platform and session.connection.base_url != info.base_url:
-        where = "the local backend" if info.base_url == LOCAL else info.base_url
-        raise ConfigurationError(
-            f"{run}: this run was made on {where}, and this worker asks {session.connection.base_url}: set FI_BASE_URL,"
-            " or fi_base_url=, to that"
-        )
-    for question, was in zip(asked, info.questions, strict=True):
-        now = json.loads(to_text(asked_of(question)))
-        name = question.template.name
-        if now["by"] != was["by"] and not {now["by"], was["by"]} <= {PLATFORM, FUNCTIONS}:
-            raise ConfigurationError(
-                f"{run}: {name} is for {_WHO.get(was['by'], was['by'])}, and this worker would have it answered by"
-                f" {_WHO.get(now['by'], now['by'])}: give it what the run was loaded with"
-            )
-        if question.shape.is_repeated:
-            raise ConfigurationError(f"{run}: a run in a database evaluates each case once: leave repeats= out")
-        if now["fingerprint"] != was["fingerprint"]:
-            what = (
-                "its source, or its version, is another here: bring this worker's code to that of whoever loaded it"
-                if was["by"] == CODE
-                else "the criteria, or the judge's model, URL or parameters are others here"
-            )
-            raise ConfigurationError(f"{run}: {name} is not what the run was loaded with: {what}")
-
-
-_WHO: Final = {
-    PLATFORM: "the platform",
-    FUNCTIONS: "the functions that are computed here",
-    JUDGED: "a judge",
-    CODE: "a function of yours",
-}

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, Protocol, get_args
 from fi_async._errors import ConfigurationError, EvaluationError, FiAsyncError, InvalidCaseError, instead
 from fi_async._models import Case, Outcome, OutcomeStatus
 from fi_async._public import public
+from fi_async._run_url import is_store_url
 from fi_async._values import shown_inputs
 from fi_async._version import __version__
 from fi_async.imports.foreign_rows import SCORE, ForeignRow, ForeignVerdict
@@ -151,6 +152,8 @@ def import_run(
         JournalError: The run cannot be written.
         OSError: The file cannot be read.
     """
+    if is_store_url(run):
+        raise ConfigurationError("run is the URL of a database, and what is imported becomes a file: name one")
     given, target = Path(expanduser(path)), Path(expanduser(run))  # noqa: PTH111  # a name nobody has stays
     refuse_existing(target)
     for each in (given, *([] if eval_file is None else [Path(expanduser(eval_file))])):  # noqa: PTH111  # as above

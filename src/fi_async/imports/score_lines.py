@@ -105,16 +105,18 @@ class ScoreLines:
         }
         said = line.get(columns.error)
         failure = "" if said in (None, "", False) else str(said)
-        found = self._several_of(line) if self._several else self._nested_of(nested) or self._one_of(line)
+        found = self._several_of(line) if self._several else self._nested_of(nested) or self._one_of(line, failure)
         if isinstance(found, str):
             return ForeignRow(raw.place, fault=found)
         if failure:
             found = [ForeignVerdict(each.template, None, failure) for each in found]
         return ForeignRow(raw.place, id=own, inputs=inputs, verdicts=found)
 
-    def _one_of(self, line: dict[str, Any]) -> Sequence[ForeignVerdict] | str:
+    def _one_of(self, line: dict[str, Any], failure: str) -> Sequence[ForeignVerdict] | str:
         """Return the result of a line under its one template; or why it has none."""
         given = line.get(self._columns.template)
+        if given is None and not failure and not any(column in line for column in (*self._scores, *self._passes)):
+            return f"it has none of the columns {', '.join((*self._scores, *self._passes))}"
         name = given if given is not None else self._named()
         if not isinstance(name, str) or not name.strip():
             return f"its {self._columns.template!r} is {type(name).__name__}, no name of a template"

@@ -26,7 +26,8 @@ from fi_async.evaluator import AsyncEvaluator
 from fi_async.reports.outcome_tables import arrow_schema, flat
 from fi_async.sources import cases_from
 from fi_async.store.run_workers import SharedStanding, shared_standing
-from fi_async.store.store_reader import open_run
+from fi_async.store.store_counts import count_run
+from fi_async.store.store_reader import facts, open_run
 
 MakeEvaluator = Callable[[], AsyncEvaluator]
 """Makes the client of a worker, on the worker's machine: it is pickled by Ray."""
@@ -219,7 +220,8 @@ class _Crew:
         self._shown_at = now
 
     def _report(self) -> RayReport:
-        with open_run(self.url) as view:
+        view, _ = count_run(self.url)
+        with view:
             count = view.count()
         wall = time.monotonic() - self.began
         return RayReport(str(self.url), dict(count.statuses), count.pending, tuple(self._done), wall)
@@ -244,7 +246,8 @@ def _cause(error: Any) -> BaseException:
 
 def _told(standing: SharedStanding, url: RunUrl) -> str:
     working = [each for each in standing.workers if each.state == "working"]
-    with open_run(url) as view:
+    view, _ = count_run(url)
+    with view:
         count = view.count()
     ended = sum(count.statuses.values())
     rate = sum(each.rate for each in working)
@@ -313,8 +316,7 @@ def dataset(run: str) -> Any:
     kept = RunFile(run)
     if kept.store is None:
         raise ConfigurationError("dataset() needs the URL of a database that ends in the run's name")
-    with open_run(kept.store):
-        pass  # so that a wrong URL is told here
+    facts(kept.store)  # so that a wrong URL is told here
     # One block of one row: the task that takes it makes all the blocks there are.
     whole = data.range(1, override_num_blocks=1)
     return whole.map_batches(_outcomes, fn_kwargs={"url": kept.store}, batch_format="pyarrow")

@@ -11,7 +11,7 @@ from typing import Final
 from fi_async.journal import kept_labels, paid, replay, schema
 from fi_async.journal.events import EventKind
 from fi_async.journal.label_records import KeptLabels
-from fi_async.journal.reading import OutcomeRow
+from fi_async.journal.reading import NOTHING_COUNTED, CountedCases, OutcomeRow
 from fi_async.journal.replay import Past
 
 _LAST: Final = f"SELECT max(seq) FROM events WHERE n = cases.n AND kind = {EventKind.ENDED}"
@@ -81,9 +81,17 @@ class FileReader:
         last: float | None = self._connection.execute("SELECT max(at) FROM events").fetchone()[0]
         return last
 
+    def counted(self) -> CountedCases:
+        """Return none: a file has no numbers beside its events."""
+        return NOTHING_COUNTED
+
     def statuses(self) -> Counter[str]:
         """Return how many cases ended in each status."""
         return replay.statuses(self._connection)
+
+    def status_of_each(self) -> Iterable[tuple[int, str]]:
+        """Return the number of each case that ended at some time, and the status that it ended in last."""
+        return replay.status_of_each(self._connection)
 
     def duplicates(self) -> Iterable[tuple[int, int | None]]:
         """Return the possible duplicates of the outcomes that have any, by number."""

@@ -64,6 +64,12 @@ class FileStorage:
         """Close the file, and give up its lock."""
         self._held.close()
 
+    def give_up(self) -> None:
+        """Do nothing: a file is there, or it is not."""
+
+    def cut(self) -> None:
+        """Do nothing: a disk cannot be told to answer."""
+
     def _begin_pass(self, info: RunInfo, past: Past, *, held_only: bool) -> OpenedRun:
         urls = self._connection.execute("SELECT DISTINCT json_extract(info, '$.base_url') FROM passes").fetchall()
         if IMPORTED in {each for (each,) in urls}:
@@ -115,6 +121,10 @@ class FileStorage:
             before = {n for n in numbers.values() if n < first and has_ended(n)}
             outcomes = self.outcomes(sorted(before)) if before else {}
         return Admitted([numbers[row.key] for row in rows], outcomes)
+
+    def known(self, keys_of: Sequence[str]) -> Mapping[str, int]:
+        """Return the numbers of those works that there are, by their keys."""
+        return keys.find(self._connection, keys_of)
 
     def outcomes(self, numbers: Sequence[int]) -> Mapping[int, str]:
         """Return the texts of the outcomes that these cases ended in last, as far as they did."""

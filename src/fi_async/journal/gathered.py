@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
+from fi_async._models import Outcome
 from fi_async.journal.records import OutcomeRecord
 from fi_async.journal.replay import Past
 from fi_async.panels.panel import standing_of
@@ -54,6 +55,31 @@ def gathered(records: Iterable[OutcomeRecord], shapes: Shapes) -> Gathered:
             key = next(record.key for (sample, _), record in found.items() if not sample)
             whole.append(OutcomeRecord(key, stands.outcome, max(record.ended_at for record in found.values())))
     return Gathered(whole, unsettled)
+
+
+def without_outcome(ended: Iterable[Outcome], cut_off: Iterable[Outcome], shapes: Shapes) -> Iterator[Outcome]:
+    """Iterate over what those cases come to that have no outcome, as evaluations of them were cut off.
+
+    Args:
+        ended: Single evaluations that have ended.
+        cut_off: Those that have not, as cancelled ones.
+        shapes: What the run asks of each case.
+    """
+    votes: defaultdict[tuple[int, str], dict[tuple[int, str | None], Outcome]] = defaultdict(dict)
+    for each in cut_off:
+        if each.template not in shapes:
+            yield each
+        elif each.juror in shapes[each.template].voters():
+            votes[each.index, each.template][each.sample, each.juror] = each
+    known: defaultdict[tuple[int, str], dict[tuple[int, str | None], Outcome]] = defaultdict(dict)
+    for each in ended:
+        if (each.index, each.template) in votes:
+            known[each.index, each.template][each.sample, each.juror] = each
+    for place, missing in votes.items():
+        shape = shapes[place[1]]
+        if standing_of(shape, known[place]).outcome is None:
+            outcome = standing_of(shape, {**missing, **known[place]}).outcome
+            yield next(iter(missing.values())) if outcome is None else outcome
 
 
 def places(past: Past, templates: Iterable[tuple[int, str]]) -> set[tuple[int, str]]:

@@ -112,9 +112,16 @@ def asked_of(question: Question) -> Mapping[str, Any]:
     asked = {name: value for name, value in asdict(question.parameters).items() if name not in _OF_SEATS}
     if question.shape.is_plain:
         return {**asked, "by": route.by, **judge, **own}
-    jurors = [{"judge_model": each.model, "judge_url": each.base_url, "name": each.label} for each in route.jury or ()]
+    jurors = [_juror(each) for each in question.jurors]
     panel = {"panel": question.shape.as_dict(), **({"jurors": jurors} if jurors else {})}
     return {**asked, "by": route.by, **judge, **own, **panel}
+
+
+def _juror(seat: Question) -> Mapping[str, Any]:
+    judge = seat.route.judge
+    assert judge is not None  # noqa: S101  # as of every juror
+    told = {"judge_model": judge.model, "judge_url": judge.base_url, "name": judge.label}
+    return {**told, "fingerprint": seat.parameters.fingerprint}
 
 
 def settings_of(options: RunOptions) -> Mapping[str, Any]:

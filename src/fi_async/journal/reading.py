@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, Protocol
 
 from fi_async.journal.label_records import KeptLabels
 from fi_async.journal.replay import Past
+from fi_async.reports.spending import Spending
 
 
 class OutcomeRow(NamedTuple):
@@ -23,8 +25,30 @@ class OutcomeRow(NamedTuple):
     body: str
 
 
-class Reader(Protocol):
-    """Reads one state of a run that is kept, whatever is written meanwhile."""
+@dataclass(frozen=True, slots=True)
+class CountedCases:
+    """Cases that a reader knows the numbers of, and leaves out of all else that it tells: none equals another.
+
+    Attributes:
+        cases: How many.
+        pending: Those of them that have not begun.
+        statuses: How many of the others ended in each status.
+        possible_duplicates: Of these.
+        spending: What judges took for these.
+    """
+
+    cases: int = 0
+    pending: int = 0
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    possible_duplicates: int = 0
+    spending: Spending = field(default_factory=Spending)
+
+
+NOTHING_COUNTED: Final = CountedCases()
+
+
+class CountReader(Protocol):
+    """Reads what the numbers of a run are made of: one state of it, whatever is written meanwhile."""
 
     @property
     def name(self) -> str:
@@ -49,8 +73,14 @@ class Reader(Protocol):
     def last_at(self) -> float | None:
         """Return when something last happened to a case."""
 
+    def counted(self) -> CountedCases:
+        """Return the numbers of the cases that are left out of all else."""
+
     def statuses(self) -> Counter[str]:
         """Return how many cases ended in each status; see `replay.statuses`."""
+
+    def status_of_each(self) -> Iterable[tuple[int, str]]:
+        """Return the number of each case that ended at some time, and the status that it ended in last."""
 
     def duplicates(self) -> Iterable[tuple[int, int | None]]:
         """Return the possible duplicates of the outcomes that have any, by number."""
@@ -60,6 +90,10 @@ class Reader(Protocol):
 
     def ended_since(self, at: float) -> int:
         """Return how many cases ended after that time."""
+
+
+class Reader(CountReader, Protocol):
+    """Reads one state of a run that is kept, outcomes and all, whatever is written meanwhile."""
 
     def outcomes(self) -> Iterable[OutcomeRow]:
         """Return the last outcome of each case that has one, in the order of the numbers."""

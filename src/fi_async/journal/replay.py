@@ -8,6 +8,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any, Final
 
 from fi_async._models import OutcomeStatus
@@ -29,11 +30,12 @@ _SINCE: Final = f"""
     ORDER BY seq
 """
 # The status is what `encode` writes first; to parse a million bodies for it takes seconds.
-_STATUSES: Final = f"""
-    SELECT substr(events.body, {len('{"status":"') + 1}, {max(map(len, OutcomeStatus))}), count(*)
+_STATUS: Final = f"""substr(events.body, {len('{"status":"') + 1}, {max(map(len, OutcomeStatus))})"""
+_OF_LAST: Final = f"""
     FROM (SELECT max(seq) AS last FROM events WHERE kind = {EventKind.ENDED} GROUP BY n) CROSS JOIN events ON seq = last
-    GROUP BY 1
 """
+_STATUSES: Final = f"SELECT {_STATUS}, count(*) {_OF_LAST} GROUP BY 1"
+_STATUS_OF_EACH: Final = f"SELECT events.n, {_STATUS} {_OF_LAST}"
 
 
 @dataclass(slots=True)
@@ -146,6 +148,21 @@ class Past:
             places.setdefault(n, []).append((position, case_id))
         return places
 
+    def places(self) -> bytes:
+        """Return a digest of which case stands at which place: the same until a pass adds, moves or removes any.
+
+        Of a place it knows the first evaluation alone: what a case is worth beyond it changes nothing.
+        """
+        further = [*self.also, *self.refused]
+        last = max((max(self.positions), *(place for _, place in further)))
+        firsts = array("q", bytes(8 * (last + 1)))
+        for n in range(self.count, 0, -1):
+            if n not in self._removed:
+                firsts[self.positions[n]] = n
+        for n, place in further:
+            firsts[place] = min(n, firsts[place] or n)
+        return blake2b(firsts.tobytes(), digest_size=16).digest()
+
     def add(self, position: int) -> None:
         """Take note of the next case."""
         self.positions.append(position)
@@ -249,6 +266,11 @@ def past_of(
 def statuses(connection: sqlite3.Connection) -> Counter[str]:
     """Return how many different cases ended in each status; those that were removed or reopened since count too."""
     return Counter({text.partition('"')[0]: count for text, count in connection.execute(_STATUSES).fetchall()})
+
+
+def status_of_each(connection: sqlite3.Connection) -> Iterator[tuple[int, str]]:
+    """Iterate over the cases that ended at some time: the number, and the status that each ended in last."""
+    return ((n, text.partition('"')[0]) for n, text in _rows(connection, _STATUS_OF_EACH))
 
 
 def _rows(connection: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:

@@ -56,8 +56,17 @@ class Storage(Protocol):
     def close(self) -> None:
         """Close it, as far as it is open."""
 
+    def give_up(self) -> None:
+        """Wait no longer for what is away: what cannot be kept now is lost. Called from any thread."""
+
+    def cut(self) -> None:
+        """Let whoever waits for an answer have an error instead. Called from any thread."""
+
     def admit(self, rows: Sequence[CaseRow], now: float, has_ended: Callable[[int], bool]) -> Admitted:
         """Put the works that are not there yet, and return which case each is."""
+
+    def known(self, keys_of: Sequence[str]) -> Mapping[str, int]:
+        """Return the numbers of those works that there are, by their keys."""
 
     def outcomes(self, numbers: Sequence[int]) -> Mapping[int, str]:
         """Return the texts of the outcomes that these cases ended in last, as far as they did."""

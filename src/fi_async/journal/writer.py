@@ -80,9 +80,7 @@ class Journal:
         try:
             opened = await self._worker.call(lambda: self._storage.open(self._info, held_only=self._held_only))
         except BaseException:
-            with anyio.CancelScope(shield=True):  # the thread goes on opening what a cancellation waits for no more
-                await self._worker.call(self._storage.close)
-            self._worker.close()
+            await self._closed()  # the thread goes on opening what a cancellation waits for no more
             raise
         self.past, self.pass_number, self.reads_all = opened.past, opened.pass_number, opened.reads_all
         return self
@@ -90,15 +88,24 @@ class Journal:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSING):
-            try:
+        try:
+            with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSING):
                 await self.flush()
-            except JournalError:
-                if error is None:
-                    raise
-            finally:
-                await self._worker.call(self._storage.close)
-                self._worker.close()
+        except JournalError:
+            if error is None:
+                raise
+        finally:
+            await self._closed()
+        if error is None and self.is_behind:
+            raise JournalError(f"{self.name}: what came last could not be kept within {_CLOSING:g} s")
+
+    async def _closed(self) -> None:
+        """Close the storage: one that does not let itself be closed in time is left to its thread."""
+        self._storage.give_up()
+        with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSING):
+            await self._worker.end(self._storage.close)
+            return
+        self._storage.cut()
 
     @property
     def is_behind(self) -> bool:
@@ -121,6 +128,10 @@ class Journal:
                 if row.ended is not None:
                     self.past.take(n, EventKind.ENDED)
         return [Numbered(n, admitted.outcomes.get(n)) for n in admitted.numbers]
+
+    async def known(self, keys_of: Sequence[str]) -> Mapping[str, int]:
+        """Return the numbers of those works that are kept, by their keys."""
+        return await self._worker.call(lambda: self._storage.known(keys_of))
 
     async def outcome(self, n: int) -> str | None:
         """Return the text of the outcome that a case ended in, once it is committed."""

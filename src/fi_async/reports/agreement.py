@@ -164,6 +164,7 @@ class _JudgedRun:
         counts = _counts(pairs) if is_verdict else VerdictCounts(0, 0, 0, 0)
         both = [(pair.person, pair.judge, pair.weight) for pair in pairs]
         weights = [pair.weight for pair in pairs]
+        rate = _rate(kind, pairs, self.judged, counts, confidence, is_elsewhere=self.is_elsewhere)
         return Agreement(
             template=self.name,
             kind=kind,
@@ -174,14 +175,14 @@ class _JudgedRun:
             tnr=_share(counts, "tn", "fp", pairs, confidence, passed=False) if is_verdict else Estimate(None),
             kappa=Estimate(None) if kind == "scores" else weighted_kappa(both, confidence),
             alpha=weighted_alpha([(one, other) for one, other, _ in both], weights, kind, confidence),
-            rate=_rate(kind, pairs, self.judged, counts, confidence, is_elsewhere=self.is_elsewhere),
+            rate=rate,
             estimator="Rogan-Gladen" if self.is_elsewhere else "PPI++",
             judged=None if kind == "choices" or not self.judged else math.fsum(self.judged) / len(self.judged),
             cases=len(self.judged),
             confidence=confidence,
             weighted=self.labels.is_weighted,
             disagreements=_disagreements(pairs, kind),
-            notes=(*_notes(kind, pairs, len(told) - len(pairs)), *notes, *self.labels.notes),
+            notes=(*_notes(kind, pairs, len(told) - len(pairs)), *_beyond(rate), *notes, *self.labels.notes),
         )
 
 
@@ -248,7 +249,8 @@ def _allowing(rate: Estimate, undecided: float) -> Estimate:
         return rate
     known = 1 - undecided
     reach = rate.interval and Interval(known * rate.interval.low, known * rate.interval.high + undecided)
-    return replace(rate, value=known * rate.value + undecided / 2, interval=reach)
+    unbiased = rate.unbiased if rate.unbiased is None else known * rate.unbiased + undecided / 2
+    return replace(rate, value=known * rate.value + undecided / 2, interval=reach, unbiased=unbiased)
 
 
 def template_of(name: str | None, outcomes: Sequence[Outcome]) -> str:
@@ -262,7 +264,9 @@ def template_of(name: str | None, outcomes: Sequence[Outcome]) -> str:
         return known[0]
     if name is None:
         raise ConfigurationError(
-            f"say which template the labels are of: {', '.join(known)}" if known else "the run has no case"
+            f"say which template the labels are of, by template= or --eval: {', '.join(known)}"
+            if known
+            else "the run has no case"
         )
     if name not in known:
         raise ConfigurationError(f"the run has no template {name!r}{instead(name, known)}")
@@ -319,6 +323,14 @@ def _rate(
     return ppi_mean(both, judged, confidence, weights=[pair.weight for pair in pairs])
 
 
+def _beyond(rate: Estimate) -> tuple[str, ...]:
+    """Return what to say where a rate was cut to 0 or 1."""
+    if rate.value not in (0, 1) or rate.unbiased is None or 0 <= rate.unbiased <= 1:
+        return ()
+    told = f"the labels tell a true pass rate of {rate.unbiased:.3f}, and none is beyond 0 and 1"
+    return (f"{told}: it is rate.unbiased of --json, for averages over runs",)
+
+
 def _spelled(value: Any) -> str | float:
     return ("Passed" if value else "Failed") if isinstance(value, bool) else value
 
@@ -351,12 +363,18 @@ def _disagreements(pairs: Sequence[_Pair], kind: LabelKind) -> tuple[Disagreemen
 def _notes(kind: LabelKind, pairs: Sequence[_Pair], unscored: int) -> tuple[str, ...]:
     notes = []
     if len(pairs) < _FEW:
-        notes.append(f"{len(pairs)} labels are few: the intervals hold, and are wide")
+        few = "1 label is" if len(pairs) == 1 else f"{len(pairs)} labels are"
+        notes.append(f"{few} few: the intervals hold, and are wide")
     if kind == "verdicts":
         if len({pair.person for pair in pairs}) < 2:  # verdicts
             notes.append("all labels say the same: label cases of the other kind to know how the judge does with them")
         elif len({pair.judge for pair in pairs}) < 2:  # as above
             notes.append("the judge says the same of all labelled cases: draw with --draw balanced to see both")
     if unscored:
-        notes.append(f"{unscored:,} labelled cases have no result of the judge, and are left out")
+        left_out = (
+            "1 labelled case has no result of the judge, and is"
+            if unscored == 1
+            else (f"{unscored:,} labelled cases have no result of the judge, and are")
+        )
+        notes.append(f"{left_out} left out")
     return tuple(notes)

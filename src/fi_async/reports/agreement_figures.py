@@ -80,7 +80,8 @@ class Agreement:
         tnr: Of the cases that people failed, the share that the judge failed. Wilson's interval.
         kappa: Cohen's kappa.
         alpha: Krippendorff's alpha, of labels as they are or of scores by their distances.
-        rate: The true pass rate of the run, or the true mean of its scores.
+        rate: The true pass rate of the run, or the true mean of its scores; averages over runs
+            take `rate.unbiased`.
         estimator: By what `rate` is told: "PPI++", or "Rogan-Gladen" of labels from elsewhere.
         judged: The pass rate or mean score by the judge, uncorrected; None of choices.
         cases: How many cases of the run have a result.
@@ -156,16 +157,20 @@ class Agreement:
             for each in self.people:
                 of = each.alpha if self.kind == "scores" else each.kappa
                 name = "alpha" if self.kind == "scores" else "kappa"
-                rows.append((_one_line(f"{name}, judge and {each.name}"), f"{_shown(of)} ({each.labelled:,} labels)"))
+                rows.append(
+                    (_one_line(f"{name}, judge and {each.name}"), f"{_shown(of)} ({_counted(each.labelled, 'label')})")
+                )
         return rows
 
     def _of_shared(self) -> str:
-        return f" ({self.between.n:,} cases)" if self.between.value is not None else ""
+        return f" ({_counted(self.between.n, 'case')})" if self.between.value is not None else ""
 
     def __str__(self) -> str:
         """Return the matrix, the numbers with their intervals, and the first cases that differ."""
         most = f", by what most of {len(self.people)} people say" if self.people else ""
-        lines = [f"{_one_line(self.template)}: {self.labelled:,} labels, {self.cases:,} cases{most}"]
+        lines = [
+            f"{_one_line(self.template)}: {_counted(self.labelled, 'label')}, {_counted(self.cases, 'case')}{most}"
+        ]
         if self.matrix:
             lines += ["", *_matrix(self.matrix)]
         rows = self.rows()
@@ -189,8 +194,13 @@ class Agreement:
         )
         matrix = f"<pre>{escape(chr(10).join(_matrix(self.matrix)))}</pre>" if self.matrix else ""
         notes = "".join(f"<div>note: {escape(note)}</div>" for note in self.notes)
-        head = f"<b>{escape(self.template)}</b> &middot; {self.labelled:,} labels, {self.cases:,} cases"
+        counted = f"{_counted(self.labelled, 'label')}, {_counted(self.cases, 'case')}"
+        head = f"<b>{escape(self.template)}</b> &middot; {counted}"
         return f"<div><div>{head}</div>{matrix}<table>{rows}</table>{notes}</div>"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _one_line(text: str, begin: str = "") -> str:
@@ -200,12 +210,13 @@ def _one_line(text: str, begin: str = "") -> str:
 
 def _plain(each: Estimate) -> dict[str, Any]:
     reach = each.interval
-    return {
+    told = {
         "value": each.value,
         "interval": None if reach is None else [reach.low, reach.high],
         "n": each.n,
         "said": each.said,
     }
+    return told if each.unbiased is None else {**told, "unbiased": each.unbiased}
 
 
 def _shown(each: Estimate) -> str:

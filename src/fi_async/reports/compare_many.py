@@ -15,6 +15,7 @@ from fi_async._errors import ConfigurationError, instead
 from fi_async._models import Outcome
 from fi_async._public import public
 from fi_async._report import Report
+from fi_async._run_url import RunUrl, is_store_url
 from fi_async.journal.records import OutcomeRecord, RunInfo
 from fi_async.reports.compare import Comparison, TemplateComparison, compare
 from fi_async.reports.matrix_figures import DifferenceVerdict, MatrixCase, RunDifference
@@ -22,6 +23,9 @@ from fi_async.reports.pairing import CaseScore, PairedBy, have_ids
 from fi_async.reports.run_files import LoadedRun, ReadableRun, load_run, outcomes_of
 from fi_async.reports.run_matrix import RunMatrix
 from fi_async.reports.statistics import FEWEST_OF_T, Interval, holm, mcnemar, skewed_t_interval
+
+ComparedRun = Report | str | Path | RunUrl | Iterable[Outcome]
+"""A run to compare: a report, a file's path, the URL of one in a database, or outcomes."""
 
 MOST_RUNS: Final = 20
 """Runs that one matrix compares."""
@@ -34,7 +38,7 @@ _Changes = Mapping[tuple[int, int], str]
 
 @public
 def compare_runs(
-    runs: Sequence[Report | str | Path | Iterable[Outcome]] | Mapping[str, Report | str | Path | Iterable[Outcome]],
+    runs: Sequence[ComparedRun] | Mapping[str, ComparedRun],
     *,
     names: Sequence[str] | None = None,
     baseline: str | None = None,
@@ -51,9 +55,10 @@ def compare_runs(
     verdicts, by Holm's adjustment of McNemar's and sign tests.
 
     Args:
-        runs: Reports, the paths of runs (their files, or the .jsonl of `fi-async run --out`), or outcomes; or a dict
-            of these by name.
-        names: What they are called. Omitted: a file's name without its ending, or "run 1" and so on.
+        runs: Reports, the paths of runs (their files, or the .jsonl of `fi-async run --out`), the URLs of runs in a
+            database, or outcomes; or a dict of these by name.
+        names: What they are called. Omitted: a file's name without its ending, the name at a URL's end, or "run 1" and
+            so on.
         baseline: The name of the run that the others are compared with. Omitted: the first.
         by: "id" or "inputs". Omitted: by id, if in all runs every case has one and no two share it; else by inputs.
         tolerance: Scores that differ by no more than this are a tie. Verdicts have none.
@@ -63,7 +68,7 @@ def compare_runs(
     Raises:
         ConfigurationError: There are fewer than 2 runs or more than 20, a name is missing, there twice or unknown, or
             a path is no run's.
-        JournalError: The file of a run is damaged.
+        JournalError: The file of a run is damaged, or a database cannot be read, or has no such run.
 
     Example:
         >>> print(compare_runs([[], []], names=["old", "new"]).names)
@@ -73,7 +78,7 @@ def compare_runs(
         if names is not None:
             raise ConfigurationError("names: the runs have names already, as they are a dict: leave names out")
         names, given = list(runs), list(runs.values())
-    elif isinstance(runs, Report | str | Path):
+    elif isinstance(runs, Report | str | Path | RunUrl):
         raise ConfigurationError("runs must be a list of two or more, such as compare_runs([old, new])")
     else:
         given = list(runs)
@@ -108,23 +113,35 @@ def checked_names(names: Sequence[str], count: int, baseline: str | None) -> tup
     return tuple(names)
 
 
-def names_of(paths: Sequence[Path]) -> list[str]:
-    """Return what runs in these files are called: the names without their endings, if no two are alike."""
-    stems = [path.stem for path in paths]
-    return stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
+def names_of(places: Sequence[Path | RunUrl]) -> list[str]:
+    """Return what runs are called: files by their names without endings, in a database by theirs, if none are alike."""
+    names = [each.run if isinstance(each, RunUrl) else each.stem for each in places]
+    return names if len(set(names)) == len(names) else [str(each) for each in places]
 
 
 def _names(given: Sequence[Any]) -> list[str]:
-    paths = [Path(each) for each in given if isinstance(each, str | Path)]
-    called = iter(names_of(paths))
-    return [next(called) if isinstance(each, str | Path) else f"run {at}" for at, each in enumerate(given, 1)]
+    called = iter(names_of([_place(each) for each in given if isinstance(each, str | Path | RunUrl)]))
+    return [next(called) if isinstance(each, str | Path | RunUrl) else f"run {at}" for at, each in enumerate(given, 1)]
 
 
-def _source(given: Report | str | Path | Iterable[Outcome], name: str) -> Callable[[], ReadableRun]:
+def _place(given: str | Path | RunUrl) -> Path | RunUrl:
+    """Return where a run is kept.
+
+    Raises:
+        ConfigurationError: It is the URL of a database that names no run; the message shows no password.
+    """
+    if isinstance(given, RunUrl):
+        return given
+    if isinstance(given, str) and is_store_url(given):
+        return RunUrl.parse(given)
+    return Path(expanduser(given))  # noqa: PTH111  # a name nobody has stays
+
+
+def _source(given: ComparedRun, name: str) -> Callable[[], ReadableRun]:
     """Return what opens a run."""
-    if isinstance(given, str | Path):
-        path = Path(expanduser(given))  # noqa: PTH111  # a name nobody has stays
-        return lambda: load_run(path)
+    if isinstance(given, str | Path | RunUrl):
+        place = _place(given)
+        return lambda: load_run(place)
     found = list(given.outcomes if isinstance(given, Report) else given)
     if odd := next((each for each in found if not isinstance(each, Outcome)), None):
         raise ConfigurationError(f"run {name!r} holds a {type(odd).__name__}, not outcomes: give a Report or a path")

@@ -29,12 +29,15 @@ class Estimate:
         interval: Of the value; None without one.
         n: How many cases it is told by.
         said: Why it cannot be told; empty if it can.
+        unbiased: Of a true rate or mean, what to average over runs: its mean over many samples is the truth, while
+            `value` is kept between 0 and 1, and so leans inward near them. It may be beyond both.
     """
 
     value: float | None
     interval: Interval | None = None
     n: int = 0
     said: str = ""
+    unbiased: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,11 @@ class _Rate:
     @property
     def value(self) -> float:
         return self.hits / self.n
+
+    @property
+    def variance(self) -> float:
+        """Of the value, told without bias; of a single case the greatest that there is."""
+        return self.value * (1 - self.value) / (self.n - 1) if self.n > 1 else 1 / 4
 
     def drawn(self, rng: Random, prior: float) -> float:
         return rng.betavariate(self.hits + prior, max(0.0, self.n - self.hits) + prior)
@@ -134,7 +142,7 @@ def ppi_rate(
         p, a, b = (rate.drawn(rng, _NEUTRAL) for rate in (judged, truly, missed))
         return p * a + (1 - p) * b
 
-    return Estimate(value, drawn_interval(draw, value, confidence, seed, draws), round(counts.n))
+    return Estimate(value, drawn_interval(draw, value, confidence, seed, draws), round(counts.n), unbiased=value)
 
 
 def rogan_gladen(
@@ -145,6 +153,11 @@ def rogan_gladen(
     rate = (p + TNR - 1) / (TPR + TNR - 1), between 0 and 1 (W. J. Rogan and B. Gladen, American J. Epidemiology 107
     (1978) 71). The interval has the uncertainty of both samples (C. Lee et al., 2025, arXiv 2511.21140): p, TPR and TNR
     are drawn from their Beta distributions over the counts, with Jeffreys' prior.
+
+    Kept between 0 and 1 it is nearest to the truth, and as often above it as below; its mean over runs leans inward
+    near 0 and 1. `unbiased` is what to average: it may be beyond them, and is without the bias that a ratio has,
+    to second order (by Taylor's series of the mean of a ratio; A. Stuart and J. K. Ord, Kendall's Advanced Theory of
+    Statistics 1, 1994, 10.5).
 
     It has no value where the judge may be no better than chance, that is, where the interval of TPR + TNR begins at 1
     or below: the correction would divide by what may be nothing. So it has none without both kinds of labels.
@@ -171,14 +184,32 @@ def rogan_gladen(
             " where more than 1 is needed: label more cases, or choose another judge",
         )
 
-    def rate(p: float, sensitivity: float, specificity: float) -> float:
-        return min(1.0, max(0.0, (p + specificity - 1) / max(sensitivity + specificity - 1, 1e-9)))
-
     def draw(rng: Random) -> float:
-        return rate(*(each.drawn(rng, _JEFFREYS) for each in (judged, tpr, tnr)))
+        return _within(_ratio(*(each.drawn(rng, _JEFFREYS) for each in (judged, tpr, tnr))))
 
-    value = rate(judged.value, tpr.value, tnr.value)
-    return Estimate(value, drawn_interval(draw, value, confidence, seed, draws), round(counts.n))
+    ratio = _ratio(judged.value, tpr.value, tnr.value)
+    value = _within(ratio)
+    interval = drawn_interval(draw, value, confidence, seed, draws)
+    return Estimate(value, interval, round(counts.n), unbiased=_without_bias(ratio, tpr, tnr))
+
+
+def _ratio(p: float, sensitivity: float, specificity: float) -> float:
+    return (p + specificity - 1) / max(sensitivity + specificity - 1, 1e-9)
+
+
+def _within(rate: float) -> float:
+    return min(1.0, max(0.0, rate))
+
+
+def _without_bias(ratio: float, tpr: _Rate, tnr: _Rate) -> float:
+    """Return a ratio less what it leans by on average.
+
+    With D = TPR + TNR - 1, the mean of (p + TNR - 1) / D is rate + (rate var(TPR) - (1 - rate) var(TNR)) / D^2 to
+    second order, as TNR is in both. The variance of D is added to its square, twice: the next orders are least so, and
+    a small D cannot blow it up.
+    """
+    square = (tpr.value + tnr.value - 1) ** 2 + 2 * (tpr.variance + tnr.variance)
+    return ratio - (ratio * tpr.variance - (1 - ratio) * tnr.variance) / square
 
 
 def _least_sum(tpr: _Rate, tnr: _Rate, confidence: float) -> float:
@@ -239,4 +270,4 @@ def ppi_mean(
     of_run = math.fsum((each - mean) ** 2 for each in judged) / len(judged) ** 2
     error = math.sqrt(squares * n / freedom + tuned**2 * of_run)
     reach = student_quantile((1 + confidence) / 2, freedom) * error
-    return Estimate(value, Interval(value - reach, value + reach), n)
+    return Estimate(value, Interval(value - reach, value + reach), n, unbiased=value)

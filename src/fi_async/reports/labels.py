@@ -14,11 +14,13 @@ from typing import Any, Final, Literal
 from fi_async import _catalogue
 from fi_async._errors import ConfigurationError, instead
 from fi_async._models import Outcome
+from fi_async._run_url import is_store_url
 from fi_async._values import NotPlainError, id_text
 from fi_async.reports.outcome_tables import inert, text
 from fi_async.sources.csv_files import CsvTable
 from fi_async.sources.files import JsonTable
-from fi_async.sources.rows import TableRow
+from fi_async.sources.rows import Table, TableRow
+from fi_async.sources.workbooks import WORKBOOKS, WorkbookTable
 
 Labels = Mapping[Any, Any] | Sequence[Any] | str | os.PathLike[str]
 """Labels by id; or in the order of the cases, None where one has none; or the path of a CSV or JSONL file."""
@@ -86,6 +88,10 @@ def match_labels(labels: Labels, outcomes: Sequence[Outcome], column: str = LABE
     Raises:
         ConfigurationError: A label is of no case, two are of one, or there is none; the message names its place.
     """
+    if is_store_url(labels):
+        raise ConfigurationError(
+            "labels is the URL of a database, and must be a file: fi-async export URL --labels -o labels.csv makes one"
+        )
     if isinstance(labels, str | os.PathLike):
         path = Path(os.path.expanduser(labels))  # noqa: PTH111  # a name nobody has stays
         return match_rows(list(_rows(path, column)), outcomes, os.fspath(labels), column)
@@ -203,7 +209,7 @@ class _Cases:
 
     def _of_inputs(self, row: TableRow, column: str) -> int:
         given = {
-            name.removeprefix(INPUTS): text(value)
+            name.removeprefix(INPUTS): inert(text(value))  # a CSV file may have it so
             for name, value in (row.values or {}).items()
             if name not in (column, WEIGHT, "id", "index")
         }
@@ -227,7 +233,7 @@ class _Cases:
     def _grouped(self, keys: tuple[str, ...]) -> dict[tuple[str | None, ...], list[int]]:
         found: dict[tuple[str | None, ...], list[int]] = defaultdict(list)
         for place, outcome in enumerate(self._outcomes):
-            found[tuple(text(outcome.case.inputs.get(key)) for key in keys)].append(place)
+            found[tuple(inert(text(outcome.case.inputs.get(key))) for key in keys)].append(place)
         return found
 
 
@@ -246,10 +252,7 @@ def _rows(path: Path, column: str) -> Iterator[TableRow]:
     """
     if not path.is_file():
         raise ConfigurationError(f"{path}: no such file of labels")
-    suffix, seen = path.suffix.lower(), False
-    if suffix not in (".csv", ".jsonl", ".ndjson", ".json"):
-        raise ConfigurationError(f"{path}: labels come from a .csv or .jsonl file")
-    table = CsvTable(str(path), path) if suffix == ".csv" else JsonTable(str(path), lambda: path.open("rb"), path)
+    table, seen = _table(path), False
     names: dict[str, None] = {}
     for row in table.records():
         if row.values is None:
@@ -260,6 +263,18 @@ def _rows(path: Path, column: str) -> Iterator[TableRow]:
             yield row
     if not seen:
         raise ConfigurationError(f"{path}: no column {column!r}{instead(column, names)}")
+
+
+def _table(path: Path) -> Table:
+    match path.suffix.lower():
+        case ".csv":
+            return CsvTable(str(path), path)
+        case ".jsonl" | ".ndjson" | ".json":
+            return JsonTable(str(path), lambda: path.open("rb"), path)
+        case suffix if suffix in WORKBOOKS:
+            return WorkbookTable(str(path), path)
+        case _:
+            raise ConfigurationError(f"{path}: labels come from a .csv, .xlsx or .jsonl file")
 
 
 def _of_row(row: TableRow, column: str, inputs: Collection[str]) -> GivenLabel:

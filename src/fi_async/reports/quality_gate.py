@@ -14,12 +14,13 @@ from fi_async.reports.estimators import Estimate
 from fi_async.reports.pairing import CaseScore, PairedBy
 from fi_async.reports.spending import Spending, judges_of
 from fi_async.reports.statistics import Interval
-from fi_async.reports.template_scores import Average, TemplateScores, is_of_tries
+from fi_async.reports.template_scores import NAMED, Average, TemplateScores, is_of_tries
 from fi_async.sources.csv_files import UNCLOSED_QUOTE
 
 _ESTIMATED: Final = (
     "its results are lexical estimates of the local backend, not the platform's judge: --backend local takes them"
 )
+_REGRESSIONS: Final = "regressions<="
 _UNNAMED: Final = (
     "nobody named the backend, and without keys it was the local one: set FI_API_KEY and FI_SECRET_KEY, or give"
     " --backend local to mean it"
@@ -51,6 +52,12 @@ class Check:
     verdict: GateVerdict
     said: str
     cases: Sequence[str] = ()
+
+    def more(self, shown: int) -> str:
+        """Return what to say of the cases beyond the first so many: how many, where all of them are known."""
+        left = len(self.cases) - shown
+        is_cut = len(self.cases) == NAMED and not self.name.startswith(_REGRESSIONS)
+        return "" if left <= 0 else "and more" if is_cut else f"and {left:,} more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,7 +328,7 @@ def _regressions(required: Requirements, templates: Mapping[str, TemplateScores]
     if gone := sum(each.only_before for each in found.templates):
         said += f"; {gone:,} of the baseline are not in this run"
     return Check(
-        f"regressions<={most}", verdict, said, [f"{each.name} ({each.template})" for each in (*lost, *unknown)]
+        f"{_REGRESSIONS}{most}", verdict, said, [f"{each.name} ({each.template})" for each in (*lost, *unknown)]
     )
 
 

@@ -161,7 +161,7 @@ class RunLabels:
         self,
         template: str | None = None,
         *,
-        labels: Path | None = None,
+        labels: Path | RunUrl | None = None,
         by: Collection[str] | None = None,
         labelled: RunLabels | None = None,
         threshold: float = _THRESHOLD,
@@ -172,7 +172,7 @@ class RunLabels:
 
         Args:
             template: As there.
-            labels: A file of labels, or a run's file with labels of equal cases. None: those that the file keeps.
+            labels: A file of labels, or a run that keeps labels of equal cases. None: those that this run keeps.
             by: By whom; None for all.
             labelled: The run that the labels are of; None if they are of this one.
             threshold: As there.
@@ -189,7 +189,7 @@ class RunLabels:
         cases = source.of_template(name)
         if labels is None:
             found = source.labelled(name, by)
-        elif is_run(labels):
+        elif isinstance(labels, RunUrl) or is_run(labels):
             found = _of_other_run(labels, name, cases)
         else:
             found = match_labels(labels, cases, column)
@@ -234,8 +234,8 @@ def _labelled_draw(kept: KeptLabels, template: str, said: Sequence[KeptLabel]) -
     return next((each for each in draws if any(case.key in given for case in each.cases)), None)
 
 
-def _of_other_run(path: Path, template: str, cases: Sequence[Outcome]) -> LabelledCases:
-    """Return the labels of another run's file, each with the case here that has its id, or its inputs."""
+def _of_other_run(path: Path | RunUrl, template: str, cases: Sequence[Outcome]) -> LabelledCases:
+    """Return the labels that another run keeps, each with the case here that has its id, or its inputs."""
     other = RunLabels.of(path)
     template_of(template, other.outcomes)
     notes = other.labelled(template).notes
@@ -248,7 +248,7 @@ def _without_index(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name != "index" and value is not None}
 
 
-def _by_these(found: LabelledCases, by: Collection[str], labels: Path) -> LabelledCases:
+def _by_these(found: LabelledCases, by: Collection[str], labels: Path | RunUrl) -> LabelledCases:
     pairs = [(outcome, label) for outcome, label in found.pairs if label.by in by]
     if not pairs:
         people = list(dict.fromkeys(label.by for _, label in found.pairs))

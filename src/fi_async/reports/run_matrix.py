@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from html import escape
 from os.path import expanduser
@@ -47,7 +48,9 @@ class RunMatrix(MatrixFigures):
         """
         from fi_async.reports.matrix_page import write_matrix  # noqa: PLC0415  # few matrices become pages
 
-        write_matrix(Path(expanduser(path)), self, [source() for source in self.sources])  # noqa: PTH111  # a name nobody has stays
+        with ExitStack() as opened:
+            runs = [opened.enter_context(source()) for source in self.sources]
+            write_matrix(Path(expanduser(path)), self, runs)  # noqa: PTH111  # a name nobody has stays
 
     def _repr_html_(self) -> str:
         heads = ("template", "run", "pairs", "mean", "difference", "interval", "p (Holm)", "verdict")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from fi_async._errors import JudgeError
 from fi_async._models import Outcome
@@ -73,6 +73,14 @@ class Spending:
 
     def __repr__(self) -> str:
         return f"<Spending {', '.join(self.words()) or 'nothing'}>"
+
+    @classmethod
+    def of(cls, dollars: Decimal | None, unknown: int, tokens: TokenCount | None) -> Self:
+        """Return sums that were made elsewhere; None for what nobody knows."""
+        made = cls()
+        made.unknown, made._sum, made._is_known = unknown, dollars or Decimal(0), dollars is not None
+        made._tokens, made._is_told = tokens or TokenCount(), tokens is not None
+        return made
 
     def add(self, outcome: Outcome) -> None:
         """Count an outcome: of several evaluations each, as some may have been paid elsewhere."""

@@ -16,7 +16,8 @@ from fi_async.reports.statistics import Interval, mean_interval, wilson
 MetricName = Literal["pass_rate", "mean"]
 """The share of cases that passed, or their mean score."""
 
-_FEW = 20  # cases that are named
+NAMED = 20
+"""Cases of each sort that are named at most."""
 _LOWEST, _HIGHEST = 0.0, 1.0  # what a score is between, unless one was seen beyond
 
 
@@ -151,7 +152,7 @@ class TemplateScores:
             name = outcome.case.id or f"case {outcome.index}"
             for few, sign in ((self.lowest, 1), (self.highest, -1)):
                 insort(few, (sign * score, outcome.index, name))
-                del few[_FEW:]
+                del few[NAMED:]
 
     def expect(self, total: int) -> None:
         """Set how many cases there will be: those that have not ended are pending."""

@@ -15,6 +15,7 @@ from fi_async.sources.csv_files import CsvTable
 from fi_async.sources.files import JsonFiles, JsonTable, explained, json_files
 from fi_async.sources.rows import Shape, Source, Table
 from fi_async.sources.tables import Items, ParquetTable, in_memory
+from fi_async.sources.workbooks import WORKBOOKS, WorkbookTable
 
 _LISTED: Final = 20  # names that a message has room for
 
@@ -35,9 +36,10 @@ def cases_from(
     A row that cannot be read is a case too: in a run it ends as invalid, with its file and line.
 
     Args:
-        source: The path of a .jsonl, .ndjson, .json, .csv or .parquet file, or of a directory of .json files; a frame
-            of pandas, polars, Arrow, Modin or cuDF; a Hugging Face dataset; an iterable of dicts or Cases. Columns of
-            files, frames and datasets that no template takes are left out of what is sent; keys of dicts are not.
+        source: The path of a .jsonl, .ndjson, .json, .csv or .parquet file, of a workbook (.xlsx, .xls, .ods: its first
+            sheet), or of a directory of .json files; a frame of pandas, polars, Arrow, Modin or cuDF; a Hugging Face
+            dataset; an iterable of dicts or Cases. Columns of files, frames and datasets that no template takes are
+            left out of what is sent; keys of dicts are not.
         mapping: The column that each key is taken from, where its name is another: `{"output": "answer"}`.
         constants: Keys that every case has, with their values; they come before a column of that name.
         id_column: The column that holds the case's id; it is no input. None: there is none.
@@ -100,14 +102,16 @@ def file(name: str) -> Table:
     match path.suffix.lower():
         case ".jsonl" | ".ndjson" | ".json":
             return JsonTable(name, lambda: path.open("rb"), path)
-        case ".csv":
+        case ".csv" | ".tsv":
             return CsvTable(name, path)
         case ".parquet":
             return ParquetTable(name, path)
+        case suffix if suffix in WORKBOOKS:
+            return WorkbookTable(name, path)
         case _:
             raise ConfigurationError(
-                f"{name}: give a .csv or .parquet file, a .jsonl file with one JSON object a line, a .json file with an"
-                " array of them, or a directory of .json files"
+                f"{name}: give a .csv, .xlsx or .parquet file, a .jsonl file with one JSON object a line, a .json file"
+                " with an array of them, or a directory of .json files"
             )
 
 

@@ -1,9 +1,16 @@
-"""Rows of CSV files, one at a time, each with its line number."""
+"""Rows of CSV files, one at a time, each with its line number.
+
+What separates cells is told by the header: a comma, or where it has none a semicolon or a tab, as spreadsheets write
+where the comma is part of numbers. Excel's own first line, sep=;, says it too.
+"""
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
 import logging
+import re
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,11 +28,15 @@ UNCLOSED_QUOTE: Final = "and never closed"
 """What the fault of a row says whose quote swallowed the rest of the file."""
 _MANY_LINES: Final = 100  # of a cell: few texts are so long, and many rows are lost if a quote is missing
 _LONGEST_CELL: Final = 2**31 - 1
+_TAB_SEPARATED: Final = ".tsv"
+_SAID: Final = re.compile(rb'"?sep=([^\r\n])"?\r?\n', re.IGNORECASE)
+_QUOTED: Final = re.compile(rb'"[^"]*"')
+_BEGINNING: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
 class CsvTable:
-    """Comma-separated, with a header. A column without a name is nobody's, and left out."""
+    """Cells between commas, semicolons or tabs, with a header. A column without a name is nobody's, and left out."""
 
     name: str
     path: Path
@@ -73,26 +84,42 @@ def _csv_rows(name: str, path: Path) -> Generator[CsvRow]:
     A quote that is never closed swallows what comes after it: each line of that is a row, and told.
     """
     csv.field_size_limit(_LONGEST_CELL)
-    with path.open("rb") as raw:
-        refuse_utf16(name, raw.read(2))
-    # What is no UTF-8 survives as lone surrogates, so that the row it is in can be named.
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
-        reader = csv.reader(text, strict=True)
+    with io.BufferedReader(path.open("rb", buffering=0), _BEGINNING) as raw:
+        begin = raw.peek(_BEGINNING).removeprefix(codecs.BOM_UTF8)
+        refuse_utf16(name, begin[:2])
+        delimiter, skipped = _delimiter(begin, path)
+        # What is no UTF-8 survives as lone surrogates, so that the row it is in can be named.
+        text = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        for _ in range(skipped):
+            text.readline()
+        reader = csv.reader(text, strict=True, delimiter=delimiter)
         line = 1
         while True:
             try:
                 cells = next(reader, None)
             except csv.Error as error:
                 if "unexpected end" in str(error):
-                    yield from _swallowed(path, line, reader.line_num)
+                    yield from _swallowed(path, line + skipped, reader.line_num + skipped, delimiter)
                 else:
-                    yield line, None, str(error)
+                    yield line + skipped, None, str(error)
             else:
                 if cells is None:
                     return
                 if cells:
-                    yield line, cells, _oddity(cells, reader.line_num - line + 1)
+                    yield line + skipped, cells, _oddity(cells, reader.line_num - line + 1)
             line = reader.line_num + 1
+
+
+def _delimiter(begin: bytes, path: Path) -> tuple[str, int]:
+    """Return what separates cells, by how a file begins, and how many lines say so and nothing else."""
+    if said := _SAID.match(begin):
+        return said[1].decode("latin-1"), 1
+    if path.suffix.lower() == _TAB_SEPARATED:
+        return "\t", 0
+    header = _QUOTED.sub(b"", begin.partition(b"\n")[0])
+    if b"," in header or not (b";" in header or b"\t" in header):
+        return ",", 0
+    return (";" if header.count(b";") >= header.count(b"\t") else "\t"), 0
 
 
 def _oddity(cells: list[str], lines: int) -> str:
@@ -101,20 +128,20 @@ def _oddity(cells: list[str], lines: int) -> str:
     return f"a cell of {longest:,} lines: is a quote before it left out?" if longest >= _MANY_LINES else ""
 
 
-def _swallowed(path: Path, first: int, last: int) -> Iterator[CsvRow]:
-    opened = _opened_in(path, first)
+def _swallowed(path: Path, first: int, last: int, delimiter: str) -> Iterator[CsvRow]:
+    opened = _opened_in(path, first, delimiter)
     yield first, None, f"a quote is opened in line {opened} {UNCLOSED_QUOTE}"
     for line in range(first + 1, last + 1):
         yield line, None, f"swallowed by the quote that is opened in line {opened}"
 
 
-def _opened_in(path: Path, first: int) -> int:
+def _opened_in(path: Path, first: int, delimiter: str) -> int:
     """Return the line where the quote opens that the file ends in, in the row that begins on line `first`."""
     is_open, opened, before = False, first, ""
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
         for number, line in enumerate(islice(text, first - 1, None), first):
             for letter in line:
-                if letter == '"' and (is_open or before in ("", ",", '"')):
+                if letter == '"' and (is_open or before in ("", delimiter, '"')):
                     opened = opened if is_open or before == '"' else number  # "" within quotes opens none
                     is_open = not is_open
                 before = letter

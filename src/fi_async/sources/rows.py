@@ -189,6 +189,9 @@ class Source:
     def __iter__(self) -> Iterator[TableCase]:
         return self.rows()
 
+    def __repr__(self) -> str:
+        return f"<cases of {self.name}>"
+
     def rows(self) -> Generator[TableCase]:
         """Yield the cases, one at a time."""
         return self.shape.rows(self.table.records())

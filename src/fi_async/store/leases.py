@@ -7,8 +7,11 @@ are numbered for each worker, so that a commit whose answer was lost is not made
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import socket
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -18,7 +21,7 @@ from fi_async._version import __version__
 from fi_async.journal.commits import KeptEvent
 from fi_async.journal.events import EventKind
 from fi_async.journal.replay import Past, past_of
-from fi_async.store import store_schema
+from fi_async.store import tallies
 from fi_async.store.store_connection import StoreConnection
 
 LOADING: Final = 0x6669_6C64  # "fild": of advisory locks
@@ -27,6 +30,10 @@ LOADING: Final = 0x6669_6C64  # "fild": of advisory locks
 _BETWEEN: Final = "\x1f"  # texts; neither is in JSON, which names such letters by their numbers
 _NOTHING: Final = "\x1e"  # in place of a text
 _NUL: Final = "\\u0000"  # PostgreSQL has no letter with that number
+_CHANGES: Final = "(SELECT changes FROM fi_async.runs WHERE run = %(run)s)"
+# Not waited for until it is on the disk: who holds what. A request leaves only after its intent is there, and so is all
+# that was committed before it; what a crash of the server takes of the rest, the next claim does again.
+_LAX: Final = "SELECT set_config('synchronous_commit', 'off', true) AS said"
 _RENEWED: Final = "until = clock_timestamp() + lease * interval '1 second'"
 _REGISTER: Final = """
     INSERT INTO fi_async.workers (run, role, host, pid, version, began_at, lease, until, concurrency, changes)
@@ -61,27 +68,33 @@ _EVENTS: Final = """
 """
 _CLAIM: Final = f"""
     WITH mine AS (
-        UPDATE fi_async.workers SET {_RENEWED} WHERE worker = %(worker)s AND NOT fenced RETURNING worker
+        UPDATE fi_async.workers SET {_RENEWED} FROM ({_LAX}) AS lax
+        WHERE worker = %(worker)s AND NOT fenced AND said = 'off' RETURNING worker
     ), free AS (
         SELECT chunk FROM fi_async.chunks
         WHERE run = %(run)s AND NOT done AND worker IS NULL ORDER BY chunk LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     UPDATE fi_async.chunks AS held SET worker = mine.worker, claims = claims + 1 FROM mine, free
     WHERE held.run = %(run)s AND held.chunk = free.chunk
-    RETURNING held.chunk, held.first, held.last, held.claims, held.reopened
+    RETURNING held.chunk, held.first, held.last, held.reopened, {_CHANGES}
 """
-_CLAIMED: Final = """
-    SELECT chunk, first, last, claims, reopened FROM fi_async.chunks
+_CLAIMED: Final = f"""
+    SELECT chunk, first, last, reopened, {_CHANGES} FROM fi_async.chunks
     WHERE run = %(run)s AND NOT done AND worker = %(worker)s AND chunk <> ALL(%(held)s) ORDER BY chunk LIMIT 1
 """
 # A server that was away has ended the leases of all: those who come back have a lease's time to renew theirs.
 _PULSE: Final = f"""
     WITH mine AS (
-        UPDATE fi_async.workers SET {_RENEWED}, changes = %(changes)s, spent = %(spent)s
-        WHERE worker = %(worker)s AND NOT fenced RETURNING run
+        UPDATE fi_async.workers SET {_RENEWED}, changes = %(changes)s, spent = %(spent)s,
+            spent_on = %(spent_on)s::jsonb
+        FROM ({_LAX}) AS lax WHERE worker = %(worker)s AND NOT fenced AND said = 'off' RETURNING run
     )
     SELECT each.control, each.changes, (
-        SELECT coalesce(sum(spent), 0) FROM fi_async.workers WHERE run = mine.run AND worker <> %(worker)s
+        SELECT coalesce(jsonb_object_agg(judge, dollars), '{{}}') FROM (
+            SELECT paid.key AS judge, sum(paid.value::double precision) AS dollars
+            FROM fi_async.workers AS other, jsonb_each_text(other.spent_on) AS paid
+            WHERE other.run = mine.run AND other.worker <> %(worker)s GROUP BY paid.key
+        ) AS by_judge
     ) FROM fi_async.runs AS each JOIN mine ON mine.run = each.run
 """
 _GIVE_BACK: Final = """
@@ -100,11 +113,15 @@ _FENCE: Final = """
     UPDATE fi_async.chunks AS held SET worker = NULL FROM gone WHERE held.worker = gone.worker AND held.run = %(run)s
         AND NOT held.done
 """
-_FINISH: Final = """
-    UPDATE fi_async.chunks
-    SET done = (reopened = %(reopened)s), worker = CASE WHEN reopened = %(reopened)s THEN worker END
-    WHERE run = %(run)s AND chunk = %(chunk)s AND worker = %(worker)s AND NOT done
+_IS_DONE: Final = f"(reopened = %(reopened)s AND (NOT %(of_shape)s OR {_CHANGES} = %(changes)s))"
+_FINISH: Final = f"""
+    UPDATE fi_async.chunks AS held
+    SET done = {_IS_DONE}, worker = CASE WHEN {_IS_DONE} THEN worker END, {tallies.COUNTED}
+    FROM (HOW) AS how
+    WHERE run = %(run)s AND chunk = %(chunk)s AND worker = %(worker)s AND NOT done AND said <> ''
 """
+_FINISH_IN: Final = _FINISH.replace("HOW", "SELECT 'as the transaction' AS said")
+_FINISH_ALONE: Final = _FINISH.replace("HOW", _LAX)
 _RELEASE: Final = """
     WITH mine AS (
         UPDATE fi_async.workers SET fenced = true, left_at = clock_timestamp()
@@ -174,6 +191,7 @@ class Chunk:
         cases: Its cases.
         past: How they stand, numbered from 1.
         reopened: How often a retry or a load has put cases of it back.
+        changes: How often the run had been changed when it was claimed: see `Leases`.
     """
 
     chunk: int
@@ -181,6 +199,7 @@ class Chunk:
     cases: Sequence[StoredCase]
     past: Past
     reopened: int
+    changes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +237,8 @@ class Leases:
     Attributes:
         run: The run's number.
         worker: Its own.
-        clock_ahead: Seconds that the store's clock is ahead of this machine's.
-        changes: How often `fi-async control` had changed the run when it began.
+        changes: How often the run has been changed, as far as this worker knows: by `fi-async control`, or by a load
+            that asks another number of evaluations of each case.
         renewed: Called with each new connection.
     """
 
@@ -281,35 +300,43 @@ class Leases:
             return self.connection.execute(query, asked).rowcount > 0 or (is_again and self._reached(after))
 
         if not self.connection.lasting(once, self.renewed):
-            raise self._lost()
+            raise self.lost()
         self._number = after
 
     def _reached(self, number: int) -> bool:
         query = "SELECT number FROM fi_async.workers WHERE worker = %(worker)s"
         return self.connection.execute(query, self._asked()).fetchone() == (number,)
 
-    def _lost(self) -> LeaseLostError:
+    def lost(self) -> LeaseLostError:
+        """Return what to raise where others took over."""
+        if self.role == "load":
+            return LeaseLostError(
+                f"{self.connection.url}: its tables, or the run, were changed meanwhile, by a newer version of"
+                " fi-async or by hand: load it again"
+            )
         return LeaseLostError(
             f"{self.connection.url}: this worker was silent for longer than its lease of {self.lease:g} s, and others"
             " took over what it had"
         )
 
-    def pulse(self, spent: float = 0.0) -> tuple[Mapping[str, Any], int, float]:
+    def pulse(self, spent: Mapping[str, float] | None = None) -> tuple[Mapping[str, Any], int, Mapping[str, float]]:
         """Hold on to the chunks for another lease, and look what the others do.
 
         Args:
-            spent: Dollars that this worker has spent.
+            spent: Dollars that this worker has spent, by judge.
 
         Returns:
-            What `fi-async control` has set, how often it has, and the dollars that all other workers have spent.
+            What `fi-async control` has set, how often the run was changed, and the dollars that all other workers have
+            spent, by judge.
 
         Raises:
             LeaseLostError: Others took over.
         """
-        asked = self._asked(changes=self.changes, spent=spent)
+        spent = spent or {}
+        asked = self._asked(changes=self.changes, spent=math.fsum(spent.values()), spent_on=json.dumps(dict(spent)))
         found = self.connection.lasting(lambda _: self.connection.execute(_PULSE, asked).fetchone())
         if found is None:
-            raise self._lost()
+            raise self.lost()
         control, changes, others = found
         return control, changes, others
 
@@ -324,12 +351,22 @@ class Leases:
         Raises:
             LeaseLostError: Others took over.
         """
+        if not self.connection.lasting(lambda _: self.renew_in()):
+            raise self.lost()
+
+    def renew_in(self) -> bool:
+        """Return True if the chunks are this worker's for another lease; no other takes them before a commit."""
         query = f"UPDATE fi_async.workers SET {_RENEWED} WHERE worker = %(worker)s AND NOT fenced"
-        if not self.connection.lasting(lambda _: self.connection.execute(query, self._asked()).rowcount):
-            raise self._lost()
+        return self.connection.execute(query, self._asked()).rowcount > 0
 
     def fence_silent(self) -> None:
-        """Take their chunks from workers whose lease has ended."""
+        """Take their chunks from workers whose lease has ended.
+
+        After the store was away, they have a lease's time to come back, as this one has: a standby that took over has
+        been up for long.
+        """
+        if time.monotonic() - self.connection.back_at < self.lease:
+            return
         self.connection.lasting(lambda _: self.connection.execute(_FENCE, self._asked()).rowcount)
 
     def claim(self) -> Chunk | None:
@@ -340,31 +377,52 @@ class Leases:
         """
 
         def once(is_again: bool) -> Any:
-            known = self._asked(held=list(self._held))
-            found = self.connection.execute(_CLAIMED, known).fetchone() if is_again else None
-            return found or self.connection.execute(_CLAIM, known).fetchone()
+            found = self.held_unknown() if is_again else None
+            return found or self.connection.execute(_CLAIM, self._asked()).fetchone()
 
         found = self.connection.lasting(once)
         if found is None:
             self.renew()
             return None
-        chunk, first, last, _, reopened = found
-        self._held.add(chunk)
-        return self.connection.lasting(lambda _: self._read(chunk, first, last, reopened))
+        return self.connection.lasting(lambda _: self.take(*found))
 
-    def _read(self, chunk: int, first: int, last: int, reopened: int) -> Chunk:
+    def take(self, chunk: int, first: int, last: int, reopened: int, changes: int) -> Chunk:
+        """Return what there is of a chunk that is this worker's by now."""
+        self._held.add(chunk)
         asked = self._asked(first=first, last=last)
         cases = [StoredCase(*row) for row in self.connection.execute(_CASES, asked).fetchall()]
         history = self.connection.execute(_HISTORY, asked).fetchall()
         places = ((each.n - first + 1, each.position) for each in cases)
         past = past_of(places, (), ((n - first + 1, kind, at, body) for n, kind, at, body in history))
-        return Chunk(chunk, first, cases, past, reopened)
+        return Chunk(chunk, first, cases, past, reopened, changes)
 
-    def finish(self, chunk: Chunk) -> None:
-        """Take note that all cases of a chunk have ended; those that were put back meanwhile are for the next."""
+    def held_unknown(self) -> tuple[int, ...] | None:
+        """Return a chunk that is this worker's and that it was not told of, as an answer was lost; None if none is."""
+        found: tuple[int, ...] | None = self.connection.execute(_CLAIMED, self._asked(held=list(self._held))).fetchone()
+        return found
+
+    def finish(self, chunk: Chunk, *, of_shape: bool = False) -> None:
+        """Take note that all cases of a chunk have ended; those that were put back meanwhile are for the next.
+
+        Args:
+            chunk: As it was claimed.
+            of_shape: True if that depends on how many evaluations a case has: if the run was changed since it was
+                claimed, it is not done.
+        """
+        self.connection.lasting(lambda _: self._finish(_FINISH_ALONE, chunk, of_shape=of_shape))
         self._held.discard(chunk.chunk)
-        asked = self._asked(chunk=chunk.chunk, reopened=chunk.reopened)
-        self.connection.lasting(lambda _: self.connection.execute(_FINISH, asked).rowcount)
+
+    def finish_in(self, chunk: Chunk, *, of_shape: bool) -> None:
+        """Do as `finish`, in a transaction of the caller's."""
+        self._finish(_FINISH_IN, chunk, of_shape=of_shape)
+
+    def _finish(self, query: str, chunk: Chunk, *, of_shape: bool) -> None:
+        asked = self._asked(chunk=chunk.chunk, reopened=chunk.reopened, changes=chunk.changes, of_shape=of_shape)
+        self.connection.execute(query, asked)
+
+    def forget(self, chunk: Chunk) -> None:
+        """Take note that a chunk is held no more."""
+        self._held.discard(chunk.chunk)
 
     def standing(self) -> RunStanding:
         """Return what is left of the run."""
@@ -375,11 +433,3 @@ class Leases:
         """Give back what is held, for others to take at once."""
         if self.worker:
             self.connection.execute(_RELEASE, self._asked())
-
-
-def opened(connection: StoreConnection, leases: Leases) -> int:
-    """Return the number of the run, after this worker was taken note of."""
-    store_schema.check(connection)
-    run = store_schema.run_of(connection)
-    leases.register(run)
-    return run

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from fi_async._run_url import RunUrl
 from fi_async.journal.events import EventKind
-from fi_async.store import store_schema
 from fi_async.store.run_control import Control
-from fi_async.store.store_connection import StoreConnection
+from fi_async.store.store_reader import StoreConnected
 
 _SHOWN: Final = 50
-_WINDOW: Final = 60.0  # seconds that rates are taken over
+_MINUTE: Final = 60.0
 _WORKERS: Final = f"""
     WITH recent AS (
         SELECT worker, count(*) AS ended FROM fi_async.events
-        WHERE run = %(run)s AND kind = {EventKind.ENDED} AND at > extract(epoch FROM clock_timestamp()) - %(window)s
+        WHERE run = %(run)s AND kind = {EventKind.ENDED} AND at > %(since)s
         GROUP BY worker
     ), held AS (
         SELECT worker, count(*) AS chunks FROM fi_async.chunks
@@ -47,7 +47,7 @@ class WorkerStanding:
         pid: The process there.
         state: "working", "silent" (its lease has ended, and nobody took over yet), "lost" (others took over), "left".
         ended: Evaluations that ended there.
-        rate: Those a second within the last minute.
+        rate: Those a second within the last minute, or less: see `standing_of`.
         chunks: Those that it holds.
         lease_left: Seconds until its lease ends.
         concurrency: As it was begun with.
@@ -82,6 +82,25 @@ class SharedStanding:
         return any(each.state == "working" for each in self.workers)
 
 
+def standing_of(reader: StoreConnected, now: float, window: float = _MINUTE) -> SharedStanding:
+    """Return who works on a run in a store.
+
+    Args:
+        reader: Open: what it tells of the cases is of the same moment.
+        now: Seconds since the epoch.
+        window: The last seconds, which rates are taken over.
+
+    Raises:
+        JournalError: The store cannot be read.
+    """
+    asked = {"run": reader.run, "window": window, "since": now - window}
+    with reader.explained():
+        found = reader.connection.execute(_WORKERS, asked).fetchall()
+        query = "SELECT control FROM fi_async.runs WHERE run = %(run)s"
+        ((control,),) = reader.connection.execute(query, asked).fetchall()
+    return SharedStanding([WorkerStanding(*row) for row in found], Control.of(control))
+
+
 def shared_standing(url: RunUrl) -> SharedStanding:
     """Return who works on a run in a store.
 
@@ -89,14 +108,8 @@ def shared_standing(url: RunUrl) -> SharedStanding:
         ConfigurationError: psycopg is not installed.
         JournalError: The store cannot be read, or has no such run.
     """
-    connection = StoreConnection(url, read_only=True)
+    reader = StoreConnected(url)
     try:
-        with connection.explained():
-            store_schema.check(connection)
-            run = store_schema.run_of(connection)
-            found = connection.execute(_WORKERS, {"run": run, "window": _WINDOW}).fetchall()
-            query = "SELECT control FROM fi_async.runs WHERE run = %(run)s"
-            ((control,),) = connection.execute(query, {"run": run}).fetchall()
+        return standing_of(reader, time.time())
     finally:
-        connection.close()
-    return SharedStanding([WorkerStanding(*row) for row in found], Control.of(control))
+        reader.close()

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
+import os
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -21,16 +25,26 @@ T = TypeVar("T")
 _EXTRA: Final = "fi-async[postgres]"
 _SOONEST: Final = 0.1  # seconds between two tries to reach a store that is away
 _LATEST: Final = 2.0
-_CONNECTION: Final = {
+_CONNECTION: Final = {  # where the URL does not say it
     "connect_timeout": 10,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,  # ms: a machine that vanished is noticed before a lease ends
+    "client_encoding": "utf8",
     "application_name": f"fi-async {__version__}",
 }
-_AWAY: Final = ("08", "57P", "53300")  # classes of errors: connections, shutdowns and starts, too many connections
-_ROLLED_BACK: Final = "40"  # of two that wait for each other, one is undone, and may try again
+# Of a client that vanished, the server is to know as soon, and of one that is frozen, too: its locks end with it.
+_SESSION: Final = """
+    SELECT set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false),
+        set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '15000', false),
+"""
+_WRITES: Final = f"{_SESSION} set_config('idle_in_transaction_session_timeout', %(idle)s, false)"
+_READS: Final = f"{_SESSION} set_config('default_transaction_read_only', 'on', false)"
+# Classes of errors: connections, shutdowns and starts, too many connections, a transaction that was idle for too long,
+# and a server that may only be read, as when another one is about to take over.
+_AWAY: Final = ("08", "57P", "53300", "25P03", "25006")
+_ROLLED_BACK: Final = ("40", "55P03")  # what waits for others in vain is undone, and may be tried again
 _log: Final = logging.getLogger("fi_async")
 
 
@@ -40,16 +54,22 @@ class StoreConnection:
     Args:
         url: Of the run.
         read_only: True to change nothing.
+        idle: Seconds after which the server ends a transaction of a writer that says nothing more, and its locks.
+
+    Attributes:
+        back_at: When it was last connected anew, by `time.monotonic`.
 
     Raises:
         ConfigurationError: psycopg is not installed.
         JournalError: The store cannot be reached, or does not let us in; the message shows no password.
     """
 
-    def __init__(self, url: RunUrl, *, read_only: bool = False) -> None:
+    def __init__(self, url: RunUrl, *, read_only: bool = False, idle: float = 30.0) -> None:
         self.url = url
+        self._idle = idle
         self._psycopg = need("psycopg", _EXTRA, f"{url}: a run in PostgreSQL")
         self._read_only = read_only
+        self.back_at = -math.inf
         self._given_up = threading.Event()
         with self.explained():
             self._connection = self._connected()
@@ -58,10 +78,15 @@ class StoreConnection:
         return f"<StoreConnection {self.url}>"
 
     def _connected(self) -> psycopg.Connection[Any]:
-        known = {} if "connect_timeout" in self.url.database else _CONNECTION
+        given = self._psycopg.conninfo.conninfo_to_dict(self.url.database)
+        known = {name: value for name, value in _CONNECTION.items() if name not in given}
         made: psycopg.Connection[Any] = self._psycopg.connect(self.url.database, autocommit=True, **known)
-        if self._read_only:
-            made.read_only = True
+        try:
+            idle = {"idle": str(max(1, round(1000 * self._idle)))}
+            made.execute(_READS) if self._read_only else made.execute(_WRITES, idle)
+        except BaseException:
+            made.close()
+            raise
         return made
 
     def execute(self, query: str, parameters: dict[str, Any] | None = None) -> psycopg.Cursor[Any]:
@@ -85,6 +110,11 @@ class StoreConnection:
         """Wait for a store that is away no longer; called from any thread."""
         self._given_up.set()
 
+    def cut(self) -> None:
+        """Break the connection, so that whoever waits for an answer has an error instead; called from any thread."""
+        with suppress(self._psycopg.Error, OSError), socket.socket(fileno=os.dup(self._connection.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+
     def lasting(self, call: Callable[[bool], T], renewed: Callable[[], None] | None = None) -> T:
         """Return what a call returns, made again for as long as the store is away.
 
@@ -99,7 +129,7 @@ class StoreConnection:
         with self.explained():
             while True:
                 try:
-                    return call(is_again)
+                    answer = call(is_again)
                 except self._psycopg.Error as error:
                     if str(error.sqlstate).startswith(_ROLLED_BACK) and not self._given_up.wait(_SOONEST):
                         continue
@@ -108,6 +138,10 @@ class StoreConnection:
                     if not is_again:
                         _log.warning("%s: the store is away: no request leaves until it is back", self.url)
                     is_again = True
+                else:
+                    if is_again:
+                        _log.warning("%s: the store is back", self.url)
+                    return answer
                 delay = self._reconnect(delay, renewed)
 
     def _reconnect(self, delay: float, renewed: Callable[[], None] | None) -> float:
@@ -125,13 +159,15 @@ class StoreConnection:
                 if not self._is_away(error):
                     raise
             else:
-                _log.warning("%s: the store is back", self.url)
+                self.back_at = time.monotonic()
                 return delay
 
     def _is_away(self, error: Any) -> bool:
         """Tell whether an error means that nobody answers, for now."""
         if error.sqlstate is not None:
             return str(error.sqlstate).startswith(_AWAY)
+        if any(words in str(error) for words in _REFUSED):
+            return False
         return isinstance(error, self._psycopg.OperationalError | self._psycopg.InterfaceError)
 
     @contextmanager
@@ -171,14 +207,18 @@ _HINTS: Final = {
     "42501": f"this user may not do that: {_GRANTS}",
     "25006": "this user, or this server, may only read",
     "53300": "it has too many connections",
+    "55P03": "others use its tables, which a newer version is to change: try again once those who read it have ended",
     "53100": "its disk is full: make room, then go on",
     "54": "a value is too large for it",
 }
-_SAID: Final = {
+_REFUSED: Final = {  # so that it is of no use to try again
     "password authentication failed": _HINTS["28"],
     "no password supplied": _HINTS["28"],
     "no pg_hba.conf entry": _HINTS["28"],
     "does not exist": "there is no such database, or user: create it, or name another",
+}
+_SAID: Final = {
+    **_REFUSED,
     "could not translate host name": "there is no such host",
     "Name or service not known": "there is no such host",
     "refused": "nobody listens there: start the server, or name another host or port",

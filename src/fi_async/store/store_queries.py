@@ -14,6 +14,7 @@ from fi_async.journal.events import EventKind
 from fi_async.journal.reading import OutcomeRow
 from fi_async.journal.records import RunInfo
 from fi_async.journal.replay import Past, past_of
+from fi_async.store import tallies
 from fi_async.store.store_connection import StoreConnection
 
 _AT_ONCE: Final = 10_000  # rows fetched at a time
@@ -31,37 +32,28 @@ _SINCE: Final = f"""
     ORDER BY e.seq
 """
 # The status is what `encode` writes first; to parse a million bodies for it takes seconds.
-_STATUSES: Final = f"""
-    SELECT substr(e.body, {len('{"status":"') + 1}, {max(map(len, OutcomeStatus))}), count(*) {_OF_LAST} GROUP BY 1
-"""
+_STATUS: Final = f"""substr(e.body, {len('{"status":"') + 1}, {max(map(len, OutcomeStatus))})"""
+_STATUSES: Final = f"SELECT {_STATUS}, count(*) {_OF_LAST} GROUP BY 1"
+_STATUS_OF_EACH: Final = f"SELECT e.n, {_STATUS} {_OF_LAST}"
 _DUPLICATES: Final = f"""
-    SELECT e.n, (e.body::json ->> 'possible_duplicates')::integer {_OF_LAST}
+    SELECT e.n, ({tallies.PARSED} ->> 'possible_duplicates')::integer {_OF_LAST}
     WHERE strpos(e.body, '"possible_duplicates"') > 0
 """
-_COST: Final = "coalesce(e.body::json #>> '{result,cost}', e.body::json ->> 'cost')::double precision"
-_USAGE: Final = "coalesce(e.body::json #>> '{result,usage}', e.body::json ->> 'usage')"
-_PAID_HERE: Final = """strpos(e.body, '"origin":"reused"') = 0"""
 _BY_TEMPLATE: Final = f"""
-    SELECT c.template, {_COST} {_OF_LAST} JOIN fi_async.cases AS c ON c.run = %(run)s AND c.n = e.n
-    WHERE {_PAID_HERE} AND strpos(e.body, '"cost"') > 0
+    SELECT c.template, {tallies.COST}::double precision {_OF_LAST}
+    JOIN fi_async.cases AS c ON c.run = %(run)s AND c.n = e.n
+    WHERE strpos(e.body, '"origin":"reused"') = 0 AND strpos(e.body, '"cost"') > 0
 """
-_PAID: Final = f"""
-    SELECT e.n, {_USAGE}, {_COST} {_OF_LAST}
-    WHERE {_PAID_HERE} AND (
-        strpos(e.body, '"cost"') > 0 OR strpos(e.body, '"usage"') > 0
-        OR strpos(e.body, '"backend":"judge"') > 0
-        AND (strpos(e.body, '"result"') > 0 OR e.body::json #>> '{{error,type}}' = 'JudgeError')
-    )
-"""
+_PAID: Final = f"SELECT e.n, {tallies.USAGE}, {tallies.COST}::double precision {_OF_LAST} WHERE {tallies.IS_PAID}"
 _OUTCOMES: Final = f"""
     SELECT c.n, c.key, c.template, c.id, c.inputs, e.at, e.body {_OF_LAST}
     JOIN fi_async.cases AS c ON c.run = %(run)s AND c.n = e.n WHERE c.n BETWEEN %(first)s AND %(last)s ORDER BY c.n
 """
 _WITHOUT_SCORE: Final = f"""
-    SELECT e.n, e.body::json ->> 'status', e.body::json #>> '{{error,type}}', e.body::json ->> 'eval_id',
-        (e.body::json ->> 'attempts')::integer, (e.body::json ->> 'ambiguous')::integer,
-        (e.body::json ->> 'possible_duplicates')::integer, e.body::json ->> 'usage',
-        (e.body::json ->> 'cost')::double precision {_OF_LAST}
+    SELECT e.n, {tallies.PARSED} ->> 'status', {tallies.PARSED} #>> '{{error,type}}', {tallies.PARSED} ->> 'eval_id',
+        ({tallies.PARSED} ->> 'attempts')::integer, ({tallies.PARSED} ->> 'ambiguous')::integer,
+        ({tallies.PARSED} ->> 'possible_duplicates')::integer, {tallies.PARSED} ->> 'usage',
+        ({tallies.PARSED} ->> 'cost')::double precision {_OF_LAST}
     WHERE substr(e.body, {len('{"status":"') + 1}, 7) IN ('failed"', 'stalled') ORDER BY e.n
 """
 _ALL: Final = {"first": 1, "last": 2**31 - 1}
@@ -100,6 +92,11 @@ def statuses(connection: StoreConnection, run: int) -> Counter[str]:
     for text, number in found:
         counted[text.partition('"')[0]] += number
     return counted
+
+
+def status_of_each(connection: StoreConnection, run: int) -> Iterator[tuple[int, str]]:
+    """Iterate over the cases that ended at some time: the number, and the status that each ended in last."""
+    return ((n, text.partition('"')[0]) for n, text in rows(connection, _STATUS_OF_EACH, run=run))
 
 
 def duplicates(connection: StoreConnection, run: int) -> Iterable[tuple[int, int | None]]:

@@ -4,7 +4,8 @@
     runs      the run's name, and what `fi-async control` has set
     passes    one row each time cases were loaded: when, and the run's facts as JSON
     cases     one row for each different work: its key (see `journal.identity`), template, inputs, where it first stood
-    chunks    cases with consecutive numbers, which one worker holds at a time; done once all of them have ended
+    chunks    cases with consecutive numbers, which one worker holds at a time; done once all of them have ended, and
+              then with the sums of their outcomes: see `tallies`
     events    what happened to a case, in order: see `journal.events`
     workers   who works on a run, and until when its lease lasts
     draws, drawn, labels   what people said of the cases: see `store_labels`
@@ -19,9 +20,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from fi_async._errors import JournalError
+from fi_async.journal.events import EventKind
+from fi_async.store import tallies
 from fi_async.store.store_connection import NO_RUNS, StoreConnection
 
-VERSION: Final = 1
+VERSION: Final = 3
+COUNTED_FROM: Final = 3
+"""The version from which on chunks have the sums of their outcomes."""
+
+_LIKE_THESE: Final = 1  # the oldest version whose tables are these, to all but who works
 _LOCK: Final = 0x6669_6173  # "fias": of advisory locks
 
 _SCHEMA: Final = """
@@ -77,10 +84,26 @@ CREATE TABLE fi_async.labels (
     template text NOT NULL, key text COLLATE "C" NOT NULL, act smallint NOT NULL, body text NOT NULL,
     PRIMARY KEY (run, seq)
 );
-INSERT INTO fi_async.format VALUES ({version})
+INSERT INTO fi_async.format VALUES (1)
+"""
+APART: Final = f"kind = {EventKind.REOPENED} OR kind > {EventKind.PLACED}"
+"""Which events say more of a case than how it came to its outcome: few cases have any."""
+
+_PATIENCE: Final = 10  # seconds that who changes the tables waits for those who use them
+# Whoever is at work by an older version would go on with statements of its own.
+_SHUT_OUT: Final = """
+    UPDATE fi_async.workers SET fenced = true WHERE NOT fenced;
+    UPDATE fi_async.chunks SET worker = NULL WHERE worker IS NOT NULL AND NOT done
 """
 
-MIGRATIONS: Final[Sequence[str]] = ()
+MIGRATIONS: Final[Sequence[str]] = (
+    "ALTER TABLE fi_async.workers ADD COLUMN spent_on jsonb NOT NULL DEFAULT '{}'",
+    f"""
+    ALTER TABLE fi_async.chunks {tallies.COLUMNS};
+    CREATE INDEX events_apart ON fi_async.events (run, n, seq) WHERE {APART};
+    UPDATE fi_async.chunks AS held SET {tallies.COUNTED} WHERE done
+    """,
+)
 """What makes tables of version N + 1 of those of version N, from version 1 on."""
 
 
@@ -114,18 +137,23 @@ def set_up(connection: StoreConnection) -> None:
         # Of several that find them missing or old, one at a time.
         connection.execute("SELECT pg_advisory_xact_lock(%(lock)s)", {"lock": _LOCK})
         version = version_of(connection)
+        is_new = version is None
         if version is None:
-            connection.execute(_SCHEMA.replace("{version}", str(VERSION)))
-            return
+            connection.execute(_SCHEMA)
+            version = 1
+        else:  # others wait for these tables meanwhile, too
+            connection.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}s'")
         for step in MIGRATIONS[version - 1 :]:
             version += 1
             if step:
                 connection.execute(step)
+        if not is_new:
+            connection.execute(_SHUT_OUT)
         connection.execute("UPDATE fi_async.format SET version = %(version)s", {"version": version})
 
 
-def check(connection: StoreConnection) -> None:
-    """Return if there are tables that can be read and written as they are.
+def check(connection: StoreConnection, *, works: bool = False) -> int:
+    """Return the version of the tables, if they can be read and written as they are: by a worker, or by others.
 
     Raises:
         JournalError: There are none, or of another version.
@@ -133,11 +161,12 @@ def check(connection: StoreConnection) -> None:
     version = version_of(connection)
     if version is None:
         raise JournalError(f"{connection.url}: {NO_RUNS}")
-    if version < VERSION:
+    if version < (VERSION if works else _LIKE_THESE):
         raise JournalError(
             f"{connection.url}: an older version of fi-async made its tables (version {version}, this one writes"
             f" {VERSION}): fi-async load with any run, or fi-async work, brings them to this version"
         )
+    return version
 
 
 def run_of(connection: StoreConnection, *, made_at: float | None = None) -> int:

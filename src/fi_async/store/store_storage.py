@@ -15,11 +15,14 @@ from fi_async._run_url import RunUrl
 from fi_async.journal.commits import KeptEvent
 from fi_async.journal.encoding import to_text
 from fi_async.journal.events import EventKind
+from fi_async.journal.gathered import evaluations_of
 from fi_async.journal.records import RunInfo
 from fi_async.journal.replay import Past
 from fi_async.journal.storage import Admitted, CaseRow, OpenedRun
-from fi_async.store import store_queries, store_schema
+from fi_async.panels.shape import PanelShape, shapes_of
+from fi_async.store import store_queries, store_schema, tallies
 from fi_async.store.leases import LOADING, Leases
+from fi_async.store.store_cases import chunks_of, put_cases, put_chunk
 from fi_async.store.store_connection import StoreConnection
 
 LEASE: Final = 30.0
@@ -30,22 +33,23 @@ _BETWEEN_TRIES: Final = 0.1  # seconds
 _MOST_IN_CHUNK: Final = 200
 _LEAST_IN_CHUNK: Final = 10
 _CHUNKS: Final = 100  # as many at least as there are cases for, so that workers end at about the same time
+_WHO: Final = ("fingerprint", "jury", "judge_model", "judge_url")
+_OF_PANELS: Final = ("panel",)
+_OF_JURIES: Final = ("panel", "jurors", "fingerprint", "model")
+_ANSWERER: Final = "what answers it (its source, criteria or judge)"
 _PUTS_BACK: Final = (EventKind.REOPENED, EventKind.PLACED)
-_PUT: Final = """
-    INSERT INTO fi_async.cases (run, n, key, template, position, id, inputs)
-    SELECT %(run)s, each.* FROM unnest(
-        %(n)s::integer[], %(key)s::text[], %(template)s::text[], %(position)s::bigint[], %(id)s::text[],
-        %(inputs)s::text[]
-    ) AS each
-"""
 _PUT_ENDED: Final = f"""
     INSERT INTO fi_async.events (run, n, kind, at, worker, body)
     SELECT %(run)s, each.n, {EventKind.ENDED}, %(at)s, %(worker)s, each.body
     FROM unnest(%(n)s::integer[], %(body)s::text[]) AS each (n, body)
 """
-_CHUNK: Final = """
-    INSERT INTO fi_async.chunks (run, chunk, first, last)
-    SELECT %(run)s, coalesce((SELECT max(chunk) FROM fi_async.chunks WHERE run = %(run)s), 0) + 1, %(first)s, %(last)s
+_COUNTED: Final = f"""
+    UPDATE fi_async.chunks AS held SET {tallies.COUNTED} WHERE run = %(run)s AND first >= %(first)s AND done
+"""
+_CHANGED: Final = "UPDATE fi_async.runs SET changes = changes + 1 WHERE run = %(run)s"
+_PUT_ALL_BACK: Final = """
+    UPDATE fi_async.chunks SET done = false, reopened = reopened + 1, worker = CASE WHEN NOT done THEN worker END
+    WHERE run = %(run)s
 """
 _OUTCOMES: Final = f"""
     SELECT DISTINCT ON (n) n, body FROM fi_async.events
@@ -91,11 +95,16 @@ class StoreStorage:
             run = store_schema.run_of(connection, made_at=info.started_at if self._begins_pass else None)
             self._lock(connection, run)
             passes = store_queries.passes(connection, run)
+            is_changed = False
             if passes and self._begins_pass:
-                self._check(RunInfo(**_known(json.loads(passes[-1][1]))), info)
+                before = RunInfo(**_known(json.loads(passes[-1][1])))
+                self._check(before, info)
+                is_changed = _panels(before.questions) != _panels(info.questions)
+            number = len(passes)
+            if self._begins_pass:
+                number = self._begin_pass(connection, run, info, len(passes), is_changed=is_changed)
             past = store_queries.past(connection, run)
             self._count = past.count
-            number = self._begin_pass(connection, run, info, len(passes)) if self._begins_pass else len(passes)
             self._leases = Leases(connection, "load", LEASE)
             self._leases.register(run)
             self._leases.renewed = lambda: self._lock(connection, run)  # which ended with the connection
@@ -118,20 +127,30 @@ class StoreStorage:
                 f" {now.base_url}: name another run"
             )
         asked, asks = (json.loads(to_text(list(each.questions))) for each in (before, now))
-        if asked != asks:
+        if list(map(_lasting, asked)) != list(map(_lasting, asks)) or _other_juror(asked, asks) is not None:
             raise ConfigurationError(
                 f"{self.url}: this run evaluates {', '.join(before.templates)}, and not"
                 f" {_difference(asked, asks)}: name another run"
             )
 
-    def _begin_pass(self, connection: StoreConnection, run: int, info: RunInfo, passes: int) -> int:
+    def _begin_pass(
+        self, connection: StoreConnection, run: int, info: RunInfo, passes: int, *, is_changed: bool
+    ) -> int:
+        """Take note of a pass; if each case has other evaluations than before, workers are to look at it anew."""
+        shapes = shapes_of(json.loads(to_text(list(info.questions))))
         if info.evaluations is not None:
-            self._in_chunk = max(_LEAST_IN_CHUNK, min(_MOST_IN_CHUNK, info.evaluations // _CHUNKS))
+            of_a_case = sum(evaluations_of(shapes, info.templates))
+            works = info.evaluations * of_a_case // (len(info.templates) or 1)
+            self._in_chunk = max(_LEAST_IN_CHUNK, min(_MOST_IN_CHUNK, works // _CHUNKS))
         info = replace(info, name=self.url.run)
         told = {"run": run, "pass": passes + 1, "at": info.started_at, "info": to_text(asdict(info))}
-        connection.execute(
-            "INSERT INTO fi_async.passes (run, pass, at, info) VALUES (%(run)s, %(pass)s, %(at)s, %(info)s)", told
-        )
+        with connection.transaction():
+            connection.execute(
+                "INSERT INTO fi_async.passes (run, pass, at, info) VALUES (%(run)s, %(pass)s, %(at)s, %(info)s)", told
+            )
+            if is_changed:
+                connection.execute(_CHANGED, {"run": run})
+                connection.execute(_PUT_ALL_BACK, {"run": run})
         return passes + 1
 
     def close(self) -> None:
@@ -143,6 +162,16 @@ class StoreStorage:
                 self._leases.leave()
             self._connection.execute("SELECT pg_advisory_unlock_all()")
         self._connection.close()
+
+    def give_up(self) -> None:
+        """Wait no longer for a store that is away. Called from any thread."""
+        if self._connection is not None:
+            self._connection.give_up()
+
+    def cut(self) -> None:
+        """Break the connection: whoever waits for an answer has an error instead. Called from any thread."""
+        if self._connection is not None:
+            self._connection.cut()
 
     def admit(self, rows: Sequence[CaseRow], now: float, has_ended: Callable[[int], bool]) -> Admitted:
         """Put the rows that are not there yet, in chunks, and return which case each is."""
@@ -159,6 +188,8 @@ class StoreStorage:
                 self._count = max(self._count, *known.values())
             if new:
                 with connection.transaction():
+                    if not leases.renew_in():
+                        raise leases.lost()
                     self._put(new, first, now)
                 self._count += len(new)
             return known | {row.key: n for n, row in enumerate(new, first)}
@@ -168,6 +199,10 @@ class StoreStorage:
         ended = sorted({n for n in numbers.values() if n <= before and has_ended(n)})
         return Admitted([numbers[row.key] for row in rows], self.outcomes(ended) if ended else {})
 
+    def known(self, keys_of: Sequence[str]) -> Mapping[str, int]:
+        """Return the numbers of those works that there are, by their keys."""
+        return self._open.connection.lasting(lambda _: self._numbers(keys_of), self._open.renewed)
+
     def _numbers(self, keys: Sequence[str]) -> dict[str, int]:
         query = "SELECT key, n FROM fi_async.cases WHERE run = %(run)s AND key = ANY(%(keys)s)"
         return dict(self._open.connection.execute(query, {"run": self._open.run, "keys": keys}).fetchall())
@@ -175,20 +210,16 @@ class StoreStorage:
     def _put(self, new: Sequence[CaseRow], first: int, now: float) -> None:
         """Put new rows, and the outcomes of those that have ended: looked at without it, such a case could be sent."""
         connection, run = self._open.connection, self._open.run
-        columns: dict[str, Any] = {
-            name: [_storable(getattr(row, name)) for row in new] for name in ("key", "template", "id", "inputs")
-        }
-        places = [row.position for row in new]
-        numbers = range(first, first + len(new))
-        connection.execute(_PUT, {"run": run, "n": list(numbers), "position": places, **columns})
-        ended = {n: row.ended for n, row in zip(numbers, new, strict=True) if row.ended is not None}
+        put_cases(connection, run, new, first)
+        ended = {n: row.ended for n, row in enumerate(new, first) if row.ended is not None}
         if ended:
             told = {"run": run, "worker": self._open.worker, "at": now, "n": list(ended), "body": list(ended.values())}
             connection.execute(_PUT_ENDED, told)
-        if len(ended) < len(new):
-            for start in range(first, first + len(new), self._in_chunk):
-                last = min(start + self._in_chunk, first + len(new)) - 1
-                connection.execute(_CHUNK, {"run": run, "first": start, "last": last})
+        for start, last in chunks_of(new, self._in_chunk):
+            is_done = all(first + place in ended for place in range(start, last + 1))
+            put_chunk(connection, run, first + start, first + last, is_done=is_done)
+        if ended:
+            connection.execute(_COUNTED, {"run": run, "first": first})
 
     def outcomes(self, numbers: Sequence[int]) -> Mapping[int, str]:
         """Return the texts of the outcomes that these cases ended in last, as far as they did."""
@@ -216,13 +247,28 @@ class StoreStorage:
         return connection.lasting(lambda _: store_queries.dollars_by_template(connection, self._open.run))
 
 
-def _storable(text: str | None) -> str | None:
-    """Return a text that PostgreSQL takes: it has no letter with the number 0."""
-    return None if text is None else text.replace("\0", "\\u0000")
-
-
 def _known(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if name in RunInfo.__dataclass_fields__}
+
+
+def _panels(questions: Sequence[Mapping[str, Any]]) -> Mapping[str, PanelShape]:
+    return shapes_of(json.loads(to_text(list(questions))))
+
+
+def _lasting(asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what of a question may never be another: how often it is asked may, and who is in a jury."""
+    changing = _OF_JURIES if asked.get("jurors") else _OF_PANELS
+    return {name: value for name, value in asked.items() if name not in changing} | {"jury": "jurors" in asked}
+
+
+def _other_juror(before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return in which words a juror is another judge than the one of that name before; None if none is."""
+    for one, other in zip(before, now, strict=True):
+        known = {each["name"]: each for each in one.get("jurors", ())}
+        for each in other.get("jurors", ()):
+            if known.get(each["name"], each) != each:
+                return f"{other['template']} with another judge {each['name']!r}"
+    return None
 
 
 def _difference(before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]) -> str:
@@ -230,9 +276,11 @@ def _difference(before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, 
     names = [each["template"] for each in now]
     if names != [each["template"] for each in before]:
         return ", ".join(names)
-    for one, other in zip(before, now, strict=True):
+    if (judge := _other_juror(before, now)) is not None:
+        return judge
+    for one, other in zip(map(_lasting, before), map(_lasting, now), strict=True):
         for key in one.keys() | other.keys():
             if one.get(key) != other.get(key):
-                what = "what answers it (its source, criteria or judge)" if key == "fingerprint" else key
+                what = "what answers it (its source, criteria or judge)" if key in _WHO else key
                 return f"{other['template']} with another {what}"
     return "these"

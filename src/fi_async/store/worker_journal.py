@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 import anyio
 
 from fi_async._errors import JournalError
-from fi_async._models import Case, Outcome
 from fi_async._run_url import RunUrl
 from fi_async._threads import Worker as Thread
-from fi_async.engine.attempts import Context
-from fi_async.engine.intake import Intake, Question
-from fi_async.engine.work import Work
 from fi_async.journal.commits import Commits, KeptEvent
 from fi_async.journal.events import EventKind
-from fi_async.journal.identity import Keys
-from fi_async.journal.keeping import Item, KeptLedger, continued
 from fi_async.journal.records import RunInfo
 from fi_async.pacing.purse import Purse
-from fi_async.panels.panel import seat
 from fi_async.store import store_queries, store_schema
-from fi_async.store.leases import Chunk, Leases, RunStanding, StoredCase
+from fi_async.store.leases import Chunk, Leases, RunStanding
 from fi_async.store.run_control import Control
 from fi_async.store.store_connection import StoreConnection
 
 T = TypeVar("T")
 
 _CLOSING: Final = 10.0  # seconds that the last commit may take
+_LEAVING: Final = 3.0  # seconds that giving back what is held may take
 _RENEWALS: Final = 3  # in the time of a lease, where no commit renews it
+_log: Final = logging.getLogger("fi_async")
 _LOOK: Final = 1.0  # seconds between two looks for what `fi-async control` has set
 
 
@@ -51,8 +47,8 @@ class WorkerJournal:
     Attributes:
         info: The run's facts.
         control: What `fi-async control` has set.
-        spent_here: Dollars that this worker has spent.
-        purses: What may be spent: they are told what other workers spend.
+        spent_here: Dollars that this worker has spent, by judge.
+        purses: What may be spent on each judge: they are told what other workers spend.
 
     Raises:
         JournalError: The store cannot be used, or has no such run.
@@ -69,9 +65,9 @@ class WorkerJournal:
         self._connection: StoreConnection | None = None
         self._leases: Leases | None = None
         self._clock_ahead = 0.0
-        self._others = 0.0
-        self.spent_here = 0.0
-        self.purses: Sequence[Purse] = ()
+        self._others: Mapping[str, float] = {}
+        self.spent_here: defaultdict[str, float] = defaultdict(float)
+        self.purses: Mapping[str, Purse] = {}
 
     def __repr__(self) -> str:
         return f"<WorkerJournal {self.url}>"
@@ -80,9 +76,7 @@ class WorkerJournal:
         try:
             await self._thread.call(self._open)
         except BaseException:
-            with anyio.CancelScope(shield=True):
-                await self._thread.call(self._close)
-            self._thread.close()
+            await self._closed()
             raise
         self._commits = Commits(self._thread, self.leases.add, str(self.url))
         self._changed = anyio.Event()
@@ -90,18 +84,21 @@ class WorkerJournal:
         return self
 
     def _open(self) -> None:
-        self._connection = connection = StoreConnection(self.url)
+        self._connection = connection = StoreConnection(self.url, idle=self.lease)
         with connection.explained():
             if store_schema.version_of(connection) is not None:
                 store_schema.set_up(connection)
-            store_schema.check(connection)
+            store_schema.check(connection, works=True)
             ((now,),) = connection.execute("SELECT extract(epoch FROM clock_timestamp())::double precision").fetchall()
-            self._clock_ahead = now - time.time()
+            self._clock_ahead = now - time.monotonic()
             self._leases = Leases(connection, "work", self.lease, self._concurrency)
             self._leases.register(store_schema.run_of(connection))
-            control, changes, self._others = self._leases.pulse()
-            self._take_note(control, changes)
-            self.info = store_queries.facts_of(store_queries.passes(connection, self._leases.run))
+            self._read(self._leases)
+
+    def _read(self, leases: Leases) -> None:
+        control, changes, self._others = leases.pulse(self.spent_here)
+        self._take_note(control, changes)
+        self.info = store_queries.facts_of(store_queries.passes(leases.connection, leases.run))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -116,10 +113,17 @@ class WorkerJournal:
                 if error is None:
                     raise
             finally:
-                if self._connection is not None:
-                    self._connection.give_up()
-                await self._thread.call(self._close)
-                self._thread.close()
+                await self._closed()
+
+    async def _closed(self) -> None:
+        """Give back what is held, and close the connection: of a store that answers nothing, without its consent."""
+        if self._connection is not None:
+            self._connection.give_up()
+        with anyio.CancelScope(shield=True), anyio.move_on_after(_LEAVING):
+            await self._thread.end(self._close)
+            return
+        if self._connection is not None:
+            self._connection.cut()
 
     def _close(self) -> None:
         if self._connection is None:
@@ -141,10 +145,18 @@ class WorkerJournal:
         return self._leases
 
     def now(self) -> float:
-        """Return the store's time, in seconds since the epoch."""
-        return time.time() + self._clock_ahead
+        """Return the store's time, in seconds since the epoch, whatever becomes of this machine's."""
+        return time.monotonic() + self._clock_ahead
 
     # The run
+
+    async def read(self) -> None:
+        """Take note of what the run is about by now, and of what is set for its workers.
+
+        Raises:
+            LeaseLostError: Others took over what this worker held.
+        """
+        await self._call(self._read)
 
     async def spent(self) -> Mapping[str, float]:
         """Return the dollars that the run has spent so far, by template."""
@@ -171,13 +183,29 @@ class WorkerJournal:
         """Take note that all cases of a chunk have ended."""
         await self._call(lambda leases: leases.finish(chunk))
 
-    def finish_soon(self, chunk: Chunk) -> None:
-        """Take note of it once what was handed to the thread before is done; a failure shows in the next commit."""
-        self._thread.start(lambda: self.leases.finish(chunk), lambda ended: self._failed(ended.exception()))
+    def soon(self, what: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Have something done once what was handed to the thread before is; a failure shows in the next commit."""
 
-    def _failed(self, error: BaseException | None) -> None:
-        if isinstance(error, JournalError):
-            self._commits.fail(error)
+        def call() -> T:
+            with self.leases.connection.explained():
+                return what()
+
+        def ended(future: Future[T]) -> None:
+            error = future.exception()
+            if error is None:
+                then(future.result())
+            else:
+                self._commits.fail(error if isinstance(error, JournalError) else self._broken(error))
+                self._stir()
+
+        self._thread.start(call, ended)
+
+    def _broken(self, error: BaseException) -> JournalError:
+        return JournalError(f"{self.url}: what became of a chunk cannot be told: {type(error).__name__}")
+
+    def _stir(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
 
     async def give_back(self) -> None:
         """Leave the chunks to whoever claims them next, and go on."""
@@ -192,23 +220,30 @@ class WorkerJournal:
         """Hold on to the chunks, and look for changes, until cancelled or until others took over."""
         while True:
             await anyio.sleep(min(_LOOK, self.lease / _RENEWALS))
+            late = asyncio.get_running_loop().call_later(self.lease, self._tell_of_silence)
             try:
                 control, changes, others = await self._call(lambda leases: leases.pulse(self.spent_here))
             except JournalError as error:
                 self._commits.fail(error)
                 self._changed.set()
                 return
+            finally:
+                late.cancel()
             self._pay(others)
             if changes != self.leases.changes:
                 self._take_note(control, changes)
-                self._changed.set()
-                self._changed = anyio.Event()
+                self._stir()
 
-    def _pay(self, others: float) -> None:
+    def _tell_of_silence(self) -> None:
+        _log.warning(
+            "%s: the store has given no answer for %g s: no request leaves until it does", self.url, self.lease
+        )
+
+    def _pay(self, others: Mapping[str, float]) -> None:
         """Let the purses know of what the others have spent since this was last known."""
-        more, self._others = others - self._others, max(others, self._others)
-        if more > 0:
-            for purse in self.purses:
+        before, self._others = self._others, others
+        for judge, purse in self.purses.items():
+            if (more := others.get(judge, 0.0) - before.get(judge, 0.0)) > 0:
                 purse.spend(more)
 
     def _take_note(self, control: Mapping[str, Any], changes: int) -> None:
@@ -248,103 +283,3 @@ class WorkerJournal:
             JournalError: The store says no.
         """
         await self._commits.flush()
-
-
-@dataclass(slots=True)
-class _Part:
-    """A chunk that is under way: how many of its cases have not ended, and whether one was dropped."""
-
-    chunk: Chunk
-    left: int
-    lost: set[int] = field(default_factory=set)
-
-
-class WorkerLedger(KeptLedger):
-    """The ledger of one worker: what its chunks hold goes on where it stood, and a chunk is done with its last case.
-
-    Args:
-        journal: Open.
-        questions: What is asked of each case.
-        drain: See `Ledger`.
-        spent: Dollars that the run has spent on each template so far.
-
-    Attributes:
-        dropped_cases: Cases that were cut off, and that this worker leaves for others.
-    """
-
-    def __init__(
-        self, journal: WorkerJournal, questions: Sequence[Question], *, drain: float, spent: Mapping[str, float] | None
-    ) -> None:
-        super().__init__(journal, drain=drain, spent=spent)
-        self.dropped_cases = 0
-        self._journal = journal
-        self._questions = {each.template.name: each for each in questions}
-        self._keys = {each.template.name: Keys(each.parameters) for each in questions}
-        self._parts: dict[int, _Part] = {}
-
-    def items(self, chunk: Chunk, intakes: Mapping[str, Intake], context_of: Callable[[str], Context]) -> list[Item]:
-        """Return what is to be done of the cases of a chunk that have not ended.
-
-        Raises:
-            JournalError: They are not what this version, or this code, would make of them.
-        """
-        past = chunk.past
-        todo = [
-            each
-            for place, each in enumerate(chunk.cases, 1)
-            if not past.has_ended(place) and not past.is_removed(place)
-        ]
-        part = _Part(chunk, len(todo))
-        if not todo:
-            self._journal.finish_soon(chunk)
-        self._parts.update(dict.fromkeys((each.n for each in todo), part))
-        return list(self._items(chunk, todo, intakes, context_of))
-
-    def _items(
-        self,
-        chunk: Chunk,
-        todo: Sequence[StoredCase],
-        intakes: Mapping[str, Intake],
-        context_of: Callable[[str], Context],
-    ) -> Iterator[Item]:
-        for stored in todo:
-            place = stored.n - chunk.first + 1
-            position = chunk.past.positions[place]
-            intake = intakes.get(stored.template)
-            admitted = [] if intake is None else intake.admit(position, Case(json.loads(stored.inputs), stored.id))
-            work = admitted[0] if admitted else None
-            if (
-                not isinstance(work, Work)
-                or work.row is None
-                or self._keys[stored.template].of(work.row.inputs) != stored.key
-            ):
-                raise JournalError(
-                    f"{self._journal.url}: case {position} under {stored.template} is not what was loaded: another"
-                    " version of fi-async, or of your code, loaded it"
-                )
-            work.number = stored.n
-            self._numbers[position, work.parameters.seat] = stored.n
-            story = chunk.past.story(place)
-            yield continued(work, story, max(0.0, self._journal.now() - story.accepted_at), context_of(stored.template))
-
-    def ended(self, outcome: Outcome, emit: Callable[[Any], None]) -> None:
-        """Keep an outcome, and hand it out once it is committed, or None; a chunk is done with its last one."""
-        n = self._numbers[outcome.index, seat(outcome)]
-        self._journal.spent_here += outcome.cost or 0.0
-
-        def hand_out(ended: Any) -> None:
-            if self._journal.has_failed:
-                emit(None)  # it is not the run's: whoever took the case over will tell
-                return
-            part = self._parts.pop(n)
-            part.left -= 1
-            if not part.left:
-                self._journal.finish_soon(part.chunk)
-            emit(ended)
-
-        super().ended(outcome, hand_out)
-
-    def dropped(self, outcome: Outcome, emit: Callable[[Any], None]) -> None:
-        """Hand out how a work ended that was cut off: its chunk is not done."""
-        self.dropped_cases += 1
-        super().dropped(outcome, emit)

@@ -127,7 +127,7 @@ def _answer(reply: Reply, asked: ChatModel, now: float) -> Mapping[str, Any]:
     if isinstance(body, RecursionError):
         raise unreadable(reply, "nests deeper than any answer")
     if isinstance(body, Exception):
-        raise unreadable(reply, "is no JSON, or not all of it" if reply.content else "is empty", lost=True)
+        raise unreadable(reply, _no_json(reply, asked), lost=True)
     body = body_of(reply)
     is_error = error_in(body) is not body or body.get("object") == "error" or body.get("type") == "error"
     if is_error and not _has_answer(body):
@@ -135,6 +135,15 @@ def _answer(reply: Reply, asked: ChatModel, now: float) -> Mapping[str, Any]:
     if "choices" not in body:
         raise unreadable(reply, f"has no choices: is {asked.base_url} right? It mostly ends in /v1")
     return body
+
+
+def _no_json(reply: Reply, asked: ChatModel) -> str:
+    """Return what to say of a body that is no JSON. Pages come of proxies, logins, and addresses without an API."""
+    if not reply.content:
+        return "is empty"
+    if reply.content.lstrip()[:1] == b"<":
+        return f"is a page, and no JSON: is {asked.base_url} right? It mostly ends in /v1"
+    return "is no JSON, or not all of it"
 
 
 def _has_answer(body: Mapping[str, Any]) -> bool:

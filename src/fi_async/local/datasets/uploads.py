@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any, Final, NamedTuple
 
 from fi_async.local.asgi import Request
@@ -67,6 +68,8 @@ def read_file(form: Form) -> tuple[list[StoredColumn], list[StoredRow]]:
                 names, rows = _of_csv(form.content)
             case "json" | "jsonl":
                 names, rows = _of_json(form.content, lines=kind == "jsonl")
+            case "xlsx" | "xls":
+                names, rows = _of_workbook(form.content)
             case _:
                 raise Refused(bad_request("Unsupported file format"))
     except (ValueError, csv.Error) as error:
@@ -96,6 +99,24 @@ def _of_json(content: bytes, *, lines: bool) -> tuple[list[str], list[dict[str, 
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError("it is no list of objects")
     return list(dict.fromkeys(name for row in rows for name in row)), rows
+
+
+def _of_workbook(content: bytes) -> tuple[list[str], list[dict[str, Any]]]:
+    """Return the columns and rows of the first sheet."""
+    try:
+        calamine = import_module("python_calamine")
+    except ImportError:
+        raise ValueError("reading a workbook needs python_calamine: pip install 'fi-async[excel]'") from None
+    try:
+        sheet = calamine.CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0)
+        names, *rows = [list(map(_shown, row)) for row in sheet.to_python()] or [[]]
+    except calamine.CalamineError as error:
+        raise ValueError(str(error)) from error
+    return names, [dict(zip(names, row, strict=True)) for row in rows if any(row)]
+
+
+def _shown(cell: Any) -> str:
+    return str(int(cell) if isinstance(cell, float) and cell.is_integer() else cell)
 
 
 def _cell(value: Any) -> str | None:
