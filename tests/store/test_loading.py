@@ -217,3 +217,11 @@ async def test_tables_of_a_newer_version_are_refused(evaluator, run_url, sql):
         for call in (ev.work(run_url), ev.load(texts(2), "contains", eval_config=NEEDLE, run=run_url)):
             with pytest.raises(JournalError, match=r"a newer version of fi-async made its tables \(version 99"):
                 await call
+
+
+async def test_a_run_whose_first_load_has_not_begun_is_told_as_such(evaluator, run_url, sql):
+    async with evaluator() as ev:
+        await ev.load(texts(2), "contains", eval_config=NEEDLE, run=run_url)
+        sql("DELETE FROM fi_async.passes")
+        with pytest.raises(JournalError, match="nightly: no case is loaded into it yet: try again in a moment"):
+            await ev.work(run_url)
