@@ -1,10 +1,12 @@
 """One run in PostgreSQL by one worker and by two, beside a run that a file keeps, and one that nothing does.
 
-    PYTHONPATH=src:tests python benchmarks/store.py 20000
+    python benchmarks/store.py                  20,000 cases: about 2 minutes
+    python benchmarks/store.py 8000 200000      so many cases; and how long `status` takes of so many more
 
 Each worker has the API simulated within its own process, which answers after 0.05 s, so that no server takes part of
 the machine. PostgreSQL is started here; its commits are written to the disk. Prints cases a second, the processor's
-time for each case, and the seconds from a case's first request to its outcome.
+time for each case, and the seconds from a case's first request to its outcome. The run whose status is asked for has
+ended, and was put there by SQL.
 """
 
 from __future__ import annotations
@@ -21,10 +23,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psycopg  # noqa: F401  # what is imported on the way would be counted as work
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+
+import psycopg  # what is imported on the way would be counted as work
 
 import fi_async.engine.stored_calls  # noqa: F401  # as above
 from fi_async import AsyncEvaluator
+from fi_async._run_url import RunUrl
+from fi_async.cli.status import status_of
+from fi_async.store.tallies import COUNTED
 from postgres_server import PostgresServer
 
 _LATENCY = 0.05
@@ -154,7 +161,46 @@ def _server_cpu(database: PostgresServer) -> float:
     return ticks / 100
 
 
-def main(count: int) -> list[dict[str, Any]]:
+_ENDED = (
+    '{"status":"scored","backend":"cloud","latency_s":0.05,"attempts":1,"eval_id":"0123456789abcdef","result":'
+    '{"name":"contains","output":"Passed","reason":"","output_type":"Pass/Fail","eval_id":"0123456789abcdef"}}'
+)
+_FILL_CASES = """
+    INSERT INTO fi_async.cases
+    SELECT %(run)s, n, md5(n::text), 'contains', n - 1, NULL, '{"text":"straw"}' FROM generate_series(2, %(cases)s) AS n
+"""
+_FILL_EVENTS = """
+    INSERT INTO fi_async.events (run, n, kind, at, worker, body)
+    SELECT %(run)s, n, kind, extract(epoch FROM now()) - 1e3 + n / 2e3, 1, CASE kind WHEN 5 THEN %(body)s END
+    FROM generate_series(2, %(cases)s) AS n, unnest(ARRAY[1, 5]) AS kind ORDER BY n, kind
+"""
+_FILL_CHUNKS = """
+    INSERT INTO fi_async.chunks (run, chunk, first, last, done)
+    SELECT %(run)s, n / 200 + 2, n, least(n + 199, %(cases)s), true FROM generate_series(2, %(cases)s, 200) AS n
+"""
+_COUNT_CHUNKS = f"UPDATE fi_async.chunks AS held SET {COUNTED} WHERE run = %(run)s AND done AND chunk > 1"
+
+
+def _status(database: PostgresServer, count: int) -> dict[str, Any]:
+    """Return how long it takes to tell how a run stands that has so many cases."""
+    url = f"{database.url()}/large"
+    _shared(url, 1, 1)
+    with psycopg.connect(database.url(), autocommit=True) as connection:
+        ((run,),) = connection.execute("SELECT run FROM fi_async.runs WHERE name = 'large'").fetchall()
+        for statement in (_FILL_CASES, _FILL_EVENTS, _FILL_CHUNKS, _COUNT_CHUNKS):
+            connection.execute(statement.encode(), {"run": run, "cases": count, "body": _ENDED})
+        for table in ("cases", "events", "chunks"):
+            connection.execute(f"VACUUM ANALYZE fi_async.{table}".encode())
+    took = []
+    for _ in range(5):
+        began = time.perf_counter()
+        found = status_of(RunUrl.parse(url), time.time())
+        took.append(time.perf_counter() - began)
+        assert found.statuses == {"scored": count}, found
+    return {"run": "status", "cases": count, "median ms of status": round(1e3 * statistics.median(took), 1)}
+
+
+def main(count: int, of_status: int = 0) -> list[dict[str, Any]]:
     rows = [_row("nothing keeps it", count, _streamed(count, None))]
     with tempfile.TemporaryDirectory() as folder:
         rows.append(_row("a file", count, _streamed(count, f"{folder}/run.db")))
@@ -166,6 +212,8 @@ def main(count: int) -> list[dict[str, Any]]:
             found = _shared(f"{database.url()}/run_{workers}", count, workers)
             rows.append(_row(f"PostgreSQL, workers: {workers}", count, found, _server_cpu(database) - before))
         rows += _latencies(database, max(500, count // 20))
+        if of_status:
+            rows.append(_status(database, of_status))
         database.stop()
     return rows
 
@@ -179,5 +227,5 @@ def _latencies(database: PostgresServer, count: int) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    for row in main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000):
+    for row in main(*map(int, sys.argv[1:] or [20_000])):
         print(json.dumps(row, ensure_ascii=False))

@@ -19,6 +19,7 @@ from rows import (
     outage,
     polling,
     requests,
+    store,
     telemetry,
     waiting,
 )
@@ -38,6 +39,8 @@ ROWS: dict[str, Callable[[Lab], list[Line]]] = {
     "outage": outage.outage,
     "offers": offers.offers,
     "journal": journal.journal,
+    "store": store.store,
+    "workers": store.workers,
     "functions": evaluators.functions,
     "judge": evaluators.judge,
     "telemetry": telemetry.telemetry,

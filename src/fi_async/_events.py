@@ -433,7 +433,7 @@ class Guarded:
         try:
             self.function(event)
         except Exception as error:  # noqa: BLE001  # what a listener raises must not end a run of thousands
-            self._failed(error, handled)
+            self.failed(error, handled)
 
     def headers(self, sent: RequestSent) -> Mapping[str, str]:
         """Return what it wants a request to carry."""
@@ -443,10 +443,10 @@ class Guarded:
         try:
             return dict(self._headers(sent))
         except Exception as error:  # noqa: BLE001  # as above
-            self._failed(error, handled)
+            self.failed(error, handled)
             return _NOTHING
 
-    def _failed(self, error: Exception, handled: BaseException | None) -> None:
+    def failed(self, error: Exception, handled: BaseException | None) -> None:
         """Log an error, the first time, without what was being handled where it was told: that may hold inputs."""
         if self._has_failed:
             return

@@ -165,3 +165,13 @@ def test_a_page_of_many_runs_tells_them_in_one_column(matrix):
 def test_runs_of_nothing(matrix):
     browser = matrix({"a": [], "b": []})
     assert found(browser) == "No case is like that."
+
+
+def test_many_gaps_are_one_line_that_opens(matrix):
+    names = [f"t{number}" for number in range(5)]
+    old = [scored(n, "Passed", template=name) for name in names for n in range(12)]
+    new = [scored(n, "Passed", template=name) for name in names for n in range(11)]
+    browser = matrix({"old": old, "new": new})
+    assert texts(browser, ".notice") == ["5 comparisons lack cases"]
+    browser.find_element(By.CSS_SELECTOR, ".notice summary").click()
+    assert texts(browser, ".notice li")[0] == "t0, new: 1 only in the baseline."

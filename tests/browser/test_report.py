@@ -41,7 +41,8 @@ def test_the_totals_and_the_templates(opened):
     }
     assert texts(browser, ".notice") == ["The run is not complete: 2 evaluations pending."]
     rows = [row.split() for row in texts(browser, ".templates tbody tr")]
-    assert rows[0][:8] == ["is_json", "116", "of", "120", "96.7%", "pass", "rate", "82.8%"]
+    assert rows[0][:4] == ["is_json", "pass", "rate", "82.8%"]
+    assert rows[0][10:14] == ["116", "of", "120", "96.7%"]
     assert len(browser.find_elements(By.CSS_SELECTOR, ".chart canvas[role=img]")) == 5
     assert texts(browser, "#run dd")[-1] == "8"
 
@@ -239,8 +240,8 @@ def test_numbers_are_short_and_alike(opened):
         *(scored(index, score, template="tokens") for index, score in enumerate([1234, 1236])),
     )
     assert texts(browser, ".templates tbody tr") == [
-        "closeness 2 of 2 100.0% mean score 0.890 0.880 to 0.900 0.890 to 0.890 cloud",
-        "tokens 2 of 2 100.0% mean score 1,240 1,230 to 1,240 - cloud",
+        "closeness mean score 0.890 0.880 to 0.900 0.890 to 0.890 2 of 2 100.0% cloud",
+        "tokens mean score 1,240 1,230 to 1,240 - 2 of 2 100.0% cloud",
     ]
 
 
@@ -275,3 +276,24 @@ def test_judge_and_people(shown, tmp_path):
 
 def test_without_labels_there_is_no_section_on_people(opened):
     assert texts(opened(*records()), "#agreement:not([hidden])") == []
+
+
+def test_the_first_words_of_why_a_case_has_no_score_are_shown(opened):
+    """Where it stands is in its detail, and in the CSV."""
+    browser = opened(unscored(3, InvalidCaseError("in.jsonl, line 4: the input 'text' is blank"), "invalid"))
+    assert texts(browser, "#body .column-reason") == ["the input 'text' is blank"]
+    browser.find_element(By.CSS_SELECTOR, "#body th button").click()
+    assert "in.jsonl, line 4: the input 'text' is blank" in texts(browser, ".detail dd")
+
+
+def test_the_texts_of_cases_have_most_room_and_no_word_of_a_result_is_broken(opened):
+    rows = [unscored(n, StalledError("late"), "stalled", inputs={"input": "a", "output": "b"}) for n in range(3)]
+    for width in (800, 1280):
+        browser = opened(*rows, width=width)
+        wide = {
+            each.get_attribute("data-column"): each.size["width"]
+            for each in browser.find_elements(By.CSS_SELECTOR, ".rows thead th")
+        }
+        assert sum(wide[name] for name in ("input_0", "input_1", "reason")) > 0.38 * sum(wide.values())
+        cell = browser.find_element(By.CSS_SELECTOR, "#body .column-result")
+        assert cell.size["height"] < 50

@@ -292,3 +292,10 @@ def test_of_several_templates_the_one_that_a_case_is_about_is_named(cli, jsonl):
     shown = cli("run", jsonl(*rows), "--eval is_json contains --param contains.keyword=x --backend local").out
     assert "no score: a (contains), a (is_json)\n" in shown or "no score: a (is_json), a (contains)\n" in shown
     assert "lowest: 0 b (is_json)  {\n" in shown
+
+
+def test_what_was_scored_in_place_of_a_key_that_is_not_there_is_told(cli, jsonl):
+    rows = [{"text": "[1]"}, {"output": "[2]"}, {"output": "{"}, {"other": "[3]"}]
+    shown = cli("run", jsonl(*rows), "--eval is_json --backend local").out
+    assert "\nis_json: 'text' was taken from 'output' in 2 of 3 scored cases\n" in shown
+    assert "taken from" not in cli("run", jsonl(rows[0]), "--eval is_json --backend local").out

@@ -125,3 +125,17 @@ def test_keys_that_are_missing_are_no_reason_to_name_a_flag_of_others(cli, serve
         2,
         "fi-async: FI_API_KEY missing: set FI_API_KEY and FI_SECRET_KEY to use your account\n",
     )
+
+
+def test_a_table_for_a_spreadsheet_has_no_formulas(cli, served, tmp_path):
+    (tmp_path / "formulas.csv").write_text('id,=1+1\na,"=HYPERLINK(""x"",""y"")"\nb,-5\n"c,d",plain\n')
+    cli("dataset push formulas.csv --name may")
+    assert cli("dataset pull may --table exact.csv --safe-cells").code == 0
+    assert (tmp_path / "exact.csv").read_text() == ('id,\'=1+1\na,"\'=HYPERLINK(""x"",""y"")"\nb,\'-5\n"c,d",plain\n')
+    assert cli("dataset pull may --table exact.csv").code == 0
+    assert '\na,"=HYPERLINK(""x"",""y"")"\n' in (tmp_path / "exact.csv").read_text()
+    ended = cli("dataset pull may --safe-cells")
+    assert (ended.code, ended.err) == (
+        2,
+        "fi-async: --safe-cells is of --table: name its file; --out writes CSV so always\n",
+    )

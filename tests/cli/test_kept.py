@@ -388,11 +388,11 @@ def test_an_outcome_that_cannot_be_read_costs_no_other(cli, kept, lines):
         ("resume nowhere.db", 2, "nowhere.db: no such file"),
         ("status nowhere.db", 2, "nowhere.db: no such file"),
         ("export nowhere.db -o x.csv", 2, "nowhere.db: no such file"),
-        (f"run in.jsonl {ASKED} --reuse x.db", 2, "--reuse is of runs that a file keeps: give --run PATH too"),
+        (f"run in.jsonl {ASKED} --reuse x.db", 2, "--reuse is of runs that are kept: give --run PATH too"),
         (
             f"run in.jsonl {ASKED} --duplicates refuse",
             2,
-            "--duplicates is of runs that a file keeps: give --run PATH too",
+            "--duplicates is of runs that are kept: give --run PATH too",
         ),
         (
             f"run in.jsonl {ASKED} --run x.db --min contains>=0.5 --fail-fast --error-rate 0.1",

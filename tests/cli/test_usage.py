@@ -36,6 +36,11 @@ WRONG = [
     ),
     ("run in.jsonl --eval is_jason", "did you mean is_json"),
     (
+        "run in.jsonl --eval is_json --run in.jsonl",
+        "--run in.jsonl: that is no run's file: name a new one, such as in.db",
+    ),
+    ("run in.jsonl --eval is_json --out o.xlsx", "--out o.xlsx: .xlsx is not written: name a .csv, .jsonl, .parquet"),
+    (
         "run in.jsonl --eval is_json,contains",
         "give each by itself, ['is_json', 'contains'] in a program and --eval is_json contains in a command",
     ),
@@ -72,7 +77,7 @@ WRONG = [
     ("run in.jsonl --eval is_json --out -", "--out -: name a file; stdout is /dev/stdout"),
     ("run in.jsonl --eval is_json --shared-budget -", "--shared-budget -: name a file; stdout is /dev/stdout"),
     ("gate - --min is_json>=1", "Unknown option: -."),
-    ("run in.jsonl --eval is_json --drain 3", "--drain is of runs that a file keeps: give --run PATH too"),
+    ("run in.jsonl --eval is_json --drain 3", "--drain is of runs that are kept: give --run PATH too"),
     ("run in.jsonl --eval is_json --min is_json>=90", "--min is_json>=90: a pass rate is from 0 to 1: write 0.9"),
     ("run in.jsonl --eval is_json --min is_json.mean<2", "a mean of verdicts is from 0 to 1: write 0.02"),
     ("run none.jsonl --eval is_json --dry-run", "none.jsonl holds no rows: there is nothing to evaluate"),

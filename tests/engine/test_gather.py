@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 
 import anyio
@@ -26,6 +27,7 @@ from fi_async import (
 )
 from fi_async.engine.run import Run
 from fi_async.local import Faults, Quota
+from fi_async.wire.templates import NEEDED_PARAMETERS, without_needed
 from scripted import Scripted, accepted, completed, error, failed, pending, scored, uuid
 
 pytestmark = pytest.mark.anyio
@@ -382,3 +384,18 @@ async def test_a_request_that_is_handed_to_a_task_as_the_call_is_cancelled_leave
         assert scope.cancelled_caught
         assert (ev._session.gate.out, ev._session.slots().taken) == (0, 0)
         assert (await ev.gather(texts(5), "contains", eval_config=NEEDLE)).coverage == 1.0
+
+
+@pytest.mark.parametrize("name", NEEDED_PARAMETERS)
+async def test_a_template_that_says_the_same_of_every_case_without_a_parameter_is_told(name, caplog):
+    cases = [{"text": text} for text in ("Paris", "a longer text, [1]", "Berlin 12")]
+    async with client(backend()) as ev:
+        with caplog.at_level(logging.WARNING, "fi_async"):
+            report = await ev.gather(cases, name)
+            assert len({outcome.passed for outcome in report.outcomes}) == 1
+            assert [record.getMessage() for record in caplog.records] == [without_needed(name, None)]
+            caplog.clear()
+            kinds = {"keywords": ["a"], "min_length": 3, "max_length": 9}
+            given = {each: kinds.get(each, "a") for each in NEEDED_PARAMETERS[name]}
+            await ev.gather(cases, name, eval_config=given)
+    assert (caplog.records, without_needed(name, given)) == ([], "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fi_async import ConfigurationError, NotFoundError, Template, _catalogue
-from fi_async.wire.templates import Templates, from_registry, name_of, names_of
+from fi_async.wire.templates import Templates, from_registry, name_of, names_of, without_needed
 
 
 class Tone:
@@ -185,3 +185,11 @@ def test_a_registry_of_another_shape_is_read_as_far_as_it_goes():
     known = Templates()
     known.learn([{"name": "mine", "config": "text", "choices": "abc", "eval_tags": None}, {"name": ""}, {}])
     assert known.get("mine") == Template("mine", (), system=False)
+
+
+def test_what_is_needed_is_said_with_what_to_write():
+    assert without_needed("length_between", {"min_length": 3}) == (
+        "length_between says the same of every case without max_length: give eval_config={'max_length': ...} in a"
+        " program, --param length_between.max_length=... in a command"
+    )
+    assert without_needed("is_json", None) == ""

@@ -167,7 +167,9 @@ def test_a_template_of_several_is_named():
     both = Report([*outcomes("PF", "one"), *outcomes("FP", "two")], 0.0)
     assert both.agreement([True, False], "one").kappa.value == 1.0
     assert both.agreement([True, False], type("Two", (), {"eval_name": "two"})).kappa.value == -1.0
-    with pytest.raises(ConfigurationError, match="say which template the labels are of: one, two"):
+    with pytest.raises(
+        ConfigurationError, match="say which template the labels are of, by template= or --eval: one, two"
+    ):
         both.agreement([True, False])
     with pytest.raises(ConfigurationError, match=r"the run has no template 'on'; did you mean one\?"):
         both.agreement([True, False], "on")

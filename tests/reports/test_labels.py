@@ -93,7 +93,7 @@ def test_rows_that_cannot_be_used_are_named(text, said, matched):
 
 
 def test_what_is_no_table_and_what_has_no_ids(matched):
-    with pytest.raises(ConfigurationError, match=r"labels.txt: labels come from a .csv or .jsonl file"):
+    with pytest.raises(ConfigurationError, match=r"labels.txt: labels come from a .csv, .xlsx or .jsonl file"):
         matched("x", name="labels.txt")
     with pytest.raises(
         ConfigurationError, match="the cases of the run have no ids: give labels in order, or by 'index'"
@@ -102,3 +102,9 @@ def test_what_is_no_table_and_what_has_no_ids(matched):
     assert match_labels({7: True}, [outcome(0, "P", own_id="7")]).pairs[0][1].value is True
     with pytest.raises(ConfigurationError, match="the run has no case with the id None"):
         match_labels({frozenset({1}): True}, CASES)
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "'=1+1"])
+def test_inputs_are_found_as_they_are_and_as_a_spreadsheet_may_hold_them(cell, matched):
+    cases = [outcome(0, "P", inputs={"output": "=1+1"}), outcome(1, "P", inputs={"output": "1+1"})]
+    assert matched(f"output,label\n{cell},yes\n1+1,no\n", cases)[0] == {0: ("yes", 1.0), 1: ("no", 1.0)}

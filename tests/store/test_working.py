@@ -406,3 +406,26 @@ async def test_a_worker_that_reaches_nobody_ends_before_it_fails_all(evaluator, 
             await ev.work(run_url)
     with seen() as view:
         assert 16 <= view.count().done <= 24
+
+
+# The disk
+
+
+async def test_what_is_held_reaches_the_disk_before_any_request_leaves_and_waits_for_none_itself(
+    evaluator, run_url, sql
+):
+    await loaded(evaluator, run_url)
+    ahead = "SELECT pg_current_wal_insert_lsn(), pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn()"
+    async with WorkerJournal(RunUrl.parse(run_url), 30.0) as journal:
+        waits = []
+        chunk = await journal.claim()
+        for call in (lambda: journal.finish(chunk), journal.claim):  # the first claim is of a connection that is new
+            journal.write(1, EventKind.INTENT)
+            await journal.flush()
+            await call()
+            ((reached, waits_not),) = sql(ahead)
+            waits.append(waits_not)
+            journal.write(1, EventKind.INTENT)
+            await journal.flush()
+            assert sql("SELECT pg_current_wal_flush_lsn() >= %s::pg_lsn", str(reached)) == [(True,)]
+    assert any(waits)  # the server itself writes now and then

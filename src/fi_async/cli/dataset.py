@@ -31,6 +31,7 @@ from fi_async.cli.totals import RunTotals
 from fi_async.datasets.dataset import Dataset
 from fi_async.datasets.dataset_run import DatasetRun
 from fi_async.evaluator import AsyncEvaluator
+from fi_async.reports.outcome_tables import inert_table
 from fi_async.sources.rows import Shape, Source
 from fi_async.wire.templates import Templates
 
@@ -114,6 +115,7 @@ def pull_dataset(
     out: Path | None,
     table: Path | None,
     *,
+    is_safe: bool,
     timeout: float | None,
     waits: bool,
     as_json: bool,
@@ -125,6 +127,8 @@ def pull_dataset(
         FiAsyncError: It could not be done, or not to its end.
     """
     _check_places(out, table)
+    if is_safe and table is None:
+        raise UsageError("--safe-cells is of --table: name its file; --out writes CSV so always")
     if out is not None and table is not None and out.resolve() == table.resolve():
         raise UsageError(f"--table {table}: --out is written there: name another file for one of them")
 
@@ -142,7 +146,7 @@ def pull_dataset(
     began = monotonic()
     report, text = _done(pull, timeout=timeout)
     if table is not None:
-        table.write_text(text, encoding="utf-8", newline="")
+        table.write_text(inert_table(text) if is_safe else text, encoding="utf-8", newline="")
         print(f"the dataset is in {table}", file=sys.stderr)
     return errors.DONE if report is None else _told(report, monotonic() - began, out, as_json=as_json)
 

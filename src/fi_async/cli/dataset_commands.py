@@ -85,6 +85,7 @@ def pull(
     evals: Annotated[list[str] | None, Several, Parameter(name="--eval", metavar="NAME...")] = None,
     out: OutPath = None,
     table: Annotated[Path | None, Parameter(metavar="PATH")] = None,
+    safe_cells: Annotated[bool, Flag] = False,
     timeout: Patience = None,
     no_wait: Annotated[bool, Flag] = False,
     json: Annotated[bool, Flag] = False,
@@ -96,6 +97,7 @@ def pull(
         evals: The names of the evaluations: columns of the dataset. Omitted: all.
         out: Write every outcome to this file: .csv, .parquet, .sqlite, or else one JSON object a line.
         table: Write the dataset to this file, as the platform's CSV.
+        safe_cells: Put an apostrophe before the cells of --table that a spreadsheet would run as formulas.
         timeout: Seconds in which something has to move, or it counts as stalled: 600.
         no_wait: Take what is there: rows that are not evaluated yet count as stalled.
         json: Print the summary as one JSON object.
@@ -103,7 +105,9 @@ def pull(
     from fi_async.cli.dataset import pull_dataset  # noqa: PLC0415  # as above
 
     places = (None if out is None else at_home(out), None if table is None else at_home(table))
-    return pull_dataset(name, evals or (), *places, timeout=timeout, waits=not no_wait, as_json=json)
+    return pull_dataset(
+        name, evals or (), *places, is_safe=safe_cells, timeout=timeout, waits=not no_wait, as_json=json
+    )
 
 
 def retry(name: str, evaluation: str, /) -> int:

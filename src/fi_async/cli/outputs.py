@@ -18,11 +18,16 @@ from fi_async.cli.errors import ImpossibleError, UsageError
 from fi_async.journal.schema import is_run
 from fi_async.reports.outcome_tables import COLUMNS, arrow_schema, flat, inert
 from fi_async.reports.run_files import BACKEND_NAMED, SHARD
+from fi_async.sources.workbooks import WORKBOOKS
 
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, default=str)
 _ROWS_OF_A_GROUP: Final = 1000
 _RUN: Final = "that is the file of a run, which keeps more than its outcomes"
 _SQL_TYPES: Final = {int: "INTEGER", float: "REAL", bool: "INTEGER", str: "TEXT"}
+
+
+_OTHERS: Final = WORKBOOKS | {".tsv"}
+"""Extensions that promise another form than any that is written."""
 
 
 def check_output(flag: str, path: Path, *inputs: Path) -> None:
@@ -31,6 +36,8 @@ def check_output(flag: str, path: Path, *inputs: Path) -> None:
     Raises:
         UsageError: It is a directory, or in none; one of the inputs, or among the files of one; or a run's file.
     """
+    if flag == "--out" and path.suffix.lower() in _OTHERS:
+        raise UsageError(f"{flag} {path}: {path.suffix} is not written: name a .csv, .jsonl, .parquet or .sqlite file")
     if path.is_dir() or not path.parent.is_dir():
         what = "it is a directory" if path.is_dir() else f"there is no directory {path.parent}"
         raise UsageError(f"{flag} {path}: {what}")

@@ -38,9 +38,11 @@ from fi_async.cli.summary import show, show_next
 from fi_async.cli.totals import RunTotals
 from fi_async.engine.case_reading import Cases
 from fi_async.evaluator import AsyncEvaluator
+from fi_async.journal.schema import is_run
 from fi_async.reports.quality_gate import GateResult
 from fi_async.reports.run_files import LINES
 from fi_async.sources.rows import Source
+from fi_async.sources.workbooks import WORKBOOKS
 
 _MOST_UNREACHABLE: Final = 16
 _LATER: Final = "; when it can be reached: "
@@ -146,8 +148,13 @@ def carry_out(plan: RunSetup, flags: RunFlags) -> int:
     return exit_code(verdict)
 
 
+_ROWS: Final = frozenset({*LINES, ".csv", ".json", ".parquet", ".tsv", *WORKBOOKS})
+
+
 def _output(plan: RunSetup, flags: RunFlags) -> OutputFile:
     kept = flags.run if isinstance(flags.run, Path) else None
+    if kept is not None and kept.suffix.lower() in _ROWS and kept.is_file() and not is_run(kept):
+        raise UsageError(f"--run {kept}: that is no run's file: name a new one, such as {kept.with_suffix('.db')}")
     return OutputFile(flags.out, plan.source.path, kept, _facts(plan, flags))
 
 

@@ -23,12 +23,8 @@ if TYPE_CHECKING:
 
 def show(totals: RunTotals, wall_s: float, console: Console) -> None:
     """Print the run as tables: a row per template, the counts, and why some cases have no score."""
-    parts: list[Table | Text] = [
-        _templates(totals, console),
-        *_panels(totals),
-        *_judges(totals),
-        _counts(totals, wall_s),
-    ]
+    told = [*_filled(totals), *_panels(totals), *_judges(totals)]
+    parts: list[Table | Text] = [_templates(totals, console), *told, _counts(totals, wall_s)]
     if totals.causes:
         parts.append(_causes(totals))
     for part in parts:
@@ -85,6 +81,16 @@ def _judges(totals: RunTotals) -> list[Text]:
     """Return what has to be said of judges; nothing if there is none."""
     said = judges_of(name for of in totals.templates.values() for name in of.answerers.names())
     return [Text(terminal.printable(said), style="yellow")] if said else []
+
+
+def _filled(totals: RunTotals) -> list[Text]:
+    """Return which keys were taken from others; what some cases have and others have not stands out."""
+    lines = [
+        (f"{name}: {key!r} was taken from {source!r} in {count:,} of {of.n:,} scored cases", count < of.n)
+        for name, of in totals.templates.items()
+        for (key, source), count in of.filled.items()
+    ]
+    return [Text(terminal.printable(said), style="yellow" if is_some else "dim") for said, is_some in lines]
 
 
 def _panels(totals: RunTotals) -> list[Text]:

@@ -35,6 +35,7 @@ class TemplateTotals:
         spending: Tokens and dollars.
         answerers: Who was asked.
         panels: What samples and votes tell.
+        filled: How many scored cases lack a key, by the key and that from which it was filled.
     """
 
     n: int = 0
@@ -46,6 +47,7 @@ class TemplateTotals:
     spending: Spending = field(default_factory=Spending)
     answerers: Answerers = field(default_factory=Answerers)
     panels: PanelTally = field(default_factory=PanelTally)
+    filled: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @property
     def mean_score(self) -> float | None:
@@ -71,7 +73,9 @@ class TemplateTotals:
         if (share := outcome.pass_share) is not None:
             self.verdicts += 1
             self.passes += share
-        self.estimate = self.estimate or (outcome.result is not None and outcome.result.estimate)
+        if outcome.result is not None:
+            self.estimate = self.estimate or outcome.result.estimate
+            self.filled.update(outcome.result.filled.items())
 
     def as_dict(self) -> dict[str, Any]:
         """Return them in plain values, under the names that `Report.summary()` gives them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence, Sized
 from contextlib import aclosing, closing, nullcontext
 from dataclasses import dataclass, replace
@@ -28,7 +29,9 @@ from fi_async.sources.rows import Source, TableCase
 from fi_async.sources.tables import in_memory
 from fi_async.wire import preflight
 from fi_async.wire.requests import ROWS_OF_SEVERAL_LISTS, Parameters, max_rows
+from fi_async.wire.templates import without_needed
 
+_log: Final = logging.getLogger("fi_async")
 _READ_AT_ONCE: Final = 64  # cases read from a source that never waits, before others get their turn
 _HELD_ROWS: Final = ROWS_OF_SEVERAL_LISTS  # rows of a sync request run one after the other while it is held
 _ONCE: Final = PanelShape()
@@ -101,6 +104,8 @@ def question(
         ConfigurationError: The template's outputs cannot be reduced so.
     """
     shape = _shape(template, route, options)
+    if _is_computed(template, route) and (said := without_needed(template.name, config)):
+        _log.warning("%s", said)
     if route.is_platform:
         parameters = Parameters(template.name, options.model_name, config or None, **fields)
         return Question(template, parameters, route, shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -108,8 +109,12 @@ class OpenTelemetry:
 
     def __call__(self, event: Event) -> None:
         """Take note of an event."""
-        for tell in self._told.get(type(event), ()):
-            tell(event)  # each guarded for itself: what fails of spans keeps nothing from metrics
+        handled = sys.exception()
+        for guard in self._told.get(type(event), ()):
+            try:  # each for itself: what fails of spans keeps nothing from metrics
+                guard.function(event)
+            except Exception as error:  # noqa: BLE001  # an exporter's or a processor's: it must not end a run
+                guard.failed(error, handled)
 
     def headers(self, sent: RequestSent) -> Mapping[str, str]:
         """Return what a request carries."""

@@ -69,6 +69,7 @@ _PROVIDERS: Final = {
     "api.cohere.com": "cohere",
     "generativelanguage.googleapis.com": "gcp.gemini",
 }
+_VERDICTS: Final = {True: "pass", False: "fail"}
 _OTHER_PROVIDER: Final = "_OTHER"
 
 
@@ -130,7 +131,7 @@ def short(text: str) -> str:
 def label_of(result: EvalResult) -> str | None:
     """Return the verdict in a word: pass, fail, or the choices; None for free text, which may quote an input."""
     if result.passed is not None:
-        return "pass" if result.passed else "fail"
+        return _VERDICTS[result.passed]
     is_choice = result.output_type == "choices" or (isinstance(result.output, dict) and "choice" in result.output)
     return ", ".join(result.choices) if is_choice and result.choices else None
 
@@ -145,10 +146,13 @@ def of_result(outcome: Outcome, *, inputs: bool) -> dict[str, Any]:
     found: dict[str, Any] = {EVALUATION: outcome.template}
     result = outcome.result
     if result is not None:
-        if (score := result.score) is not None:
-            found[SCORE] = score
-        if (label := label_of(result)) is not None:
-            found[LABEL] = label
+        if (passed := result.passed) is not None:  # as of most, and cheaper than to ask for score and label
+            found[SCORE], found[LABEL] = float(passed), _VERDICTS[passed]
+        else:
+            if (score := result.score) is not None:
+                found[SCORE] = score
+            if (label := label_of(result)) is not None:
+                found[LABEL] = label
         if inputs and result.reason:
             found[EXPLANATION] = result.reason
     if outcome.error is not None:

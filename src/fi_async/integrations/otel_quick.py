@@ -24,23 +24,48 @@ _UNSET: Final = Status(StatusCode.UNSET)
 
 
 class QuickSpan:
-    """A span under way: as much of a `Span` as `Spans` uses. `QuickSpans.start_span` makes it."""
+    """A span under way: as much of a `Span` as `Spans` uses.
 
-    __slots__ = ("attributes", "began", "context", "events", "kind", "links", "name", "of", "parent", "status")
+    Args:
+        of: What is so of all spans of its run.
+        name: What it is called.
+        parent: The span that it is below; None for the run's.
+        attributes: What is known of it. They are not changed: spans may share them.
+        kind: Whose part of an exchange it is.
+        links: To other spans.
+        began: Nanoseconds since the epoch; None for now.
+    """
+
+    __slots__ = ("_attributes", "_began", "_context", "_events", "_id", "_kind", "_links", "_name", "_of", "_parent",
+                 "_status")  # fmt: skip
 
     def __init__(
-        self, of: QuickSpans, name: str, parent: SpanContext, attributes: Mapping[str, Any], *, kind: SpanKind
+        self,
+        of: QuickSpans,
+        name: str,
+        parent: QuickSpan | None,
+        attributes: Mapping[str, Any],
+        *,
+        kind: SpanKind = SpanKind.INTERNAL,
+        links: Sequence[Link] = (),
+        began: int | None = None,
     ) -> None:
-        self.of, self.name, self.parent, self.attributes, self.kind = of, name, parent, attributes, kind
-        self.context = of.next_context()
-        self.began = time_ns()
-        self.links: Sequence[Link] = ()
-        self.events: tuple[Any, ...] = ()
-        self.status = _UNSET
+        self._of, self._name, self._attributes, self._kind, self._links = of, name, attributes, kind, links
+        self._parent = of.run if parent is None else parent.get_span_context()
+        self._id = of.new_id()
+        self._context: SpanContext = SpanContext(of.trace_id, self._id, False, of.flags, of.state)
+        self._began = time_ns() if began is None else began
+        self._events: tuple[Any, ...] = ()
+        self._status = _UNSET
 
     def get_span_context(self) -> SpanContext:
         """Return what names it."""
-        return self.context
+        return self._context
+
+    @property
+    def traceparent(self) -> str:
+        """W3C's name of it."""
+        return f"{self._of.before_id}{self._id:016x}{self._of.after_id}"
 
     def is_recording(self) -> bool:
         """Return True: none is made that does not."""
@@ -48,100 +73,78 @@ class QuickSpan:
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Add attributes to those that it has, which others may have too."""
-        self.attributes = {**self.attributes, **attributes}
+        self._attributes = {**self._attributes, **attributes}
 
     def set_attribute(self, key: str, value: Any) -> None:
         """Add one."""
-        self.attributes = {**self.attributes, key: value}
+        self._attributes = {**self._attributes, key: value}
 
     def add_link(self, context: SpanContext) -> None:
         """Link it to another span."""
-        self.links = (*self.links, Link(context))
+        self._links = (*self._links, Link(context))
 
     def add_event(self, name: str, attributes: Mapping[str, Any]) -> None:
         """Add an event of this moment."""
-        self.events = (*self.events, self.of.event(name, attributes, time_ns()))
+        self._events = (*self._events, self._of.event(name, attributes, time_ns()))
 
     def set_status(self, status: Status) -> None:
         """Set what became of it."""
-        self.status = status
+        self._status = status
 
     def end(self) -> None:
         """Hand it to the processors of its provider."""
-        self.of.hand_over(self)
+        of = self._of
+        of.hand_over(
+            of.whole(
+                self._name,
+                self._context,
+                self._parent,
+                of.resource,
+                self._attributes,
+                self._events,
+                self._links,
+                self._kind,
+                of.info,
+                self._status,
+                self._began,
+                time_ns(),
+                of.scope,
+            )
+        )
 
 
 class QuickSpans:
-    """Makes the spans below one of the SDK's.
+    """What is so of all spans below a run's.
 
     Args:
         tracer: The SDK's.
-        run: The span that they are below; recording.
+        run: The run's span, recording.
 
     Attributes:
-        event: Makes an event of a span.
+        run: What names the run's span.
+        trace_id: Of all.
+        flags: Of all: they are sampled as the run is.
+        state: Of all.
+        before_id: What is before the id in W3C's name of a span.
+        after_id: What is after it.
+        new_id: Draws an id.
+        event: Makes an event.
+        whole: Makes a span that has ended.
+        hand_over: Takes it.
+        resource: Of all.
+        scope: Of all.
+        info: Of all; as `scope`, for exporters that know no other.
     """
 
     def __init__(self, tracer: Any, run: Any) -> None:
         from opentelemetry.sdk.trace import Event, ReadableSpan  # noqa: PLC0415  # a program may have the API alone
 
-        self.event = Event
-        self._whole = ReadableSpan
-        self._run: SpanContext = run.get_span_context()
-        self._trace_id, self._flags, self._state = self._run.trace_id, self._run.trace_flags, self._run.trace_state
-        self._resource, self._scope, self._info = run.resource, run.instrumentation_scope, tracer.instrumentation_info
-        self._new_id = tracer.id_generator.generate_span_id
-        self._processor = tracer.span_processor
-
-    def start_span(
-        self,
-        name: str,
-        parent: SpanContext | None,
-        attributes: Mapping[str, Any],
-        *,
-        kind: SpanKind = SpanKind.INTERNAL,
-        links: Sequence[Link] = (),
-        start_time: int | None = None,
-    ) -> QuickSpan:
-        """Return a span that begins.
-
-        Args:
-            name: What it is called.
-            parent: The span that it is below; None for the run's.
-            attributes: What is known of it. They are not changed: spans may share them.
-            kind: Whose part of an exchange it is.
-            links: To other spans.
-            start_time: Nanoseconds since the epoch; None for now.
-        """
-        span = QuickSpan(self, name, parent or self._run, attributes, kind=kind)
-        span.links = links
-        if start_time is not None:
-            span.began = start_time
-        return span
-
-    def next_context(self) -> SpanContext:
-        """Return what names a new span, sampled as its run is."""
-        return SpanContext(self._trace_id, self._new_id(), False, self._flags, self._state)
-
-    def hand_over(self, span: QuickSpan) -> None:
-        """Give a span that ends now to the processors."""
-        self._processor.on_end(
-            self._whole(
-                span.name,
-                span.context,
-                span.parent,
-                self._resource,
-                span.attributes,
-                span.events,
-                span.links,
-                span.kind,
-                self._info,
-                span.status,
-                span.began,
-                time_ns(),
-                self._scope,
-            )
-        )
+        own: SpanContext = run.get_span_context()
+        self.run, self.trace_id, self.flags, self.state = own, own.trace_id, own.trace_flags, own.trace_state
+        self.before_id, self.after_id = f"00-{own.trace_id:032x}-", f"-{own.trace_flags:02x}"
+        self.new_id = tracer.id_generator.generate_span_id
+        self.event, self.whole, self.hand_over = Event, ReadableSpan, tracer.span_processor.on_end
+        self.resource, self.scope, self.info = run.resource, run.instrumentation_scope, tracer.instrumentation_info
 
 
 def quick_below(tracer: Tracer, run: Span) -> QuickSpans | None:

@@ -181,6 +181,8 @@ class Spans:
         span = self._requests.get(sent.request)
         if span is None and len(sent.cases) == 1:
             span = run.cases.get((sent.cases[0], sent.template or ""))
+        if isinstance(span, QuickSpan) and self._settings.propagator is None and not run.own.trace_state:
+            return {"traceparent": span.traceparent}  # what W3C's propagator writes, at a fraction of its time
         if span is not None:
             return self._headers_below(span.get_span_context())
         if run.headers is None:
@@ -190,11 +192,8 @@ class Spans:
     def _headers_below(self, span: SpanContext) -> Mapping[str, str]:
         if not span.is_valid:
             return _NO_HEADERS
-        own = self._settings.propagator
-        if own is None and not span.trace_state:  # what W3C's propagator writes, at a fifth of its time
-            return {"traceparent": f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"}
         headers: dict[str, str] = {}
-        (own or _W3C).inject(headers, trace.set_span_in_context(trace.NonRecordingSpan(span)))
+        (self._settings.propagator or _W3C).inject(headers, trace.set_span_in_context(trace.NonRecordingSpan(span)))
         return headers
 
     def request_answered(self, event: RequestAnswered) -> None:
@@ -291,9 +290,9 @@ class Spans:
         is_quick: bool = True,
     ) -> _Made:
         """Begin a span below that of a case, or of the run."""
-        if is_quick and run.quick is not None:
-            below = None if parent is None else parent.get_span_context()
-            return run.quick.start_span(name, below, attributes, kind=kind, links=links, start_time=began)
+        if is_quick and run.quick is not None and not isinstance(parent, Span):
+            below = parent if isinstance(parent, QuickSpan) else None
+            return QuickSpan(run.quick, name, below, attributes, kind=kind, links=links, began=began)
         context = run.context if parent is None else _within(parent, run.context)
         return self._tracer.start_span(name, context, kind, attributes, links, began)
 

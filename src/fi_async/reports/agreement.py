@@ -264,7 +264,9 @@ def template_of(name: str | None, outcomes: Sequence[Outcome]) -> str:
         return known[0]
     if name is None:
         raise ConfigurationError(
-            f"say which template the labels are of: {', '.join(known)}" if known else "the run has no case"
+            f"say which template the labels are of, by template= or --eval: {', '.join(known)}"
+            if known
+            else "the run has no case"
         )
     if name not in known:
         raise ConfigurationError(f"the run has no template {name!r}{instead(name, known)}")

@@ -209,7 +209,7 @@ class _Cases:
 
     def _of_inputs(self, row: TableRow, column: str) -> int:
         given = {
-            name.removeprefix(INPUTS): text(value)
+            name.removeprefix(INPUTS): inert(text(value))  # a CSV file may have it so
             for name, value in (row.values or {}).items()
             if name not in (column, WEIGHT, "id", "index")
         }
@@ -233,7 +233,7 @@ class _Cases:
     def _grouped(self, keys: tuple[str, ...]) -> dict[tuple[str | None, ...], list[int]]:
         found: dict[tuple[str | None, ...], list[int]] = defaultdict(list)
         for place, outcome in enumerate(self._outcomes):
-            found[tuple(text(outcome.case.inputs.get(key)) for key in keys)].append(place)
+            found[tuple(inert(text(outcome.case.inputs.get(key))) for key in keys)].append(place)
         return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -78,6 +80,16 @@ def inert(cell: Any) -> Any:
     first = next((letter for letter in cell if not (letter.isspace() or letter in _UNSEEN)), "")
     runs = unicodedata.normalize("NFKC", first) in _BEGIN_FORMULAS if first else False
     return f"'{cell}" if runs or cell[0] in "\t\r\n" else cell
+
+
+def inert_table(table: str) -> str:
+    """Return a CSV file's text with every cell as `inert` has it, the names of its columns too."""
+    csv.field_size_limit(2**31 - 1)
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(
+        map(inert, row) for row in csv.reader(io.StringIO(table, newline=""))
+    )
+    return text.getvalue()
 
 
 def to_pandas(outcomes: Sequence[Mapping[str, Any]]) -> Any:

@@ -31,6 +31,9 @@ _BETWEEN: Final = "\x1f"  # texts; neither is in JSON, which names such letters 
 _NOTHING: Final = "\x1e"  # in place of a text
 _NUL: Final = "\\u0000"  # PostgreSQL has no letter with that number
 _CHANGES: Final = "(SELECT changes FROM fi_async.runs WHERE run = %(run)s)"
+# Not waited for until it is on the disk: who holds what. A request leaves only after its intent is there, and so is all
+# that was committed before it; what a crash of the server takes of the rest, the next claim does again.
+_LAX: Final = "SELECT set_config('synchronous_commit', 'off', true) AS said"
 _RENEWED: Final = "until = clock_timestamp() + lease * interval '1 second'"
 _REGISTER: Final = """
     INSERT INTO fi_async.workers (run, role, host, pid, version, began_at, lease, until, concurrency, changes)
@@ -65,7 +68,8 @@ _EVENTS: Final = """
 """
 _CLAIM: Final = f"""
     WITH mine AS (
-        UPDATE fi_async.workers SET {_RENEWED} WHERE worker = %(worker)s AND NOT fenced RETURNING worker
+        UPDATE fi_async.workers SET {_RENEWED} FROM ({_LAX}) AS lax
+        WHERE worker = %(worker)s AND NOT fenced AND said = 'off' RETURNING worker
     ), free AS (
         SELECT chunk FROM fi_async.chunks
         WHERE run = %(run)s AND NOT done AND worker IS NULL ORDER BY chunk LIMIT 1 FOR UPDATE SKIP LOCKED
@@ -83,7 +87,7 @@ _PULSE: Final = f"""
     WITH mine AS (
         UPDATE fi_async.workers SET {_RENEWED}, changes = %(changes)s, spent = %(spent)s,
             spent_on = %(spent_on)s::jsonb
-        WHERE worker = %(worker)s AND NOT fenced RETURNING run
+        FROM ({_LAX}) AS lax WHERE worker = %(worker)s AND NOT fenced AND said = 'off' RETURNING run
     )
     SELECT each.control, each.changes FROM fi_async.runs AS each JOIN mine ON mine.run = each.run
 """
@@ -112,8 +116,11 @@ _IS_DONE: Final = f"(reopened = %(reopened)s AND (NOT %(of_shape)s OR {_CHANGES}
 _FINISH: Final = f"""
     UPDATE fi_async.chunks AS held
     SET done = {_IS_DONE}, worker = CASE WHEN {_IS_DONE} THEN worker END, {tallies.COUNTED}
-    WHERE run = %(run)s AND chunk = %(chunk)s AND worker = %(worker)s AND NOT done
+    FROM (HOW) AS how
+    WHERE run = %(run)s AND chunk = %(chunk)s AND worker = %(worker)s AND NOT done AND said <> ''
 """
+_FINISH_IN: Final = _FINISH.replace("HOW", "SELECT 'as the transaction' AS said")
+_FINISH_ALONE: Final = _FINISH.replace("HOW", _LAX)
 _RELEASE: Final = """
     WITH mine AS (
         UPDATE fi_async.workers SET fenced = true, left_at = clock_timestamp()
@@ -404,13 +411,16 @@ class Leases:
             of_shape: True if that depends on how many evaluations a case has: if the run was changed since it was
                 claimed, it is not done.
         """
-        self.connection.lasting(lambda _: self.finish_in(chunk, of_shape=of_shape))
+        self.connection.lasting(lambda _: self._finish(_FINISH_ALONE, chunk, of_shape=of_shape))
         self._held.discard(chunk.chunk)
 
     def finish_in(self, chunk: Chunk, *, of_shape: bool) -> None:
         """Do as `finish`, in a transaction of the caller's."""
+        self._finish(_FINISH_IN, chunk, of_shape=of_shape)
+
+    def _finish(self, query: str, chunk: Chunk, *, of_shape: bool) -> None:
         asked = self._asked(chunk=chunk.chunk, reopened=chunk.reopened, changes=chunk.changes, of_shape=of_shape)
-        self.connection.execute(_FINISH, asked)
+        self.connection.execute(query, asked)
 
     def forget(self, chunk: Chunk) -> None:
         """Take note that a chunk is held no more."""

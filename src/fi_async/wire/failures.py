@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import socket
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -54,12 +55,15 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         yield from _causes(error.__cause__)
 
 
+_TLS_OF_AIOHTTP: Final = re.compile(r" ssl:(?:default|True|False|None|<[^>]*>)")
+
+
 def _quoted(error: Exception, secrets: Iterable[str]) -> str:
     """Return the library's words without the secrets; what they quote of a reply is cut short."""
     said = str(error)
     for secret in secrets:
         if len(secret) >= _SHORTEST_SECRET:
             said = said.replace(secret, "***").replace(repr(secret)[1:-1], "***")
-    said = " ".join(said.split())
+    said = _TLS_OF_AIOHTTP.sub("", " ".join(said.split()))
     kind = type(error).__name__
     return f"{said[:_LONGEST_QUOTE]} ({kind})" if said else kind

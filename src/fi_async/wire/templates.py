@@ -60,6 +60,32 @@ def by_name(templates: TemplateLike | Iterable[TemplateLike]) -> dict[str, Templ
     return found
 
 
+NEEDED_PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "contains": ("keyword",),
+    "contains_all": ("keywords",),
+    "contains_any": ("keywords",),
+    "contains_none": ("keywords",),
+    "ends_with": ("substring",),
+    "length_between": ("min_length", "max_length"),
+    "length_greater_than": ("min_length",),
+    "length_less_than": ("max_length",),
+    "regex": ("pattern",),
+    "starts_with": ("substring",),
+}
+"""The parameters without which a template says the same of every case; the platform refuses none of these."""
+
+
+def without_needed(template: str, config: Mapping[str, Any] | None) -> str:
+    """Return what to say of a template that is not given a parameter it needs; empty if it is."""
+    left = [name for name in NEEDED_PARAMETERS.get(template, ()) if (config or {}).get(name) in (None, "", [])]
+    if not left:
+        return ""
+    given = ", ".join(f"{name!r}: ..." for name in left)
+    flags = " ".join(f"{template}.{name}=..." for name in left)
+    how = f"eval_config={{{given}}} in a program, --param {flags} in a command"
+    return f"{template} says the same of every case without {' and '.join(left)}: give {how}"
+
+
 class Templates:
     """The templates one client knows: the shipped ones, and those a server has listed.
 

@@ -11,6 +11,10 @@ function shadeOf(row) {
   return { Passed: "good", Failed: "bad" }[wordOf(row)] ?? null;
 }
 
+// Where a case stands is in its detail: the first words of why it has no score are worth more.
+const PLACE = /^(?:(?:[^:\n]*, )?(?:case|line|row) \d+: |[^:\n]*\[\d+\]: )/;
+const reasonOf = (row) => (statusOf(row) === "scored" ? texts.reasons[row] ?? "" : (texts.reasons[row] ?? "").replace(PLACE, ""));
+
 const columns = [
   { name: "case", title: "Case", heads: true, key: (row) => rows.index[row], cell: (row) => texts.ids.get(rows.index[row]) ?? `#${rows.index[row]}` },
   { name: "template", title: "Template", key: (row) => rows.template[row], cell: templateOf },
@@ -18,7 +22,7 @@ const columns = [
   { name: "score", title: "Score", key: (row) => rows.score[row], number: true, cell: (row) => shortNumber(rows.score[row]) },
   // Of the inputs, those that tell most.
   ...facts.rows.keys.map((key, at) => ({ name: `input_${at}`, title: key, heading: `input: ${key}`, cell: (row) => texts.inputs.get(rows.index[row])?.[key] ?? "" })),
-  { name: "reason", title: "Reason", cell: (row) => texts.reasons[row] ?? "" },
+  { name: "reason", title: "Reason", cell: (row) => texts.reasons[row] ?? "", shown: reasonOf },
   { name: "latency_ms", title: "Latency", key: (row) => rows.latency_ms[row], number: true, cell: latencyOf },
   { name: "attempts", title: "Attempts", key: (row) => rows.attempts[row], number: true, cell: (row) => `${rows.attempts[row]}` },
 ];

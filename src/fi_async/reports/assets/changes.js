@@ -21,16 +21,20 @@ function showTotals() {
   ]);
 }
 
+function unpaired(each) {
+  const counts = [[each.only_before, before.name], [each.only_after, after.name]].filter(([count]) => count);
+  return counts.length ? `${each.name}: ${counts.map(([count, name]) => `${whole(count)} only in ${name}`).join(", ")}.` : "";
+}
+
 function showRemarks() {
   showNotices([
     facts.estimate ? ESTIMATES : "",
     facts.judges,
     ...facts.runs.map((run) => (run.pending ? `${run.name} is not complete: ${plural(run.pending, "evaluation")} pending.` : "")),
-    ...compared.filter((each) => each.only_before || each.only_after).map((each) =>
-      `${each.name}: ${whole(each.only_before)} only in ${before.name}, ${whole(each.only_after)} only in ${after.name}.`),
     facts.shown < facts.rows.all ? `The table has ${whole(facts.shown)} of ${whole(facts.rows.all)} evaluations: the greatest changes.` : "",
     leftOut("what got worse first, then what got better, the greatest changes first. All numbers are of all pairs."),
   ]);
+  showGaps(compared.map(unpaired).filter(Boolean), "template");
 }
 
 function showTemplates(show) {

@@ -94,7 +94,7 @@ function rangeChart(title, names, { ranges, points, axis: { min, max, ticks }, s
       labels: names,
       datasets: [
         ...ranges.map((range, at) => bar(range, at)(colours)),
-        { type: "scatter", label: points.label, data: points.values.map((x, at) => ({ x, y: names[at] })), pointStyle: "rectRot", radius: 5, borderColor: colours.paper, backgroundColor: colours.ink, order: 1 },
+        { type: "scatter", label: points.label, data: points.values.map((x, at) => ({ x, y: names[at] })), pointStyle: "rectRot", radius: 5, clip: 8, borderColor: colours.paper, backgroundColor: colours.ink, order: 1 },
       ],
     },
     options: {

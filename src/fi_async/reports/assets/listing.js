@@ -77,7 +77,7 @@ function line(row) {
   const isOpen = view.open.has(row);
   return el("tr", { "data-row": row }, ...listing.columns.map((column) => {
     const name = `column-${column.name}`;
-    const content = column.cell(row);
+    const content = (column.shown ?? column.cell)(row);
     if (column.heads) {
       return el("th", { scope: "row", class: name }, el("button", { type: "button", "aria-expanded": String(isOpen), click: () => toggle(row) }, content));
     }

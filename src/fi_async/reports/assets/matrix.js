@@ -38,12 +38,11 @@ function showRemarks() {
     facts.estimate ? ESTIMATES : "",
     facts.judges,
     ...runs.map((run) => (run.pending ? `${run.name} is not complete: ${plural(run.pending, "evaluation")} pending.` : "")),
-    ...gaps.slice(0, 12),
-    gaps.length > 12 ? `… and ${plural(gaps.length - 12, "comparison")} more with something missing: the JSON of the comparison has all.` : "",
     facts.left_out ? `${plural(facts.left_out, "template")} had no room in this page.` : "",
     facts.shown < facts.rows.all ? `The table has ${whole(facts.shown)} of ${whole(facts.rows.all)} cases: those on which the runs disagree most.` : "",
     leftOut("those first on which the runs disagree most. All numbers are of all cases."),
   ]);
+  showGaps(gaps, "comparison");
 }
 
 function showTemplates(show) {

@@ -33,7 +33,7 @@ function dollars(amount) {
 
 function duration(seconds) {
   if (seconds === 0) return "0\u00a0s";
-  const [unit, of] = seconds < 1 ? ["ms", 0.001] : seconds < 120 ? ["s", 1] : seconds < 7200 ? ["min", 60] : ["h", 3600];
+  const [unit, of] = seconds < 0.001 ? ["µs", 0.000001] : seconds < 1 ? ["ms", 0.001] : seconds < 120 ? ["s", 1] : seconds < 7200 ? ["min", 60] : ["h", 3600];
   return `${shortNumber(seconds / of)}\u00a0${unit}`;
 }
 

@@ -30,6 +30,8 @@ function showTotals() {
   showTiles(tiles);
 }
 
+const ORIGINS = { reused: "taken from another run", duplicate: "equal to another case" };
+
 function showRemarks() {
   const ended = figures.evaluations - figures.pending;
   const others = Object.entries(figures.origins).filter(([origin]) => origin === "reused" || origin === "duplicate");
@@ -39,7 +41,7 @@ function showRemarks() {
     figures.estimate ? ESTIMATES : "",
     figures.judges,
     figures.possible_duplicates ? `${plural(figures.possible_duplicates, "evaluation")} may have been paid twice: sent again after a request that had no answer.` : "",
-    others.length ? `Not evaluated anew: ${others.map(([origin, count]) => `${whole(count)} ${origin}`).join(", ")}.` : "",
+    others.length ? `Not evaluated anew: ${others.map(([origin, count]) => `${whole(count)} ${ORIGINS[origin]}`).join(", ")}.` : "",
     facts.shown < ended ? `The table has ${whole(facts.shown)} of ${whole(ended)} evaluations: those without a score, and the lowest scores.` : "",
     leftOut("those without a score first, then the lowest scores. All numbers are of the whole run."),
   ]);
@@ -47,13 +49,16 @@ function showRemarks() {
 
 function showRepeats(each) {
   if (!each.length) return;
-  const passes = ({ repeats }, name) => {
-    const k = Math.max(0, ...Object.keys(repeats[name]).map(Number));
-    return k ? `${repeats[name][k].toFixed(3)} (k = ${k})` : "-";
+  const greatest = ({ repeats }, name) => Math.max(0, ...Object.keys(repeats[name]).map(Number));
+  const all = new Set(each.map((template) => greatest(template, "pass^k")).filter(Boolean));
+  const k = all.size === 1 ? [...all][0] : null; // of all, and in the heads then
+  const passes = (template, name) => {
+    const own = greatest(template, name);
+    return own ? template.repeats[name][own].toFixed(3) + (own === k ? "" : ` (k = ${own})`) : "-";
   };
   byId("templates").append(table(
     "Repeats",
-    ["Template", "Samples", "Cases", "Judge's share of the variance", "pass^k", "pass@k", "Cases that flip", "The first of them"],
+    ["Template", "Samples", "Cases", "Judge's share", `pass^${k ?? "k"}`, `pass@${k ?? "k"}`, "Cases that flip", "The first of them"],
     each.map((template) => {
       const { repeats } = template;
       return [
@@ -64,12 +69,12 @@ function showRepeats(each) {
         passes(template, "pass^k"),
         passes(template, "pass@k"),
         whole(repeats.flips),
-        repeats.flipped.slice(0, 5).join(", ") || "-",
+        repeats.flipped.length ? el("ul", { class: "names" }, ...repeats.flipped.slice(0, 5).map((name) => el("li", {}, name))) : "-",
       ];
     }),
     {
-      caption: "pass^k: how probably k tries of a case all pass; pass@k: at least one of them. A case flips if its samples do not say the same.",
-      numbers: [1, 2, 3, 6],
+      caption: "Judge's share: of the variance of scores. pass^k: how probably k tries of a case all pass; pass@k: at least one of them. A case flips if its samples do not say the same.",
+      numbers: [1, 2, 3, 4, 5, 6],
       name: "repeats",
     },
   ));
@@ -109,21 +114,21 @@ function showTemplates() {
   };
   byId("templates").append(table(
     "Templates",
-    ["Template", "Scored", "Coverage", "Measure", "Value", "95% interval", "Worst to best case", "Answered by", ...(isPaid ? ["Tokens", "Cost"] : [])],
+    ["Template", "Measure", "Value", "95% interval", "Worst to best case", "Scored", "Coverage", "Answered by", ...(isPaid ? ["Tokens", "Cost"] : [])],
     each.map((template) => [
       template.name,
-      `${whole(template.scored)} of ${whole(template.all)}`,
-      percent(template.all ? template.scored / template.all : 1),
       named[template.kind],
       shown(template, template.value),
       range(template, template.interval),
       range(template, template.bounds),
+      `${whole(template.scored)} of ${whole(template.all)}`,
+      percent(template.all ? template.scored / template.all : 1),
       template.answered_by.join(", ") || "-",
       ...(isPaid ? [template.tokens === null ? "-" : whole(template.tokens.total), money(template)] : []),
     ]),
     {
       caption: "A case without a score is not a score of zero: values and intervals leave it out. Worst and best case: what the value would be had all those cases got the lowest score, or the highest.",
-      numbers: [1, 2, 4, 5, 6, ...(isPaid ? [8, 9] : [])],
+      numbers: [2, 3, 4, 5, 6, ...(isPaid ? [8, 9] : [])],
       name: "templates",
     },
   ));

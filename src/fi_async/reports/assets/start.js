@@ -38,6 +38,16 @@ function showNotices(said) {
   byId("notices").append(...said.filter(Boolean).map((text) => el("p", { class: "notice" }, text)));
 }
 
+// What is missing of some comparisons; of many, one line that opens: the results come before the fold.
+function showGaps(gaps, what) {
+  if (gaps.length <= 3) {
+    showNotices(gaps);
+    return;
+  }
+  const all = el("ul", {}, ...gaps.map((text) => el("li", {}, text)));
+  byId("notices").append(el("details", { class: "notice" }, el("summary", {}, `${plural(gaps.length, what)} lack cases`), all));
+}
+
 // What of the texts had no room, in words; "" if all had.
 function leftOut(order) {
   const of = { reasons: "evaluations", inputs: "cases", ids: "cases" };
