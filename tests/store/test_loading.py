@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from embedded import NEEDLE, texts
@@ -9,8 +11,9 @@ from fi_async import Case, ConfigurationError, JournalError, RunFile
 from fi_async._run_url import RunUrl
 from fi_async.journal.events import EventKind
 from fi_async.store import store_schema
-from fi_async.store.leases import LeaseLostError
+from fi_async.store.leases import LOADING, LeaseLostError
 from fi_async.store.run_control import change
+from fi_async.store.store_connection import StoreConnection
 from fi_async.store.store_reader import open_run
 from fi_async.store.store_storage import StoreStorage
 from fi_async.store.worker_journal import WorkerJournal
@@ -124,6 +127,44 @@ async def test_one_loads_at_a_time(evaluator, run_url):
         finally:
             storage.close()
         assert (await ev.load(texts(2), "contains", eval_config=NEEDLE, run=run_url)).new == 1
+
+
+async def test_who_loads_goes_on_once_the_server_knows_that_its_connection_was_lost(
+    evaluator, run_url, sql, monkeypatch
+):
+    """A server keeps the lock of a connection that broke for as long as it takes it to be there."""
+    url = RunUrl.parse(run_url)
+    monkeypatch.setattr("fi_async.store.store_storage._TRIES", 1)
+    async with evaluator() as ev:
+        await ev.load(texts(2), "contains", eval_config=NEEDLE, run=run_url)
+        ghost = StoreConnection(url)
+
+        async def cases():
+            for number, each in enumerate(texts(1_100)):
+                yield each
+                if number == 1_050:
+                    query = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+                    sql(f"{query} AND classid = {LOADING}")
+                    ghost.execute(f"SELECT pg_advisory_lock({LOADING}, run) FROM fi_async.runs")
+                    asyncio.get_running_loop().call_later(0.3, ghost.close)
+
+        assert (await ev.load(cases(), "contains", eval_config=NEEDLE, run=run_url)).evaluations == 1_100
+
+
+async def test_who_loads_does_not_go_on_after_another_has_loaded_meanwhile(evaluator, run_url, sql):
+    async with evaluator() as ev:
+
+        async def cases():
+            for number, each in enumerate(texts(1_100)):
+                yield each
+                if number == 1_050:
+                    sql(f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE classid = {LOADING}")
+                    await ev.load(texts(7), "contains", eval_config=NEEDLE, run=run_url)
+
+        with pytest.raises(JournalError, match="another process loaded this run: load it again"):
+            await ev.load(cases(), "contains", eval_config=NEEDLE, run=run_url)
+    with open_run(RunUrl.parse(run_url)) as view:
+        assert view.count().pending == 7
 
 
 async def test_a_shard_of_a_run_in_a_database_is_refused(evaluator, run_url):
