@@ -13,6 +13,7 @@ import secrets
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any, Final, Self, TypeGuard
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -141,7 +142,7 @@ class _Link:
         self._worker: Worker | None = None
         self._session: _Session | None = None
         self._process = os.getpid()
-        self.exchanges = 0
+        self.exchanges = self._under_way = 0
         self._ahead: float | None = None  # the database's clock, of this machine's monotonic one
         self._doubt = 0.0
 
@@ -153,7 +154,7 @@ class _Link:
     ) -> None:
         if self._process != os.getpid():  # the parent's thread is not here, and its connection is the parent's
             _of_parents.append(self._session)
-            self._worker, self._session, self._process = None, None, os.getpid()
+            self._worker, self._session, self._process, self._under_way = None, None, os.getpid(), 0
         if self._worker is None:
             self._worker = Worker("fi_async-budget")
 
@@ -166,14 +167,25 @@ class _Link:
                 self.drop()
                 return self._trouble(error)
 
-        self._worker.start(answer, lambda ended: then(ended.result()))
+        def told(ended: Future[Sequence[Lot] | StoreTrouble]) -> None:
+            self._under_way -= 1
+            then(ended.result())
+
+        self._under_way += 1
+        self._worker.start(answer, told)
 
     async def aclose(self) -> None:
-        worker, self._worker = self._worker, None
-        if worker is not None and self._process == os.getpid():
+        worker = self._worker
+        if worker is None or self._process != os.getpid():
+            return
+        try:
             with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSING):
-                await worker.call(self.drop)
-            worker.close()
+                while self._under_way:  # who is told of permits that it needs no more gives them back
+                    await worker.call(lambda: None)
+        finally:
+            self._worker = None
+            with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSING):
+                await worker.end(self.drop)
 
     # In the thread
 
