@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +12,7 @@ from embedded import NEEDLE, texts
 from fi_async import Case, ConfigurationError, JournalError, RunFile
 from fi_async._run_url import RunUrl
 from fi_async.journal.events import EventKind
+from fi_async.local import LocalBackend, Switches
 from fi_async.store import store_schema
 from fi_async.store.leases import LOADING, LeaseLostError
 from fi_async.store.run_control import change
@@ -182,6 +185,33 @@ async def test_many_runs_live_in_one_database(evaluator, postgres_url, seen):
             assert view.count().pending == 4
         with pytest.raises(JournalError, match=r"there is no run 'daily' in this database; it has weekly, nightly"):
             await ev.work(f"{postgres_url}/daily")
+
+
+async def test_a_run_is_dropped_as_the_guide_says_and_who_works_on_it_ends(evaluator, postgres_url, run_url, sql):
+    guide = Path(__file__).parents[2].joinpath("docs/guide/workers.md").read_text(encoding="utf-8")
+    drop = next(each for each in re.findall(r"```sql\n(.*?)```", guide, re.DOTALL) if "DELETE" in each)
+    app = LocalBackend(Switches(latency=0.05))
+    async with evaluator(app, concurrency=2) as ev:
+        await ev.load(texts(3), "contains", eval_config=NEEDLE, run=f"{postgres_url}/other")
+        await ev.work(f"{postgres_url}/other")
+        ended = []
+
+        def take(outcome):
+            if not ended:
+                sql(drop)
+            ended.append(outcome)
+
+        await ev.load(texts(40), "contains", eval_config=NEEDLE, run=run_url)
+        with pytest.raises(JournalError, match="there is no run 'nightly' in this database; it has other"):
+            await ev.work(RunFile(run_url, drain=0.2), on_outcome=take)
+    tables = sql(
+        "SELECT table_name FROM information_schema.columns WHERE table_schema = 'fi_async' AND column_name = 'run'"
+    )
+    assert len(tables) > 7
+    for (table,) in tables:
+        assert {run for (run,) in sql(f"SELECT run FROM fi_async.{table}")} <= {1}, table
+    with open_run(RunUrl.parse(f"{postgres_url}/other")) as view:
+        assert view.count().scored == 3
 
 
 async def test_tables_of_an_older_version_are_migrated_by_who_writes(evaluator, run_url, sql, monkeypatch):

@@ -41,6 +41,11 @@ _WILL_NOT_CHANGE: Final = (
     "42",
 )  # classes of SQLSTATE: not as this user, or not in this database
 
+_RIGHTS: Final = (
+    ". Given limits are shared through the tables fi_async_budget and fi_async_budget_windows: this user needs the"
+    " right to make them, or ALL ON them once they are there"
+)
+
 _SET_UP: Final = (
     "CREATE TABLE IF NOT EXISTS fi_async_budget (format integer NOT NULL, salt bytea NOT NULL)",
     """CREATE TABLE IF NOT EXISTS fi_async_budget_windows (
@@ -212,7 +217,7 @@ class _Link:
         is_final = state[:2] in _WILL_NOT_CHANGE or (not state and any(each in said for each in _FINAL))
         for secret in self._secret:
             said = said.replace(secret, HIDDEN)
-        return StoreTrouble(said[:300], is_final)
+        return StoreTrouble(f"{said[:300]}{_RIGHTS if state == '42501' else ''}", is_final)
 
 
 _of_parents: Final[list[Any]] = []  # dropped in a child, they would end the session of its parent
