@@ -498,8 +498,8 @@ async def test_what_others_spend_is_of_the_judge_they_spend_it_on(run_url):
         one.spent_here["mini"] += 0.5
         one.spent_here["qwen"] += 0.25
         one.leases.pulse(one.spent_here)
-        assert other.leases.pulse()[2] == {"mini": 0.5, "qwen": 0.25}
-        assert one.leases.pulse(one.spent_here)[2] == {}
+        assert other.leases.spent_by_others() == {"mini": 0.5, "qwen": 0.25}
+        assert one.leases.spent_by_others() == {}
 
 
 async def test_chunks_hold_whole_cases(run_url, sql):
