@@ -453,7 +453,7 @@ async def test_what_is_told_of_a_run_is_told_of_its_cases(run_url, seen, tmp_pat
         await ev.gather(answers(6), CALM, run=run_url, **AUTO)
     with seen() as view:
         assert [record.key for record in view.records()] == labelled  # people's labels stay
-    (rows,) = [table.to_pylist() for table in _outcomes(None, RunUrl.parse(run_url))]
+    (rows,) = [table.to_pylist() for table in _outcomes(RunUrl.parse(run_url))]
     with open_view(tmp_path / "same.db") as view:
         by_a_file = [flat(record.outcome.to_dict()) for record in view.records()]
     assert [(row["index"], row["score"], row["reason"]) for row in rows] == [
@@ -514,8 +514,8 @@ async def test_what_others_spend_is_of_the_judge_they_spend_it_on(run_url):
         one.spent_here["mini"] += 0.5
         one.spent_here["qwen"] += 0.25
         one.leases.pulse(one.spent_here)
-        assert other.leases.pulse()[2] == {"mini": 0.5, "qwen": 0.25}
-        assert one.leases.pulse(one.spent_here)[2] == {}
+        assert other.leases.spent_by_others() == {"mini": 0.5, "qwen": 0.25}
+        assert one.leases.spent_by_others() == {}
         other.purses = {name: Purse(1.0) for name in ("mini", "qwen", "third")}
         other._pay({"mini": 0.5, "qwen": 0.25})
         other._pay({"mini": 0.75, "qwen": 0.25})
