@@ -36,7 +36,7 @@ def test_the_totals_and_the_templates(compared):
     assert texts(browser, ".notice") == ["is_json: 1 only in old."]
     assert texts(browser, "#templates .templates tbody tr") == [
         "is_json 5 0.800 0.800 +0.000 -0.571 to +0.571 1 1 3 1.000",
-        "closeness 4 0.500 0.537 +0.037 -0.175 to +0.375 2 1 1 1.000",
+        "closeness 4 0.500 0.537 +0.037 -0.175 to +0.375 1 2 1 1.000",
     ]
     assert texts(browser, ".chart h3") == ["Difference of the means"]
 
