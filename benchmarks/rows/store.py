@@ -95,10 +95,10 @@ def _of_limit(lab: Lab, name: str, row: Any, script: Any, database: Any) -> list
     found = script._in_processes(row, 4, database.url())
     lab.raw[f"workers: {name}"] = [found]
     what = f"wall of {row.cases} cases, {row.count} {row.of} / 10 s, 4 workers; bound: these windows"
-    holds = found["wall"] <= script._LATER * row.bound
+    holds = found["wall"] < row.bound + script._WINDOW
     odd = found["refused"] + found["duplicates"]
     return [
-        Line("workers", what, found["wall"], "s", row.bound, must=f"≤ {script._LATER} x bound", holds=holds),
+        Line("workers", what, found["wall"], "s", row.bound, must="no window more", holds=holds),
         Line("workers", "… refused, or evaluated twice", odd, must="= 0", holds=not odd),
         Line("workers", "… cases without a score", (1 - found["coverage"]) * row.cases, must="= 0"),
         Line("workers", "… exchanges with the database in a window, of all", found["exchanges"]),

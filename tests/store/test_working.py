@@ -273,6 +273,19 @@ async def test_what_a_dead_worker_had_sent_is_counted_or_ambiguous(  # noqa: PLR
             assert (await ev.work(run_url)).statuses == {"scored": 1}
 
 
+async def test_who_waits_for_what_a_dead_worker_held_says_so(evaluator, run_url):
+    await loaded(evaluator, run_url, 10)
+    told = []
+    async with evaluator() as ev, WorkerJournal(RunUrl.parse(run_url), 0.8) as dead:
+        await dead.claim()
+        dead._holding.cancel()
+        await ev.gather(
+            texts(10), "contains", eval_config=NEEDLE, run=run_url, progress=lambda each: told.append(each.waiting_for)
+        )
+    assert "what other workers hold, or whoever loads" in told
+    assert told[-1] is None
+
+
 async def test_an_evaluation_that_a_dead_worker_had_started_is_asked_for_and_not_started_again(
     evaluator, run_url, app, seen
 ):
@@ -354,7 +367,7 @@ async def test_what_is_reopened_while_its_chunk_is_at_work_is_not_lost(evaluator
 # Control
 
 
-async def test_a_paused_run_is_left_alone_until_it_is_resumed(evaluator, run_url, monkeypatch):
+async def test_a_paused_run_is_left_alone_until_it_is_resumed(evaluator, run_url, caplog):
     app = LocalBackend(Switches(latency=0.02))
     url = RunUrl.parse(run_url)
     async with evaluator(app, concurrency=2) as ev:
@@ -369,6 +382,7 @@ async def test_a_paused_run_is_left_alone_until_it_is_resumed(evaluator, run_url
         done = await working
     assert done.evaluations == 60
     assert app.statistics()["duplicates"] == 0
+    assert caplog.text.count("it is paused: nothing leaves until fi-async control has it go on") == 1
 
 
 async def test_a_change_in_mid_run_costs_no_evaluation(evaluator, run_url, monkeypatch, seen):

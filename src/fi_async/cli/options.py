@@ -370,7 +370,7 @@ class GateFlags:
     Attributes:
         min: What the scores must reach: TEMPLATE[.mean|.pass_rate] and >=, >, <= or < and a number; or what labels
             tell: TEMPLATE:true (the corrected rate), TEMPLATE:kappa, :alpha, :tpr, :tnr.
-        labels: A file of labels by people, as of fi-async agree. Omitted: those that the run's file keeps.
+        labels: A file of labels by people, or another run, as of fi-async agree. Omitted: those that the run keeps.
         coverage: The share of cases that must have a score, of each template; the others are let go.
         confidence: Whole intervals must reach --min, not only the values. Omitted: the values.
         baseline: A file of --write-baseline, or a run, that this run must not be worse than.
@@ -384,7 +384,7 @@ class GateFlags:
     """
 
     min: Minima = None
-    labels: Annotated[Path | None, Parameter(metavar="PATH")] = None
+    labels: Annotated[RunPlace, Parameter(metavar="PATH|URL")] = None
     coverage: Annotated[float | None, Parameter(metavar="SHARE", validator=SHARE)] = None
     confidence: Annotated[float | None, Parameter(metavar="SHARE", validator=WITHIN)] = None
     baseline: Annotated[RunPlace, Parameter(metavar="PATH|URL")] = None

@@ -61,6 +61,7 @@ class Standing:
         polled: Evaluations at work on the server, whose next poll is not due.
         in_flight: Evaluations that are begun and not done, these included.
         at: The endpoint, such as "judge gpt-5-mini"; empty for the platform, and for several endpoints together.
+        others: What it waits for of others, once nothing of its own is begun.
     """
 
     ready: int = 0
@@ -71,6 +72,7 @@ class Standing:
     polled: int = 0
     in_flight: int = 0
     at: str = ""
+    others: str = ""
 
     @property
     def opens_in(self) -> float:
@@ -111,4 +113,4 @@ def waiting_for(standing: Standing) -> str | None:
         return f"{at}concurrency {standing.slots}{why}"
     if standing.polled and not standing.taken:
         return "polls"
-    return None
+    return None if standing.in_flight else standing.others or None

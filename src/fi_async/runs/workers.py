@@ -14,17 +14,15 @@ import anyio
 from fi_async._errors import APIConnectionError, ConfigurationError, FiAsyncError, JournalError
 from fi_async._models import Outcome, OutcomeStatus, TemplateLike
 from fi_async._public import public
-from fi_async._report import Counts
 from fi_async._run_url import RunUrl
 from fi_async._settings import RunFile
+from fi_async._statistics import Counts
 from fi_async.engine.attempts import Context
-from fi_async.engine.calls import Ask, Handover
 from fi_async.engine.intake import Intake, Question
 from fi_async.engine.lanes import RunLanes
 from fi_async.engine.postgres_budget import PostgresBudget
 from fi_async.engine.run import Run
 from fi_async.engine.session import Session
-from fi_async.engine.worker_checks import check_given, check_jurors, check_same
 from fi_async.journal.keeping import Item
 from fi_async.journal.opening import has_bound, limit_of_text, options_of
 from fi_async.journal.records import RunInfo
@@ -32,12 +30,16 @@ from fi_async.pacing.waiting import Standing
 from fi_async.panels.shape import PanelShape
 from fi_async.progress.displays import ProgressLike
 from fi_async.progress.watch import watched
+from fi_async.runs.calls import Ask, Handover
+from fi_async.runs.worker_checks import check_given, check_jurors, check_same
 from fi_async.store.leases import LeaseLostError
 from fi_async.store.worker_journal import WorkerJournal
 from fi_async.store.worker_ledger import WorkerLedger, purses_of
 from fi_async.wire.templates import by_name
 
 _LOOK: Final = 0.5  # seconds between two looks whether there is something to do
+_LONGEST_LOOK: Final = 5.0  # by and by, of a worker that finds nothing: a thousand of them are to leave others room
+_SLOWER: Final = 1.2  # so that it notices late by a fifth of what it has waited, at most
 _MOST_IN_VAIN: Final = 16  # cases that cannot reach a server, and none that could, end a worker
 _MOST_LOST: Final = 3  # leases, one after the other without an outcome that was kept, end a worker
 _SETTLING: Final = 600.0  # seconds that requests under way may take to their end when the run is changed
@@ -117,6 +119,7 @@ class RunWorker:
     _scope: anyio.CancelScope | None = None
     _shared: Session | None = None
     _seen: Taker = lambda _: None
+    _others: str = ""
 
     async def work(self, progress: ProgressLike = False) -> WorkReport:
         """Return once nothing is left to do, by this worker or by any other.
@@ -178,7 +181,10 @@ class RunWorker:
         """Return once nothing is left to do; begin the engine's run anew whenever settings change."""
         while True:
             if (control := journal.control).paused:
+                _log.warning("%s: it is paused: nothing leaves until fi-async control has it go on", journal.url)
+                self._others = "fi-async control: the run is paused"
                 await journal.changed(control)
+                self._others = ""
                 await journal.flush()
                 continue
             if await self._drive(journal):
@@ -209,7 +215,7 @@ class RunWorker:
         ledger = WorkerLedger(journal, asked, drain=self.kept.drain, spent=spent, settled=self._settled)
         lanes = ask.lanes(session, asked, ledger=ledger, counts=self.counts, expected=_expected(journal.info))
         journal.purses = purses_of(asked, lanes.of)
-        feeding = _Feeding(journal, ledger, lanes, ask, asked)
+        feeding = _Feeding(journal, ledger, lanes, ask, asked, self._wait)
         run = self.run = ask.run(session, lanes, emit=self._taken)
         if self.handover is not None:
             self.handover.run = run
@@ -284,7 +290,11 @@ class RunWorker:
 
     def standing(self, now: float) -> Standing:
         """Return how the engine's run stands."""
-        return Standing() if self.run is None else self.run.standing(now)
+        stands = Standing() if self.run is None else self.run.standing(now)
+        return replace(stands, others=self._others)
+
+    def _wait(self, others: str) -> None:
+        self._others = others
 
     def _ask(self, journal: WorkerJournal) -> Ask:
         """Return what is asked of each case: as the run says, with what is given here and set for all workers."""
@@ -315,6 +325,7 @@ class _Feeding:
     """Chunk after chunk into the engine, so that it never runs dry at the end of one.
 
     Attributes:
+        waits: Told what it waits for of others; nothing once it does not.
         is_outdated: True if the run was changed since this began, and nothing more is to be begun by what is known.
     """
 
@@ -323,14 +334,17 @@ class _Feeding:
     lanes: RunLanes
     ask: Ask
     asked: Sequence[Question]
+    waits: Callable[[str], None]
     is_outdated: bool = False
 
     async def feed(self) -> AsyncGenerator[Sequence[Item]]:
         """Yield what is to be done of each chunk, as it is claimed; end when there is nothing to claim any more."""
-        intakes = self._intakes()
+        intakes, pause = self._intakes(), _LOOK
         while not all(lane.over is not None for lane in self.lanes):
             chunk = self.ledger.next_further() or await self.journal.claim()
             if chunk is not None:
+                pause = _LOOK
+                self.waits("")
                 if chunk.changes != self.ledger.changes:
                     self.is_outdated = True
                     return
@@ -348,7 +362,9 @@ class _Feeding:
             if not standing.may_come:
                 return
             if not standing.is_free:
-                await anyio.sleep(_LOOK)
+                self.waits("what other workers hold, or whoever loads")
+                await anyio.sleep(pause)
+                pause = min(_SLOWER * pause, _LONGEST_LOOK)
 
     def _context_of(self, template: str, juror: str | None) -> Context:
         return self.lanes.of(template, juror).context
