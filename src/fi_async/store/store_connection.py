@@ -71,6 +71,7 @@ class StoreConnection:
         self._read_only = read_only
         self.back_at = -math.inf
         self._given_up = threading.Event()
+        self.on_renewed: Callable[[], None] | None = None
         with self.explained():
             self._connection = self._connected()
 
@@ -153,8 +154,9 @@ class StoreConnection:
             self.close()
             try:
                 self._connection = self._connected()
-                if renewed is not None:
-                    renewed()
+                for call in (self.on_renewed, renewed):
+                    if call is not None:
+                        call()
             except self._psycopg.Error as error:
                 if not self._is_away(error):
                     raise
