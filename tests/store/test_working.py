@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
 
 import anyio
 import pytest
@@ -444,26 +443,3 @@ async def test_what_is_held_reaches_the_disk_before_any_request_leaves_and_waits
             await journal.flush()
             assert sql("SELECT pg_current_wal_flush_lsn() >= %s::pg_lsn", str(reached)) == [(True,)]
     assert any(waits)  # the server itself writes now and then
-
-
-@pytest.mark.parametrize("is_lost", [True, False])
-async def test_a_worker_that_comes_back_keeps_nothing_of_a_chunk_whose_claim_a_crash_took(
-    is_lost, evaluator, run_url, sql
-):
-    await loaded(evaluator, run_url)
-    crash = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-    async with AsyncExitStack() as opened:
-        journal = await opened.enter_async_context(WorkerJournal(RunUrl.parse(run_url), 30.0))
-        await journal.claim()
-        if is_lost:
-            sql("UPDATE fi_async.chunks SET worker = NULL RETURNING 1")
-        sql(f"{crash} AND datname = current_database()")
-        journal.write(1, EventKind.INTENT)
-        if not is_lost:
-            await journal.flush()
-        else:
-            with pytest.raises(LeaseLostError, match="a crash took its claim, or others took over what it had"):
-                await journal.flush()
-            with pytest.raises(LeaseLostError):  # on its way out, too
-                await opened.aclose()
-    assert sql("SELECT count(*) FROM fi_async.events WHERE n > 0") == [(0 if is_lost else 1,)]

@@ -31,8 +31,8 @@ _BETWEEN: Final = "\x1f"  # texts; neither is in JSON, which names such letters 
 _NOTHING: Final = "\x1e"  # in place of a text
 _NUL: Final = "\\u0000"  # PostgreSQL has no letter with that number
 _CHANGES: Final = "(SELECT changes FROM fi_async.runs WHERE run = %(run)s)"
-# Nobody waits until it is on the disk who holds what. A request leaves only after its intent is there, and then so is
-# all that was committed before. What a crash of the server takes of the rest, who comes back sees: see `_come_back`.
+# Not waited for until it is on the disk: who holds what. A request leaves only after its intent is there, and so is all
+# that was committed before it; what a crash of the server takes of the rest, the next claim does again.
 _LAX: Final = "SELECT set_config('synchronous_commit', 'off', true) AS said"
 _RENEWED: Final = "until = clock_timestamp() + lease * interval '1 second'"
 _REGISTER: Final = """
@@ -77,9 +77,6 @@ _CLAIM: Final = f"""
     UPDATE fi_async.chunks AS held SET worker = mine.worker, claims = claims + 1 FROM mine, free
     WHERE held.run = %(run)s AND held.chunk = free.chunk
     RETURNING held.chunk, held.first, held.last, held.reopened, {_CHANGES}
-"""
-_STILL_HELD: Final = """
-    SELECT count(*) FROM fi_async.chunks WHERE run = %(run)s AND worker = %(worker)s AND chunk = ANY(%(held)s)
 """
 _CLAIMED: Final = f"""
     SELECT chunk, first, last, reopened, {_CHANGES} FROM fi_async.chunks
@@ -270,20 +267,6 @@ class Leases:
             "changes": self.changes,
         }
         ((self.worker,),) = self.connection.execute(_REGISTER, told).fetchall()
-        self.connection.on_renewed = self._come_back
-
-    def _come_back(self) -> None:
-        """Return if the store, which was away, still knows all that this worker holds.
-
-        Raises:
-            LeaseLostError: It does not: it crashed before a claim was on its disk, or others took over.
-        """
-        ((known,),) = self.connection.execute(_STILL_HELD, self._asked(held=list(self._held))).fetchall()
-        if known < len(self._held):
-            raise LeaseLostError(
-                f"{self.connection.url}: the database was away, and this worker holds no more what it held: a crash"
-                " took its claim, or others took over what it had"
-            )
 
     def _asked(self, **more: Any) -> dict[str, Any]:
         return {"run": self.run, "worker": self.worker, **more}

@@ -71,7 +71,6 @@ class StoreConnection:
         self._read_only = read_only
         self.back_at = -math.inf
         self._given_up = threading.Event()
-        self.on_renewed: Callable[[], None] | None = None
         with self.explained():
             self._connection = self._connected()
 
@@ -154,9 +153,8 @@ class StoreConnection:
             self.close()
             try:
                 self._connection = self._connected()
-                for call in (self.on_renewed, renewed):
-                    if call is not None:
-                        call()
+                if renewed is not None:
+                    renewed()
             except self._psycopg.Error as error:
                 if not self._is_away(error):
                     raise
