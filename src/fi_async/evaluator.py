@@ -13,23 +13,24 @@ from fi_async._errors import ConfigurationError
 from fi_async._models import Outcome, TemplateLike
 from fi_async._plan import RunPlan
 from fi_async._public import public
-from fi_async._report import Counts, Report
 from fi_async._settings import OMITTED, RunFile, RunKeywords, positive
 from fi_async._shard import Shard, ShardLike
 from fi_async._signature import shows_options
-from fi_async.engine import calls, preview
-from fi_async.engine.calls import Ask, TemplatesLike
-from fi_async.engine.case_reading import Cases
-from fi_async.engine.streams import Stream
+from fi_async._statistics import Counts
 from fi_async.evaluations import Evaluations
 from fi_async.progress.displays import ProgressLike
+from fi_async.reports.report import Report
+from fi_async.runs import calls, preview
+from fi_async.runs.calls import Ask, TemplatesLike
+from fi_async.runs.case_reading import Cases
+from fi_async.runs.streams import Stream
 from fi_async.wire.templates import names_of
 
 if TYPE_CHECKING:
     from fi_async.background.queue import BackgroundQueue, OnFull
     from fi_async.background.sinks import SinkLike
-    from fi_async.engine.loading import LoadReport
-    from fi_async.engine.workers import WorkReport
+    from fi_async.runs.loading import LoadReport
+    from fi_async.runs.workers import WorkReport
 
 
 @public
@@ -131,7 +132,7 @@ class AsyncEvaluator(Evaluations):
         fields = {"custom_eval_name": custom_eval_name, "error_localizer": error_localizer}
         ask = self._ask(eval_templates, eval_config, fields, run, options, shard=shard)
         if ask.kept is not None and ask.kept.store is not None:
-            from fi_async.engine import stored_calls  # noqa: PLC0415  # not needed by who keeps no run in a database
+            from fi_async.runs import stored_calls  # noqa: PLC0415  # not needed by who keeps no run in a database
 
             return await stored_calls.gather(self._session, ask, cases, progress)
         return await calls.gather(self._session, ask, cases, progress)
@@ -306,7 +307,8 @@ class AsyncEvaluator(Evaluations):
         """Return what came of putting cases into a run in a database, for workers to evaluate. Evaluates nothing.
 
         Loaded again, with cases of the same templates, the run has those cases: new ones are added, and those that are
-        not among them any more are removed. Workers may be at work meanwhile.
+        not among them any more are removed. Loaded with other `repeats`, or with a jury of more judges, it has the
+        samples and votes that are missing, too. Workers may be at work meanwhile.
 
         Args:
             cases: Dicts of inputs by key, or Cases, or a frame or a dataset. A generator is read to its end.
@@ -323,7 +325,7 @@ class AsyncEvaluator(Evaluations):
             ConfigurationError, NotFoundError: An option or a template's name is wrong, or the run asks other templates.
             JournalError: The database cannot be used, or somebody loads the run already. No message shows a password.
         """
-        from fi_async.engine import loading  # noqa: PLC0415  # not needed by who keeps no run in a database
+        from fi_async.runs import loading  # noqa: PLC0415  # not needed by who keeps no run in a database
 
         fields = {"custom_eval_name": custom_eval_name, "error_localizer": error_localizer}
         return await loading.load(
@@ -341,7 +343,7 @@ class AsyncEvaluator(Evaluations):
             ConfigurationError: A file keeps the run.
             JournalError: The database cannot be used, or has no such run.
         """
-        from fi_async.engine import loading  # noqa: PLC0415  # as above
+        from fi_async.runs import loading  # noqa: PLC0415  # as above
 
         kept = run if isinstance(run, RunFile) else RunFile(run, retry=("failed", "stalled"))
         return await loading.reopen(self._session, kept)
@@ -366,17 +368,19 @@ class AsyncEvaluator(Evaluations):
                 `postgresql://user@host/database/nightly`; or a RunFile that has it, with the `lease`.
             eval_templates: The functions and Criteria that the run was loaded with; the platform's templates are known
                 by their names. A function whose source is another is refused.
-            on_outcome: Is called with each outcome that ended here, once it is kept: a function that returns soon.
+            on_outcome: Is called with each outcome that ended here, once it is kept: a function that returns soon. Of a
+                case with repeats or a jury that is the one outcome, once the last of its evaluations has ended here.
             progress: As of `gather`: of what ends here.
             **options: In place of those that the run was loaded with, for this worker alone: see RunOptions, say
-                `concurrency=8`. `timeout=5` gives each case 5 seconds from its first request to its outcome.
+                `concurrency=8`. `timeout=5` gives each case 5 seconds from its first request to its outcome. How often
+                each case is evaluated is the run's.
 
         Raises:
             ConfigurationError: The run asks for what is not given, or for other code, or was made on another server.
             JournalError: The database cannot be used, or has no such run. No message shows a password.
             AuthenticationError, PermissionDeniedError: The key pair was refused.
         """
-        from fi_async.engine.workers import RunWorker  # noqa: PLC0415  # as above
+        from fi_async.runs.workers import RunWorker  # noqa: PLC0415  # as above
 
         self._options.with_given(**options)
         kept = run if isinstance(run, RunFile) else RunFile(run)

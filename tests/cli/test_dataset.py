@@ -26,6 +26,10 @@ MAY = "--eval is_json --map text=answer --as is_json=checked"
 
 def test_rows_go_up_are_evaluated_and_come_back(cli, served, tmp_path):
     assert cli("dataset list")[:2] == (0, "no datasets\n")
+    (tmp_path / "one.csv").write_text("id;answer\n1;[1]\n")
+    assert cli("dataset push one.csv --name one").out.startswith("one: 1 row (")
+    assert cli("dataset status one").out.startswith("one: 1 row (")
+    assert cli("dataset rm one").code == 0
     code, out, err = cli("dataset push answers.csv --name may")
     assert (code, out.startswith("may: 3 rows ("), err) == (0, True, "")
     assert cli("dataset list").out.split()[-3:-1] == ["may", "3"]

@@ -91,6 +91,23 @@ def test_a_dataset_goes_in_and_its_outcomes_come_out_as_parquet(client, url, run
     assert json.loads(kept[5]["inputs"])["text"] == "io 5"
 
 
+@pytest.mark.usefixtures("cluster")
+def test_a_dataset_of_a_run_tells_ray_no_password_and_has_the_same_cases_in_each_block(client, url, run):
+    from fi_async.integrations import ray as fi_ray
+
+    exporter = pytest.importorskip("ray.data._internal.metadata_exporter")
+    fi_ray.load(ray.data.from_items(rows(2_500, "block")), "contains", run=run, evaluator=client, eval_config=NEEDLE)
+    given = fi_ray.dataset(run)
+    operator = given._logical_plan.dag
+    assert "the-pass" not in str(exporter.sanitize_for_struct(vars(operator)))
+    assert [len(block) for block in fi_ray._outcomes(RunUrl.parse(run))] == [0]
+    fi_ray.work(run, 1, evaluator=client, concurrency=16, progress=False)
+    whole = list(fi_ray._outcomes(RunUrl.parse(run)))
+    assert [block["index"].to_pylist() for block in whole] == [
+        list(range(1_000)), list(range(1_000, 2_000)), list(range(2_000, 2_500)),
+    ]  # fmt: skip
+
+
 def test_killed_workers_and_a_lost_machine_lose_nothing_and_count_what_is_paid_twice(cluster, client, url, run):
     from fi_async.integrations import ray as fi_ray
 

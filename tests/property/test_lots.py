@@ -27,6 +27,9 @@ class Store:
         self.used = defaultdict(int)
         self.skew, self.now = skew, 0.0
 
+    def gave(self, window):
+        """Take note that a window gave some."""
+
 
 class Link:
     """One worker's way to the store."""
@@ -56,6 +59,8 @@ class Link:
             used = max(0, self.store.used[ask.window] - ask.back)
             granted = grant(used, ask)
             self.store.used[ask.window] = used + granted
+            if granted:
+                self.store.gave(ask.window)
             lots.append(Lot(granted, used + granted))
         self.was_answered |= fate == "told"
         then(lots if fate == "told" else StoreTrouble("the answer is lost"), now)
@@ -171,6 +176,57 @@ def test_tokens_that_were_taken_are_used_by_all_as_they_were_settled(reserve, to
         assert tokens <= 300 + 3 * 90, "of each worker one request, whose estimate was too low, may exceed what is left"
 
 
+class Watched(Store):
+    """Knows what was open at once of each worker since a window last gave tokens: by how much it took too little.
+
+    A request is open until the store was told what it took: from its leave to the end of the exchange that tells.
+    """
+
+    def __init__(self, workers):
+        super().__init__(0.0)
+        self.open, self.most = [{} for _ in range(workers)], defaultdict(dict)
+
+    def gave(self, window):
+        self.most[window.number] = {who: sum(each.values()) for who, each in enumerate(self.open)}
+
+    def left(self, who, name, window, more):
+        self.open[who][name] = more
+        self.most[window][who] = max(self.most[window].get(who, 0), sum(self.open[who].values()))
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    reserve=st.integers(1, 60),
+    steps=st.lists(
+        st.tuples(st.integers(0, 2), st.integers(0, 150), st.floats(0, 1), st.booleans(), st.booleans()),
+        min_size=1,
+        max_size=60,
+    ),
+)
+def test_a_window_is_exceeded_by_no_more_than_what_is_open_at_once_takes_beyond_its_estimate(reserve, steps):
+    store, now = Watched(3), 5.0
+    workers = [Worker(store, [Limit(300, per=60.0, of="tokens")]) for _ in range(3)]
+    took, out = Counter(), [{} for _ in workers]
+    for name, (who, tokens, gap, is_answered, is_told) in enumerate(steps):
+        now += gap
+        now, ticket = workers[who].leaves(now, Need(post=True, rows=1, tokens=reserve), 3, [])
+        window = math.floor((now + EPOCH) / 60.0)
+        took[window] += tokens
+        out[who][name] = ticket, tokens
+        store.left(who, name, window, max(0, tokens - reserve))
+        if is_answered:
+            for each, spent in out[who].values():
+                each.answered(now, 200, float(math.floor(now + EPOCH)), spent)
+            out[who].clear()
+        if is_told:
+            for _ in range(3):
+                workers[who].link.answer(now, "told")
+        if workers[who].link.asked is None:
+            store.open[who] = {each: more for each, more in store.open[who].items() if each in out[who]}
+    for window, tokens in took.items():
+        assert tokens <= 300 + sum(store.most[window].values())
+
+
 @given(st.integers(0, 400), st.integers(1, 300), st.integers(0, 50), st.integers(0, 500))
 def test_a_lot_fits_is_of_use_and_shrinks_with_the_window(used, most, need, more):
     ask = LotRequest(SharedWindow("requests", 10.0, 1), most, need, need + more)
@@ -242,3 +298,28 @@ def test_what_two_limits_count_in_one_window_is_corrected_once():
     worker.gate.rest(now)
     worker.link.answer(now, "told")
     assert used(store, "tokens") == 50
+
+
+def test_what_permits_do_not_cover_is_told_at_once():
+    store, worker, now, ticket = holding(Limit(100, per=10.0, of="tokens"))
+    assert used(store, "tokens") == 50
+    ticket.answered(now, 200, EPOCH + math.floor(now), 30)
+    assert worker.link.asked is None, "the permits that it holds cover it"
+    now, ticket = worker.leaves(now, Need(post=True, rows=1, tokens=10), 1, [])
+    ticket.answered(now, 200, EPOCH + math.floor(now), 61)
+    worker.link.answer(now, "told")
+    assert used(store, "tokens") == 30 + 61
+    assert worker.link.asked is None
+
+
+def test_what_permits_do_not_cover_is_told_once_the_exchange_under_way_has_ended():
+    store, worker, now, first = holding(Limit(1000, per=10.0, of="tokens"))
+    now, second = worker.leaves(now, Need(post=True, rows=1, tokens=10), 1, [])
+    first.answered(now, 200, EPOCH + math.floor(now), 210)
+    assert [ask.back for ask in worker.link.asked[0]] == [-170]
+    second.answered(now, 200, EPOCH + math.floor(now), 110)
+    worker.link.answer(now, "told")
+    assert used(store, "tokens") == 220
+    worker.link.answer(now, "told")
+    assert used(store, "tokens") == 320
+    assert worker.link.asked is None

@@ -27,7 +27,7 @@ KILLS = int(os.environ.get("FI_ASYNC_KILLS", "1"))
 COUNT = 1000 if "FI_ASYNC_KILLS" in os.environ else 24
 WORKERS = 3 if "FI_ASYNC_KILLS" in os.environ else 2
 CONCURRENCY = 8
-LEASE = 1.0
+LEASE = 0.8
 NAMES = ("mini", "qwen", "third")
 CHECKS = 'from fi_async import Criteria\n\ncalm = Criteria("calm", "Does {{output}} stay calm?")\n'
 
@@ -71,7 +71,7 @@ def test_each_vote_is_given_once_but_those_in_flight_and_these_are_counted(tmp_p
                 workers = [each for each in workers if each.poll() is None]
                 with open_run(url) as view:
                     count, rows = view.count(), view.past.count
-                if count.is_complete or time.monotonic() - began > 60 + KILLS:
+                if count.is_complete or time.monotonic() - began > 60 + 20 * KILLS:
                     break
                 while len(workers) < WORKERS:
                     words = f"work {run} --lease {LEASE} --no-progress"
@@ -83,7 +83,7 @@ def test_each_vote_is_given_once_but_those_in_flight_and_these_are_counted(tmp_p
                     victim.wait()
                     harms += 1
                     deepened += rows > 9 * COUNT
-                time.sleep(0.05)
+                time.sleep(0.1)
             for each in workers:
                 each.wait(30)
         finally:

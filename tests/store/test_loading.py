@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+from pathlib import Path
+
 import pytest
 
 from embedded import NEEDLE, texts
 from fi_async import Case, ConfigurationError, JournalError, RunFile
 from fi_async._run_url import RunUrl
 from fi_async.journal.events import EventKind
+from fi_async.local import LocalBackend, Switches
 from fi_async.store import store_schema
-from fi_async.store.leases import LeaseLostError
+from fi_async.store.leases import LOADING, LeaseLostError
 from fi_async.store.run_control import change
+from fi_async.store.store_connection import StoreConnection
 from fi_async.store.store_reader import open_run
 from fi_async.store.store_storage import StoreStorage
 from fi_async.store.worker_journal import WorkerJournal
@@ -126,6 +132,44 @@ async def test_one_loads_at_a_time(evaluator, run_url):
         assert (await ev.load(texts(2), "contains", eval_config=NEEDLE, run=run_url)).new == 1
 
 
+async def test_who_loads_goes_on_once_the_server_knows_that_its_connection_was_lost(
+    evaluator, run_url, sql, monkeypatch
+):
+    """A server keeps the lock of a connection that broke for as long as it takes it to be there."""
+    url = RunUrl.parse(run_url)
+    monkeypatch.setattr("fi_async.store.store_storage._TRIES", 1)
+    async with evaluator() as ev:
+        await ev.load(texts(2), "contains", eval_config=NEEDLE, run=run_url)
+        ghost = StoreConnection(url)
+
+        async def cases():
+            for number, each in enumerate(texts(1_100)):
+                yield each
+                if number == 1_050:
+                    query = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+                    sql(f"{query} AND classid = {LOADING}")
+                    ghost.execute(f"SELECT pg_advisory_lock({LOADING}, run) FROM fi_async.runs")
+                    asyncio.get_running_loop().call_later(0.3, ghost.close)
+
+        assert (await ev.load(cases(), "contains", eval_config=NEEDLE, run=run_url)).evaluations == 1_100
+
+
+async def test_who_loads_does_not_go_on_after_another_has_loaded_meanwhile(evaluator, run_url, sql):
+    async with evaluator() as ev:
+
+        async def cases():
+            for number, each in enumerate(texts(1_100)):
+                yield each
+                if number == 1_050:
+                    sql(f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE classid = {LOADING}")
+                    await ev.load(texts(7), "contains", eval_config=NEEDLE, run=run_url)
+
+        with pytest.raises(JournalError, match="another process loaded this run: load it again"):
+            await ev.load(cases(), "contains", eval_config=NEEDLE, run=run_url)
+    with open_run(RunUrl.parse(run_url)) as view:
+        assert view.count().pending == 7
+
+
 async def test_a_shard_of_a_run_in_a_database_is_refused(evaluator, run_url):
     async with evaluator() as ev:
         with pytest.raises(ConfigurationError, match="leave shard out"):
@@ -141,6 +185,33 @@ async def test_many_runs_live_in_one_database(evaluator, postgres_url, seen):
             assert view.count().pending == 4
         with pytest.raises(JournalError, match=r"there is no run 'daily' in this database; it has weekly, nightly"):
             await ev.work(f"{postgres_url}/daily")
+
+
+async def test_a_run_is_dropped_as_the_guide_says_and_who_works_on_it_ends(evaluator, postgres_url, run_url, sql):
+    guide = Path(__file__).parents[2].joinpath("docs/guide/workers.md").read_text(encoding="utf-8")
+    drop = next(each for each in re.findall(r"```sql\n(.*?)```", guide, re.DOTALL) if "DELETE" in each)
+    app = LocalBackend(Switches(latency=0.05))
+    async with evaluator(app, concurrency=2) as ev:
+        await ev.load(texts(3), "contains", eval_config=NEEDLE, run=f"{postgres_url}/other")
+        await ev.work(f"{postgres_url}/other")
+        ended = []
+
+        def take(outcome):
+            if not ended:
+                sql(drop)
+            ended.append(outcome)
+
+        await ev.load(texts(40), "contains", eval_config=NEEDLE, run=run_url)
+        with pytest.raises(JournalError, match="there is no run 'nightly' in this database; it has other"):
+            await ev.work(RunFile(run_url, drain=0.2), on_outcome=take)
+    tables = sql(
+        "SELECT table_name FROM information_schema.columns WHERE table_schema = 'fi_async' AND column_name = 'run'"
+    )
+    assert len(tables) > 7
+    for (table,) in tables:
+        assert {run for (run,) in sql(f"SELECT run FROM fi_async.{table}")} <= {1}, table
+    with open_run(RunUrl.parse(f"{postgres_url}/other")) as view:
+        assert view.count().scored == 3
 
 
 async def test_tables_of_an_older_version_are_migrated_by_who_writes(evaluator, run_url, sql, monkeypatch):
@@ -217,3 +288,11 @@ async def test_tables_of_a_newer_version_are_refused(evaluator, run_url, sql):
         for call in (ev.work(run_url), ev.load(texts(2), "contains", eval_config=NEEDLE, run=run_url)):
             with pytest.raises(JournalError, match=r"a newer version of fi-async made its tables \(version 99"):
                 await call
+
+
+async def test_a_run_whose_first_load_has_not_begun_is_told_as_such(evaluator, run_url, sql):
+    async with evaluator() as ev:
+        await ev.load(texts(2), "contains", eval_config=NEEDLE, run=run_url)
+        sql("DELETE FROM fi_async.passes")
+        with pytest.raises(JournalError, match="nightly: no case is loaded into it yet: try again in a moment"):
+            await ev.work(run_url)

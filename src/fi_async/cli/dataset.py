@@ -19,7 +19,6 @@ from rich.table import Table
 from fi_async import sources
 from fi_async._connection import LOCAL
 from fi_async._errors import ConfigurationError, DatasetError, NotFoundError, StalledError
-from fi_async._report import Report
 from fi_async.cli import errors, parameters, terminal
 from fi_async.cli.backend import backend_of, given_url
 from fi_async.cli.dataset_flags import DatasetFlags
@@ -32,6 +31,7 @@ from fi_async.datasets.dataset import Dataset
 from fi_async.datasets.dataset_run import DatasetRun
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.reports.outcome_tables import inert_table
+from fi_async.reports.report import Report
 from fi_async.sources.rows import Shape, Source
 from fi_async.wire.templates import Templates
 
@@ -76,7 +76,7 @@ def push_file(file: str, name: str, *, resume: bool, timeout: float | None, as_j
     if as_json:
         print(json.dumps({"id": dataset.id, "name": dataset.name, "rows": count, "remarks": dataset.remarks}, indent=2))
     else:
-        print(f"{name}: {count:,} rows ({dataset.id})")
+        print(f"{name}: {terminal.counted(count, 'row')} ({dataset.id})")
     return errors.DONE
 
 
@@ -163,7 +163,7 @@ def show_dataset(name: str, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps(said, indent=2))
         return errors.DONE
-    print(f"{terminal.printable(said['name'])}: {said['rows']:,} rows ({said['id']})")
+    print(f"{terminal.printable(said['name'])}: {terminal.counted(said['rows'], 'row')} ({said['id']})")
     if said["evaluations"]:
         columns = ("name", "template", "status")
         _print_table(columns, [[str(each[column]) for column in columns] for each in said["evaluations"]])

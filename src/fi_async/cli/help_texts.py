@@ -25,9 +25,13 @@ Examples:
   fi-async run answers.jsonl --eval groundedness --run nightly.db \\
       --out scores.jsonl
   cat answers.jsonl | fi-async run - --eval is_json --backend local --json
-  fi-async run answers.csv --eval is_json groundedness checks.py:cites_all \
+  fi-async run answers.csv --eval is_json groundedness checks.py:cites_all \\
       --judge qwen3:8b --judge-url http://127.0.0.1:11434/v1
+  fi-async run answers.csv --eval groundedness --repeats 3 \\
+      --jury mini qwen third --rule majority --run nightly.db
 
+Judges that --jury and --judge name are tables of fi-async.toml, such as [judges.mini] with the keys model, url, \
+key-env, price, limits, concurrency, allow-http, temperature, max-tokens and extra-body; model is required. \
 Keys are in no flag: those of the platform are FI_API_KEY and FI_SECRET_KEY, that of the judge is OPENAI_API_KEY, or \
 the variable that --judge-key-env names. FILE.py:NAME is a function with @template, or a Criteria, at the top of a \
 file; module:NAME is one of a module that can be imported from here.
@@ -42,6 +46,9 @@ the database. Loaded again, the run has the rows of FILE: new ones are added, an
 Examples:
   fi-async load answers.jsonl --eval groundedness --limits 3000/10s \\
       --run postgresql://fi@db.example.com/evals/nightly
+  fi-async load answers.jsonl --eval groundedness --repeats auto \\
+      --jury mini qwen third \\
+      --run postgresql://fi@db.example.com/evals/nightly
   fi-async work postgresql://fi@db.example.com/evals/nightly
 
 Exit codes:
@@ -52,7 +59,8 @@ Exit codes:
 WORK: Final = """\
 Run it on as many machines as you like, at any time, and stop any of them: each holds chunks of the run, and what one \
 leaves, the others do. Credentials are in the environment, as of run. What was sent when a worker died is sent again \
-and counted as a possible duplicate, or fails as ambiguous, as --on-ambiguous of load says.
+and counted as a possible duplicate, or fails as ambiguous, as --on-ambiguous of load says. What ended here is told of \
+cases: with --repeats or --jury of load, by the worker that ended the last of a case's samples and votes.
 
 Examples:
   fi-async work postgresql://fi@db.example.com/evals/nightly

@@ -179,7 +179,8 @@ def _serve(labelling: Labelling, flags: LabelFlags) -> None:
         raise
     labelled, skipped = labelling.count()
     already = f", {labelled + skipped:,} of them done" if labelled + skipped else ""
-    print(f"{len(labelling):,} cases of {terminal.printable(labelling.task.template)}{already}. Label them at")
+    drawn = terminal.counted(len(labelling), "case")
+    print(f"{drawn} of {terminal.printable(labelling.task.template)}{already}. Label them at")
     print(f"  {server.url}")
     print("Each label is kept as you give it. Ctrl-C stops; the same command goes on.", flush=True)
     if _shall_open() if flags.open is None else flags.open:

@@ -29,6 +29,11 @@ def table_for(console: Console) -> Table:
     return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=not is_narrow, padding=0 if is_narrow else (0, 1))
 
 
+def counted(number: int, what: str) -> str:
+    """Return a number of things in words: 1 row, 2 rows."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def printable(text: str) -> str:
     """Return somebody else's text in one line, with an escape for what a terminal would obey or cannot show."""
     one_line = " ".join(text.split())

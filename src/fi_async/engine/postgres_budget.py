@@ -13,6 +13,7 @@ import secrets
 import time
 import weakref
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any, Final, Self, TypeGuard
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -39,6 +40,11 @@ _WILL_NOT_CHANGE: Final = (
     "3F",
     "42",
 )  # classes of SQLSTATE: not as this user, or not in this database
+
+_RIGHTS: Final = (
+    ". Given limits are shared through the tables fi_async_budget and fi_async_budget_windows: this user needs the"
+    " right to make them, or ALL ON them once they are there"
+)
 
 _SET_UP: Final = (
     "CREATE TABLE IF NOT EXISTS fi_async_budget (format integer NOT NULL, salt bytea NOT NULL)",
@@ -141,7 +147,7 @@ class _Link:
         self._worker: Worker | None = None
         self._session: _Session | None = None
         self._process = os.getpid()
-        self.exchanges = 0
+        self.exchanges = self._under_way = 0
         self._ahead: float | None = None  # the database's clock, of this machine's monotonic one
         self._doubt = 0.0
 
@@ -153,7 +159,7 @@ class _Link:
     ) -> None:
         if self._process != os.getpid():  # the parent's thread is not here, and its connection is the parent's
             _of_parents.append(self._session)
-            self._worker, self._session, self._process = None, None, os.getpid()
+            self._worker, self._session, self._process, self._under_way = None, None, os.getpid(), 0
         if self._worker is None:
             self._worker = Worker("fi_async-budget")
 
@@ -166,14 +172,25 @@ class _Link:
                 self.drop()
                 return self._trouble(error)
 
-        self._worker.start(answer, lambda ended: then(ended.result()))
+        def told(ended: Future[Sequence[Lot] | StoreTrouble]) -> None:
+            self._under_way -= 1
+            then(ended.result())
+
+        self._under_way += 1
+        self._worker.start(answer, told)
 
     async def aclose(self) -> None:
-        worker, self._worker = self._worker, None
-        if worker is not None and self._process == os.getpid():
+        worker = self._worker
+        if worker is None or self._process != os.getpid():
+            return
+        try:
             with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSING):
-                await worker.call(self.drop)
-            worker.close()
+                while self._under_way:  # who is told of permits that it needs no more gives them back
+                    await worker.call(lambda: None)
+        finally:
+            self._worker = None
+            with anyio.CancelScope(shield=True), anyio.move_on_after(_CLOSING):
+                await worker.end(self.drop)
 
     # In the thread
 
@@ -200,7 +217,7 @@ class _Link:
         is_final = state[:2] in _WILL_NOT_CHANGE or (not state and any(each in said for each in _FINAL))
         for secret in self._secret:
             said = said.replace(secret, HIDDEN)
-        return StoreTrouble(said[:300], is_final)
+        return StoreTrouble(f"{said[:300]}{_RIGHTS if state == '42501' else ''}", is_final)
 
 
 _of_parents: Final[list[Any]] = []  # dropped in a child, they would end the session of its parent

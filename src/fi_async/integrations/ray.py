@@ -11,19 +11,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import groupby
 from typing import Any, Final, Unpack
 
-from fi_async._errors import ConfigurationError, FiAsyncError, JournalError
+from fi_async._errors import APIConnectionError, ConfigurationError, FiAsyncError, JournalError
 from fi_async._extras import need
 from fi_async._models import Case, Inputs, TemplateLike
 from fi_async._run_url import RunUrl
 from fi_async._settings import RunFile, RunKeywords
-from fi_async.engine.calls import TemplatesLike
-from fi_async.engine.loading import LoadReport
-from fi_async.engine.workers import WorkReport
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.reports.outcome_tables import arrow_schema, flat
+from fi_async.runs.calls import TemplatesLike
+from fi_async.runs.loading import LoadReport
+from fi_async.runs.workers import WorkReport
 from fi_async.sources import cases_from
 from fi_async.store.run_workers import SharedStanding, shared_standing
 from fi_async.store.store_counts import count_run
@@ -37,7 +37,7 @@ _TURN: Final = 1.0  # seconds between two looks at the workers
 _SHOWN_EACH: Final = 5.0  # seconds between two lines of progress
 _SHARE: Final = 20.0  # times as long as the count of a run takes, at least, between two
 _DRAIN: Final = 15.0  # seconds that workers may take to their end once they are told to
-_ROWS: Final = 1_000  # outcomes in a block of a dataset
+_ROWS: Final = 1_000  # outcomes in a block of a dataset, at most about
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,8 @@ def work(
         ConfigurationError: Ray is not installed, the run asks for what is not given, or no machine of the cluster can
             have such a worker within the `patience`.
         JournalError: The database cannot be used, or has no such run.
-        FiAsyncError: The key pair was refused, or workers were lost more often than they may be started again.
+        FiAsyncError: The key pair was refused; or the run is not done, and workers reached no server, or were lost more
+            often than they may be started again.
     """
     ray = need("ray", _EXTRA, "fi_async.integrations.ray")
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
@@ -163,6 +164,7 @@ class _Crew:
     refs: list[Any] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
     _done: list[WorkReport] = field(default_factory=list)
+    _failed: BaseException | None = None
     _shown_at: float = 0.0
     _shown_each: float = _SHOWN_EACH
     _at_work_at: float = field(default_factory=time.monotonic)
@@ -175,20 +177,25 @@ class _Crew:
                 self._take(ref)
             if self.refs:
                 self._look()
-        return self._report()
+        report = self._report()
+        if self._failed is not None and not report.is_complete:
+            raise self._failed
+        return report
 
     def _take(self, ref: Any) -> None:
+        """Take what a worker came to. One that is lost, or whose machine reaches nobody, the others go on without."""
         errors = self.ray.exceptions
         try:
             self._done.append(self.ray.get(ref))
         except errors.RayTaskError as error:
-            raise _cause(error) from None
+            self._failed = _cause(error)
+            if not isinstance(self._failed, APIConnectionError | JournalError):
+                raise self._failed from None
         except errors.RayError as error:
-            if not self.refs:  # the others go on without it; after the last, nobody does
-                kind = type(error).__name__
-                raise FiAsyncError(
-                    f"{self.url}: all workers are lost ({kind}), more often than restarts= allows; work() again goes on"
-                ) from None
+            kind = type(error).__name__
+            self._failed = FiAsyncError(
+                f"{self.url}: workers are lost ({kind}), more often than restarts= allows; work() again goes on"
+            )
 
     def _look(self) -> None:
         now = time.monotonic()
@@ -317,18 +324,31 @@ def dataset(run: str) -> Any:
     if kept.store is None:
         raise ConfigurationError("dataset() needs the URL of a database that ends in the run's name")
     facts(kept.store)  # so that a wrong URL is told here
+    url = kept.store
+
+    def outcomes(_: Any) -> Iterator[Any]:  # not with the URL as an argument: Ray exports arguments, field by field
+        yield from _outcomes(url)
+
     # One block of one row: the task that takes it makes all the blocks there are.
-    whole = data.range(1, override_num_blocks=1)
-    return whole.map_batches(_outcomes, fn_kwargs={"url": kept.store}, batch_format="pyarrow")
+    return data.range(1, override_num_blocks=1).map_batches(outcomes, batch_format="pyarrow")
 
 
-def _outcomes(_: Any, url: RunUrl) -> Iterator[Any]:
-    """Yield a run's outcomes in tables of Arrow."""
+def _outcomes(url: RunUrl) -> Iterator[Any]:
+    """Yield a run's outcomes in tables of Arrow, of so many places each.
+
+    A task that Ray starts again begins anew, and of its blocks those count that are not there yet. So each has the same
+    cases whenever it is made, although more of them may have ended by then.
+    """
     arrow = need("pyarrow", _EXTRA, "fi_async.integrations.ray.dataset")
     schema = arrow_schema(arrow)
     with open_run(url) as view:
-        rows = (flat(record.outcome.to_dict()) for record in view.records())
-        some = list(islice(rows, _ROWS))
-        yield arrow.Table.from_pylist(some, schema=schema)  # of no outcomes, too: the columns are known
-        while some := list(islice(rows, _ROWS)):
-            yield arrow.Table.from_pylist(some, schema=schema)
+        places = max(1, _ROWS // len(view.info.templates))
+        blocks = groupby((record.outcome for record in view.records()), key=lambda each: each.index // places)
+        made = 0
+        for number, outcomes in blocks:
+            for _ in range(made, number):
+                yield arrow.Table.from_pylist([], schema=schema)
+            yield arrow.Table.from_pylist([flat(each.to_dict()) for each in outcomes], schema=schema)
+            made = number + 1
+        if not made:
+            yield arrow.Table.from_pylist([], schema=schema)  # the columns are known of no outcomes, too

@@ -297,7 +297,7 @@ class Gate:
         """Record that a request was answered, and that no limit refused it."""
         self._take_back(ticket, now, status=status, date=date)
         if tokens is not None:
-            self._correct(ticket, tokens)
+            self._correct(ticket, tokens, now)
         if ticket.epoch == self._epoch:
             self._allowance.answered(ticket.leave, now - ticket.issued_at)
             self._reached(now)
@@ -306,7 +306,7 @@ class Gate:
         """Record that a limit refused a request: nobody sends before the time that the server named."""
         self._take_back(ticket, now, status=429, date=date)
         self.refusals += 1
-        self._correct(ticket, 0)  # tokens are not used up by a refusal
+        self._correct(ticket, 0, now)  # tokens are not used up by a refusal
         if ticket.epoch != self._epoch:
             return
         self._reached(now)
@@ -318,12 +318,12 @@ class Gate:
             self._heeded = max(self._heeded, until)
             self._learned.tell(lambda: self._learned.refused(until))
 
-    def _correct(self, ticket: Ticket, tokens: int) -> None:
+    def _correct(self, ticket: Ticket, tokens: int, now: float) -> None:
         if ticket.epoch != self._epoch and self._is_shared:
             return  # it was counted in windows that are forgotten: those who share them know of it
         self._given.correct(ticket.charged, ticket.need, tokens)
         if self._lots is not None:
-            self._lots.correct(ticket.charged, ticket.need, tokens)
+            self._lots.correct(ticket.charged, ticket.need, tokens, now)
 
     def unreachable(self, ticket: Ticket, now: float) -> None:
         """Record that there is no server to send a request to: others wait, and one at a time tries."""

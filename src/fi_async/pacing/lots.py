@@ -192,10 +192,17 @@ class Lots:
         self._take(taken)
         return True
 
-    def correct(self, counted: Sequence[Counted], need: Need, tokens: int) -> None:
-        """Count that so much more was used, or less, than permits were taken for."""
+    def correct(self, counted: Sequence[Counted], need: Need, tokens: int, now: float) -> None:
+        """Count that so much more was used, or less, than permits were taken for.
+
+        What is more is taken from the permits that are held. What these do not cover the store is told at once, so that
+        it gives nobody what is used up already: with what else comes meanwhile, if an exchange is under way.
+        """
         more = self._given.corrections(counted, need, tokens)
         self._owe([use for use in merged(more) if _window(use) in self._held])
+        if tokens > need.tokens and any(held < 0 for held in self._held.values()):
+            self._is_to_tell = True
+            self._tell(now)
 
     def owe(self, uses: Sequence[Use], now: float) -> None:
         """Count what was used and no permits were taken for, and tell the store as soon as it can be told."""

@@ -27,7 +27,10 @@ _EXACT: Final = 2**53  # above it a float tells no whole number from the next
 
 @dataclass(frozen=True, slots=True)
 class WorkbookTable:
-    """The first visible sheet of a workbook. Its first row that is not empty has the names of the columns."""
+    """The first visible sheet of a workbook. Its first row that is not empty has the names of the columns.
+
+    A column without a name is nobody's, and left out.
+    """
 
     name: str
     path: Path
@@ -45,12 +48,8 @@ class WorkbookTable:
         if others:
             _log.warning("%s: the sheet %r is read, and %s not", self.name, chosen, ", ".join(map(repr, others)))
         for number, cells in rows:
-            place = f"{self.name}, row {number}"
-            if any(not _is_empty(cell) for column, cell in zip(columns, cells, strict=False) if not column):
-                yield TableRow(place, None, "a cell is in a column that has no name in the header")
-                continue
             named = ((column, _plain(cell)) for column, cell in zip(columns, cells, strict=False) if column)
-            yield TableRow(place, present(named))
+            yield TableRow(f"{self.name}, row {number}", present(named))
 
     def columns(self) -> list[str] | None:
         """Return the header.

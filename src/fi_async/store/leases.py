@@ -88,13 +88,12 @@ _PULSE: Final = f"""
             spent_on = %(spent_on)s::jsonb
         FROM ({_LAX}) AS lax WHERE worker = %(worker)s AND NOT fenced AND said = 'off' RETURNING run
     )
-    SELECT each.control, each.changes, (
-        SELECT coalesce(jsonb_object_agg(judge, dollars), '{{}}') FROM (
-            SELECT paid.key AS judge, sum(paid.value::double precision) AS dollars
-            FROM fi_async.workers AS other, jsonb_each_text(other.spent_on) AS paid
-            WHERE other.run = mine.run AND other.worker <> %(worker)s GROUP BY paid.key
-        ) AS by_judge
-    ) FROM fi_async.runs AS each JOIN mine ON mine.run = each.run
+    SELECT each.control, each.changes FROM fi_async.runs AS each JOIN mine ON mine.run = each.run
+"""
+_OTHERS: Final = """
+    SELECT paid.key, sum(paid.value::double precision)
+    FROM fi_async.workers AS other, jsonb_each_text(other.spent_on) AS paid
+    WHERE other.run = %(run)s AND other.worker <> %(worker)s GROUP BY paid.key
 """
 _GIVE_BACK: Final = """
     UPDATE fi_async.chunks SET worker = NULL WHERE run = %(run)s AND worker = %(worker)s AND NOT done
@@ -318,15 +317,14 @@ class Leases:
             " took over what it had"
         )
 
-    def pulse(self, spent: Mapping[str, float] | None = None) -> tuple[Mapping[str, Any], int, Mapping[str, float]]:
-        """Hold on to the chunks for another lease, and look what the others do.
+    def pulse(self, spent: Mapping[str, float] | None = None) -> tuple[Mapping[str, Any], int]:
+        """Hold on to the chunks for another lease, and look what was set.
 
         Args:
             spent: Dollars that this worker has spent, by judge.
 
         Returns:
-            What `fi-async control` has set, how often the run was changed, and the dollars that all other workers have
-            spent, by judge.
+            What `fi-async control` has set, and how often the run was changed.
 
         Raises:
             LeaseLostError: Others took over.
@@ -336,8 +334,12 @@ class Leases:
         found = self.connection.lasting(lambda _: self.connection.execute(_PULSE, asked).fetchone())
         if found is None:
             raise self.lost()
-        control, changes, others = found
-        return control, changes, others
+        control, changes = found
+        return control, changes
+
+    def spent_by_others(self) -> Mapping[str, float]:
+        """Return the dollars that all other workers have spent, by judge: the more there are, the longer it takes."""
+        return dict(self.connection.lasting(lambda _: self.connection.execute(_OTHERS, self._asked()).fetchall()))
 
     def give_back(self) -> None:
         """Leave the chunks to whoever claims them next, and go on."""

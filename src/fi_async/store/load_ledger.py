@@ -41,9 +41,11 @@ class LoadLedger(JournalLedger):
         rows = [self._row(each) for each in works]
         known = await self._journal.known([row.key for row in rows]) if rows else {}
         for work, row in zip(works, rows, strict=True):
-            if (n := known.get(row.key)) is not None:
+            n = known.get(row.key)
+            # One that has not ended is removed: whether its case is worth it is for a worker to say, who puts it back.
+            if n is not None and self._journal.past.has_ended(n):
                 context = context_of(work.parameters.template, work.parameters.juror)
-                await self._keep_place(work, n, context)
+                await self._item(work, row, Numbered(n, None), context)
         return items
 
     def _further(self, work: Work) -> Iterator[Work]:
@@ -52,13 +54,6 @@ class LoadLedger(JournalLedger):
         shape = None if asked.sample else self._deeper.get(asked.template)
         for sample in range(shape.repeats, shape.most) if shape is not None else ():
             yield Work(work.index, work.case, replace(asked, sample=sample), work.row)
-
-    async def _keep_place(self, work: Work, n: int, context: Context) -> None:
-        past = self._journal.past
-        if past.is_removed(n) and not past.has_ended(n):
-            self._seen[n] = 1  # nobody has asked for it: whether the case is worth it is for a worker to say
-            return
-        await self._item(work, self._row(work), Numbered(n, None), context)
 
     def _continued(self, work: Work, context: Context) -> Item:  # noqa: ARG002  # as of every such ledger
         """Return the work as it is: how it goes on is for the worker to say who claims it."""

@@ -46,7 +46,7 @@ class WorkerStanding:
         host: The machine's name.
         pid: The process there.
         state: "working", "silent" (its lease has ended, and nobody took over yet), "lost" (others took over), "left".
-        ended: Evaluations that ended there.
+        ended: Evaluations that ended there, each sample and vote for itself.
         rate: Those a second within the last minute, or less: see `standing_of`.
         chunks: Those that it holds.
         lease_left: Seconds until its lease ends.

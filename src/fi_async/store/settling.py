@@ -53,13 +53,16 @@ _PUT_BACK: Final = """
 """
 
 
+Places = Sequence[tuple[int, str | None]]
+"""Where equal cases stand in the input, and their ids."""
+
+
 @dataclass(slots=True)
 class ChunkCase:
     """A case of a chunk under one template.
 
     Attributes:
         template: The template's name.
-        position: Where it stands in the input.
         case: The case.
         inputs: What is sent of it.
         kept: Its inputs as the store has them.
@@ -68,7 +71,6 @@ class ChunkCase:
     """
 
     template: str
-    position: int
     case: Case
     inputs: Mapping[str, Any]
     kept: str
@@ -98,7 +100,7 @@ class _Row(NamedTuple):
     position: int
     id: str | None
     is_removed: bool
-    also: Sequence[tuple[int, str | None]]
+    also: Places
     outcome: Outcome | None
 
 
@@ -244,8 +246,9 @@ class Settling:
         """Return a new chunk of this worker's with the further samples of cases that nobody has put there yet."""
         connection, asked = self.leases.connection, {id(case): asked for case, asked in wanting}
         connection.execute(_IN_TURN, self._asked(deepening=_DEEPENING))
-        new: list[tuple[CaseRow, Sequence[tuple[int, str | None]]]] = []
+        new: list[tuple[CaseRow, Places]] = []
         removed: list[tuple[int, str]] = []
+        places: list[tuple[int, str]] = []
         for case, rows in self._rows([case for case, _ in wanting]):
             base = next(row for row in rows.values() if not row.is_removed)
             for seat in _further_seats(case, self.shapes[case.template], asked[id(case)]):
@@ -255,19 +258,27 @@ class Settling:
                     new.append((CaseRow(key, str(seat), base.position, base.id, case.kept), base.also))
                 elif row.is_removed:
                     removed.append((row.n, to_text([base.position, base.id])))
+                    places += [(row.n, to_text(place)) for place in base.also]
         if removed:
             self._put_events(EventKind.PLACED, removed)
             connection.execute(_PUT_BACK, self._asked(n=[n for n, _ in removed]))
-        if not new:
-            return None
-        ((count,),) = connection.execute(_COUNT, self._asked()).fetchall()
-        first, last = count + 1, count + len(new)
-        put_cases(connection, self.leases.run, [row for row, _ in new], first)
-        places = [(n, to_text(place)) for n, (_, also) in enumerate(new, first) for place in also]
+        first = self._put(new)
+        places += [(n, to_text(place)) for n, (_, also) in enumerate(new, first) for place in also]
         if places:
             self._put_events(EventKind.ALSO, places)
+        if not new:
+            return None
+        last = first + len(new) - 1
         chunk = put_chunk(connection, self.leases.run, first, last, self.leases.worker)
         return chunk, first, last, 0, changes
+
+    def _put(self, new: Sequence[tuple[CaseRow, Places]]) -> int:
+        """Return the number of the first of these evaluations, after they were put into the store."""
+        connection = self.leases.connection
+        ((count,),) = connection.execute(_COUNT, self._asked()).fetchall()
+        if new:
+            put_cases(connection, self.leases.run, [row for row, _ in new], count + 1)
+        return int(count) + 1
 
     def _put_events(self, kind: EventKind, events: Sequence[tuple[int, str]]) -> None:
         asked = self._asked(kind=int(kind), n=[n for n, _ in events], body=[body for _, body in events])

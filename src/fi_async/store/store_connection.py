@@ -110,6 +110,10 @@ class StoreConnection:
         """Wait for a store that is away no longer; called from any thread."""
         self._given_up.set()
 
+    def is_given_up_within(self, seconds: float) -> bool:
+        """Return False after so long, and True as soon as the store is not to be waited for any more."""
+        return self._given_up.wait(seconds)
+
     def cut(self) -> None:
         """Break the connection, so that whoever waits for an answer has an error instead; called from any thread."""
         with suppress(self._psycopg.Error, OSError), socket.socket(fileno=os.dup(self._connection.fileno())) as line:

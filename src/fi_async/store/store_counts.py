@@ -100,7 +100,7 @@ class StoreCounts(StoreConnected):
         """
         try:
             with self.explained():
-                is_plain = not shapes_of(facts_of(self.passes()).questions)
+                is_plain = not shapes_of(facts_of(self.name, self.passes()).questions)
         except BaseException:
             self.close()
             raise

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any, Final
 
+from fi_async._errors import JournalError
 from fi_async._models import OutcomeStatus
 from fi_async.journal import paid, reopening
 from fi_async.journal.events import EventKind
@@ -124,14 +125,14 @@ def without_score(connection: StoreConnection, run: int, past: Past) -> list[tup
     return reopening.reopenings(connection.execute(_WITHOUT_SCORE, {"run": run}).fetchall(), past)
 
 
-def facts_of(passes: Sequence[tuple[float, str]]) -> RunInfo:
+def facts_of(name: str, passes: Sequence[tuple[float, str]]) -> RunInfo:
     """Return the facts of a run, as its last pass has them.
 
     Raises:
-        ValueError: There is no pass: its load was stopped before it began.
+        JournalError: There is no pass: a load has just begun, or was stopped before it did.
     """
     if not passes:
-        raise ValueError("it says nothing of its run")
+        raise JournalError(f"{name}: no case is loaded into it yet: try again in a moment, or load it again")
     facts = json.loads(passes[-1][1])
     known = {name: value for name, value in facts.items() if name in RunInfo.__dataclass_fields__}
     own = {"templates": tuple(known["templates"]), "passes": tuple(at for at, _ in passes)}

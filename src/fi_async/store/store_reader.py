@@ -156,7 +156,7 @@ def facts(url: RunUrl) -> RunInfo:
     reader = StoreReader(url)
     try:
         with reader.explained():
-            return facts_of(reader.passes())
+            return facts_of(reader.name, reader.passes())
     finally:
         reader.close()
 

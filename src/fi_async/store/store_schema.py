@@ -3,7 +3,8 @@
     format    the version of these tables
     runs      the run's name, and what `fi-async control` has set
     passes    one row each time cases were loaded: when, and the run's facts as JSON
-    cases     one row for each different work: its key (see `journal.identity`), template, inputs, where it first stood
+    cases     one row for each different work: its key (see `journal.identity`), template, inputs, where it first stood;
+              as template the name of its seat (see `panels.shape`), where a case has several samples, or votes
     chunks    cases with consecutive numbers, which one worker holds at a time; done once all of them have ended, and
               then with the sums of their outcomes: see `tallies`
     events    what happened to a case, in order: see `journal.events`
@@ -12,6 +13,7 @@
 
 The truth is in passes, cases and events, as in a run's file. A worker holds its chunks for as long as its lease lasts;
 one whose lease has ended is fenced by the first who needs its chunks, and from then on none of its events is kept.
+Cases are put there by who loads; and further samples, by workers, into chunks of theirs: see `settling`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -28,8 +27,9 @@ from fi_async.store.store_connection import StoreConnection
 LEASE: Final = 30.0
 """Seconds that a worker may be silent before others take over."""
 
-_TRIES: Final = 10  # to lock a run that somebody loads
-_BETWEEN_TRIES: Final = 0.1  # seconds
+_TRIES: Final = 20  # to lock a run that somebody loads; workers hold it for an instant, too
+_BETWEEN_TRIES: Final = 0.05  # seconds
+_TRIES_AGAIN: Final = round(LEASE / _BETWEEN_TRIES)  # by then, a server knows that a connection is gone
 _MOST_IN_CHUNK: Final = 200
 _LEAST_IN_CHUNK: Final = 10
 _CHUNKS: Final = 100  # as many at least as there are cases for, so that workers end at about the same time
@@ -107,17 +107,24 @@ class StoreStorage:
             self._count = past.count
             self._leases = Leases(connection, "load", LEASE)
             self._leases.register(run)
-            self._leases.renewed = lambda: self._lock(connection, run)  # which ended with the connection
+            self._leases.renewed = lambda: self._lock_again(connection, run, number)
         return OpenedRun(past, number, reads_all=True)
 
-    def _lock(self, connection: StoreConnection, run: int) -> None:
+    def _lock(self, connection: StoreConnection, run: int, tries: int = _TRIES) -> None:
         asked = {"lock": LOADING, "run": run}
-        for _ in range(_TRIES):
+        for _ in range(tries):
             ((is_ours,),) = connection.execute("SELECT pg_try_advisory_lock(%(lock)s, %(run)s)", asked).fetchall()
             if is_ours:
                 return
-            time.sleep(_BETWEEN_TRIES)  # a server takes a moment to know that whoever had it has left
+            if connection.is_given_up_within(_BETWEEN_TRIES):
+                break
         raise JournalError(f"{self.url}: another process loads this run: wait for it to end, or name another run")
+
+    def _lock_again(self, connection: StoreConnection, run: int, passes: int) -> None:
+        """Lock the run once more: the lock ended with the connection, as soon as the server knew of that."""
+        self._lock(connection, run, _TRIES_AGAIN)
+        if len(store_queries.passes(connection, run)) != passes:
+            raise JournalError(f"{self.url}: while the store was away, another process loaded this run: load it again")
 
     def _check(self, before: RunInfo, now: RunInfo) -> None:
         """Raise if this run was begun with other questions: cases of both would be mixed up."""
@@ -279,7 +286,7 @@ def _difference(before: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, 
     if (judge := _other_juror(before, now)) is not None:
         return judge
     for one, other in zip(map(_lasting, before), map(_lasting, now), strict=True):
-        for key in one.keys() | other.keys():
+        for key in sorted(one.keys() | other.keys(), key=lambda name: (name not in _WHO, name)):
             if one.get(key) != other.get(key):
                 what = "what answers it (its source, criteria or judge)" if key in _WHO else key
                 return f"{other['template']} with another {what}"

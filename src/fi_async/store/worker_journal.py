@@ -66,6 +66,7 @@ class WorkerJournal:
         self._leases: Leases | None = None
         self._clock_ahead = 0.0
         self._others: Mapping[str, float] = {}
+        self._is_bounded = False
         self.spent_here: defaultdict[str, float] = defaultdict(float)
         self.purses: Mapping[str, Purse] = {}
 
@@ -96,9 +97,9 @@ class WorkerJournal:
             self._read(self._leases)
 
     def _read(self, leases: Leases) -> None:
-        control, changes, self._others = leases.pulse(self.spent_here)
+        control, changes = leases.pulse(self.spent_here)
         self._take_note(control, changes)
-        self.info = store_queries.facts_of(store_queries.passes(leases.connection, leases.run))
+        self.info = store_queries.facts_of(str(self.url), store_queries.passes(leases.connection, leases.run))
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -159,8 +160,13 @@ class WorkerJournal:
         await self._call(self._read)
 
     async def spent(self) -> Mapping[str, float]:
-        """Return the dollars that the run has spent so far, by template."""
-        return await self._call(lambda leases: store_queries.dollars_by_template(leases.connection, leases.run))
+        """Return the dollars that the run has spent so far, by template; from now on `purses` are told of others'."""
+
+        def look(leases: Leases) -> Mapping[str, float]:
+            self._others, self._is_bounded = leases.spent_by_others(), True
+            return store_queries.dollars_by_template(leases.connection, leases.run)
+
+        return await self._call(look)
 
     async def claim(self) -> Chunk | None:
         """Return a chunk that nobody holds, and that this worker holds from now on; None if there is none.
@@ -222,14 +228,15 @@ class WorkerJournal:
             await anyio.sleep(min(_LOOK, self.lease / _RENEWALS))
             late = asyncio.get_running_loop().call_later(self.lease, self._tell_of_silence)
             try:
-                control, changes, others = await self._call(lambda leases: leases.pulse(self.spent_here))
+                control, changes, others = await self._call(self._look)
             except JournalError as error:
                 self._commits.fail(error)
                 self._changed.set()
                 return
             finally:
                 late.cancel()
-            self._pay(others)
+            if others is not None:
+                self._pay(others)
             if changes != self.leases.changes:
                 self._take_note(control, changes)
                 self._stir()
@@ -238,6 +245,10 @@ class WorkerJournal:
         _log.warning(
             "%s: the store has given no answer for %g s: no request leaves until it does", self.url, self.lease
         )
+
+    def _look(self, leases: Leases) -> tuple[Mapping[str, Any], int, Mapping[str, float] | None]:
+        control, changes = leases.pulse(self.spent_here)
+        return control, changes, leases.spent_by_others() if self._is_bounded else None
 
     def _pay(self, others: Mapping[str, float]) -> None:
         """Let the purses know of what the others have spent since this was last known."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 
@@ -24,6 +24,7 @@ from fi_async.panels.shape import Seat
 from fi_async.store.leases import Chunk, StoredCase
 from fi_async.store.settling import ChunkCase, Settled, Settling
 from fi_async.store.worker_journal import WorkerJournal
+from fi_async.wire.requests import Parameters
 
 ContextOf = Callable[[str, str | None], Context]
 """Returns what the jobs of a template share, or those of one of its jurors."""
@@ -36,14 +37,20 @@ class _Part:
     Attributes:
         chunk: As it is held.
         left: How many of its evaluations have not ended.
-        cases: Its cases of which there are several evaluations, by where they stand, their templates and inputs.
-        case_of: The same, by the numbers of the evaluations.
+        cases: Its cases of which there are several evaluations, by the key of the first of these.
     """
 
     chunk: Chunk
     left: int
-    cases: dict[tuple[int, str, str], ChunkCase] = field(default_factory=dict)
-    case_of: dict[int, ChunkCase] = field(default_factory=dict)
+    cases: dict[str, ChunkCase] = field(default_factory=dict)
+
+
+class _Asked(NamedTuple):
+    """Whose evaluation one is, what it is asked with, and whether the run asks it."""
+
+    seat: Seat
+    parameters: Parameters | None
+    is_asked: bool
 
 
 class WorkerLedger(KeptLedger):
@@ -78,6 +85,8 @@ class WorkerLedger(KeptLedger):
         self._shapes = {name: each.shape for name, each in self._questions.items() if not each.shape.is_plain}
         self._may_deepen = any(shape.precision is not None for shape in self._shapes.values())
         self._keys: dict[Seat, Keys] = {}
+        self._seats: dict[str, _Asked] = {}
+        self._cases: dict[int, ChunkCase] = {}
         self._settling = Settling(journal.leases, self._shapes, self._key_of)
         self._settled = settled
         self._parts: dict[int, _Part] = {}
@@ -99,12 +108,12 @@ class WorkerLedger(KeptLedger):
         todo = {
             each.n
             for place, each in enumerate(chunk.cases, 1)
-            if not past.has_ended(place) and not past.is_removed(place) and self._is_asked(Seat.of(each.template))
+            if not past.has_ended(place) and not past.is_removed(place) and self._seat_of(each).is_asked
         }
         part = _Part(chunk, len(todo))
         self._parts.update(dict.fromkeys(todo, part))
         self._unsettled += self._may_deepen
-        groups = [list(evaluations) for _, evaluations in groupby(chunk.cases, partial(_case_of, chunk))]
+        groups = [list(evaluations) for _, evaluations in groupby(chunk.cases, partial(_place_of, chunk))]
         while groups:
             items: list[Item] = []
             waiting = []
@@ -121,8 +130,8 @@ class WorkerLedger(KeptLedger):
 
     def _is_taken(self, part: _Part, group: Sequence[StoredCase], todo: Collection[int]) -> bool:
         """Return True if something is under way at the place of a case under one template."""
-        position, *_ = _case_of(part.chunk, group[0])
-        return any(each.n in todo and (position, Seat.of(each.template)) in self._numbers for each in group)
+        position, *_ = _place_of(part.chunk, group[0])
+        return any(each.n in todo and (position, self._seat_of(each).seat) in self._numbers for each in group)
 
     def _items(
         self,
@@ -133,61 +142,68 @@ class WorkerLedger(KeptLedger):
         context_of: ContextOf,
     ) -> list[Item]:
         """Return what is to be done of a case under one template."""
-        first, past = part.chunk.first, part.chunk.past
-        position, template, kept = key = _case_of(part.chunk, evaluations[0])
-        group = [
-            each
-            for each in evaluations
-            if not past.is_removed(each.n - first + 1) and self._is_asked(Seat.of(each.template))
-        ]
+        position, template, _ = _place_of(part.chunk, evaluations[0])
+        group = [each for each in evaluations if self._seat_of(each).is_asked]
         is_here = any(each.n in todo for each in group)
         if not is_here and not (group and self._may_deepen and template in self._shapes):
             return []
         works = self._works(position, group, intakes.get(template), is_here=is_here)
         if works and template in self._shapes:
-            row = works[0].row
-            assert row is not None  # noqa: S101  # as `_works` has seen
-            case = ChunkCase(template, position, works[0].case, row.inputs, kept, is_here=is_here)
-            case = part.cases.setdefault(key, case)
-            case.is_here = case.is_here or is_here
-            part.case_of.update(dict.fromkeys((work.number for work in works), case))
+            self._take_case(part, works, group[0], todo)
         return [
             self._continued(part, work, context_of(template, work.parameters.juror))
             for work in works
             if work.number in todo
         ]
 
-    def _is_asked(self, its: Seat) -> bool:
-        """Return False for what the run asked once, and does not any more: a juror that left, a sample too many."""
-        question = self._questions.get(its.template)
-        return question is None or (its.sample < question.shape.most and question.asked_of(its) is not None)
+    def _take_case(self, part: _Part, works: Sequence[Work], stored: StoredCase, todo: Collection[int]) -> None:
+        """Take note of a case of which there are several evaluations."""
+        row, template = works[0].row, works[0].parameters.template
+        assert row is not None  # noqa: S101  # as `_works` has seen
+        first = Seat(template, next(iter(self._shapes[template].voters())))
+        case = part.cases.setdefault(
+            self._key_of(first, row.inputs), ChunkCase(template, works[0].case, row.inputs, stored.inputs)
+        )
+        for work in works:
+            if work.number in todo:
+                case.is_here = True
+                self._cases[work.number] = case
+
+    def _seat_of(self, stored: StoredCase) -> _Asked:
+        """Return whose evaluation one is, and what it is asked with, if it still is."""
+        found = self._seats.get(stored.template)
+        if found is None:
+            its = Seat.of(stored.template)
+            question = self._questions.get(its.template)
+            parameters = None if question is None else question.asked_of(its)
+            # A juror may have left, and there may be a sample too many; a template that is not the run's is an error.
+            is_asked = question is None or (its.sample < question.shape.most and parameters is not None)
+            found = self._seats[stored.template] = _Asked(its, parameters, is_asked)
+        return found
 
     def _works(self, position: int, group: Sequence[StoredCase], intake: Intake | None, *, is_here: bool) -> list[Work]:
         """Return the evaluations of a case, each as it was loaded; none of one that has ended as it cannot be sent."""
-        seats = [Seat.of(each.template) for each in group]
-        question = self._questions.get(seats[0].template)
-        asked = [] if question is None else [question.asked_of(each) for each in seats]
-        wanted = [each for each in asked if each is not None]
+        asked = [self._seat_of(each) for each in group]
+        wanted = [each.parameters for each in asked if each.parameters is not None]
         case = Case(json.loads(group[0].inputs), group[0].id)
         works = [] if intake is None else intake.seated(position, case, wanted)
         if not is_here and not any(isinstance(each, Work) for each in works):
             return []
         if len(works) < len(group):
-            raise self._stranger(position, group[0])
+            raise self._stranger(position, asked[0].seat)
         found = []
-        for work, stored, its in zip(works, group, seats, strict=True):
-            if not isinstance(work, Work) or work.row is None or self._key_of(its, work.row.inputs) != stored.key:
-                raise self._stranger(position, stored)
+        for work, stored, each in zip(works, group, asked, strict=True):
+            if not isinstance(work, Work) or work.row is None or self._key_of(each.seat, work.row.inputs) != stored.key:
+                raise self._stranger(position, each.seat)
             work.number = stored.n
             found.append(work)
         return found
 
-    def _stranger(self, position: int, stored: StoredCase) -> JournalError:
-        name = Seat.of(stored.template)
-        whose = f", as a vote of {name.juror}," if name.juror is not None else ""
+    def _stranger(self, position: int, its: Seat) -> JournalError:
+        whose = f", as a vote of {its.juror}," if its.juror is not None else ""
         return JournalError(
-            f"{self._journal.url}: case {position} under {name.template}{whose} is not what was loaded: another"
-            " version of fi-async, or of your code, loaded it"
+            f"{self._journal.url}: case {position} under {its.template}{whose} is not what was loaded: another version"
+            " of fi-async, or of your code, loaded it"
         )
 
     def _key_of(self, its: Seat, inputs: Mapping[str, Any]) -> str:
@@ -213,11 +229,11 @@ class WorkerLedger(KeptLedger):
                 return
             part = self._parts.pop(n)
             part.left -= 1
-            if (case := part.case_of.get(n)) is not None:
+            if (case := self._cases.pop(n, None)) is not None:
                 case.votes[outcome.sample, outcome.juror] = outcome
-            emit(ended)
             if not part.left:
                 self._end(part)
+            emit(ended)
 
         super().ended(outcome, hand_out)
 
@@ -235,17 +251,17 @@ class WorkerLedger(KeptLedger):
 
     def _end(self, part: _Part) -> None:
         """Take note that all evaluations of a chunk have ended, and look what its cases come to."""
-        outcomes, open_cases = [], []
-        for case in part.cases.values():
+        outcomes, open_cases = [], {}
+        for key, case in part.cases.items():
             stands = standing_of(self._shapes[case.template], case.votes)
             if not stands.is_settled:  # or settled by what ended elsewhere
-                open_cases.append(case)
+                open_cases[key] = case
             elif stands.outcome is not None:
                 outcomes.append(stands.outcome)
+        part.cases = open_cases
+        self._settle(part)
         for each in outcomes:
             self._settled(each)
-        part.cases = {(case.position, case.template, case.kept): case for case in open_cases}
-        self._settle(part)
 
     def _settle(self, part: _Part) -> None:
         cases = list(part.cases.values())
@@ -259,12 +275,12 @@ class WorkerLedger(KeptLedger):
         if settled.is_later:
             self._later.append(part)
             return
-        for each in settled.outcomes:
-            self._settled(each)
         if settled.further is not None:
             self._further.append(settled.further)
         self._unsettled -= self._may_deepen
         self._stirred.set()
+        for each in settled.outcomes:
+            self._settled(each)
 
     def next_further(self) -> Chunk | None:
         """Return a chunk of further samples, which this worker holds; None if there is none."""
@@ -289,9 +305,10 @@ class WorkerLedger(KeptLedger):
         return True
 
 
-def _case_of(chunk: Chunk, stored: StoredCase) -> tuple[int, str, str]:
-    """Return which case an evaluation is of: where it stands, its template and its inputs."""
-    return chunk.past.positions[stored.n - chunk.first + 1], Seat.of(stored.template).template, stored.inputs
+def _place_of(chunk: Chunk, stored: StoredCase) -> tuple[int, str, str]:
+    """Return what is the same for the evaluations of one case under one template: its place, that, and its inputs."""
+    position = chunk.past.positions[stored.n - chunk.first + 1]
+    return position, Seat.of(stored.template).template, stored.inputs
 
 
 def payee_of(question: Question, juror: str | None) -> str:

@@ -14,17 +14,15 @@ import anyio
 from fi_async._errors import APIConnectionError, ConfigurationError, FiAsyncError, JournalError
 from fi_async._models import Outcome, OutcomeStatus, TemplateLike
 from fi_async._public import public
-from fi_async._report import Counts
 from fi_async._run_url import RunUrl
 from fi_async._settings import RunFile
+from fi_async._statistics import Counts
 from fi_async.engine.attempts import Context
-from fi_async.engine.calls import Ask, Handover
 from fi_async.engine.intake import Intake, Question
 from fi_async.engine.lanes import RunLanes
 from fi_async.engine.postgres_budget import PostgresBudget
 from fi_async.engine.run import Run
 from fi_async.engine.session import Session
-from fi_async.engine.worker_checks import check_given, check_jurors, check_same
 from fi_async.journal.keeping import Item
 from fi_async.journal.opening import has_bound, limit_of_text, options_of
 from fi_async.journal.records import RunInfo
@@ -32,12 +30,16 @@ from fi_async.pacing.waiting import Standing
 from fi_async.panels.shape import PanelShape
 from fi_async.progress.displays import ProgressLike
 from fi_async.progress.watch import watched
+from fi_async.runs.calls import Ask, Handover
+from fi_async.runs.worker_checks import check_given, check_jurors, check_same
 from fi_async.store.leases import LeaseLostError
 from fi_async.store.worker_journal import WorkerJournal
 from fi_async.store.worker_ledger import WorkerLedger, purses_of
 from fi_async.wire.templates import by_name
 
 _LOOK: Final = 0.5  # seconds between two looks whether there is something to do
+_LONGEST_LOOK: Final = 5.0  # by and by, of a worker that finds nothing: a thousand of them are to leave others room
+_SLOWER: Final = 1.2  # so that it notices late by a fifth of what it has waited, at most
 _MOST_IN_VAIN: Final = 16  # cases that cannot reach a server, and none that could, end a worker
 _MOST_LOST: Final = 3  # leases, one after the other without an outcome that was kept, end a worker
 _SETTLING: Final = 600.0  # seconds that requests under way may take to their end when the run is changed
@@ -337,10 +339,11 @@ class _Feeding:
 
     async def feed(self) -> AsyncGenerator[Sequence[Item]]:
         """Yield what is to be done of each chunk, as it is claimed; end when there is nothing to claim any more."""
-        intakes = self._intakes()
+        intakes, pause = self._intakes(), _LOOK
         while not all(lane.over is not None for lane in self.lanes):
             chunk = self.ledger.next_further() or await self.journal.claim()
             if chunk is not None:
+                pause = _LOOK
                 self.waits("")
                 if chunk.changes != self.ledger.changes:
                     self.is_outdated = True
@@ -360,7 +363,8 @@ class _Feeding:
                 return
             if not standing.is_free:
                 self.waits("what other workers hold, or whoever loads")
-                await anyio.sleep(_LOOK)
+                await anyio.sleep(pause)
+                pause = min(_SLOWER * pause, _LONGEST_LOOK)
 
     def _context_of(self, template: str, juror: str | None) -> Context:
         return self.lanes.of(template, juror).context
