@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import anyio
 import pytest
@@ -20,6 +21,7 @@ from fi_async import (
     template,
 )
 from fi_async._run_url import RunUrl
+from fi_async.cli.status import status_of
 from fi_async.journal.events import EventKind
 from fi_async.local import LocalBackend, Switches
 from fi_async.store.leases import LeaseLostError
@@ -362,6 +364,24 @@ async def test_what_is_reopened_while_its_chunk_is_at_work_is_not_lost(evaluator
         assert (once, done.evaluations) == ([1], 11)
     with seen() as view:
         assert view.count().is_complete
+
+
+async def test_whatever_clocks_say_all_that_is_kept_has_the_databases_time(evaluator, run_url, sql):
+    hour, url = 3_600.0, RunUrl.parse(run_url)
+    async with evaluator() as ev:
+        ev._session.wall_clock = lambda: time.time() + hour
+        await ev.load([*texts(20), {"text": None}], "contains", eval_config=NEEDLE, run=run_url)
+        async with WorkerJournal(url, 30.0) as journal:
+            journal.write((await journal.claim()).first, EventKind.INTENT)
+            await journal.flush()
+            status = status_of(url, time.time() - hour)
+            assert (status.under_way, status.ambiguous) == (1, 0)
+        await ev.work(run_url)
+        assert status_of(url, time.time() + 2 * hour).rate > 0
+        sql("UPDATE fi_async.events SET body = replace(body, '\"scored\"', '\"failed\"') WHERE n = 1 AND kind = 5")
+        await ev.reopen(RunFile(run_url, retry=["failed"]))
+    times = [at for (at,) in sql("SELECT at FROM fi_async.passes UNION ALL SELECT at FROM fi_async.events")]
+    assert max(abs(at - time.time()) for at in times) < 60
 
 
 # Control

@@ -69,6 +69,11 @@ class StoreConnected:
         """Turn what goes wrong with the store into a JournalError."""
         return self.connection.explained()
 
+    def now(self) -> float:
+        """Return the store's time, in seconds since the epoch: that of all that it keeps."""
+        with self.explained():
+            return store_queries.now(self.connection)
+
     def passes(self) -> Sequence[tuple[float, str]]:
         """Return when cases were loaded, and the run's facts as JSON."""
         return store_queries.passes(self.connection, self.run)

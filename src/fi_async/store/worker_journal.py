@@ -90,8 +90,7 @@ class WorkerJournal:
             if store_schema.version_of(connection) is not None:
                 store_schema.set_up(connection)
             store_schema.check(connection, works=True)
-            ((now,),) = connection.execute("SELECT extract(epoch FROM clock_timestamp())::double precision").fetchall()
-            self._clock_ahead = now - time.monotonic()
+            self._clock_ahead = store_queries.now(connection) - time.monotonic()
             self._leases = Leases(connection, "work", self.lease, self._concurrency)
             self._leases.register(store_schema.run_of(connection))
             self._read(self._leases)
