@@ -27,7 +27,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 import psycopg  # what is imported on the way would be counted as work
 
-import fi_async.engine.stored_calls  # noqa: F401  # as above
+import fi_async.runs.stored_calls  # noqa: F401  # as above
 from fi_async import AsyncEvaluator
 from fi_async._run_url import RunUrl
 from fi_async.cli.status import status_of

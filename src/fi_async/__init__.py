@@ -55,12 +55,12 @@ if TYPE_CHECKING:
     )
     from fi_async._models import Case, EvalStatus, Outcome, OutcomeStatus, Template
     from fi_async._plan import RunPlan, TemplatePlan
-    from fi_async._report import Counts, Report
     from fi_async._results import BatchRunResult, EvalResult, Usage
     from fi_async._settings import Limit, RunFile, RunOptions, Timeout
     from fi_async._statistics import (
         ClientStatistics,
         ConcurrencyStatistics,
+        Counts,
         EndpointStatistics,
         LimitStatistics,
         PollingStatistics,
@@ -75,9 +75,6 @@ if TYPE_CHECKING:
     from fi_async.datasets.collection import DatasetInfo, Datasets
     from fi_async.datasets.dataset import Dataset
     from fi_async.datasets.dataset_run import DatasetEvaluation, DatasetProgress, DatasetRun
-    from fi_async.engine.loading import LoadReport
-    from fi_async.engine.streams import Stream
-    from fi_async.engine.workers import WorkReport
     from fi_async.evaluator import AsyncEvaluator
     from fi_async.execution import Execution
     from fi_async.imports.graders import GraderMapping
@@ -87,7 +84,11 @@ if TYPE_CHECKING:
     from fi_async.reports.agreement_figures import Agreement
     from fi_async.reports.compare_many import compare_runs
     from fi_async.reports.matrix_figures import MatrixCase, RunDifference
+    from fi_async.reports.report import Report
     from fi_async.reports.run_matrix import RunMatrix
+    from fi_async.runs.loading import LoadReport
+    from fi_async.runs.streams import Stream
+    from fi_async.runs.workers import WorkReport
     from fi_async.sources import cases_from
     from fi_async.standalone import aevaluate, evaluate
     from fi_async.sync import Evaluator
@@ -210,10 +211,11 @@ _HOMES: Final[Mapping[str, str]] = {
         """,
         "_models": "Case EvalStatus Outcome OutcomeStatus Template",
         "_plan": "RunPlan TemplatePlan",
-        "_report": "Counts Report",
         "_results": "BatchRunResult EvalResult Usage",
         "_settings": "Limit RunFile RunOptions Timeout",
-        "_statistics": "ClientStatistics ConcurrencyStatistics EndpointStatistics LimitStatistics PollingStatistics",
+        "_statistics": """
+            ClientStatistics ConcurrencyStatistics Counts EndpointStatistics LimitStatistics PollingStatistics
+        """,
         "backends.criteria": "Criteria",
         "backends.judge": "Judge",
         "backends.jury": "Jury",
@@ -224,9 +226,6 @@ _HOMES: Final[Mapping[str, str]] = {
         "datasets.collection": "DatasetInfo Datasets",
         "datasets.dataset": "Dataset",
         "datasets.dataset_run": "DatasetEvaluation DatasetProgress DatasetRun",
-        "engine.loading": "LoadReport",
-        "engine.streams": "Stream",
-        "engine.workers": "WorkReport",
         "evaluator": "AsyncEvaluator",
         "execution": "Execution",
         "imports.graders": "GraderMapping",
@@ -236,7 +235,11 @@ _HOMES: Final[Mapping[str, str]] = {
         "reports.agreement_figures": "Agreement",
         "reports.compare_many": "compare_runs",
         "reports.matrix_figures": "MatrixCase RunDifference",
+        "reports.report": "Report",
         "reports.run_matrix": "RunMatrix",
+        "runs.loading": "LoadReport",
+        "runs.streams": "Stream",
+        "runs.workers": "WorkReport",
         "sources": "cases_from",
         "standalone": "aevaluate evaluate",
         "sync": "Evaluator",

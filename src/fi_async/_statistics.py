@@ -1,4 +1,4 @@
-"""What a client knows of the server at one moment, as plain values."""
+"""What a run asked of the server, and what a client knows of it at one moment, as plain values."""
 
 from __future__ import annotations
 
@@ -9,6 +9,31 @@ from typing import Any, Literal, TypeVar
 from fi_async._public import public
 
 T = TypeVar("T")
+
+
+@public
+@dataclass(slots=True)
+class Counts:
+    """What a run asked of the server.
+
+    Attributes:
+        requests: HTTP requests sent, polls and repeats included.
+        polls: Those that asked for a result.
+        retries: Requests repeated after a failure.
+        throttled: Refusals by a rate limit, waited out.
+        ambiguous: Evaluation requests that left and had no readable answer.
+        possible_duplicates: Evaluations asked for again after that, which may be paid twice.
+        removed: Cases that the run's file has from earlier, and that were not among these; each sample and each vote
+            that is no longer asked for counts too.
+    """
+
+    requests: int = 0
+    polls: int = 0
+    retries: int = 0
+    throttled: int = 0
+    ambiguous: int = 0
+    possible_duplicates: int = 0
+    removed: int = 0
 
 
 @public

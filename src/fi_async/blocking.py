@@ -14,8 +14,8 @@ from fi_async._models import Case, EvalStatus, Inputs, Outcome
 from fi_async._public import public
 from fi_async._settings import OMITTED, Omitted, Timeout, not_picklable
 from fi_async._statistics import ClientStatistics
-from fi_async.engine.streams import Stream
 from fi_async.execution import Execution
+from fi_async.runs.streams import Stream
 from fi_async.sources.callers import CallersCases
 
 if TYPE_CHECKING:

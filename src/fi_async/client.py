@@ -16,9 +16,9 @@ from fi_async._settings import RunKeywords, RunOptions, not_picklable
 from fi_async._signature import shows_options
 from fi_async._statistics import ClientStatistics
 from fi_async.backends.chosen import FUNCTIONS, Backend, Backends
-from fi_async.engine import calls
 from fi_async.engine.one_call import fetch_once
 from fi_async.engine.session import Session
+from fi_async.runs import calls
 from fi_async.wire import requests, responses, verdicts
 from fi_async.wire.responses import Reply
 from fi_async.wire.transport import AsgiApp, Transport

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar, Unpack, overlo
 
 from fi_async._errors import ConfigurationError, instead
 from fi_async._models import Case, Inputs, TemplateLike
-from fi_async._report import Report
 from fi_async._settings import OMITTED, Omitted, Timeout
-from fi_async.engine import calls
-from fi_async.engine.calls import Ask, TemplatesLike
 from fi_async.execution import Execution, poll_all
 from fi_async.pipelines import PlatformCalls, current_span
+from fi_async.reports.report import Report
+from fi_async.runs import calls
+from fi_async.runs.calls import Ask, TemplatesLike
 from fi_async.wire.preflight import rows_of
 
 if TYPE_CHECKING:

@@ -13,23 +13,24 @@ from fi_async._errors import ConfigurationError
 from fi_async._models import Outcome, TemplateLike
 from fi_async._plan import RunPlan
 from fi_async._public import public
-from fi_async._report import Counts, Report
 from fi_async._settings import OMITTED, RunFile, RunKeywords, positive
 from fi_async._shard import Shard, ShardLike
 from fi_async._signature import shows_options
-from fi_async.engine import calls, preview
-from fi_async.engine.calls import Ask, TemplatesLike
-from fi_async.engine.case_reading import Cases
-from fi_async.engine.streams import Stream
+from fi_async._statistics import Counts
 from fi_async.evaluations import Evaluations
 from fi_async.progress.displays import ProgressLike
+from fi_async.reports.report import Report
+from fi_async.runs import calls, preview
+from fi_async.runs.calls import Ask, TemplatesLike
+from fi_async.runs.case_reading import Cases
+from fi_async.runs.streams import Stream
 from fi_async.wire.templates import names_of
 
 if TYPE_CHECKING:
     from fi_async.background.queue import BackgroundQueue, OnFull
     from fi_async.background.sinks import SinkLike
-    from fi_async.engine.loading import LoadReport
-    from fi_async.engine.workers import WorkReport
+    from fi_async.runs.loading import LoadReport
+    from fi_async.runs.workers import WorkReport
 
 
 @public
@@ -131,7 +132,7 @@ class AsyncEvaluator(Evaluations):
         fields = {"custom_eval_name": custom_eval_name, "error_localizer": error_localizer}
         ask = self._ask(eval_templates, eval_config, fields, run, options, shard=shard)
         if ask.kept is not None and ask.kept.store is not None:
-            from fi_async.engine import stored_calls  # noqa: PLC0415  # not needed by who keeps no run in a database
+            from fi_async.runs import stored_calls  # noqa: PLC0415  # not needed by who keeps no run in a database
 
             return await stored_calls.gather(self._session, ask, cases, progress)
         return await calls.gather(self._session, ask, cases, progress)
@@ -324,7 +325,7 @@ class AsyncEvaluator(Evaluations):
             ConfigurationError, NotFoundError: An option or a template's name is wrong, or the run asks other templates.
             JournalError: The database cannot be used, or somebody loads the run already. No message shows a password.
         """
-        from fi_async.engine import loading  # noqa: PLC0415  # not needed by who keeps no run in a database
+        from fi_async.runs import loading  # noqa: PLC0415  # not needed by who keeps no run in a database
 
         fields = {"custom_eval_name": custom_eval_name, "error_localizer": error_localizer}
         return await loading.load(
@@ -342,7 +343,7 @@ class AsyncEvaluator(Evaluations):
             ConfigurationError: A file keeps the run.
             JournalError: The database cannot be used, or has no such run.
         """
-        from fi_async.engine import loading  # noqa: PLC0415  # as above
+        from fi_async.runs import loading  # noqa: PLC0415  # as above
 
         kept = run if isinstance(run, RunFile) else RunFile(run, retry=("failed", "stalled"))
         return await loading.reopen(self._session, kept)
@@ -379,7 +380,7 @@ class AsyncEvaluator(Evaluations):
             JournalError: The database cannot be used, or has no such run. No message shows a password.
             AuthenticationError, PermissionDeniedError: The key pair was refused.
         """
-        from fi_async.engine.workers import RunWorker  # noqa: PLC0415  # as above
+        from fi_async.runs.workers import RunWorker  # noqa: PLC0415  # as above
 
         self._options.with_given(**options)
         kept = run if isinstance(run, RunFile) else RunFile(run)

@@ -11,7 +11,6 @@ import anyio
 from fi_async._errors import EvaluationError, StalledError
 from fi_async._models import Case, EvalStatus, Outcome
 from fi_async._public import public
-from fi_async._report import Report
 from fi_async._settings import OMITTED, Omitted, RunOptions, Timeout, not_picklable
 from fi_async.engine.lanes import RunLanes
 from fi_async.engine.one_call import fetch_once, platform_lane
@@ -19,6 +18,7 @@ from fi_async.engine.run import Run
 from fi_async.engine.session import Session
 from fi_async.engine.submissions import poll
 from fi_async.engine.work import Attempt, Work
+from fi_async.reports.report import Report
 from fi_async.wire import requests, verdicts
 from fi_async.wire.requests import Parameters
 from fi_async.wire.responses import Reply

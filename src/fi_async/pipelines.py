@@ -9,8 +9,8 @@ from fi_async._errors import ConfigurationError
 from fi_async._models import Case, Inputs
 from fi_async._settings import OMITTED, Omitted
 from fi_async.client import Client
-from fi_async.engine.calls import TemplatesLike
 from fi_async.engine.one_call import fetch_once
+from fi_async.runs.calls import TemplatesLike
 from fi_async.wire import requests, responses
 from fi_async.wire.templates import names_of
 

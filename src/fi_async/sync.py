@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, Self, T
 from fi_async._loop_thread import loop_thread
 from fi_async._models import Case, Inputs, TemplateLike
 from fi_async._public import public
-from fi_async._report import Report
 from fi_async._settings import Omitted, Timeout, not_picklable
 from fi_async._statistics import ClientStatistics
 from fi_async.blocking import BlockingExecution, BlockingQueue, BlockingStream
-from fi_async.engine.calls import TemplatesLike
 from fi_async.evaluations import EvaluateKeywords, NamedT
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.execution import Execution
+from fi_async.reports.report import Report
+from fi_async.runs.calls import TemplatesLike
 from fi_async.sources.callers import CallersCases, callers_cases
 from fi_async.wire.transport import AsgiApp
 

@@ -22,7 +22,7 @@ from typing import Any, TextIO
 import httpx
 
 from fi_async import AsyncEvaluator, Counts, Evaluator, FiAsyncError, Outcome, RunFile, Timeout
-from fi_async._report import Report
+from fi_async.reports.report import Report
 from fi_async.wire import transport
 
 from .orders import PARAMS, Order

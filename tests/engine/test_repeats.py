@@ -12,12 +12,12 @@ import pytest
 from embedded import backend
 from embedded import client as platform
 from fi_async import Case, ConfigurationError, CostLimitError, Evaluator, RunFile, RunOptions, Timeout, template
-from fi_async.engine.calls import Ask
-from fi_async.engine.worker_checks import check_same
 from fi_async.journal.opening import info_of
 from fi_async.journal.salvage import Salvage
 from fi_async.journal.view import open_view
 from fi_async.local import Quota
+from fi_async.runs.calls import Ask
+from fi_async.runs.worker_checks import check_same
 from judged import client
 from voting import CALM, Voter, answers, noisy
 

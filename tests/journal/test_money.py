@@ -6,10 +6,10 @@ import pytest
 
 from embedded import backend
 from fi_async import AsyncEvaluator, CostLimitError, Criteria, Judge, JudgeError, OutcomeStatus, RunFile
+from fi_async._spending import Spending
 from fi_async.journal.view import open_view
 from fi_async.local import ChatFaults, ChatSwitches
 from fi_async.reports.run_files import load_run, outcomes_of
-from fi_async.reports.spending import Spending
 
 CALM = Criteria("calm", "Does {{output}} stay calm?")
 CASES = [{"output": f"answer {number}"} for number in range(40)]

@@ -19,9 +19,9 @@ from fi_async import (
     ServerError,
     Usage,
 )
+from fi_async._spending import Answerers, Spending, dollars, in_one, is_own
 from fi_async.cli.ci import write_junit, write_step_summary
 from fi_async.reports.quality_gate import gate_result
-from fi_async.reports.spending import Answerers, Spending, dollars, in_one, is_own
 from fi_async.reports.template_scores import scores_by_template
 
 USAGE = Usage(input_tokens=1_000, cached_tokens=400, output_tokens=100, reasoning_tokens=60)

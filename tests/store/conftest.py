@@ -102,5 +102,5 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let workers look soon for what others do."""
-    for module in ("engine.workers", "store.worker_journal"):
+    for module in ("runs.workers", "store.worker_journal"):
         monkeypatch.setattr(f"fi_async.{module}._LOOK", 0.03)

@@ -439,7 +439,7 @@ async def test_what_is_told_of_a_run_is_told_of_its_cases(run_url, seen, tmp_pat
         await ev.gather(answers(6), CALM, run=run_url, **AUTO)
     with seen() as view:
         assert [record.key for record in view.records()] == labelled  # people's labels stay
-    (rows,) = [table.to_pylist() for table in _outcomes(None, RunUrl.parse(run_url))]
+    (rows,) = [table.to_pylist() for table in _outcomes(RunUrl.parse(run_url))]
     with open_view(tmp_path / "same.db") as view:
         by_a_file = [flat(record.outcome.to_dict()) for record in view.records()]
     assert [(row["index"], row["score"], row["reason"]) for row in rows] == [

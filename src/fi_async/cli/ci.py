@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
+from fi_async._spending import spent_words
 from fi_async.reports.quality_gate import Check, GateResult, GateVerdict
-from fi_async.reports.spending import spent_words
 
 _NOT_IN_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _JOINER: Final = "\u2060"  # takes no room, and ends a mention

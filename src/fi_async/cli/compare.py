@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fi_async._run_url import RunUrl
+from fi_async._spending import is_own, judges_of
 from fi_async.cli import errors, terminal
 from fi_async.cli.flag_kinds import named
 from fi_async.cli.matrix_tables import WorseVerdict, show_matrix, shown_p
@@ -27,7 +28,6 @@ from fi_async.reports.conditions import require_template
 from fi_async.reports.matrix_page import write_matrix
 from fi_async.reports.pairing import CaseScore, Pair
 from fi_async.reports.run_files import ReadableRun, load_run, outcomes_of
-from fi_async.reports.spending import is_own, judges_of
 from fi_async.reports.statistics import Interval
 
 _SHOWN: Final = 10

@@ -19,7 +19,6 @@ from rich.table import Table
 from fi_async import sources
 from fi_async._connection import LOCAL
 from fi_async._errors import ConfigurationError, DatasetError, NotFoundError, StalledError
-from fi_async._report import Report
 from fi_async.cli import errors, parameters, terminal
 from fi_async.cli.backend import backend_of, given_url
 from fi_async.cli.dataset_flags import DatasetFlags
@@ -32,6 +31,7 @@ from fi_async.datasets.dataset import Dataset
 from fi_async.datasets.dataset_run import DatasetRun
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.reports.outcome_tables import inert_table
+from fi_async.reports.report import Report
 from fi_async.sources.rows import Shape, Source
 from fi_async.wire.templates import Templates
 

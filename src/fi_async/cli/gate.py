@@ -14,6 +14,7 @@ from rich.text import Text
 
 from fi_async._models import Outcome
 from fi_async._run_url import RunUrl
+from fi_async._spending import spent_words
 from fi_async.cli import errors, terminal
 from fi_async.cli.ci import write_junit, write_step_summary
 from fi_async.cli.errors import UsageError
@@ -33,7 +34,6 @@ from fi_async.reports.quality_gate import (
 )
 from fi_async.reports.run_files import BACKEND_NAMED, LINES, load_run, outcomes_of
 from fi_async.reports.run_labels import NoLabelsError, RunLabels
-from fi_async.reports.spending import spent_words
 from fi_async.reports.template_scores import TemplateScores, scores_by_template
 
 _SHOWN: Final = 5

@@ -36,11 +36,11 @@ from fi_async.cli.own_templates import templates_of
 from fi_async.cli.saved_command import SavedCommand, command_line, run_file_of, saved_command
 from fi_async.cli.summary import show, show_next
 from fi_async.cli.totals import RunTotals
-from fi_async.engine.case_reading import Cases
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.journal.schema import is_run
 from fi_async.reports.quality_gate import GateResult
 from fi_async.reports.run_files import LINES
+from fi_async.runs.case_reading import Cases
 from fi_async.sources.rows import Source
 from fi_async.sources.workbooks import WORKBOOKS
 

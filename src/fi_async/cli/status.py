@@ -18,6 +18,7 @@ from rich.text import Text
 
 from fi_async._errors import JournalError
 from fi_async._run_url import RunUrl
+from fi_async._spending import spent_words
 from fi_async.cli import errors, terminal
 from fi_async.cli.errors import UsageError
 from fi_async.cli.saved_command import check_run
@@ -28,7 +29,6 @@ from fi_async.journal.records import RunCount
 from fi_async.journal.schema import is_run
 from fi_async.journal.view import open_view
 from fi_async.progress.displays import clock
-from fi_async.reports.spending import spent_words
 from fi_async.store.run_control import Control
 from fi_async.store.run_workers import SharedStanding, WorkerStanding, standing_of
 from fi_async.store.store_counts import count_run

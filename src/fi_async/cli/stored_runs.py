@@ -23,10 +23,10 @@ from fi_async.cli.program_runs import check_unchanged, templates_and_choice
 from fi_async.cli.run import setup_of
 from fi_async.cli.saved_command import SavedCommand, command_line
 from fi_async.cli.store_flags import ControlFlags, WorkFlags, url_of
-from fi_async.engine.loading import LoadReport
-from fi_async.engine.workers import WorkReport
 from fi_async.journal.opening import limit_text, options_of
 from fi_async.journal.records import RunInfo
+from fi_async.runs.loading import LoadReport
+from fi_async.runs.workers import WorkReport
 from fi_async.sources.rows import TableRow
 from fi_async.store.run_control import Control, change
 from fi_async.store.store_reader import facts

@@ -10,15 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from fi_async._models import Origin, OutcomeStatus
+from fi_async._spending import dollars, is_own, judges_of
 from fi_async.cli import terminal
 from fi_async.cli.totals import SHOWN_CAUSES, RunTotals
 from fi_async.reports.panel_tally import panel_lines
-from fi_async.reports.spending import dollars, is_own, judges_of
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from fi_async.reports.spending import Spending
+    from fi_async._spending import Spending
 
 
 def show(totals: RunTotals, wall_s: float, console: Console) -> None:

@@ -10,14 +10,14 @@ from typing import Any, Final, get_args
 
 from fi_async._errors import APIConnectionError
 from fi_async._models import Origin, Outcome, OutcomeStatus
-from fi_async._report import Counts
+from fi_async._spending import Answerers, Spending
+from fi_async._statistics import Counts
 from fi_async.cli import terminal
 from fi_async.journal.records import RunCount
 from fi_async.reports import figures
 from fi_async.reports.figures import MOST_CAUSES, OTHER, Cause
 from fi_async.reports.html_page import telling_keys
 from fi_async.reports.panel_tally import PanelTally
-from fi_async.reports.spending import Answerers, Spending
 from fi_async.sources.rows import TableCase
 
 _LONGEST: Final = 50  # characters of a case

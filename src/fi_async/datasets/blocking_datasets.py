@@ -17,8 +17,9 @@ from fi_async.sources.rows import Shape, Source
 from fi_async.sources.tables import Items
 
 if TYPE_CHECKING:
-    from fi_async._report import Counts, Report
-    from fi_async.engine.calls import TemplatesLike
+    from fi_async._statistics import Counts
+    from fi_async.reports.report import Report
+    from fi_async.runs.calls import TemplatesLike
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Unpack
 from fi_async._errors import ConfigurationError, DatasetError, NotFoundError, instead
 from fi_async._models import Template
 from fi_async._public import public
-from fi_async._report import Counts
 from fi_async._settings import RunKeywords, RunOptions, not_picklable
+from fi_async._statistics import Counts
 from fi_async.datasets.dataset_calls import DatasetCalls
 from fi_async.datasets.dataset_run import DatasetEvaluation, DatasetRun
 from fi_async.datasets.row_outcomes import row_id
 from fi_async.datasets.upload_rows import UploadRows
-from fi_async.engine.calls import find_templates, list_templates
 from fi_async.engine.dataset_steps import (
     deleted,
     evaluation_added,
@@ -26,6 +25,7 @@ from fi_async.engine.dataset_steps import (
 )
 from fi_async.engine.intake import configs_of
 from fi_async.engine.session import Session
+from fi_async.runs.calls import find_templates, list_templates
 from fi_async.wire import dataset_replies as replies
 from fi_async.wire import dataset_requests as requests
 from fi_async.wire import responses
@@ -35,7 +35,7 @@ from fi_async.wire.responses import Reply
 from fi_async.wire.templates import by_name
 
 if TYPE_CHECKING:
-    from fi_async.engine.calls import TemplatesLike
+    from fi_async.runs.calls import TemplatesLike
 
 
 @public

@@ -19,8 +19,8 @@ from fi_async._errors import (
     StalledError,
     ValidationError,
 )
-from fi_async._report import Counts
 from fi_async._settings import RunOptions
+from fi_async._statistics import Counts
 from fi_async.engine.attempts import Context, Steps, ask
 from fi_async.engine.conduct import conduct
 from fi_async.engine.dataset_steps import page_read

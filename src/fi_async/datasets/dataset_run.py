@@ -12,14 +12,15 @@ import anyio
 from fi_async._errors import APIConnectionError, APIError, DatasetError, FiAsyncError, StalledError
 from fi_async._models import Template
 from fi_async._public import public
-from fi_async._report import Counts, Report
 from fi_async._settings import RunOptions, not_picklable
+from fi_async._statistics import Counts
 from fi_async.datasets.dataset_calls import PASSING, DatasetCalls, Pace, is_passing
 from fi_async.datasets.row_outcomes import EvaluatedColumn, in_places, outcomes_of
 from fi_async.engine.attempts import Context, Steps, ask
 from fi_async.engine.dataset_steps import evaluations_listed, started
 from fi_async.engine.outcomes import DENIED
 from fi_async.engine.session import Session
+from fi_async.reports.report import Report
 from fi_async.wire import dataset_replies as replies
 from fi_async.wire import dataset_requests as requests
 from fi_async.wire.dataset_replies import ListedEvaluation

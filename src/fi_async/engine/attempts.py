@@ -22,8 +22,8 @@ from fi_async._errors import (
 )
 from fi_async._events import Listener, RequestRetried, emit, wants
 from fi_async._models import Outcome
-from fi_async._report import Counts
 from fi_async._settings import RetryPolicy, Timeout
+from fi_async._statistics import Counts
 from fi_async.engine.work import Arrival, History, Work
 from fi_async.pacing.accepted import AcceptedLimit
 from fi_async.pacing.gate import Gate

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from fi_async._errors import APITimeoutError
-from fi_async._report import Counts
 from fi_async._settings import RunOptions
+from fi_async._statistics import Counts
 from fi_async.engine.attempts import Context, Job, Steps
 from fi_async.engine.lanes import RunLanes
 from fi_async.engine.one_call import platform_lane

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from fi_async._report import Counts
 from fi_async._settings import Limit, RunOptions
 from fi_async._shard import Shard
+from fi_async._statistics import Counts
 from fi_async.backends.chosen import Answerer
 from fi_async.backends.functions import ExactFunction, Function
 from fi_async.engine.attempts import Context, Forgetful, Job, Ledger

@@ -13,8 +13,8 @@ from weakref import WeakSet
 import anyio
 
 from fi_async._events import Event, Listener, emit
-from fi_async._report import Counts
 from fi_async._settings import Concurrency, Limit, RunOptions
+from fi_async._statistics import Counts
 from fi_async.backends.chosen import Backends
 from fi_async.engine.attempts import Context, Forgetful, Ledger
 from fi_async.pacing.gate import Gate

@@ -19,11 +19,11 @@ from fi_async._extras import need
 from fi_async._models import Case, Inputs, TemplateLike
 from fi_async._run_url import RunUrl
 from fi_async._settings import RunFile, RunKeywords
-from fi_async.engine.calls import TemplatesLike
-from fi_async.engine.loading import LoadReport
-from fi_async.engine.workers import WorkReport
 from fi_async.evaluator import AsyncEvaluator
 from fi_async.reports.outcome_tables import arrow_schema, flat
+from fi_async.runs.calls import TemplatesLike
+from fi_async.runs.loading import LoadReport
+from fi_async.runs.workers import WorkReport
 from fi_async.sources import cases_from
 from fi_async.store.run_workers import SharedStanding, shared_standing
 from fi_async.store.store_counts import count_run

@@ -9,13 +9,13 @@ from dataclasses import fields
 from typing import Self
 
 from fi_async._models import OutcomeStatus
+from fi_async._spending import Spending
 from fi_async.journal import paid
 from fi_async.journal.gathered import Gathered, evaluations_of
 from fi_async.journal.reading import CountReader
 from fi_async.journal.records import OutcomeRecord, RunCount, RunInfo
 from fi_async.journal.replay import Past
 from fi_async.panels.shape import shapes_of
-from fi_async.reports.spending import Spending
 
 
 class CountedRun:

@@ -8,7 +8,7 @@ from typing import Any
 
 from fi_async._errors import JournalError
 from fi_async._models import Outcome, OutcomeStatus
-from fi_async._report import Counts
+from fi_async._statistics import Counts
 from fi_async._values import shown_inputs
 from fi_async.engine.attempts import Context
 from fi_async.engine.intake import Question

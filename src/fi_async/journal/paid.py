@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from fi_async._results import Usage
+from fi_async._spending import Spending
 from fi_async.journal.events import EventKind
-from fi_async.reports.spending import Spending
 
 # A million bodies take seconds to parse: those of the platform's answers, which tell no cost, are only looked through.
 _COST: Final = "coalesce(json_extract(events.body, '$.result.cost'), json_extract(events.body, '$.cost'))"

@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
+from fi_async._spending import Spending
 from fi_async.journal.label_records import KeptLabels
 from fi_async.journal.replay import Past
-from fi_async.reports.spending import Spending
 
 
 class OutcomeRow(NamedTuple):

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from fi_async._spending import dollars
 from fi_async.progress.meter import Progress
-from fi_async.reports.spending import dollars
 
 _live: Final = threading.Lock()
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from fi_async._models import Outcome, OutcomeStatus
 from fi_async._public import public
-from fi_async.reports.spending import Spending
+from fi_async._spending import Spending
 
 WINDOW: Final = 60.0  # seconds that a rate is taken over: the length of most limits' windows, so that bursts even out
 _STOOD: Final = ("replayed", "reused")  # what was reused stays so when the run is gone on with

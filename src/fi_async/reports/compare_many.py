@@ -14,12 +14,12 @@ from typing import Any, Final
 from fi_async._errors import ConfigurationError, instead
 from fi_async._models import Outcome
 from fi_async._public import public
-from fi_async._report import Report
 from fi_async._run_url import RunUrl, is_store_url
 from fi_async.journal.records import OutcomeRecord, RunInfo
 from fi_async.reports.compare import Comparison, TemplateComparison, compare
 from fi_async.reports.matrix_figures import DifferenceVerdict, MatrixCase, RunDifference
 from fi_async.reports.pairing import CaseScore, PairedBy, have_ids
+from fi_async.reports.report import Report
 from fi_async.reports.run_files import LoadedRun, ReadableRun, load_run, outcomes_of
 from fi_async.reports.run_matrix import RunMatrix
 from fi_async.reports.statistics import FEWEST_OF_T, Interval, holm, mcnemar, skewed_t_interval

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fi_async._models import Outcome, OutcomeStatus
+from fi_async._spending import Answerers, Spending, judges_of
 from fi_async.journal.records import OutcomeRecord
 from fi_async.reports.compare import Comparison, TemplateComparison
 from fi_async.reports.html_page import (
@@ -24,7 +25,6 @@ from fi_async.reports.html_page import (
 )
 from fi_async.reports.pairing import CaseScore, Pair
 from fi_async.reports.run_files import ReadableRun
-from fi_async.reports.spending import Answerers, Spending, judges_of
 
 KINDS: Final = ("worse", "better", "no score")
 _COMPARISON: Final = PageLayout("comparison", "compare.html", ("changes.js", "compare.js"))

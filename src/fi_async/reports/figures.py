@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from fi_async._models import Outcome, OutcomeStatus
+from fi_async._spending import Spending, judges_of
 from fi_async.journal.records import OutcomeRecord, RunCount
 from fi_async.reports.html_page import clipped
 from fi_async.reports.panel_tally import PanelTally
 from fi_async.reports.speed import Speed, Timeline
-from fi_async.reports.spending import Spending, judges_of
 from fi_async.reports.statistics import Interval
 from fi_async.reports.template_scores import TemplateScores
 

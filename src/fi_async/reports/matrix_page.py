@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from fi_async._spending import judges_of
 from fi_async.journal.records import OutcomeRecord
 from fi_async.reports.comparison_page import RunEffort, said_of
 from fi_async.reports.html_page import (
@@ -22,7 +23,6 @@ from fi_async.reports.html_page import (
 )
 from fi_async.reports.matrix_figures import MatrixCase, MatrixFigures
 from fi_async.reports.run_files import ReadableRun
-from fi_async.reports.spending import judges_of
 
 _MATRIX: Final = PageLayout("comparison", "matrix.html", ("matrix.js", "matrix_start.js"))
 _MOST_CELLS: Final = 1_000_000

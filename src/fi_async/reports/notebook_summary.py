@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, Final
 
 from fi_async._models import OutcomeStatus
-from fi_async.reports.spending import dollars, is_own, judges_of, spent_words
+from fi_async._spending import dollars, is_own, judges_of, spent_words
 
 _SHOWN: Final = 10
 _LONGEST: Final = 160

@@ -8,11 +8,11 @@ from enum import StrEnum
 from typing import Any, Final
 
 from fi_async._models import Outcome, OutcomeStatus
+from fi_async._spending import Spending, judges_of
 from fi_async.reports.compare import Comparison, compare
 from fi_async.reports.conditions import Condition, require_template
 from fi_async.reports.estimators import Estimate
 from fi_async.reports.pairing import CaseScore, PairedBy
-from fi_async.reports.spending import Spending, judges_of
 from fi_async.reports.statistics import Interval
 from fi_async.reports.template_scores import NAMED, Average, TemplateScores, is_of_tries
 from fi_async.sources.csv_files import UNCLOSED_QUOTE

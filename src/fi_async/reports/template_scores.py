@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from fi_async._models import Outcome, OutcomeStatus
+from fi_async._spending import Answerers, Spending
 from fi_async.reports.repeats import pass_at_k, pass_hat_k, tries_of
-from fi_async.reports.spending import Answerers, Spending
 from fi_async.reports.statistics import Interval, mean_interval, wilson
 
 MetricName = Literal["pass_rate", "mean"]

@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple, Self
 
 from fi_async._models import OutcomeStatus
 from fi_async._results import Usage
+from fi_async._spending import Spending, TokenCount
 from fi_async.journal.events import EventKind
-from fi_async.reports.spending import Spending, TokenCount
 
 _STATUSES: Final = tuple(each.value for each in OutcomeStatus)
 _TOKENS: Final = tuple(Usage.model_fields)

@@ -12,8 +12,6 @@ import anyio
 from fi_async._models import Case, Inputs, Outcome
 from fi_async._plan import RunPlan, TemplatePlan
 from fi_async._settings import RunOptions
-from fi_async.engine.calls import Ask
-from fi_async.engine.case_reading import Cases
 from fi_async.engine.intake import Intake, Question, batches
 from fi_async.engine.lanes import Lane, RunLanes
 from fi_async.engine.session import Session
@@ -24,6 +22,8 @@ from fi_async.pacing.lateness import Cost
 from fi_async.pacing.planner import ASSUMED, LATE, Plan, Room, Situation, decide
 from fi_async.pacing.ticket import Terms
 from fi_async.panels.shape import PanelShape
+from fi_async.runs.calls import Ask
+from fi_async.runs.case_reading import Cases
 from fi_async.wire.requests import Parameters, max_rows
 
 _SHOWN: Final = 5

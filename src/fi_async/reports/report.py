@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 from fi_async._errors import IncompleteRunError
 from fi_async._models import Origin, Outcome, OutcomeStatus
 from fi_async._public import public
+from fi_async._spending import Answerers, Spending, in_one, is_own, spent_words
+from fi_async._statistics import Counts
 from fi_async.reports.figures import Cause, cause_of
 from fi_async.reports.notebook_summary import notebook_html
 from fi_async.reports.outcome_tables import to_pandas, to_polars
 from fi_async.reports.panel_tally import PanelTally, panel_lines
-from fi_async.reports.spending import Answerers, Spending, in_one, is_own, spent_words
 
 if TYPE_CHECKING:
     from fi_async._models import TemplateLike
@@ -27,31 +28,6 @@ if TYPE_CHECKING:
     from fi_async.reports.tracking import TrackedReport
 
 _SHOWN_CAUSES: Final = 3
-
-
-@public
-@dataclass(slots=True)
-class Counts:
-    """What a run asked of the server.
-
-    Attributes:
-        requests: HTTP requests sent, polls and repeats included.
-        polls: Those that asked for a result.
-        retries: Requests repeated after a failure.
-        throttled: Refusals by a rate limit, waited out.
-        ambiguous: Evaluation requests that left and had no readable answer.
-        possible_duplicates: Evaluations asked for again after that, which may be paid twice.
-        removed: Cases that the run's file has from earlier, and that were not among these; each sample and each vote
-            that is no longer asked for counts too.
-    """
-
-    requests: int = 0
-    polls: int = 0
-    retries: int = 0
-    throttled: int = 0
-    ambiguous: int = 0
-    possible_duplicates: int = 0
-    removed: int = 0
 
 
 @public

@@ -11,15 +11,15 @@ import anyio
 
 from fi_async._errors import ConfigurationError
 from fi_async._public import public
-from fi_async._report import Counts
 from fi_async._settings import RunFile, RunOptions
-from fi_async.engine.calls import Ask
-from fi_async.engine.case_reading import Cases, Reading, panel_of
+from fi_async._statistics import Counts
 from fi_async.engine.intake import count_of
 from fi_async.engine.session import Session
 from fi_async.journal.opening import info_of
 from fi_async.journal.reuse import Reused
 from fi_async.journal.writer import Journal
+from fi_async.runs.calls import Ask
+from fi_async.runs.case_reading import Cases, Reading, panel_of
 from fi_async.store.load_ledger import LoadLedger
 from fi_async.store.store_storage import StoreStorage
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from fi_async._models import Case, Inputs, Outcome
-from fi_async._report import Counts
+from fi_async._statistics import Counts
 from fi_async.engine.attempts import Job
 from fi_async.engine.intake import Intake, Question, batches, unread
 from fi_async.engine.run import Feed

@@ -13,17 +13,17 @@ import anyio
 
 from fi_async._errors import ConfigurationError, FiAsyncError, JournalError
 from fi_async._models import Outcome, OutcomeStatus
-from fi_async._report import Report
 from fi_async._run_url import RunUrl
 from fi_async._threads import Worker as Thread
-from fi_async.engine.calls import Ask, Handover
-from fi_async.engine.case_reading import Cases
-from fi_async.engine.loading import loaded, reopen
 from fi_async.engine.session import Session
-from fi_async.engine.workers import RunWorker
 from fi_async.journal.records import RunCount
 from fi_async.progress.displays import ProgressLike
 from fi_async.progress.watch import watched
+from fi_async.reports.report import Report
+from fi_async.runs.calls import Ask, Handover
+from fi_async.runs.case_reading import Cases
+from fi_async.runs.loading import loaded, reopen
+from fi_async.runs.workers import RunWorker
 from fi_async.store.store_counts import count_run
 from fi_async.store.store_reader import open_run
 from fi_async.wire.templates import by_name

@@ -13,11 +13,9 @@ import anyio
 
 from fi_async._errors import ConfigurationError, FiAsyncError
 from fi_async._models import Case, Inputs, Outcome, Template, TemplateLike
-from fi_async._report import Counts, Report
 from fi_async._settings import RunFile, RunOptions
 from fi_async._shard import Shard
-from fi_async._statistics import ClientStatistics, EndpointStatistics, client_statistics, endpoint_statistics
-from fi_async.engine.case_reading import Cases, Reading, panel_of
+from fi_async._statistics import ClientStatistics, Counts, EndpointStatistics, client_statistics, endpoint_statistics
 from fi_async.engine.intake import Intake, Question, configs_of, count_of, grouped, question
 from fi_async.engine.lanes import RunLanes
 from fi_async.engine.one_call import fetch_once
@@ -29,6 +27,8 @@ from fi_async.pacing.slots import Slots
 from fi_async.pacing.waiting import waiting_for
 from fi_async.progress.displays import ProgressLike
 from fi_async.progress.watch import watched
+from fi_async.reports.report import Report
+from fi_async.runs.case_reading import Cases, Reading, panel_of
 from fi_async.wire import requests, responses
 from fi_async.wire.preflight import rows_of
 from fi_async.wire.templates import by_name, names_of

@@ -10,13 +10,12 @@ import anyio
 
 from fi_async._models import Outcome
 from fi_async._public import public
-from fi_async._report import Counts
-from fi_async._statistics import ClientStatistics
-from fi_async.engine import calls
-from fi_async.engine.calls import Ask, Handover
-from fi_async.engine.case_reading import Cases
+from fi_async._statistics import ClientStatistics, Counts
 from fi_async.engine.session import Session
 from fi_async.progress.displays import ProgressLike
+from fi_async.runs import calls
+from fi_async.runs.calls import Ask, Handover
+from fi_async.runs.case_reading import Cases
 
 
 @public
@@ -121,6 +120,6 @@ def _arrivals(
 ) -> AsyncGenerator[None]:
     if ask.kept is None or ask.kept.store is None:
         return calls.stream(session, ask, cases, handover, progress)
-    from fi_async.engine import stored_calls  # noqa: PLC0415  # not needed by who keeps no run in a database
+    from fi_async.runs import stored_calls  # noqa: PLC0415  # not needed by who keeps no run in a database
 
     return stored_calls.stream(session, ask, cases, handover, progress)

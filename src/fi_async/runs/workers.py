@@ -14,17 +14,15 @@ import anyio
 from fi_async._errors import APIConnectionError, ConfigurationError, FiAsyncError, JournalError
 from fi_async._models import Outcome, OutcomeStatus, TemplateLike
 from fi_async._public import public
-from fi_async._report import Counts
 from fi_async._run_url import RunUrl
 from fi_async._settings import RunFile
+from fi_async._statistics import Counts
 from fi_async.engine.attempts import Context
-from fi_async.engine.calls import Ask, Handover
 from fi_async.engine.intake import Intake, Question
 from fi_async.engine.lanes import RunLanes
 from fi_async.engine.postgres_budget import PostgresBudget
 from fi_async.engine.run import Run
 from fi_async.engine.session import Session
-from fi_async.engine.worker_checks import check_given, check_jurors, check_same
 from fi_async.journal.keeping import Item
 from fi_async.journal.opening import has_bound, limit_of_text, options_of
 from fi_async.journal.records import RunInfo
@@ -32,6 +30,8 @@ from fi_async.pacing.waiting import Standing
 from fi_async.panels.shape import PanelShape
 from fi_async.progress.displays import ProgressLike
 from fi_async.progress.watch import watched
+from fi_async.runs.calls import Ask, Handover
+from fi_async.runs.worker_checks import check_given, check_jurors, check_same
 from fi_async.store.leases import LeaseLostError
 from fi_async.store.worker_journal import WorkerJournal
 from fi_async.store.worker_ledger import WorkerLedger, purses_of
