@@ -43,7 +43,7 @@ class StoreConnected:
 
     def __init__(self, url: RunUrl) -> None:
         self.url = url
-        self.connection = StoreConnection(url, read_only=True)
+        self.connection = StoreConnection(url, idle=None)
         try:
             with self.explained():
                 self.version = store_schema.check(self.connection)
@@ -173,7 +173,7 @@ def runs_in(url: RunUrl) -> list[RunUrl]:
         ConfigurationError: psycopg is not installed.
         JournalError: The database cannot be read, or has no runs.
     """
-    connection = StoreConnection(url, read_only=True)
+    connection = StoreConnection(url, idle=None)
     try:
         with connection.explained():
             store_schema.check(connection)
