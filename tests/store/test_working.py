@@ -432,6 +432,26 @@ async def test_given_limits_are_kept_by_all_workers_together(evaluator, run_url)
         assert asyncio.get_running_loop().time() - began > 1.0  # one window at least between the first and the last
 
 
+async def test_what_takes_outcomes_and_raises_ends_the_worker_and_loses_none(evaluator, run_url, seen):
+    app = LocalBackend(Switches(latency=0.01))
+    async with evaluator(app, concurrency=4) as ev:
+        await ev.load(texts(60), "contains", eval_config=NEEDLE, run=run_url)
+        taken = []
+
+        def take(outcome):
+            taken.append(outcome)
+            if len(taken) == 7:
+                raise LookupError("of the user's own")
+
+        with pytest.raises(LookupError, match="of the user's own"):
+            await ev.work(run_url, on_outcome=take)
+        with seen() as view:
+            ended = view.count().done
+        assert 7 <= len(taken) <= ended < 60
+        assert (await ev.work(run_url)).evaluations == 60 - ended
+    assert app.statistics()["duplicates"] == 0
+
+
 async def test_a_worker_that_reaches_nobody_ends_before_it_fails_all(evaluator, run_url, seen, unused_port):
     async with AsyncEvaluator("key", "secret", f"http://127.0.0.1:{unused_port}", concurrency=4) as ev:
         options = {"timeout": Timeout(patience=0.1), "max_retries": 0}

@@ -115,7 +115,7 @@ class RunWorker:
     _lost_in_vain: int = 0
     _in_vain: int = 0
     _panels: Collection[str] = ()
-    _unreachable: APIConnectionError | None = None
+    _failure: Exception | None = None
     _scope: anyio.CancelScope | None = None
     _shared: Session | None = None
     _seen: Taker = lambda _: None
@@ -141,6 +141,8 @@ class RunWorker:
             async with watched(progress, None, self.standing) as self._seen:
                 while not await self._served(url, concurrency):
                     self._lost_lease(url)
+            if self._failure is not None:
+                raise self._failure
         finally:
             if self._shared is not None:
                 with anyio.CancelScope(shield=True):
@@ -234,8 +236,8 @@ class RunWorker:
             finally:
                 watching.cancel()
                 self.run = None
-        if self._unreachable is not None:
-            raise self._unreachable
+        if self._failure is not None:
+            raise self._failure
         self.over = next((lane.over for lane in lanes if lane.over is not None), self.over)
         self._stopped = "" if self.over is None else self.over.message
         return scope.cancelled_caught or feeding.is_outdated
@@ -272,7 +274,16 @@ class RunWorker:
     def _tell(self, outcome: Outcome) -> None:
         self._statuses[outcome.status.value] += 1
         self._seen(outcome)
-        self.take(outcome)
+        try:
+            self.take(outcome)
+        except Exception as error:  # noqa: BLE001  # the user's own: work() raises it as it is
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """End this worker with an error, once what is under way has come to its end."""
+        self._failure = self._failure or error
+        if self._scope is not None:
+            self._scope.cancel()
 
     def _look_whether_reached(self, outcome: Outcome) -> None:
         """End this worker if nothing of it ever reached a server: what it takes, others could do."""
@@ -280,13 +291,9 @@ class RunWorker:
         if not isinstance(error, APIConnectionError) or error.sent:
             return
         self._in_vain += 1
-        if self._in_vain < _MOST_IN_VAIN or self._in_vain < self._ended or self._unreachable is not None:
-            return
-        self._unreachable = APIConnectionError(
-            f"no request of this worker reached a server, and {self._in_vain} cases failed for it: {error.message}"
-        )
-        if self._scope is not None:
-            self._scope.cancel()
+        if self._in_vain >= max(_MOST_IN_VAIN, self._ended):
+            what = f"no request of this worker reached a server, and {self._in_vain} cases failed for it"
+            self._fail(APIConnectionError(f"{what}: {error.message}"))
 
     def standing(self, now: float) -> Standing:
         """Return how the engine's run stands."""

@@ -210,6 +210,7 @@ _HINTS: Final = {
     "42501": f"this user may not do that: {_GRANTS}",
     "25006": "this user, or this server, may only read",
     "53300": "it has too many connections",
+    "57014": "a statement took longer than this user's statement_timeout: set that to 0 for who works or reads",
     "55P03": "others use its tables, which a newer version is to change: try again once those who read it have ended",
     "53100": "its disk is full: make room, then go on",
     "54": "a value is too large for it",
