@@ -411,8 +411,13 @@ def test_an_outcome_that_cannot_be_read_costs_no_other(cli, kept, lines):
         ),
         (
             f"run in.jsonl {ASKED} --run in.jsonl",
+            2,
+            "--run in.jsonl: that is no run's file: name a new one, such as in.db",
+        ),
+        (
+            f"run in.jsonl {ASKED} --run rows.db",
             3,
-            f"in.jsonl: it is damaged, or no run's file (cut off): {EXPORT}",
+            f"rows.db: it is damaged, or no run's file (cut off): {EXPORT}",
         ),
         (
             f"run in.jsonl {ASKED} --run nowhere/x.db",
@@ -425,6 +430,7 @@ def test_an_outcome_that_cannot_be_read_costs_no_other(cli, kept, lines):
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_leaves_the_output_alone(words, code, said, cli, kept):
+    Path("rows.db").write_bytes(Path("in.jsonl").read_bytes())
     before = Path("out.jsonl").read_bytes()
     ended = cli(words, *(["--out out.jsonl"] if words.startswith("run") and "--out" not in words else []))
     assert ended == (code, "", f"fi-async: {said}\n")
