@@ -86,7 +86,7 @@ nitpick_ignore_regex = [
     (r"py:class", r".*\b(Backend|OutputType|Rubric|Spending|Answerers)"),
     (r"py:class", r".*\b(Repeats|Reduce|Rule)"),
     (r"py:class", r".*\b(Concurrency|OnStalled|Listener|ProgressLike|Display|AbstractContextManager)"),
-    (r"py:class", r".*\b(NamedTemplate|RunKeywords|EvaluateKeywords|HttpClient|Session|StrEnum|BaseModel)"),
+    (r"py:class", r".*\b(NamedT|NamedTemplate|RunKeywords|EvaluateKeywords|HttpClient|Session|StrEnum|BaseModel)"),
     (r"py:class", r".*\b(TracerProvider|MeterProvider|LoggerProvider|TextMapPropagator|Judged|otel\.C)"),
     (r"py:class", r".*\b(Datasets|BlockingDatasets|ShardLike|Rater|MatrixCase)"),
     (r"py:class", r".*\b(OutcomeRecord|KeptLabels|ReadableRun|LabelledCases|LabelDraw|DrawnCase)"),
