@@ -138,12 +138,15 @@ async def test_while_the_store_is_away_nothing_leaves_and_all_wait(evaluator, ru
                 postgres_server.stop()
                 away.set()
 
-        working = asyncio.create_task(ev.work(run_url, on_outcome=take))
+        shown = []
+        working = asyncio.create_task(ev.work(run_url, on_outcome=take, progress=shown.append))
         try:
             await away.wait()
             before = app.statistics()["evaluations_made"]
             await asyncio.sleep(0.3)
             assert app.statistics()["evaluations_made"] <= before + 4  # those that had left
+            while "which is away" not in str(shown[-1].waiting_for):  # noqa: ASYNC110  # it has no event
+                await asyncio.sleep(0.05)
         finally:
             postgres_server.start()
         done = await working

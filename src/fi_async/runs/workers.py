@@ -111,11 +111,11 @@ class RunWorker:
     _stopped: str = ""
     _is_complete: bool = False
     _ended: int = 0
-    _ended_before: int = 0
     _lost_in_vain: int = 0
     _in_vain: int = 0
     _panels: Collection[str] = ()
     _failure: Exception | None = None
+    _journal: WorkerJournal | None = None
     _scope: anyio.CancelScope | None = None
     _shared: Session | None = None
     _seen: Taker = lambda _: None
@@ -160,8 +160,7 @@ class RunWorker:
     def _lost_lease(self, url: RunUrl) -> None:
         """Take note of it; raise if this worker would go on so without end, and pay each time for what is not kept."""
         self._fenced += 1
-        self._lost_in_vain = self._lost_in_vain + 1 if self._ended == self._ended_before else 1
-        self._ended_before = self._ended
+        self._lost_in_vain += 1
         if self._lost_in_vain >= _MOST_LOST:
             raise JournalError(
                 f"{url}: this worker was silent for longer than its lease of {self.kept.lease:g} s, {_MOST_LOST} times"
@@ -172,8 +171,8 @@ class RunWorker:
     async def _served(self, url: RunUrl, concurrency: str) -> bool:
         """Return True once nothing is left to do, and False if others took over what this worker had."""
         try:
-            async with WorkerJournal(url, self.kept.lease, concurrency) as journal:
-                await self._serve(journal)
+            async with WorkerJournal(url, self.kept.lease, concurrency) as self._journal:
+                await self._serve(self._journal)
         except LeaseLostError as error:
             _log.warning("%s: it goes on with what is left", error)
             return False
@@ -260,7 +259,7 @@ class RunWorker:
         if self.run is not None and (not is_whole or self.handover is None):
             self.run.release()
         if kept is not None:
-            self._ended += 1
+            self._ended, self._lost_in_vain = self._ended + 1, 0
             if is_whole:
                 self._tell(kept)
             self._look_whether_reached(kept)
@@ -298,7 +297,8 @@ class RunWorker:
     def standing(self, now: float) -> Standing:
         """Return how the engine's run stands."""
         stands = Standing() if self.run is None else self.run.standing(now)
-        return replace(stands, others=self._others)
+        is_away = self._journal is not None and self._journal.is_away
+        return replace(stands, others=self._others, held_by="the run's database, which is away" if is_away else "")
 
     def _wait(self, others: str) -> None:
         self._others = others
@@ -393,4 +393,4 @@ def _with_most(question: Question, max_cost: float | None) -> Question:
 
 
 def _expected(info: RunInfo) -> int | None:
-    return None if info.evaluations is None else info.evaluations // len(info.templates)
+    return info.evaluations and info.evaluations // len(info.templates)

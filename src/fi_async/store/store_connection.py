@@ -56,6 +56,7 @@ class StoreConnection:
             for as long as the server lets it: a reader has none that others wait for.
 
     Attributes:
+        is_away: True while a call of `lasting` waits for the store.
         back_at: When it was last connected anew, by `time.monotonic`.
 
     Raises:
@@ -67,6 +68,7 @@ class StoreConnection:
         self.url = url
         self._idle = idle
         self._psycopg = need("psycopg", _EXTRA, f"{url}: a run in PostgreSQL")
+        self.is_away = False
         self.back_at = -math.inf
         self._given_up = threading.Event()
         with self.explained():
@@ -140,9 +142,10 @@ class StoreConnection:
                         raise
                     if not is_again:
                         _log.warning("%s: the store is away: no request leaves until it is back", self.url)
-                    is_again = True
+                    is_again = self.is_away = True
                 else:
                     if is_again:
+                        self.is_away = False
                         _log.warning("%s: the store is back", self.url)
                     return answer
                 delay = self._reconnect(delay, renewed)

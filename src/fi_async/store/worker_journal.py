@@ -144,6 +144,11 @@ class WorkerJournal:
             raise JournalError(f"{self.url}: it is not open")
         return self._leases
 
+    @property
+    def is_away(self) -> bool:
+        """True while the store is away."""
+        return self._connection is not None and self._connection.is_away
+
     def now(self) -> float:
         """Return the store's time, in seconds since the epoch, whatever becomes of this machine's."""
         return time.monotonic() + self._clock_ahead
