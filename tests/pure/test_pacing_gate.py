@@ -526,3 +526,12 @@ def test_what_becomes_of_a_canary_wakes_all_who_wait(end):
 )
 def test_a_date_tells_the_end_of_waits_of_whole_seconds_alone(date, wait, ends):
     assert end_said(date, wait) == ends
+
+
+@pytest.mark.parametrize(("limits", "may"), [([Limit(5, per=10.0)], False), ([], True)])
+def test_a_ticket_of_an_earlier_loop_leaves_only_where_nothing_counts_it(limits, may):
+    gate = Gate(limits=limits)
+    gate.go_by("one", 100.0)
+    ticket = leave(gate, 0.0)
+    gate.go_by("another", 90.0)
+    assert ticket.may_leave(20.0) is may
