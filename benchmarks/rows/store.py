@@ -41,7 +41,7 @@ def store(lab: Lab) -> list[Line]:
         Line("store", "… a database, 2 workers", median(_TWO, _RATE), "/s", median(_NONE, _RATE)),
         Line("store", "CPU of a case: a file; bound: nothing keeps it", median(_FILE, _CPU), "µs", median(_NONE, _CPU)),
         Line("store", "… a database, 1 worker", median(_ONE, _CPU), "µs", median(_NONE, _CPU)),
-        Line("store", "… of which the database's own, beside it", median(_ONE, _SERVER), "µs"),
+        Line("store", "… the processor of the database, beside it", median(_ONE, _SERVER), "µs"),
         Line(
             "store",
             "median to the outcome, 16 at once: a file; bound: nothing keeps it",

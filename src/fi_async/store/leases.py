@@ -31,8 +31,8 @@ _BETWEEN: Final = "\x1f"  # texts; neither is in JSON, which names such letters 
 _NOTHING: Final = "\x1e"  # in place of a text
 _NUL: Final = "\\u0000"  # PostgreSQL has no letter with that number
 _CHANGES: Final = "(SELECT changes FROM fi_async.runs WHERE run = %(run)s)"
-# Not waited for until it is on the disk: who holds what. A request leaves only after its intent is there, and so is all
-# that was committed before it; what a crash of the server takes of the rest, the next claim does again.
+# That a chunk is done, and that a worker is there, need not be waited for until it is on the disk: what a crash of the
+# server takes of it is said again by the next who looks. That a chunk is held must be there, as others would take it.
 _LAX: Final = "SELECT set_config('synchronous_commit', 'off', true) AS said"
 _RENEWED: Final = "until = clock_timestamp() + lease * interval '1 second'"
 _REGISTER: Final = """
@@ -68,8 +68,7 @@ _EVENTS: Final = """
 """
 _CLAIM: Final = f"""
     WITH mine AS (
-        UPDATE fi_async.workers SET {_RENEWED} FROM ({_LAX}) AS lax
-        WHERE worker = %(worker)s AND NOT fenced AND said = 'off' RETURNING worker
+        UPDATE fi_async.workers SET {_RENEWED} WHERE worker = %(worker)s AND NOT fenced RETURNING worker
     ), free AS (
         SELECT chunk FROM fi_async.chunks
         WHERE run = %(run)s AND NOT done AND worker IS NULL ORDER BY chunk LIMIT 1 FOR UPDATE SKIP LOCKED
