@@ -24,9 +24,9 @@ from ordeal import KEYS
 from voting import Voter, answers, noisy
 
 KILLS = int(os.environ.get("FI_ASYNC_KILLS", "1"))
-COUNT = 1000 if "FI_ASYNC_KILLS" in os.environ else 24
+COUNT = 1000 if "FI_ASYNC_KILLS" in os.environ else 16
 WORKERS = 3 if "FI_ASYNC_KILLS" in os.environ else 2
-CONCURRENCY = 8
+CONCURRENCY = 4
 LEASE = 0.8
 NAMES = ("mini", "qwen", "third")
 CHECKS = 'from fi_async import Criteria\n\ncalm = Criteria("calm", "Does {{output}} stay calm?")\n'
@@ -60,7 +60,7 @@ def test_each_vote_is_given_once_but_those_in_flight_and_these_are_counted(tmp_p
     rng = random.Random(5)
     run = f"{postgres_url}/nightly"
     url = RunUrl.parse(run)
-    voters = [Voter(noisy(lambda n: (0.5, 0.9, 0.2)[n % 3], seed), latency=0.05) for seed in range(3)]
+    voters = [Voter(noisy(lambda n: (0.5, 0.9, 0.2)[n % 3], seed), latency=0.1) for seed in range(3)]
     how = f"load rows.jsonl --eval checks.py:calm --repeats auto --max-retries 8 --run {run} --jury {' '.join(NAMES)}"
     began, harms, workers, deepened = time.monotonic(), 0, [], 0
     with ExitStack() as servers:

@@ -24,7 +24,7 @@ from voting import CALM, Voter, answers, noisy
 pytestmark = pytest.mark.anyio
 
 NAMES = ("mini", "qwen", "third", "fourth")
-MANY = 16  # cases, in chunks of a few
+MANY = 10  # cases, in chunks of a few
 AUTO = {"repeats": "auto", "precision": 0.9, "max_repeats": 5}  # two samples at first
 
 
@@ -140,11 +140,11 @@ async def test_a_fourth_juror_sends_its_own_requests_and_no_others(run_url, seen
 async def test_a_fourth_juror_may_make_further_samples_worth_it(run_url, seen, tmp_path):
     endpoints, alone = seeded(4), seeded(4)
     async with client(jury_of(endpoints[:3])) as ev:
-        await ev.gather(answers(10), CALM, run=run_url, **AUTO)
+        await ev.gather(answers(6), CALM, run=run_url, **AUTO)
     async with client(jury_of(endpoints)) as ev:
-        after = await ev.gather(answers(10), CALM, run=run_url, **AUTO)
+        after = await ev.gather(answers(6), CALM, run=run_url, **AUTO)
     for number in (3, 4):
-        report = await by_file(tmp_path, alone[:number], answers(10), **AUTO)
+        report = await by_file(tmp_path, alone[:number], answers(6), **AUTO)
     assert said(after.outcomes) == said(report.outcomes)
     assert asked(endpoints) == asked(alone)
     assert kept(seen)[1].is_complete
@@ -154,17 +154,17 @@ async def test_another_number_of_repeats_costs_what_is_missing(run_url, seen):
     endpoints = seeded()
     async with client(jury_of(endpoints)) as ev:
         for options, requests in (
-            ({}, 12),
-            ({"repeats": 5}, 48),
+            ({}, 6),
+            ({"repeats": 5}, 24),
             ({"repeats": 3}, 0),
             ({"repeats": "auto", "max_repeats": 5}, 0),
-            ({"repeats": 6}, 12),
+            ({"repeats": 6}, 6),
         ):
-            report = await ev.gather(answers(4), CALM, run=run_url, **options)
+            report = await ev.gather(answers(2), CALM, run=run_url, **options)
             assert report.counts.requests == requests
             assert said(kept(seen)[0]) == said(report.outcomes)
             assert kept(seen)[1].is_complete
-    assert asked(endpoints) == [dict.fromkeys(range(4), 6)] * 3
+    assert asked(endpoints) == [dict.fromkeys(range(2), 6)] * 3
 
 
 async def test_a_higher_precision_goes_on_with_a_run_that_was_done(run_url, seen, tmp_path):
@@ -234,15 +234,15 @@ async def test_a_worker_takes_note_of_a_juror_that_was_added_meanwhile(looks, ru
     monkeypatch.setattr("fi_async.store.worker_journal._LOOK", looks)
     endpoints = seeded(4, latency=0.04)
     async with client(jury_of(endpoints[:3])) as old, client(jury_of(endpoints)) as new:
-        await old.load(answers(12), CALM, run=run_url)
+        await old.load(answers(8), CALM, run=run_url)
         working = asyncio.create_task(old.work(run_url, [CALM]))
         while not sum(endpoints[0].votes.values()):  # noqa: ASYNC110  # it tells through its counts alone
             await asyncio.sleep(0.01)
-        await new.load(answers(12), CALM, run=run_url)
+        await new.load(answers(8), CALM, run=run_url)
         with pytest.raises(ConfigurationError, match="this worker has no judge fourth"):
             await working
         assert (await new.work(run_url, [CALM])).is_complete
-    assert asked(endpoints) == [dict.fromkeys(range(12), 1)] * 4
+    assert asked(endpoints) == [dict.fromkeys(range(8), 1)] * 4
     assert kept(seen)[1].is_complete
 
 
@@ -489,20 +489,20 @@ async def test_failed_votes_are_tried_again_and_no_others(run_url, seen):
 async def test_each_juror_keeps_to_its_own_bound_and_the_run_goes_on_with_a_higher_one(run_url, seen):
     endpoints = seeded()
     bound = [
-        each.judge(name, max_cost=cost) for each, name, cost in zip(endpoints, NAMES, (1.0, 0.006, 1.0), strict=False)
+        each.judge(name, max_cost=cost) for each, name, cost in zip(endpoints, NAMES, (1.0, 0.004, 1.0), strict=False)
     ]
     async with client(Jury(*bound)) as one:
-        report = await one.gather(answers(30), CALM, run=run_url)
+        report = await one.gather(answers(20), CALM, run=run_url)
         cut_off = [each for each in report.outcomes if each.status == "cancelled"]
-        assert 0 < len(cut_off) < 30
-        assert [each.index for each in report.outcomes] == list(range(30))
+        assert 0 < len(cut_off) < 20
+        assert [each.index for each in report.outcomes] == list(range(20))
         assert {type(each.error) for each in cut_off} == {CostLimitError}
         assert {len(each.votes) for each in cut_off} == {3}
         assert {vote.status.value for each in cut_off for vote in each.votes} == {"scored", "cancelled"}
         assert kept(seen)[1].pending == len(cut_off)
         change(RunUrl.parse(run_url), max_cost=2.0)
         assert (await one.work(run_url, [CALM])).is_complete
-    assert asked(endpoints) == [dict.fromkeys(range(30), 1)] * 3
+    assert asked(endpoints) == [dict.fromkeys(range(20), 1)] * 3
 
 
 async def test_what_others_spend_is_of_the_judge_they_spend_it_on(run_url):
