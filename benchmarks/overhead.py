@@ -71,7 +71,7 @@ server.serve_forever()
 
 
 def overhead(url: str, transport: str = "aiohttp", **order: Any) -> dict[str, Any]:
-    """Return the CPU of an evaluation with each setting, as a share of that without telemetry: of the least of many."""
+    """Return the CPU that each setting adds to an evaluation, as a share of that without: the median of many pairs."""
     if transport == "httpx":
         sys.modules["aiohttp"] = None  # type: ignore[assignment]  # Python's spelling of "not installed"
     with subprocess.Popen([sys.executable, "-c", _TAKES_ALL], stdout=subprocess.PIPE, text=True) as collector:
@@ -112,7 +112,6 @@ async def _overhead(
     least = min(min(each) for each in without.values())
     return {
         "cpu_ms": least,
-        "shares": {which: min(each) / least - 1 for which, each in with_it.items()},
         "medians": {
             which: statistics.median(one / other - 1 for one, other in zip(each, without[which], strict=True))
             for which, each in with_it.items()

@@ -11,10 +11,10 @@ _MOST = 10.0  # percent of an evaluation's CPU
 _OFF = 1.0
 _WITHIN = {
     "metrics": "metrics alone",
-    "run": "metrics, and the run's span",
-    "tenth": "metrics, and spans of a tenth of the cases and their requests",
+    "run": "metrics, and the run's span, which all requests name",
 }
 _BEYOND = {
+    "tenth": "metrics, and spans of a tenth of the cases and their requests",
     "cases": "metrics, and spans of all cases",
     "both": "metrics, and spans of all cases and requests",
     "exported": "… exported over OTLP in this process",
@@ -24,8 +24,8 @@ _BEYOND = {
 def telemetry(lab: Lab) -> list[Line]:
     """CPU that telemetry adds to an evaluation, by pairs of runs in one process."""
     order = {
-        "count": lab.scaled(300, 200),
-        "pairs": lab.scaled(21, 5),
+        "count": lab.scaled(200, 200),
+        "pairs": lab.scaled(41, 5),
         "settings": [*_WITHIN, *_BEYOND],
         "template": "groundedness",
         "concurrency": 64,
@@ -44,7 +44,7 @@ def telemetry(lab: Lab) -> list[Line]:
         )
     ]
     for which, what in {**_WITHIN, **_BEYOND}.items():
-        share = results.median("pairs", lambda run, which=which: 100 * run["shares"][which])
+        share = results.median("pairs", lambda run, which=which: 100 * run["medians"][which])
         parts = _PARTS.get(which, ())
         sdk = results.median("pairs", lambda run, parts=parts: _of_the_sdk(run, parts))
         bound: dict[str, Any] = (

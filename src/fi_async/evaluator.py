@@ -370,6 +370,7 @@ class AsyncEvaluator(Evaluations):
                 by their names. A function whose source is another is refused.
             on_outcome: Is called with each outcome that ended here, once it is kept: a function that returns soon. Of a
                 case with repeats or a jury that is the one outcome, once the last of its evaluations has ended here.
+                What it raises ends this worker, and is raised here.
             progress: As of `gather`: of what ends here.
             **options: In place of those that the run was loaded with, for this worker alone: see RunOptions, say
                 `concurrency=8`. `timeout=5` gives each case 5 seconds from its first request to its outcome. How often

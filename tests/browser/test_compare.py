@@ -36,7 +36,7 @@ def test_the_totals_and_the_templates(compared):
     assert texts(browser, ".notice") == ["is_json: 1 only in old."]
     assert texts(browser, "#templates .templates tbody tr") == [
         "is_json 5 0.800 0.800 +0.000 -0.571 to +0.571 1 1 3 1.000",
-        "closeness 4 0.500 0.537 +0.037 -0.175 to +0.375 2 1 1 1.000",
+        "closeness 4 0.500 0.537 +0.037 -0.175 to +0.375 1 2 1 1.000",
     ]
     assert texts(browser, ".chart h3") == ["Difference of the means"]
 
@@ -63,15 +63,15 @@ def test_a_count_shows_its_cases(compared):
     browser = compared(BEFORE, AFTER)
     counts = browser.find_elements(By.CSS_SELECTOR, "button.count")
     assert [each.get_attribute("aria-label") for each in counts] == [
-        "Show the 1 of is_json that are worse",
         "Show the 1 of is_json that are better",
-        "Show the 2 of closeness that are worse",
+        "Show the 1 of is_json that are worse",
         "Show the 1 of closeness that are better",
+        "Show the 2 of closeness that are worse",
     ]
-    counts[2].click()
+    counts[3].click()
     wait_for(browser, "1 to 2 of 2 cases")
     assert column(browser, 3) == ["0.5 → 0.25", "0.5 → 0.4"]
-    counts[1].click()
+    counts[0].click()
     wait_for(browser, "1 to 1 of 1 case")
     assert column(browser, 1) == ["q-3"]
 
@@ -160,7 +160,7 @@ def test_a_sheet_of_paper_takes_every_column(compared):
 def test_a_change_that_rounds_to_nothing_has_no_minus(compared):
     browser = compared([scored(0, 0.5), scored(1, 0.25)], [scored(0, 0.4999), scored(1, 0.25)])
     assert texts(browser, "#templates .templates tbody tr") == [
-        "is_json 2 0.375 0.375 +0.000 +0.000 to +0.000 1 0 1 1.000"
+        "is_json 2 0.375 0.375 +0.000 +0.000 to +0.000 0 1 1 1.000"
     ]
 
 

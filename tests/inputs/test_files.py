@@ -284,3 +284,13 @@ async def test_what_are_no_cases_says_what_would_be(cases, said):
         with pytest.raises(ConfigurationError) as caught:
             await ev.gather(cases, "is_json")
     assert caught.value.message == f"cases must be an iterable of dicts or Cases, or a frame, {said}"
+
+
+def test_a_stream_of_csv_is_told_once():
+    stream = JsonTable("stdin", lambda: io.BytesIO(b"id,output text\n1,a\n2,b\n"))
+    with pytest.raises(
+        ConfigurationError, match=r"^stdin: begins as a CSV, and is read as JSON, an object a line: write"
+    ):
+        list(stream.records())
+    noise = JsonTable("stdin", lambda: io.BytesIO(b"starting, please wait ...\n{}\n"))
+    assert [record.fault for record in noise.records()] == ["not valid JSON", None]

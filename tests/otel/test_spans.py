@@ -214,6 +214,14 @@ async def test_a_share_of_the_cases_is_drawn_the_same_each_time_and_failures_alw
     assert 10 <= len(drawn[0]) <= 32
 
 
+async def test_a_case_that_was_asked_for_twice_has_a_span_whether_it_was_drawn_or_not():
+    told = Telemetry()
+    app = backend(requests=Quota(2, 10.0))
+    await run(app, texts(3), telemetry=told, listener=told.listener(cases=1e-9), **SYNC)
+    again = told.one("evaluate contains")
+    assert (again.attributes["fi_async.attempts"], again.attributes["fi_async.status"]) == (2, "scored")
+
+
 async def test_a_run_that_is_not_sampled_has_no_spans_and_says_so_to_the_server():
     told = Telemetry(sampler=ALWAYS_OFF)
     app = Scripted(scored())

@@ -9,6 +9,7 @@ import pytest
 
 from fi_async import ConfigurationError, RunFile
 from fi_async._run_url import RunUrl, is_store_url, secrets_of
+from fi_async.cli.saved_command import command_line
 from fi_async.engine.postgres_budget import PostgresBudget, without_password
 
 SECRET = "p%2Fw"
@@ -84,6 +85,12 @@ def test_a_password_that_is_not_quoted_is_not_taken_for_more_of_the_url_and_show
 def test_what_a_file_keeps_of_a_budgets_url_is_what_libpq_takes():
     url = "postgresql://u:pw@h/db?application_name=a%20b+c&password=pw&sslmode=require"
     assert without_password(url) == "postgresql://u@h/db?application_name=a%20b%2Bc&sslmode=require"
+
+
+@pytest.mark.parametrize("password", ["p%2Fw", "***"])
+def test_a_command_line_to_go_on_with_leaves_the_password_to_libpq(password):
+    told = command_line("work", f"postgresql://u:{password}@h/db/n?sslmode=require", "runs/a.db")
+    assert told == "fi-async work 'postgresql://u@h/db/n?sslmode=require' runs/a.db"
 
 
 def test_a_database_alone_is_taken_where_no_run_is_needed():

@@ -125,7 +125,7 @@ def test_a_run_that_a_signal_stops_is_resumed_by_its_url_alone(cli, rows, run_ur
         out, err = program.communicate(timeout=30)
     assert program.returncode == 130, err
     assert PASSWORD not in out + err
-    assert "To go on: fi-async resume 'postgresql://" in err
+    assert "To go on: fi-async resume postgresql://postgres@127" in err
     stopped = _ended(sql)
     assert 8 <= stopped < 120
     assert sql("SELECT count(*) FROM fi_async.workers WHERE role = 'work' AND left_at IS NULL") == [(0,)]

@@ -12,6 +12,7 @@ from fi_async._run_url import RunUrl
 from fi_async.integrations.ray import _outcomes
 from fi_async.journal.events import EventKind
 from fi_async.journal.view import open_view
+from fi_async.pacing.purse import Purse
 from fi_async.reports.outcome_tables import flat
 from fi_async.store.run_control import change
 from fi_async.store.settling import Settling
@@ -166,6 +167,17 @@ async def test_another_number_of_repeats_costs_what_is_missing(run_url, seen):
     assert asked(endpoints) == [dict.fromkeys(range(4), 6)] * 3
 
 
+async def test_a_higher_precision_goes_on_with_a_run_that_was_done(run_url, seen, tmp_path):
+    endpoints, alone = seeded(), seeded()
+    for options in (AUTO, {**AUTO, "precision": 0.97, "max_repeats": 7}):
+        async with client(jury_of(endpoints)) as ev:
+            shared = await ev.gather(answers(6), CALM, run=run_url, **options)
+        report = await by_file(tmp_path, alone, answers(6), **options)
+        assert said(shared.outcomes) == said(report.outcomes) == said(kept(seen)[0])
+        assert asked(endpoints) == asked(alone)
+    assert kept(seen)[1].is_complete
+
+
 async def test_a_juror_that_left_is_asked_no_more_and_one_that_is_another_is_refused(run_url, seen):
     endpoints = seeded(4)
     async with client(jury_of(endpoints[:3])) as ev:
@@ -217,7 +229,9 @@ async def test_a_worker_that_lacks_a_jurors_judge_is_told_which_and_how_to_give_
             await ev.work(run_url, [CALM], repeats=2)
 
 
-async def test_a_worker_takes_note_of_a_juror_that_was_added_meanwhile(run_url, seen):
+@pytest.mark.parametrize("looks", [0.03, 60.0])  # seconds between two looks: or else it is told with the next chunk
+async def test_a_worker_takes_note_of_a_juror_that_was_added_meanwhile(looks, run_url, seen, monkeypatch):
+    monkeypatch.setattr("fi_async.store.worker_journal._LOOK", looks)
     endpoints = seeded(4, latency=0.04)
     async with client(jury_of(endpoints[:3])) as old, client(jury_of(endpoints)) as new:
         await old.load(answers(12), CALM, run=run_url)
@@ -363,7 +377,7 @@ async def test_samples_that_were_loaded_and_are_not_asked_any_more_wait_until_a_
     run_url, seen, tmp_path
 ):
     alone, shared = seeded(), seeded()
-    cases = [*answers(6), *answers(2)]
+    cases = [*answers(6), *answers(6)]
     report = await by_file(tmp_path, alone, cases, **AUTO)
     async with client(jury_of(shared)) as ev:
         await ev.load(cases, CALM, run=run_url, repeats=6)
@@ -483,6 +497,8 @@ async def test_each_juror_keeps_to_its_own_bound_and_the_run_goes_on_with_a_high
         assert 0 < len(cut_off) < 30
         assert [each.index for each in report.outcomes] == list(range(30))
         assert {type(each.error) for each in cut_off} == {CostLimitError}
+        assert {len(each.votes) for each in cut_off} == {3}
+        assert {vote.status.value for each in cut_off for vote in each.votes} == {"scored", "cancelled"}
         assert kept(seen)[1].pending == len(cut_off)
         change(RunUrl.parse(run_url), max_cost=2.0)
         assert (await one.work(run_url, [CALM])).is_complete
@@ -500,6 +516,10 @@ async def test_what_others_spend_is_of_the_judge_they_spend_it_on(run_url):
         one.leases.pulse(one.spent_here)
         assert other.leases.spent_by_others() == {"mini": 0.5, "qwen": 0.25}
         assert one.leases.spent_by_others() == {}
+        other.purses = {name: Purse(1.0) for name in ("mini", "qwen", "third")}
+        other._pay({"mini": 0.5, "qwen": 0.25})
+        other._pay({"mini": 0.75, "qwen": 0.25})
+        assert [purse.spent for purse in other.purses.values()] == [0.75, 0.25, 0.0]
 
 
 async def test_chunks_hold_whole_cases(run_url, sql):

@@ -16,11 +16,12 @@ import anyio
 import pytest
 
 from embedded import NEEDLE, texts
-from fi_async import ConfigurationError, JournalError, RunFile, import_run
+from fi_async import Case, ConfigurationError, JournalError, RunFile, import_run
 from fi_async._run_url import RunUrl
 from fi_async.cli import main
 from fi_async.local import LocalBackend, Switches
 from fi_async.reports.labels import match_labels
+from fi_async.store.store_connection import StoreConnection
 from fi_async.store.store_reader import open_run
 from fi_async.store.worker_journal import WorkerJournal
 from postgres_server import PASSWORD
@@ -56,6 +57,36 @@ async def test_a_store_that_cannot_be_used_is_told_without_its_password(change, 
             assert not any(word in reached(caught.value) for word in SHOWN)
             assert str(caught.value).startswith(str(RunUrl.parse(url)))
     assert not any(word in caplog.text for word in SHOWN)
+
+
+def test_a_connection_notices_who_vanishes_whatever_else_its_url_says(evaluator, run_url):
+    connection = StoreConnection(RunUrl.parse(f"{run_url}?connect_timeout=5&keepalives_idle=77"))
+    told = connection._connection.info.get_parameters()
+    assert {
+        name: told[name] for name in ("connect_timeout", "keepalives_idle", "keepalives_count", "tcp_user_timeout")
+    } == {
+        "connect_timeout": "5",
+        "keepalives_idle": "77",
+        "keepalives_count": "3",
+        "tcp_user_timeout": "15000",
+    }
+    for name, value in (
+        ("tcp_keepalives_idle", "10"),  # and so does the server of its clients
+        ("tcp_user_timeout", "15000"),
+        ("idle_in_transaction_session_timeout", "30s"),
+    ):
+        assert connection.execute(f"SHOW {name}").fetchall() == [(value,)]
+    connection.close()
+
+
+async def test_texts_are_kept_whatever_encoding_the_environment_asks_for(evaluator, run_url, seen, monkeypatch):
+    monkeypatch.setenv("PGCLIENTENCODING", "latin1")
+    async with evaluator() as ev:
+        await ev.load([Case({"text": "needle 字"}, "漢")], "contains", eval_config=NEEDLE, run=run_url)
+        await ev.work(run_url)
+    with seen() as view:
+        (outcome,) = [record.outcome for record in view.records()]
+    assert (outcome.passed, outcome.case.id, outcome.case.inputs) == (True, "漢", {"text": "needle 字"})
 
 
 async def test_a_user_who_may_only_read_reads_and_is_told_that_it_may_not_write(evaluator, run_url, sql, seen):
@@ -107,12 +138,15 @@ async def test_while_the_store_is_away_nothing_leaves_and_all_wait(evaluator, ru
                 postgres_server.stop()
                 away.set()
 
-        working = asyncio.create_task(ev.work(run_url, on_outcome=take))
+        shown = []
+        working = asyncio.create_task(ev.work(run_url, on_outcome=take, progress=shown.append))
         try:
             await away.wait()
             before = app.statistics()["evaluations_made"]
             await asyncio.sleep(0.3)
             assert app.statistics()["evaluations_made"] <= before + 4  # those that had left
+            while "which is away" not in str(shown[-1].waiting_for):  # noqa: ASYNC110  # it has no event
+                await asyncio.sleep(0.05)
         finally:
             postgres_server.start()
         done = await working

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import anyio
 import pytest
@@ -20,6 +21,7 @@ from fi_async import (
     template,
 )
 from fi_async._run_url import RunUrl
+from fi_async.cli.status import status_of
 from fi_async.journal.events import EventKind
 from fi_async.local import LocalBackend, Switches
 from fi_async.store.leases import LeaseLostError
@@ -364,6 +366,24 @@ async def test_what_is_reopened_while_its_chunk_is_at_work_is_not_lost(evaluator
         assert view.count().is_complete
 
 
+async def test_whatever_clocks_say_all_that_is_kept_has_the_databases_time(evaluator, run_url, sql):
+    hour, url = 3_600.0, RunUrl.parse(run_url)
+    async with evaluator() as ev:
+        ev._session.wall_clock = lambda: time.time() + hour
+        await ev.load([*texts(20), {"text": None}], "contains", eval_config=NEEDLE, run=run_url)
+        async with WorkerJournal(url, 30.0) as journal:
+            journal.write((await journal.claim()).first, EventKind.INTENT)
+            await journal.flush()
+            status = status_of(url, time.time() - hour)
+            assert (status.under_way, status.ambiguous) == (1, 0)
+        await ev.work(run_url)
+        assert status_of(url, time.time() + 2 * hour).rate > 0
+        sql("UPDATE fi_async.events SET body = replace(body, '\"scored\"', '\"failed\"') WHERE n = 1 AND kind = 5")
+        await ev.reopen(RunFile(run_url, retry=["failed"]))
+    times = [at for (at,) in sql("SELECT at FROM fi_async.passes UNION ALL SELECT at FROM fi_async.events")]
+    assert max(abs(at - time.time()) for at in times) < 60
+
+
 # Control
 
 
@@ -410,6 +430,26 @@ async def test_given_limits_are_kept_by_all_workers_together(evaluator, run_url)
         began = asyncio.get_running_loop().time()
         await asyncio.gather(one.work(run_url), other.work(run_url))
         assert asyncio.get_running_loop().time() - began > 1.0  # one window at least between the first and the last
+
+
+async def test_what_takes_outcomes_and_raises_ends_the_worker_and_loses_none(evaluator, run_url, seen):
+    app = LocalBackend(Switches(latency=0.01))
+    async with evaluator(app, concurrency=4) as ev:
+        await ev.load(texts(60), "contains", eval_config=NEEDLE, run=run_url)
+        taken = []
+
+        def take(outcome):
+            taken.append(outcome)
+            if len(taken) == 7:
+                raise LookupError("of the user's own")
+
+        with pytest.raises(LookupError, match="of the user's own"):
+            await ev.work(run_url, on_outcome=take)
+        with seen() as view:
+            ended = view.count().done
+        assert 7 <= len(taken) <= ended < 60
+        assert (await ev.work(run_url)).evaluations == 60 - ended
+    assert app.statistics()["duplicates"] == 0
 
 
 async def test_a_worker_that_reaches_nobody_ends_before_it_fails_all(evaluator, run_url, seen, unused_port):

@@ -254,3 +254,24 @@ def test_the_command_goes_on_where_it_was_stopped(command, run):
     out, err = process.communicate(timeout=10)
     assert (process.returncode, err) == (0, "")
     assert out == f"2 of 3 cases of is_json are labelled by ana, 1 skipped: fi-async agree {run}\n"
+
+
+def test_an_end_that_is_told_as_the_last_label_comes_is_not_waited_for(run):
+    """Whoever serves has seen the label, and has yet to take the sign of it down, as the end is told."""
+
+    class Sign(threading.Event):
+        def clear(self):
+            if server._labelling.is_done:
+                server.stop()
+            super().clear()
+
+    with LabelBook(run) as book:
+        server = LabelServer(labelling_of(run, book), linger=30.0)
+        server._acted = Sign()
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        page = Page(server.url)
+        for place in range(len(TEXTS)):
+            page.act({"act": "label", "place": place, "value": True})
+        thread.join(10)
+        assert not thread.is_alive()

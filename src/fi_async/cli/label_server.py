@@ -78,7 +78,8 @@ class LabelServer:
             while not self._finished.is_set():
                 self._acted.wait()
                 self._acted.clear()
-                if self._labelling.is_done and not self._acted.wait(self._linger):
+                # An end that was told before the line above is seen here; one that is told after it, by the wait.
+                if self._finished.is_set() or (self._labelling.is_done and not self._acted.wait(self._linger)):
                     break
         finally:
             self._server.shutdown()

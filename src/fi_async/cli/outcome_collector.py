@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from array import array
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
@@ -123,7 +122,7 @@ def _count(kept: RunFile) -> RunCount:
             return view.count()
     counted, reader = count_run(kept.store)
     with counted:
-        return counted.count(is_running=standing_of(reader, time.time()).is_running)
+        return counted.count(is_running=standing_of(reader).is_running)
 
 
 def _as_row(case: Case, source: str, index: int) -> TableCase:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from fi_async._run_url import RunUrl
+from fi_async._run_url import RunUrl, is_store_url
 from fi_async._settings import Retried, RunFile
 from fi_async.cli.backend import Choice
 from fi_async.cli.errors import UsageError
@@ -146,8 +146,9 @@ def run_file_of(
 
 
 def command_line(name: str, *words: str | Path | RunUrl) -> str:
-    """Return a command line to go on with, as a shell takes it."""
-    return shlex.join(["fi-async", name, *map(str, words)])
+    """Return a command line to go on with, as a shell takes it: a password is left to PGPASSWORD, or ~/.pgpass."""
+    told = [without_password(str(each)) if is_store_url(str(each)) else str(each) for each in words]
+    return shlex.join(["fi-async", name, *told])
 
 
 def _stamp(file: str) -> list[int]:

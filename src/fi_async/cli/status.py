@@ -108,8 +108,8 @@ def status_of(run: Path | RunUrl, now: float) -> RunStatus:
     view, reader = count_run(run) if isinstance(run, RunUrl) else (open_view(run), None)
     with view:
         info = view.info
-        since, rate = _rate(view, now)
-        shared = None if reader is None else standing_of(reader, now, since)
+        since, rate = _rate(view, now if reader is None else reader.now())  # by the clock that its events are told by
+        shared = None if reader is None else standing_of(reader, since)
         is_running = is_written if shared is None else shared.is_running
         count = view.count(is_running=is_running)
         return RunStatus(

@@ -52,7 +52,7 @@ class OpenTelemetry:
         logger_provider: Where the events `gen_ai.evaluation.result` go, as the conventions have it. Omitted: they are
             events of the cases' spans.
         cases: False makes no spans of cases; a number such as 0.01 makes them, and those of their requests, of this
-            share of the cases, and of each that ends without a score.
+            share of the cases, and of each that ends without a score or was asked for more than once.
         requests: False makes no spans of requests.
         inputs: Tell inputs, outputs, reasons and ids of cases too.
         judged: Tells which span a Case is about, by its SpanContext or its `traceparent`: the case's span is linked

@@ -266,10 +266,9 @@ class Spans:
             offset = self._offsets[template] = crc32(template.encode())
         return (_SPREAD * index + offset) % 2**32 < self._share
 
-    def _is_shown(self, event: CaseEnded) -> bool:
-        return self._share > 0 and (
-            event.status is not OutcomeStatus.SCORED or self._is_drawn(event.index, event.template)
-        )
+    def _is_shown(self, outcome: Outcome) -> bool:
+        is_odd = outcome.status is not OutcomeStatus.SCORED or outcome.attempts > 1
+        return self._share > 0 and (is_odd or self._is_drawn(outcome.index, outcome.template))
 
     def _begin_case(
         self, run: _OpenRun, index: int, template: str, began: int | None = None, *, is_quick: bool = True
@@ -297,7 +296,7 @@ class Spans:
         return self._tracer.start_span(name, context, kind, attributes, links, began)
 
     def case_ended(self, event: CaseEnded) -> None:
-        """End a case's span, and tell its result. One without a score has a span, whether it was drawn or not."""
+        """End a case's span, and tell its result. One of odd cases is made, whether they were drawn or not."""
         outcome = event.outcome
         run = self._runs.get(event.run)
         if outcome is None or run is None:
@@ -306,7 +305,7 @@ class Spans:
         span = run.cases.pop((event.index, event.template), None)
         if outcome.origin == "replayed":
             return  # the earlier pass of the run told of it
-        if span is None and run.records and self._is_shown(event):
+        if span is None and run.records and self._is_shown(outcome):
             began = time_ns() - int(1e9 * (outcome.latency_s or 0.0))
             span = self._begin_case(run, event.index, event.template, began)
         judged = self._judged_by(outcome)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from typing import NamedTuple
 
 from fi_async._errors import JournalError
@@ -88,8 +89,9 @@ class Commits:
                 self._committing = None
                 self._failure = self._failure or self._trouble(future.exception())
             try:
-                for each in then:
-                    each()
+                with ExitStack() as all_told:  # also if one of them raises
+                    for each in reversed(then):
+                        all_told.callback(each)
             finally:
                 done.set()
                 if self._events and not self._is_due:

@@ -62,6 +62,7 @@ class Standing:
         in_flight: Evaluations that are begun and not done, these included.
         at: The endpoint, such as "judge gpt-5-mini"; empty for the platform, and for several endpoints together.
         others: What it waits for of others, once nothing of its own is begun.
+        held_by: What it waits for, whatever is begun: nothing leaves without it.
     """
 
     ready: int = 0
@@ -73,6 +74,7 @@ class Standing:
     in_flight: int = 0
     at: str = ""
     others: str = ""
+    held_by: str = ""
 
     @property
     def opens_in(self) -> float:
@@ -105,6 +107,8 @@ def waiting_for(standing: Standing) -> str | None:
 
     What holds up all comes first: a limit, then the slots, then evaluations that are not done.
     """
+    if standing.held_by:
+        return standing.held_by
     if standing.ready and standing.obstacle is not None:
         return str(standing.obstacle)
     if standing.ready and standing.taken >= standing.slots:

@@ -111,11 +111,11 @@ class RunWorker:
     _stopped: str = ""
     _is_complete: bool = False
     _ended: int = 0
-    _ended_before: int = 0
     _lost_in_vain: int = 0
     _in_vain: int = 0
     _panels: Collection[str] = ()
-    _unreachable: APIConnectionError | None = None
+    _failure: Exception | None = None
+    _journal: WorkerJournal | None = None
     _scope: anyio.CancelScope | None = None
     _shared: Session | None = None
     _seen: Taker = lambda _: None
@@ -141,6 +141,8 @@ class RunWorker:
             async with watched(progress, None, self.standing) as self._seen:
                 while not await self._served(url, concurrency):
                     self._lost_lease(url)
+            if self._failure is not None:
+                raise self._failure
         finally:
             if self._shared is not None:
                 with anyio.CancelScope(shield=True):
@@ -158,8 +160,7 @@ class RunWorker:
     def _lost_lease(self, url: RunUrl) -> None:
         """Take note of it; raise if this worker would go on so without end, and pay each time for what is not kept."""
         self._fenced += 1
-        self._lost_in_vain = self._lost_in_vain + 1 if self._ended == self._ended_before else 1
-        self._ended_before = self._ended
+        self._lost_in_vain += 1
         if self._lost_in_vain >= _MOST_LOST:
             raise JournalError(
                 f"{url}: this worker was silent for longer than its lease of {self.kept.lease:g} s, {_MOST_LOST} times"
@@ -170,8 +171,8 @@ class RunWorker:
     async def _served(self, url: RunUrl, concurrency: str) -> bool:
         """Return True once nothing is left to do, and False if others took over what this worker had."""
         try:
-            async with WorkerJournal(url, self.kept.lease, concurrency) as journal:
-                await self._serve(journal)
+            async with WorkerJournal(url, self.kept.lease, concurrency) as self._journal:
+                await self._serve(self._journal)
         except LeaseLostError as error:
             _log.warning("%s: it goes on with what is left", error)
             return False
@@ -234,8 +235,8 @@ class RunWorker:
             finally:
                 watching.cancel()
                 self.run = None
-        if self._unreachable is not None:
-            raise self._unreachable
+        if self._failure is not None:
+            raise self._failure
         self.over = next((lane.over for lane in lanes if lane.over is not None), self.over)
         self._stopped = "" if self.over is None else self.over.message
         return scope.cancelled_caught or feeding.is_outdated
@@ -258,7 +259,7 @@ class RunWorker:
         if self.run is not None and (not is_whole or self.handover is None):
             self.run.release()
         if kept is not None:
-            self._ended += 1
+            self._ended, self._lost_in_vain = self._ended + 1, 0
             if is_whole:
                 self._tell(kept)
             self._look_whether_reached(kept)
@@ -272,7 +273,16 @@ class RunWorker:
     def _tell(self, outcome: Outcome) -> None:
         self._statuses[outcome.status.value] += 1
         self._seen(outcome)
-        self.take(outcome)
+        try:
+            self.take(outcome)
+        except Exception as error:  # noqa: BLE001  # the user's own: work() raises it as it is
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """End this worker with an error, once what is under way has come to its end."""
+        self._failure = self._failure or error
+        if self._scope is not None:
+            self._scope.cancel()
 
     def _look_whether_reached(self, outcome: Outcome) -> None:
         """End this worker if nothing of it ever reached a server: what it takes, others could do."""
@@ -280,18 +290,15 @@ class RunWorker:
         if not isinstance(error, APIConnectionError) or error.sent:
             return
         self._in_vain += 1
-        if self._in_vain < _MOST_IN_VAIN or self._in_vain < self._ended or self._unreachable is not None:
-            return
-        self._unreachable = APIConnectionError(
-            f"no request of this worker reached a server, and {self._in_vain} cases failed for it: {error.message}"
-        )
-        if self._scope is not None:
-            self._scope.cancel()
+        if self._in_vain >= max(_MOST_IN_VAIN, self._ended):
+            what = f"no request of this worker reached a server, and {self._in_vain} cases failed for it"
+            self._fail(APIConnectionError(f"{what}: {error.message}"))
 
     def standing(self, now: float) -> Standing:
         """Return how the engine's run stands."""
         stands = Standing() if self.run is None else self.run.standing(now)
-        return replace(stands, others=self._others)
+        is_away = self._journal is not None and self._journal.is_away
+        return replace(stands, others=self._others, held_by="the run's database, which is away" if is_away else "")
 
     def _wait(self, others: str) -> None:
         self._others = others
@@ -386,4 +393,4 @@ def _with_most(question: Question, max_cost: float | None) -> Question:
 
 
 def _expected(info: RunInfo) -> int | None:
-    return None if info.evaluations is None else info.evaluations // len(info.templates)
+    return info.evaluations and info.evaluations // len(info.templates)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from fi_async.sources.rows import TableRow, is_stored
 _LOOKED_AT: Final = 50  # rows of a table without a header that tell its columns
 _BLANK: Final = b" \t\r\n\f\v"
 _NO_LINE: Final = (b"", codecs.BOM_UTF8)
+_CSV_HEADER: Final = re.compile(rb'(?:"?[A-Za-z_][\w .-]*"?[,;\t])+"?[A-Za-z_][\w .-]*"?')
 _TOO_MUCH: Final = "NaN, Infinity, or too large a number or nesting"
 NOT_UTF8: Final = "not valid UTF-8: save the file as UTF-8"
 
@@ -38,7 +40,7 @@ class JsonTable:
         """Yield every line that is not blank, or every member of an array.
 
         Raises:
-            ConfigurationError: It is not UTF-8 but UTF-16, it begins as an array and is none.
+            ConfigurationError: It is not UTF-8 but UTF-16, it begins as an array and is none; a stream begins as a CSV.
             OSError: It cannot be read.
         """
         with explained(self.name), self.open() as stream:
@@ -57,6 +59,10 @@ class JsonTable:
         """
         opening = b"".join(raw for _, raw in head).removeprefix(codecs.BOM_UTF8).strip(_BLANK)
         refuse_utf16(self.name, opening)
+        if self.path is None and _CSV_HEADER.fullmatch(opening):
+            raise ConfigurationError(
+                f"{self.name}: begins as a CSV, and is read as JSON, an object a line: write it to a file .csv"
+            )
         if not opening.startswith((b"[", b"{")):
             return False
         is_json = _is_json(opening)

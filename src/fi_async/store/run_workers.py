@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -17,7 +16,7 @@ _MINUTE: Final = 60.0
 _WORKERS: Final = f"""
     WITH recent AS (
         SELECT worker, count(*) AS ended FROM fi_async.events
-        WHERE run = %(run)s AND kind = {EventKind.ENDED} AND at > %(since)s
+        WHERE run = %(run)s AND kind = {EventKind.ENDED} AND at > extract(epoch FROM clock_timestamp()) - %(window)s
         GROUP BY worker
     ), held AS (
         SELECT worker, count(*) AS chunks FROM fi_async.chunks
@@ -82,18 +81,17 @@ class SharedStanding:
         return any(each.state == "working" for each in self.workers)
 
 
-def standing_of(reader: StoreConnected, now: float, window: float = _MINUTE) -> SharedStanding:
+def standing_of(reader: StoreConnected, window: float = _MINUTE) -> SharedStanding:
     """Return who works on a run in a store.
 
     Args:
         reader: Open: what it tells of the cases is of the same moment.
-        now: Seconds since the epoch.
         window: The last seconds, which rates are taken over.
 
     Raises:
         JournalError: The store cannot be read.
     """
-    asked = {"run": reader.run, "window": window, "since": now - window}
+    asked = {"run": reader.run, "window": window}
     with reader.explained():
         found = reader.connection.execute(_WORKERS, asked).fetchall()
         query = "SELECT control FROM fi_async.runs WHERE run = %(run)s"
@@ -110,6 +108,6 @@ def shared_standing(url: RunUrl) -> SharedStanding:
     """
     reader = StoreConnected(url)
     try:
-        return standing_of(reader, time.time())
+        return standing_of(reader)
     finally:
         reader.close()

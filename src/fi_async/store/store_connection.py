@@ -37,10 +37,9 @@ _CONNECTION: Final = {  # where the URL does not say it
 # Of a client that vanished, the server is to know as soon, and of one that is frozen, too: its locks end with it.
 _SESSION: Final = """
     SELECT set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false),
-        set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '15000', false),
+        set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '15000', false)
 """
-_WRITES: Final = f"{_SESSION} set_config('idle_in_transaction_session_timeout', %(idle)s, false)"
-_READS: Final = f"{_SESSION} set_config('default_transaction_read_only', 'on', false)"
+_IDLE: Final = "SELECT set_config('idle_in_transaction_session_timeout', %(idle)s, false)"
 # Classes of errors: connections, shutdowns and starts, too many connections, a transaction that was idle for too long,
 # and a server that may only be read, as when another one is about to take over.
 _AWAY: Final = ("08", "57P", "53300", "25P03", "25006")
@@ -53,10 +52,11 @@ class StoreConnection:
 
     Args:
         url: Of the run.
-        read_only: True to change nothing.
-        idle: Seconds after which the server ends a transaction of a writer that says nothing more, and its locks.
+        idle: Seconds after which the server ends a transaction in which nothing is said any more, and its locks; None
+            for as long as the server lets it: a reader has none that others wait for.
 
     Attributes:
+        is_away: True while a call of `lasting` waits for the store.
         back_at: When it was last connected anew, by `time.monotonic`.
 
     Raises:
@@ -64,11 +64,11 @@ class StoreConnection:
         JournalError: The store cannot be reached, or does not let us in; the message shows no password.
     """
 
-    def __init__(self, url: RunUrl, *, read_only: bool = False, idle: float = 30.0) -> None:
+    def __init__(self, url: RunUrl, *, idle: float | None = 30.0) -> None:
         self.url = url
         self._idle = idle
         self._psycopg = need("psycopg", _EXTRA, f"{url}: a run in PostgreSQL")
-        self._read_only = read_only
+        self.is_away = False
         self.back_at = -math.inf
         self._given_up = threading.Event()
         with self.explained():
@@ -82,8 +82,9 @@ class StoreConnection:
         known = {name: value for name, value in _CONNECTION.items() if name not in given}
         made: psycopg.Connection[Any] = self._psycopg.connect(self.url.database, autocommit=True, **known)
         try:
-            idle = {"idle": str(max(1, round(1000 * self._idle)))}
-            made.execute(_READS) if self._read_only else made.execute(_WRITES, idle)
+            made.execute(_SESSION)
+            if self._idle is not None:
+                made.execute(_IDLE, {"idle": str(max(1, round(1000 * self._idle)))})
         except BaseException:
             made.close()
             raise
@@ -141,9 +142,10 @@ class StoreConnection:
                         raise
                     if not is_again:
                         _log.warning("%s: the store is away: no request leaves until it is back", self.url)
-                    is_again = True
+                    is_again = self.is_away = True
                 else:
                     if is_again:
+                        self.is_away = False
                         _log.warning("%s: the store is back", self.url)
                     return answer
                 delay = self._reconnect(delay, renewed)
@@ -211,6 +213,7 @@ _HINTS: Final = {
     "42501": f"this user may not do that: {_GRANTS}",
     "25006": "this user, or this server, may only read",
     "53300": "it has too many connections",
+    "57014": "a statement took longer than this user's statement_timeout: set that to 0 for who works or reads",
     "55P03": "others use its tables, which a newer version is to change: try again once those who read it have ended",
     "53100": "its disk is full: make room, then go on",
     "54": "a value is too large for it",

@@ -68,6 +68,12 @@ def rows(connection: StoreConnection, query: str, **parameters: Any) -> Iterator
         yield from cursor
 
 
+def now(connection: StoreConnection) -> float:
+    """Return the store's time, in seconds since the epoch."""
+    ((seconds,),) = connection.execute("SELECT extract(epoch FROM clock_timestamp())::double precision").fetchall()
+    return float(seconds)
+
+
 def passes(connection: StoreConnection, run: int) -> Sequence[tuple[float, str]]:
     """Return when cases were loaded, and the run's facts as JSON."""
     return connection.execute(

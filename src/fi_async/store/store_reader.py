@@ -43,7 +43,7 @@ class StoreConnected:
 
     def __init__(self, url: RunUrl) -> None:
         self.url = url
-        self.connection = StoreConnection(url, read_only=True)
+        self.connection = StoreConnection(url, idle=None)
         try:
             with self.explained():
                 self.version = store_schema.check(self.connection)
@@ -68,6 +68,11 @@ class StoreConnected:
     def explained(self) -> AbstractContextManager[None]:
         """Turn what goes wrong with the store into a JournalError."""
         return self.connection.explained()
+
+    def now(self) -> float:
+        """Return the store's time, in seconds since the epoch: that of all that it keeps."""
+        with self.explained():
+            return store_queries.now(self.connection)
 
     def passes(self) -> Sequence[tuple[float, str]]:
         """Return when cases were loaded, and the run's facts as JSON."""
@@ -168,7 +173,7 @@ def runs_in(url: RunUrl) -> list[RunUrl]:
         ConfigurationError: psycopg is not installed.
         JournalError: The database cannot be read, or has no runs.
     """
-    connection = StoreConnection(url, read_only=True)
+    connection = StoreConnection(url, idle=None)
     try:
         with connection.explained():
             store_schema.check(connection)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -71,6 +72,7 @@ class StoreStorage:
         self._connection: StoreConnection | None = None
         self._leases: Leases | None = None
         self._count = 0
+        self._clock_ahead = 0.0  # the store's, of the clock of whoever loads
         self._in_chunk = _MOST_IN_CHUNK
 
     def __repr__(self) -> str:
@@ -89,11 +91,13 @@ class StoreStorage:
 
     def open(self, info: RunInfo, *, held_only: bool) -> OpenedRun:  # noqa: ARG002  # as of every storage
         """Open it, and take note of this pass, unless the run was made of other questions, or somebody loads it."""
+        began = time.monotonic()
         self._connection = connection = StoreConnection(self.url)
         with connection.explained():
             store_schema.set_up(connection)
             run = store_schema.run_of(connection, made_at=info.started_at if self._begins_pass else None)
             self._lock(connection, run)
+            self._clock_ahead = store_queries.now(connection) - info.started_at - (time.monotonic() - began)
             passes = store_queries.passes(connection, run)
             is_changed = False
             if passes and self._begins_pass:
@@ -149,7 +153,7 @@ class StoreStorage:
             of_a_case = sum(evaluations_of(shapes, info.templates))
             works = info.evaluations * of_a_case // (len(info.templates) or 1)
             self._in_chunk = max(_LEAST_IN_CHUNK, min(_MOST_IN_CHUNK, works // _CHUNKS))
-        info = replace(info, name=self.url.run)
+        info = replace(info, name=self.url.run, started_at=info.started_at + self._clock_ahead)
         told = {"run": run, "pass": passes + 1, "at": info.started_at, "info": to_text(asdict(info))}
         with connection.transaction():
             connection.execute(
@@ -220,7 +224,13 @@ class StoreStorage:
         put_cases(connection, run, new, first)
         ended = {n: row.ended for n, row in enumerate(new, first) if row.ended is not None}
         if ended:
-            told = {"run": run, "worker": self._open.worker, "at": now, "n": list(ended), "body": list(ended.values())}
+            told = {
+                "run": run,
+                "worker": self._open.worker,
+                "at": now + self._clock_ahead,
+                "n": list(ended),
+                "body": list(ended.values()),
+            }
             connection.execute(_PUT_ENDED, told)
         for start, last in chunks_of(new, self._in_chunk):
             is_done = all(first + place in ended for place in range(start, last + 1))
@@ -236,7 +246,8 @@ class StoreStorage:
 
     def add(self, events: Sequence[KeptEvent]) -> None:
         """Keep some events, all or none, and give back to workers the chunks of what they put back."""
-        self._open.add(events, puts_back=[each.n for each in events if each.kind in _PUTS_BACK])
+        at_its_time = [each._replace(at=each.at + self._clock_ahead) for each in events]
+        self._open.add(at_its_time, puts_back=[each.n for each in events if each.kind in _PUTS_BACK])
 
     def without_score(self, past: Past) -> list[tuple[int, str, str]]:
         """Return the cases that ended without a score, and what reopens each."""

@@ -90,8 +90,7 @@ class WorkerJournal:
             if store_schema.version_of(connection) is not None:
                 store_schema.set_up(connection)
             store_schema.check(connection, works=True)
-            ((now,),) = connection.execute("SELECT extract(epoch FROM clock_timestamp())::double precision").fetchall()
-            self._clock_ahead = now - time.monotonic()
+            self._clock_ahead = store_queries.now(connection) - time.monotonic()
             self._leases = Leases(connection, "work", self.lease, self._concurrency)
             self._leases.register(store_schema.run_of(connection))
             self._read(self._leases)
@@ -144,6 +143,11 @@ class WorkerJournal:
         if self._leases is None:
             raise JournalError(f"{self.url}: it is not open")
         return self._leases
+
+    @property
+    def is_away(self) -> bool:
+        """True while the store is away."""
+        return self._connection is not None and self._connection.is_away
 
     def now(self) -> float:
         """Return the store's time, in seconds since the epoch, whatever becomes of this machine's."""

@@ -42,7 +42,7 @@ function showTemplates(show) {
     el("button", { type: "button", class: "count", click: () => show({ template, kind }), "aria-label": `Show the ${count} of ${compared[template].name} that are ${facts.rows.kinds[kind]}` }, whole(count)));
   byId("templates").append(table(
     "Templates",
-    ["Template", "Pairs", "Before", "After", "Difference", `${confidence} interval`, "Worse", "Better", "Ties", "p"],
+    ["Template", "Pairs", "Before", "After", "Difference", `${confidence} interval`, "Better", "Worse", "Ties", "p"],
     compared.map((each, at) => [
       each.name,
       whole(each.pairs),
@@ -50,8 +50,8 @@ function showTemplates(show) {
       fixed(each.after),
       signed(each.difference),
       each.interval === null ? "-" : `${signed(each.interval[0])} to ${signed(each.interval[1])}`,
-      button(at, 0, each.losses),
       button(at, 1, each.wins),
+      button(at, 0, each.losses),
       whole(each.ties),
       probability(each.p_value),
     ]),
