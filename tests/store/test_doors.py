@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import fi_async.cli.run
 import fi_async.client
 from embedded import NEEDLE, texts
 from fi_async import ConfigurationError, OutcomeStatus, Report, compare_runs
@@ -166,6 +167,16 @@ def test_a_run_whose_rows_are_gone_or_others_is_gone_on_with(cli, rows, run_url,
     code, out, err = cli("resume", run_url, "--no-progress", "--json")
     assert (code, statuses(out)) == (0, {"scored": 40})
     assert "is gone: going on with the 40 cases that it holds" in err
+
+
+def test_who_waits_for_rows_to_be_loaded_is_told_how_many_are(cli, rows, run_url, monkeypatch):
+    monkeypatch.setattr(fi_async.cli.run, "_EVERY", 0.001)
+    path = rows(*numbered(2_000))
+    code, _, err = cli("run", path, *EVALUATED[:-1], "--run", run_url)
+    told = [line.split(": ")[1] for line in err.splitlines() if line.startswith(str(path))]
+    assert (code, told[-1]) == (0, "2,000 rows")
+    assert len(told) > 1
+    assert err.startswith(f"{RunUrl.parse(run_url)}: loading the rows of {path}\n")
 
 
 def test_what_failed_is_tried_again_and_all_is_told(cli, rows, run_url, sql):
