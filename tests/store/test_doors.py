@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import fi_async.cli.run
 import fi_async.client
 from embedded import NEEDLE, texts
 from fi_async import ConfigurationError, OutcomeStatus, Report, compare_runs
@@ -115,7 +116,7 @@ def test_a_gate_that_is_certain_stops_the_run_and_what_is_left_can_be_gone_on_wi
 
 
 def test_a_run_that_a_signal_stops_is_resumed_by_its_url_alone(cli, rows, run_url, sql):
-    path = rows(*numbered(300))
+    path = rows(*numbered(120))
     told = [sys.executable, "-c", _SLOW, "run", str(path), *EVALUATED, "--run", run_url, "--concurrency", "4"]
     with subprocess.Popen(told, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
         until = time.monotonic() + 30
@@ -127,14 +128,14 @@ def test_a_run_that_a_signal_stops_is_resumed_by_its_url_alone(cli, rows, run_ur
     assert PASSWORD not in out + err
     assert "To go on: fi-async resume postgresql://postgres@127" in err
     stopped = _ended(sql)
-    assert 8 <= stopped < 300
+    assert 8 <= stopped < 120
     assert sql("SELECT count(*) FROM fi_async.workers WHERE role = 'work' AND left_at IS NULL") == [(0,)]
     code, out, _ = cli("resume", run_url, "--no-progress", "--json", "--out", "all.csv")
     summary = json.loads(out)
-    assert (code, statuses(out), summary["possible_duplicates"]) == (0, {"scored": 300}, 0)
+    assert (code, statuses(out), summary["possible_duplicates"]) == (0, {"scored": 120}, 0)
     assert sql("SELECT count(*) FROM fi_async.passes") == [(1,)]  # its rows were there, and nothing was loaded again
-    assert len(Path("all.csv").read_text().splitlines()) == 301
-    assert cli("resume", run_url)[1].endswith("nothing to do: all 300 evaluations have ended\n")
+    assert len(Path("all.csv").read_text().splitlines()) == 121
+    assert cli("resume", run_url)[1].endswith("nothing to do: all 120 evaluations have ended\n")
 
 
 _SLOW = """
@@ -168,6 +169,16 @@ def test_a_run_whose_rows_are_gone_or_others_is_gone_on_with(cli, rows, run_url,
     assert "is gone: going on with the 40 cases that it holds" in err
 
 
+def test_who_waits_for_rows_to_be_loaded_is_told_how_many_are(cli, rows, run_url, monkeypatch):
+    monkeypatch.setattr(fi_async.cli.run, "_EVERY", 0.001)
+    path = rows(*numbered(2_000))
+    code, _, err = cli("run", path, *EVALUATED[:-1], "--run", run_url)
+    told = [line.split(": ")[1] for line in err.splitlines() if line.startswith(str(path))]
+    assert (code, told[-1]) == (0, "2,000 rows")
+    assert len(told) > 1
+    assert err.startswith(f"{RunUrl.parse(run_url)}: loading the rows of {path}\n")
+
+
 def test_what_failed_is_tried_again_and_all_is_told(cli, rows, run_url, sql):
     path = rows(*numbered(20))
     assert cli("run", path, *EVALUATED, "--run", run_url)[0] == 0
@@ -199,7 +210,7 @@ def both(cli, rows, run_url, postgres_url):
     return run_url, f"{postgres_url}/worse"
 
 
-def test_runs_in_databases_and_in_files_are_compared(cli, both):
+def test_runs_in_databases_and_in_files_are_compared(cli, both, tmp_path):
     url, worse = both
     found = {}
     for before, after in ((url, worse), (url, "worse.db"), ("good.db", worse), ("good.db", "worse.db")):
@@ -213,10 +224,6 @@ def test_runs_in_databases_and_in_files_are_compared(cli, both):
     assert told["files"]["nightly"] == str(RunUrl.parse(url))
     assert [(each["run"], each["losses"]) for each in told["differences"]] == [("good", 0), ("worse", 10)]
     assert json.loads(cli("compare", url, "good.db", worse, "--baseline", "worse", "--json")[1])["baseline"] == "worse"
-
-
-def test_python_compares_them_too(both, tmp_path):
-    url, worse = both
     matrix = compare_runs([url, "good.db", RunUrl.parse(worse), Report([], 0.0)])
     assert matrix.names == ("nightly", "good", "worse", "run 4")
     assert [each.losses for each in matrix.differences] == [0, 10, 0]
@@ -226,15 +233,11 @@ def test_python_compares_them_too(both, tmp_path):
         compare_runs([url, url.rpartition("/")[0]])
 
 
-def test_a_gate_takes_a_run_in_a_database_as_its_baseline(cli, both):
+def test_what_else_takes_a_run_takes_one_in_a_database_beside_files(cli, both, rows, postgres_url):
     url, worse = both
     assert cli("gate", url, "--baseline", "good.db")[0] == 0
     assert cli("gate", "worse.db", "--baseline", url)[0] == 4
     assert cli("gate", worse, "--baseline", url, "--max-regressions", "10")[0] == 0
-
-
-def test_labels_that_another_run_keeps_are_taken_from_a_database(cli, both, rows):
-    url, _ = both
     labels = rows(*({"id": f"q{n}", "label": n % 3 == 0} for n in range(30)), name="labels.jsonl")
     assert cli("label", url, "--from", labels, "--by", "ann")[0] == 0
     of_store = json.loads(cli("agree", url, "--json")[1])
@@ -242,9 +245,6 @@ def test_labels_that_another_run_keeps_are_taken_from_a_database(cli, both, rows
     assert of_file["labels"] == str(RunUrl.parse(url))
     assert of_store["kappa"] == of_file["kappa"]
     assert json.loads(cli("agree", "worse.db", "--labelled", url, "--json")[1])["template"] == "contains"
-
-
-def test_the_runs_of_a_database_are_listed(cli, both, postgres_url):
     code, out, _ = cli("runs", postgres_url, "--json")
     told = [(each["run"].rpartition("/")[2], each["state"], each["done"]) for each in json.loads(out)]
     assert (code, told) == (0, [("nightly", "complete", 30), ("worse", "complete", 30)])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, aclosing, nullcontext
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractContextManager, aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
@@ -45,6 +45,7 @@ from fi_async.sources.rows import Source
 from fi_async.sources.workbooks import WORKBOOKS
 
 _MOST_UNREACHABLE: Final = 16
+_EVERY: Final = 5.0  # seconds between two lines about rows that are loaded
 _LATER: Final = "; when it can be reached: "
 CAN_RETRY: Final = {OutcomeStatus.FAILED, OutcomeStatus.STALLED}
 """Statuses of cases that `fi-async retry` tries again."""
@@ -270,9 +271,7 @@ async def _evaluate(plan: RunSetup, taken: OutcomeCollector) -> None:
     """Count, write and show outcomes as they come, until there are no more."""
     cases, places = _cases(plan)
     totals = taken.totals
-    if plan.kept is not None and plan.kept.store is not None and not plan.kept.held_only and plan.shows_progress:
-        print(f"{plan.kept.store}: loading the rows of {plan.source.name}", file=sys.stderr)
-    async with plan.evaluator as ev:
+    async with _loading_told(plan), plan.evaluator as ev:
         outcomes = ev.stream(
             cases,
             list(plan.templates.values()),
@@ -295,6 +294,30 @@ async def _evaluate(plan: RunSetup, taken: OutcomeCollector) -> None:
         raise ImpossibleError(f"no request reached {_where(plan, totals)}: {totals.unreachable_because}{later}")
     if not totals.done and plan.shard is None:  # where rows are few, a shard may have none
         raise _no_rows(plan.source.name)
+
+
+@asynccontextmanager
+async def _loading_told(plan: RunSetup) -> AsyncIterator[None]:
+    """Say that rows are put into a database, and how many were: nothing is evaluated here until all are there."""
+    source, kept = plan.source, plan.kept
+    if not isinstance(source, NotedSource) or kept is None or kept.held_only or not plan.shows_progress:
+        yield
+        return
+    print(f"{kept.store}: loading the rows of {source.name}", file=sys.stderr)
+    telling = asyncio.create_task(_tell_rows(source))
+    try:
+        yield
+    finally:
+        telling.cancel()
+
+
+async def _tell_rows(source: NotedSource) -> None:
+    told = 0
+    while True:
+        await asyncio.sleep(_EVERY)
+        if len(source.lines) > told:
+            told = len(source.lines)
+            print(f"{source.name}: {told:,} rows", file=sys.stderr)
 
 
 def _where(plan: RunSetup, totals: RunTotals) -> str:
