@@ -95,6 +95,18 @@ def test_a_jury_and_its_rule_are_settings_and_flags_go_above(cli, jsonl, setting
     assert shown["judges.qwen"]["origin"].endswith("fi-async.toml")
 
 
+def test_no_key_in_a_table_is_shown(cli):
+    Path("fi-async.toml").write_text("[judges.x]\nmodel = 'm'\nurl = 'https://me:s3cret@a.example/v1'\n")
+    shown = cli("config --json")
+    assert json.loads(shown.out)[-1]["value"]["model"] == "m"
+    assert "s3cret" not in shown.out
+    Path("fi-async.toml").write_text("[judges.x]\nmodel = 'm'\napi-key = 's3cret'\n")
+    for ended in (cli("config"), cli("config --json")):
+        assert ended.code == 2
+        assert "[judges.x]: unknown key 'api-key': a key belongs into the environment" in ended.err
+        assert "s3cret" not in ended.out + ended.err
+
+
 def test_a_judge_that_settings_name_judges_alone_whatever_others_are_described_by(cli, jsonl, settings):
     counted = settings("judge = 'other'\njudge-url = 'http://127.0.0.1:1/v1'\njudge-concurrency = 1")
     ended = cli("run", jsonl(*ROWS), ASKED, "--judge qwen --run r.db --json")

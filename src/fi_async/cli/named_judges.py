@@ -16,10 +16,7 @@ from fi_async.cli.errors import UsageError, as_flag
 from fi_async.cli.options import refuse
 
 _KINDS: Final[Mapping[str, tuple[type, ...]]] = {
-    "model": (str,),
-    "url": (str,),
-    "key_env": (str,),
-    "price": (str,),
+    **dict.fromkeys(settings.JUDGE_KEYS, (str,)),
     "limits": (str, list),
     "concurrency": (int, str),
     "allow_http": (bool,),
@@ -114,10 +111,7 @@ def _of_table(name: str, table: Mapping[str, Any], max_cost: float | None) -> Ju
     """Return a judge as a table says it. Raises a ConfigurationError that names the key."""
     given = {key.replace("-", "_"): value for key, value in table.items()}
     for key, value in given.items():
-        if key not in _KINDS:
-            secret = ": a key belongs into the environment, and key-env names its variable" if "key" in key else ""
-            raise ConfigurationError(f"unknown key {key.replace('_', '-')!r}{secret or instead(key, _KINDS)}")
-        if not isinstance(value, _KINDS[key]) or (isinstance(value, bool) and key != "allow_http"):
+        if not isinstance(value, _KINDS.get(key, ())) or (isinstance(value, bool) and key != "allow_http"):
             raise ConfigurationError(f"{_as_key(key)} cannot be {type(value).__name__}")
     if "model" not in given:
         raise ConfigurationError("model is missing: the name that the endpoint has for it")

@@ -61,6 +61,20 @@ _INSTEAD: Final = {
 }
 """Which flags stand in place of a setting."""
 
+JUDGE_KEYS: Final = (
+    "model",
+    "url",
+    "key_env",
+    "price",
+    "limits",
+    "concurrency",
+    "allow_http",
+    "temperature",
+    "max_tokens",
+    "extra_body",
+)
+"""What a table of a judge may say."""
+
 _OF_DESCRIBED: Final = (*OF_JUDGES, "judge_price")
 _JUDGES: Final = "judges"
 _FILE: Final = "fi-async.toml"
@@ -133,6 +147,12 @@ def judges() -> Mapping[str, Mapping[str, Any]]:
     tables = table.get(_JUDGES, {})
     if not isinstance(tables, dict) or not all(isinstance(each, dict) for each in tables.values()):
         raise UsageError(f"{path}: {_JUDGES} must be tables, such as [{_JUDGES}.mini] with the key model")
+    for name, each in tables.items():
+        for key in each:
+            if key.replace("-", "_") not in JUDGE_KEYS:
+                known = [known.replace("_", "-") for known in JUDGE_KEYS]
+                secret = ": a key belongs into the environment, and key-env names its variable" if "key" in key else ""
+                raise UsageError(f"{path}: [{_JUDGES}.{name}]: unknown key {key!r}{secret or instead(key, known)}")
     return tables
 
 
@@ -171,9 +191,13 @@ def _of_the_connection() -> list[Setting]:
 
 def _of_runs() -> list[Setting]:
     settings = given()
-    named = [Setting(f"{_JUDGES}.{name}", table, _origin()) for name, table in judges().items()]
+    named = [Setting(f"{_JUDGES}.{name}", _shown(table), _origin()) for name, table in judges().items()]
     defaults = {field.name: field.default for field in fields(RunFlags)}
     return [*(settings.get(name) or Setting(name, defaults[name], "default") for name in NAMES), *named]
+
+
+def _shown(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {key: without_login(str(value)) if key == "url" else value for key, value in table.items()}
 
 
 def _origin() -> str:
