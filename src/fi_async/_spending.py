@@ -159,6 +159,12 @@ def spent_words(told: Mapping[str, Any]) -> list[str]:
     return words
 
 
+def cost_cell(cost: float | None, unknown: int) -> str:
+    """Return dollars as a cell of a table: a question mark stands for what is not known of them."""
+    known = [] if cost is None else [dollars(cost)]
+    return " + ".join([*known, "?"] if unknown else known) or "-"
+
+
 def dollars(value: float) -> str:
     """Return an amount for people: to the cent from a dollar on, else as far as its first digits."""
     if 0 < value < _TINY:

@@ -19,7 +19,7 @@ from fi_async import (
     ServerError,
     Usage,
 )
-from fi_async._spending import Answerers, Spending, dollars, in_one, is_own
+from fi_async._spending import Answerers, Spending, cost_cell, dollars, in_one, is_own
 from fi_async.cli.ci import write_junit, write_step_summary
 from fi_async.reports.quality_gate import gate_result
 from fi_async.reports.template_scores import scores_by_template
@@ -163,3 +163,10 @@ def test_a_gate_tells_ci_systems_who_answered_and_what_it_took(tmp_path, monkeyp
     )
     write_junit(junit, plain, "run.db")
     assert "property" not in junit.read_text()
+
+
+@pytest.mark.parametrize(
+    ("cost", "unknown", "shown"), [(None, 0, "-"), (None, 3, "?"), (0.1, 0, "$0.1000"), (0.1, 3, "$0.1000 + ?")]
+)
+def test_what_is_not_known_of_the_cost_is_a_question_mark(cost, unknown, shown):
+    assert cost_cell(cost, unknown) == shown

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fi_async._models import Origin, OutcomeStatus
-from fi_async._spending import dollars, is_own, judges_of
+from fi_async._spending import cost_cell, dollars, is_own, judges_of
 from fi_async.cli import terminal
 from fi_async.cli.totals import SHOWN_CAUSES, RunTotals
 from fi_async.reports.panel_tally import panel_lines
@@ -71,10 +71,9 @@ def _templates(totals: RunTotals, console: Console) -> Table:
 
 
 def _spent(spending: Spending) -> tuple[str, str]:
-    """Return the tokens and the dollars; what is not known in part ends in a question mark."""
-    tokens, cost = spending.tokens, spending.dollars
-    known = "-" if cost is None else dollars(cost)
-    return "-" if tokens is None else f"{tokens.total:,}", f"{known} + ?" if spending.unknown else known
+    """Return the tokens and the dollars."""
+    tokens = spending.tokens
+    return "-" if tokens is None else f"{tokens.total:,}", cost_cell(spending.dollars, spending.unknown)
 
 
 def _judges(totals: RunTotals) -> list[Text]:

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, Final
 
 from fi_async._models import OutcomeStatus
-from fi_async._spending import dollars, is_own, judges_of, spent_words
+from fi_async._spending import cost_cell, is_own, judges_of, spent_words
 
 _SHOWN: Final = 10
 _LONGEST: Final = 160
@@ -63,8 +63,7 @@ def _templates(by_name: Mapping[str, Any]) -> tuple[list[str], list[list[Any]]]:
     for name, of in by_name.items():
         row = [name, f"{of['n']:,}", _number(of["mean_score"], ".3f"), _number(of["pass_rate"], ".1%")]
         tokens = "-" if of["tokens"] is None else f"{of['tokens']['total']:,}"
-        cost = "-" if of["cost"] is None else dollars(of["cost"])
-        who = [tokens, f"{cost} + ?" if of["unknown_cost"] else cost, ", ".join(of["answered_by"])]
+        who = [tokens, cost_cell(of["cost"], of["unknown_cost"]), ", ".join(of["answered_by"])]
         rows.append([*row, *(who if tells_who else [])])
     return [*heads, *(["tokens", "cost", "answered by"] if tells_who else [])], rows
 
