@@ -26,7 +26,10 @@ function showTotals() {
   if ("p50" in latency) tiles.push(["Median latency", duration(latency.p50), `95% below ${duration(latency.p95)}, 99% below ${duration(latency.p99)}`]);
   const line = figures.timeline;
   if (line) tiles.push(["Throughput", `${shortNumber((figures.evaluations - figures.pending) / line.active_s)}/s`, `over ${duration(line.active_s)}`]);
-  if (figures.spent.length) tiles.push(["Spent", figures.spent.at(-1), figures.spent.slice(0, -1).join(", ") || "of judges"]);
+  if (figures.spent.length) {
+    const most = figures.spent.find((words) => words.includes("$")) ?? figures.spent[0];
+    tiles.push(["Spent", most, figures.spent.filter((words) => words !== most).join(", ") || "of judges"]);
+  }
   showTiles(tiles);
 }
 
@@ -109,8 +112,8 @@ function showTemplates() {
   const named = { rate: "pass rate", mean: "mean score", labels: "labels", none: "-" };
   const isPaid = each.some((template) => template.tokens !== null || template.cost !== null || template.unknown_cost);
   const money = (template) => {
-    const known = template.cost === null ? "-" : dollars(template.cost);
-    return template.unknown_cost ? `${known} + unknown` : known;
+    const known = template.cost === null ? [] : [dollars(template.cost)];
+    return [...known, ...(template.unknown_cost ? ["unknown"] : [])].join(" + ") || "-";
   };
   byId("templates").append(table(
     "Templates",
