@@ -38,7 +38,7 @@ SIMULATED = [
 ]
 UNITS = ["tests/pure", "tests/engine"]  # on the newest Python too; `nox -s tests-3.13 -- tests` runs all on one
 # What starts programs, browsers and servers, or waits for disks: half of the time of what is covered.
-OUTSIDE = [f"tests/{name}" for name in ("background", "browser", "cli", "inputs", "journal", "plugin", "wire")]
+OUTSIDE = [f"tests/{name}" for name in ("background", "browser", "cli", "journal", "plugin", "wire")]
 # What mostly waits, for real servers' real windows: once, on the oldest Python.
 WAITING = ["tests/wire/test_kill.py", "tests/wire/test_rate_control.py", "tests/wire/test_shared.py"]
 BETWEEN = ["tests/pure"]  # on those between: what breaks there breaks on the oldest or the newest, too
