@@ -81,11 +81,18 @@ def test_workbooks_of_old_are_read():
     assert [outcome.passed for outcome in report.outcomes] == [True, True]
 
 
+def blank(path):
+    book = openpyxl.Workbook()
+    book.active.append([" "])
+    book.save(path)
+
+
 @pytest.mark.parametrize(
     ("made", "said"),
     [
         (lambda path: path.write_text("a,b\n1,2\n"), "not a workbook that can be read ("),
         (lambda path: path.write_bytes(OLD.read_bytes()[:3000]), "not a workbook that can be read ("),
+        (blank, "no sheet has a cell: the first row must be the names"),
         (lambda path: openpyxl.Workbook().save(path), "no sheet has a cell: the first row must be the names"),
     ],
 )

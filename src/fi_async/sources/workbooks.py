@@ -84,18 +84,21 @@ class WorkbookTable:
         except Exception as error:  # whatever a library makes of such bytes
             raise ConfigurationError(f"{self.name}: not a workbook that can be read ({error})") from error
         if not filled:
-            raise ConfigurationError(
-                f"{self.name}: no sheet has a cell: the first row must be the names of the columns"
-            )
+            raise self._empty()
         names = [sheet.name for sheet in filled]
         return names[0], names[1:], _numbered(rows)
 
     def _header(self, rows: Iterator[tuple[int, list[Any]]]) -> list[str]:
         """Return the names of the columns; empty where one has none."""
-        _, cells = next(rows)
+        _, cells = next(rows, (0, None))
+        if cells is None:  # all that it has is blanks
+            raise self._empty()
         columns = ["" if _is_empty(cell) else str(_plain(cell)) for cell in cells]
         distinct(self.name, filter(None, columns))
         return columns
+
+    def _empty(self) -> ConfigurationError:
+        return ConfigurationError(f"{self.name}: no sheet has a cell: the first row must be the names of the columns")
 
 
 def _numbered(rows: Iterator[list[Any]]) -> Iterator[tuple[int, list[Any]]]:
